@@ -1,0 +1,96 @@
+"""The two ways from windows to genre probabilities: the CNN, and KNN where it cannot run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genremodel import assets
+from genremodel.analysis import bundled_backbone
+from genremodel.audio import Windows
+from genremodel.decision import Rules
+from genremodel.features import window_features
+from genremodel.head import LinearHead
+
+HEAD = "head.npz"
+NEIGHBOURS = "knn.npz"
+_SHRINKAGE = 0.3  # of the covariances, towards the diagonal: 74 features, few hundred tracks
+
+
+class Backend(Protocol):
+    """Anything that gives each window of a track a probability for each genre of its rules."""
+
+    rules: Rules
+
+    def predict_proba(self, windows: Windows) -> NDArray[np.float64]:
+        """Return (windows, genres), rows sum to 1."""
+        ...
+
+
+class Cnn:
+    """The bundled backbone with the bundled genre head.
+
+    Raises ImportError where onnxruntime cannot be loaded, AssetError where the model cannot.
+    """
+
+    def __init__(self) -> None:
+        self.rules = bundled_rules("cnn")
+        self.backbone = bundled_backbone()
+        self.head = LinearHead(**assets.arrays(HEAD))
+
+    def predict_proba(self, windows: Windows) -> NDArray[np.float64]:
+        return self.head.predict_proba(self.backbone.analyse(windows).activations)
+
+
+class Knn:
+    """K nearest neighbours on librosa features.
+
+    Raises ImportError where librosa or scikit-learn cannot be loaded, AssetError where the
+    neighbours cannot.
+    """
+
+    def __init__(self) -> None:
+        self.rules = bundled_rules("knn")
+        stored = assets.arrays(NEIGHBOURS)
+        self.neighbours = int(stored["neighbours"])
+        self.classify = fit_neighbours(stored["features"], stored["genre"], self.neighbours)
+
+    def predict_proba(self, windows: Windows) -> NDArray[np.float64]:
+        return self.classify(window_features(windows.samples))
+
+
+def bundled_rules(backend: str) -> Rules:
+    """Return the rules that `model.json` keeps for "cnn" or "knn"."""
+    model = assets.description()
+    fitted = model[backend]
+    return Rules(
+        genres=tuple(model["genres"]),
+        prior=tuple(model["prior"]),
+        temperature=fitted["temperature"],
+        evidence=fitted["evidence"],
+        min_confidence=fitted["min_confidence"],
+        model=fitted["id"],
+    )
+
+
+def fit_neighbours(
+    features: NDArray[np.floating[Any]], genre: NDArray[np.integer[Any]], neighbours: int
+) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
+    """Return what tells the genre probabilities of features, (rows, FEATURES) to (rows, genres).
+
+    K nearest neighbours under the metric that tells the genres apart best.
+    features: (rows, FEATURES). genre: (rows,) index. neighbours: K. Distances are taken after
+    linear discriminant analysis: without it the many features that say little drown the few.
+    """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    knn = KNeighborsClassifier(n_neighbors=neighbours, weights="distance")
+    metric = LinearDiscriminantAnalysis(solver="eigen", shrinkage=_SHRINKAGE)
+    pipeline = make_pipeline(StandardScaler(), metric, knn).fit(features, genre)
+    return lambda values: np.asarray(pipeline.predict_proba(values), np.float64)

@@ -1,0 +1,1 @@
+"""Rebuilds and evaluates the model that `genremodel` bundles; run from a checkout."""

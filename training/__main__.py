@@ -1,0 +1,120 @@
+"""`python -m training STEP`: rebuild and evaluate the bundled model."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from genremodel import assets
+from training import build, card, collection, evaluation
+from training.backbone import musicnn
+from training.datasets.track import DataError
+
+Step: TypeAlias = Callable[[argparse.Namespace], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one step. Returns 1 when the data is not what it should be."""
+    options = _parser().parse_args(arguments)
+    step: Step = options.step
+    try:
+        step(options)
+    except DataError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _build(options: argparse.Namespace) -> None:
+    options.assets.mkdir(parents=True, exist_ok=True)
+    for step in (_backbone, _head, _knn, _card):
+        step(options)
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    print(musicnn.WHEEL.fetch())
+
+
+def _backbone(options: argparse.Namespace) -> None:
+    build.build_backbone(options.assets)
+
+
+def _check(options: argparse.Namespace) -> None:
+    difference = build.check_backbone(options.assets, musicnn.load_musicnn())
+    print(f"largest difference from the published network: {difference:.1e}")
+
+
+def _head(options: argparse.Namespace) -> None:
+    build.build_head(options.assets, collection.load(options.data))
+
+
+def _knn(options: argparse.Namespace) -> None:
+    build.build_knn(options.assets, collection.load(options.data))
+
+
+def _card(options: argparse.Namespace) -> None:
+    options.card.write_text(card.render(build.read_description(options.assets)), encoding="utf-8")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    figures: dict[str, Any] = (
+        evaluation.evaluate_activations(options.activations)
+        if options.activations
+        else evaluation.evaluate(collection.load(options.data))
+    )
+    print(json.dumps(figures, indent=2))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    steps = parser.add_subparsers(required=True, metavar="STEP")
+
+    def add(name: str, step: Step, text: str) -> argparse.ArgumentParser:
+        command = steps.add_parser(name, help=text, description=text)
+        command.set_defaults(step=step)
+        return command
+
+    def data(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--data",
+            type=Path,
+            default=collection.DEFAULT_FOLDER,
+            help="the project's data, GTZAN with its split lists, or any genre/track folders "
+            "(default: $GENRE_DATA or %(default)s)",
+        )
+
+    def written(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--assets", type=Path, default=assets.FOLDER, help="default: %(default)s"
+        )
+
+    build_all = add("build", _build, "do all of the following, but for the evaluation")
+    add("fetch", _fetch, "download the published backbone")
+    backbone = add("backbone", _backbone, "read, prune, export and check the backbone")
+    check = add("check", _check, "compare the exported backbone with the published one")
+    head = add("head", _head, "fit, calibrate and measure the genre head")
+    knn = add("knn", _knn, "fit, calibrate and measure the KNN fallback")
+    model_card = add("card", _card, "write the model card from model.json")
+    evaluate = add("evaluate", _evaluate, "measure the bundled model and print JSON")
+    for command in (build_all, head, knn, evaluate):
+        data(command)
+    for command in (build_all, backbone, check, head, knn, model_card):
+        written(command)
+    for command in (build_all, model_card):
+        command.add_argument("--card", type=Path, default=card.PATH, help="default: %(default)s")
+    evaluate.add_argument(
+        "--activations",
+        type=Path,
+        metavar="FILE.npz",
+        help="score the genre head on stored backbone outputs instead: arrays activations "
+        "(rows, 50), track and genre",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""From the published MSD-musicnn checkpoint to the pruned ONNX file."""

@@ -1,0 +1,144 @@
+"""Writes the pruned network, mel filters and logarithm in front of it, as one ONNX graph."""
+
+from __future__ import annotations
+
+from itertools import count
+from math import log
+
+import librosa
+import numpy as np
+import onnx
+from numpy.typing import ArrayLike
+from onnx import TensorProto, helper, numpy_helper
+
+from genremodel.constants import (
+    ACTIVATIONS,
+    EMBEDDING,
+    FFT_BINS,
+    FFT_SIZE,
+    LOG_GAIN,
+    MEL_BANDS,
+    SAMPLE_RATE,
+    WINDOW_FRAMES,
+)
+from training.backbone.musicnn import Affine, Block
+from training.backbone.prune import MiddleBlock, PrunedMusicnn
+
+_OPSET = 17
+_IR_VERSION = 8  # the newest that the oldest supported onnxruntime reads
+
+
+def to_onnx(net: PrunedMusicnn) -> onnx.ModelProto:
+    """Return the graph from power spectrograms to activations and embedding.
+
+    Input `power` (n, WINDOW_FRAMES, FFT_BINS); outputs `activations` (n, ACTIVATIONS) and
+    `embedding` (n, EMBEDDING), all float32.
+    """
+    graph = _Graph()
+    x = graph.affine(_log_mel(graph, "power"), net.input_norm)
+    x = graph.add("Unsqueeze", x, graph.constant([1], np.int64))  # (n, 1, frames, bands)
+    layers = [
+        graph.add("Concat", *(_front_block(graph, x, b) for b in (*net.timbral, *net.temporal)),
+                  axis=1)
+    ]  # fmt: skip
+    for number, block in enumerate(net.middle):
+        layers.append(_middle_block(graph, layers[-1], block, residual=number > 0))
+    features = graph.add("Concat", *layers, axis=1)  # (n, channels, frames)
+    pooled = graph.add(
+        "Concat",
+        graph.add("ReduceMax", features, axes=[2], keepdims=0),
+        graph.add("ReduceMean", features, axes=[2], keepdims=0),
+        axis=1,
+    )
+    kernel, bias = net.dense
+    hidden = graph.add("Relu", graph.dense(pooled, (kernel.reshape(-1, EMBEDDING), bias)))
+    graph.affine(hidden, net.dense_norm, name="embedding")
+    graph.add("Sigmoid", graph.dense("embedding", net.tags), name="activations")
+    return graph.model()
+
+
+def _log_mel(graph: _Graph, power: str) -> str:
+    filters = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=FFT_SIZE, n_mels=MEL_BANDS)
+    mel = graph.add("MatMul", power, graph.constant(filters.T))
+    scaled = graph.add("Add", graph.add("Mul", mel, graph.constant(LOG_GAIN)), graph.constant(1.0))
+    return graph.add("Mul", graph.add("Log", scaled), graph.constant(1 / log(10)))
+
+
+def _front_block(graph: _Graph, x: str, block: Block) -> str:
+    """Convolve, then take the maximum over the bands: (n, channels, frames).
+
+    The maximum comes first, ReLU and normalisation after it, on 1/50 of the values: both are
+    monotonic. Where the normalisation falls, the maximum of its output lies at the minimum of its
+    input, which is the negative maximum of the negative filter.
+    """
+    frames, _, _ = block.kernel.shape
+    before = (frames - 1) // 2
+    sign = np.sign(block.norm.scale)
+    kernel = (block.kernel * sign).transpose(2, 0, 1)[:, np.newaxis]
+    x = graph.add(
+        "Conv", x, graph.constant(kernel), graph.constant(block.bias * sign),
+        pads=[before, 0, frames - 1 - before, 0],
+    )  # fmt: skip
+    x = graph.add("ReduceMax", x, axes=[3], keepdims=0)
+    x = graph.add("Mul", x, graph.constant(sign[:, np.newaxis]))
+    return graph.affine(graph.add("Relu", x), block.norm, axes=1)
+
+
+def _middle_block(graph: _Graph, x: str, block: MiddleBlock, *, residual: bool) -> str:
+    frames, inputs, outputs = block.kernel.shape
+    before = (frames - 1) // 2
+    kernel = graph.constant(block.kernel.transpose(2, 1, 0))
+    y = graph.add("Conv", x, kernel, pads=[before, frames - 1 - before])
+    y = graph.add("Add", y, graph.constant(block.bias.T))
+    y = graph.affine(graph.add("Relu", y), block.norm, axes=1)
+    if residual:
+        new = graph.constant([0, 0, 0, 0, outputs - inputs, 0], np.int64)
+        y = graph.add("Add", y, graph.add("Pad", x, new))
+    return y
+
+
+class _Graph:
+    """Collects nodes and constants; each call returns the name of a value."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+        self._names = (f"v{number}" for number in count())
+
+    def constant(self, value: ArrayLike, dtype: type[np.generic] = np.float32) -> str:
+        name = next(self._names)
+        array = np.ascontiguousarray(value, dtype)
+        self._constants.append(numpy_helper.from_array(array.reshape(np.shape(value)), name))
+        return name
+
+    def add(self, operator: str, *inputs: str, name: str | None = None, **attributes: object) -> str:
+        name = name or next(self._names)
+        self._nodes.append(helper.make_node(operator, inputs, [name], **attributes))
+        return name
+
+    def affine(self, x: str, norm: Affine, axes: int = 0, name: str | None = None) -> str:
+        """Scale and shift each channel; `axes` is how many axes follow that of the channels."""
+        shape = (-1, *[1] * axes)
+        scaled = self.add("Mul", x, self.constant(norm.scale.reshape(shape)))
+        return self.add("Add", scaled, self.constant(norm.shift.reshape(shape)), name=name)
+
+    def dense(self, x: str, layer: tuple[ArrayLike, ArrayLike]) -> str:
+        kernel, bias = layer
+        return self.add("Gemm", x, self.constant(kernel), self.constant(bias))
+
+    def model(self) -> onnx.ModelProto:
+        def value(name: str, *shape: int | str) -> onnx.ValueInfoProto:
+            return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])
+
+        graph = helper.make_graph(
+            self._nodes,
+            "musicnn",
+            [value("power", WINDOW_FRAMES, FFT_BINS)],
+            [value("activations", ACTIVATIONS), value("embedding", EMBEDDING)],
+            self._constants,
+        )
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION
+        )
+        onnx.checker.check_model(model, full_check=True)
+        return model

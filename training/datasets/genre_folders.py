@@ -1,0 +1,19 @@
+"""Any folder of `genre/track.*`: what users have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training.datasets.track import DataError, Track, genre_name
+
+
+def load(folder: Path) -> list[Track]:
+    """Return every file of every genre folder. Raises DataError where there is none."""
+    tracks = [
+        Track(path, f"{path.parent.name}/{path.name}", genre_name(path.parent.name))
+        for path in sorted(folder.glob("*/*"))
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    if not tracks:
+        raise DataError(f"{folder}: no genre/track files")
+    return tracks

@@ -1,0 +1,56 @@
+"""MSD-musicnn's output on the 30-second tracks of GTZAN's fault-filtered training split.
+
+Source: `gtzan-taggrams/train.npz`, arrays `activations` (rows, 50), `track` and `genre` a row;
+a row is a 3-second window, hop 1 s. Artists: `gtzan-artists.csv`, numbered by J. H. Foleis from
+B. L. Sturm's annotations. The same format is what `python -m training evaluate --activations` reads.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genremodel.constants import ACTIVATIONS
+from training.datasets.track import DataError, genre_name
+from training.rows import Rows
+
+_ARRAYS = ("activations", "track", "genre")
+
+
+def load(folder: Path) -> Rows:
+    """Return the training rows of a data folder, grouped by artist."""
+    rows = read(folder / "gtzan-taggrams" / "train.npz")
+    artists = read_artists(folder)
+    group = np.array([artists.get(track, track) for track in rows.track.tolist()])
+    return replace(rows, group=group)
+
+
+def read(path: Path) -> Rows:
+    """Return the rows of one file, each track its own group. Raises DataError."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays: dict[str, NDArray[Any]] = {name: stored[name] for name in _ARRAYS}
+    except (OSError, ValueError, KeyError) as exc:
+        raise DataError(f"{path}: {exc}") from exc
+    shape = (len(arrays["track"]), ACTIVATIONS)
+    if arrays["activations"].shape != shape or len(arrays["genre"]) != shape[0]:
+        raise DataError(f"{path}: not {ACTIVATIONS} activations, a track and a genre in every row")
+    track = arrays["track"].astype(str)
+    genre = np.array([genre_name(name) for name in arrays["genre"].astype(str).tolist()])
+    weight = np.ones(len(track))
+    return Rows(arrays["activations"].astype(np.float32), track, genre, track, weight)
+
+
+def read_artists(folder: Path) -> dict[str, str]:
+    """Return the artist of each GTZAN track of which it is known."""
+    try:
+        with (folder / "gtzan-artists.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as exc:
+        raise DataError(f"{exc.filename}: {exc.strerror}") from exc
+    return {row["track"]: f"artist {row['artist_id']}" for row in rows if row["artist_id"]}

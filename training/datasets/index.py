@@ -1,0 +1,34 @@
+"""Reads the `index.csv` that lies beside the audio of some datasets."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import cast
+
+from training.datasets.track import DataError, Split, Track, genre_name
+
+
+def read_index(folder: Path) -> list[tuple[Track, str]]:
+    """Return the tracks that `folder/index.csv` lists, each with the song that it is cut from.
+
+    Columns: path, genre, and perhaps track (the song), artist and split.
+    """
+    try:
+        with (folder / "index.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as exc:
+        raise DataError(f"{exc.filename}: {exc.strerror}") from exc
+    return [
+        (
+            Track(
+                path=folder / row["path"],
+                name=row["path"],
+                genre=genre_name(row["genre"]),
+                artist=row.get("artist"),
+                split=cast(Split, row.get("split", "train")),
+            ),
+            row.get("track", row["path"]),
+        )
+        for row in rows
+    ]
