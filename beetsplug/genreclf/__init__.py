@@ -124,7 +124,7 @@ class GenreClfPlugin(BeetsPlugin):
             # `beet modify FIELD!`: the database still has it, and the file's tag must go as well.
             stored = item.get_fresh_from_db()
             for name in fields.MEDIA_FIELDS:
-                if name not in tags and stored.get(name, with_album=False) is not None:
+                if name not in tags and stored.get(name, with_album=False):
                     tags[name] = None
 
     def _predicted(
@@ -201,12 +201,12 @@ class GenreClfPlugin(BeetsPlugin):
 def _apply(item: Item, prediction: Prediction) -> list[str]:
     """Set the fields of a track, its genres only if it has none; return the genres it was given."""
     confidence = prediction.confidence
-    item[fields.GENRE] = prediction.genre
+    item[fields.GENRE] = prediction.genre or ""
     item[fields.CONFIDENCE] = (
         None if confidence is None else round(confidence, fields.CONFIDENCE_DIGITS)
     )
     item[fields.MODEL] = prediction.model
-    item[fields.REASON] = prediction.reason
+    item[fields.REASON] = prediction.reason or ""
     if item.genres or prediction.genre is None:
         return []
     item.genres = [prediction.genre]

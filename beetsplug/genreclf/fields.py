@@ -29,20 +29,6 @@ REASON = "genre_reason"
 CONFIDENCE_DIGITS = 3
 
 
-class OptionalString(types.String):
-    """A string that may be absent: an emptied one is absent, not empty."""
-
-    @property
-    def null(self) -> None:
-        return None
-
-    def normalize(self, value: Any) -> str | None:
-        return super().normalize(value) or None
-
-    def parse(self, string: str) -> str | None:
-        return string or None
-
-
 class PresentNumericQuery(NumericQuery):
     """A numeric query that no object without a value matches."""
 
@@ -60,10 +46,10 @@ class OptionalFloat(types.NullFloat):
 
 
 TYPES: dict[str, types.Type[Any, Any]] = {
-    GENRE: OptionalString(),
+    GENRE: types.STRING,
     CONFIDENCE: OptionalFloat(CONFIDENCE_DIGITS),
-    MODEL: OptionalString(),
-    REASON: OptionalString(),
+    MODEL: types.STRING,
+    REASON: types.STRING,
 }
 
 

@@ -18,20 +18,20 @@ def write_prediction(
 ) -> bool:
     """Set the media fields `values`, and `genres` where the file has none; tell if that changed it.
 
-    An absent value (None) deletes its tag. id3v23: the version of ID3 tags that are new; existing
+    An empty value deletes its tag. id3v23: the version of ID3 tags that are new; existing
     ones keep theirs. Raises mediafile.UnreadableFileError when the file cannot be read or written.
     """
     media = MediaFile(str(path))
     tags = media.mgfile.tags
     options: dict[str, Any] = {}
     if isinstance(tags, ID3):
-        version = tags.version[:2]
+        version = tags.version[:2] if tags.size else None  # None: there is no ID3v2 tag yet
         if version in ((2, 3), (2, 4)):
             # mutagen makes ID3v2.4 of what it reads, and frames are lost on the way back to 2.3.
             media.mgfile.load(str(path), translate=False)
-        keep_23 = version == (2, 3) if tags.size else id3v23
+        keep_23 = version == (2, 3) if version else id3v23
         options = {"v2_version": 3 if keep_23 else 4, "v23_sep": None}
-    wanted = dict(values)
+    wanted = {name: None if value == "" else value for name, value in values.items()}
     if genres and not media.genres:
         wanted["genres"] = list(genres)
     changed = {name: value for name, value in wanted.items() if getattr(media, name) != value}

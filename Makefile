@@ -1,0 +1,41 @@
+# Every target creates and fills .venv when needed, with plain python3 and pip.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Music for the demo; empty for twelve Creative Commons excerpts.
+MUSIC ?=
+
+.PHONY: demo test lint model bench clean
+
+demo: $(VENV)/.installed
+	$(BIN)/python -m demo $(if $(MUSIC),"$(MUSIC)")
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+model: $(VENV)/.model
+	$(BIN)/python -m training build
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+# One dependency group each: make test installs what the tests need, and so on.
+$(VENV)/.%: pyproject.toml | $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --group $*
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,195 @@
+"""Stories of `beet genreclf` and of beets' other commands on the fields that it sets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mutagen
+import pytest
+
+from tests.conftest import Beets
+from tests.sounds import CONTAINERS
+from tests.tags import OURS, our_tags, plain_tags
+
+
+@pytest.fixture
+def untouched(beets: Beets) -> Beets:
+    """Return a library that was imported before the plugin was enabled."""
+    for number, kind in enumerate(("flac", "mp3", "m4a")):
+        beets.add(f"{number}.{kind}", seed=number)
+    beets.settings["plugins"] = []
+    beets.import_music()
+    beets.settings["plugins"] = ["genreclf"]
+    return beets
+
+
+def snapshot(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_library_that_exists(untouched: Beets) -> None:
+    untouched("genreclf", "title:0")
+    assert untouched.field("genre_model") == ["bundled-cnn-1", "$genre_model", "$genre_model"]
+    done = untouched.run("genreclf")
+    assert done.returncode == 0
+    assert "0.flac" not in done.stderr, "a track was classified twice"
+    assert done.stderr.count("genreclf: ") == 2
+    assert set(untouched.field("genre_model")) == {"bundled-cnn-1"}
+    for path, genre in zip(untouched.files(), untouched.field("predicted_genre"), strict=True):
+        assert our_tags(path).get("predicted_genre", "") == genre
+
+
+def test_pretend_changes_nothing(untouched: Beets) -> None:
+    before = snapshot(untouched.library)
+    done = untouched.run("genreclf", "--pretend")
+    assert done.returncode == 0
+    assert done.stderr.count("genreclf: ") == 3
+    assert snapshot(untouched.library) == before
+    assert set(untouched.field("genre_model")) == {"$genre_model"}
+
+
+@pytest.mark.parametrize(
+    ("write", "option", "expected"),
+    [("auto", None, True), (False, None, False), (False, "-w", True), (True, "-W", False)],
+)
+def test_write_options(
+    write: object, option: str | None, expected: bool, untouched: Beets
+) -> None:
+    untouched.settings["genreclf"] = {"write": write}
+    untouched("genreclf", *([option] if option else []))
+    assert set(untouched.field("genre_model")) == {"bundled-cnn-1"}
+    assert [bool(our_tags(path)) for path in untouched.files()] == [expected] * 3
+
+
+def test_force_classifies_again(untouched: Beets) -> None:
+    untouched("genreclf")
+    untouched("modify", "--yes", "title:0", "predicted_genre=mine")
+    untouched("genreclf")
+    assert untouched.field("predicted_genre")[0] == "mine"
+    untouched("genreclf", "--force")
+    assert untouched.field("predicted_genre")[0] != "mine"
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_done(untouched: Beets) -> None:
+    damaged, gone, fine = untouched.files()
+    damaged.write_bytes(b"no music")
+    gone.unlink()
+    done = untouched.run("genreclf")
+    assert done.returncode == 1
+    assert f"{damaged}: Invalid data" in done.stderr
+    assert f"{gone}: No such file" in done.stderr
+    assert our_tags(fine)
+
+
+def test_a_file_that_cannot_be_written_is_named(untouched: Beets) -> None:
+    path = untouched.files()[1]
+    content = path.read_bytes()
+    # FFmpeg skips what stands before an MP3 frame, mutagen does not know the file.
+    path.write_bytes(b"\xff\xfb\xe4\x00" + b"\0" * 4000 + content[content.find(b"\xff\xfb") :])
+    if mutagen.File(path) is not None:
+        path.write_bytes(content)
+        subprocess.run(["chattr", "+i", str(path)], check=False)
+    try:
+        done = untouched.run("genreclf")
+        writable = os.access(path, os.W_OK)
+    finally:
+        subprocess.run(["chattr", "-i", str(path)], check=False)
+    if not writable:
+        assert done.returncode == 1
+        assert path.name in done.stderr
+        assert "Traceback" not in done.stderr
+        assert untouched.field("genre_model")[1] == "bundled-cnn-1"
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_beets_never_writes_empty_values(kind: str, beets: Beets) -> None:
+    """A track never analysed gets no tag of ours by what beets writes later."""
+    beets.settings["genreclf"] = {"auto": False}
+    beets.add(f"a.{kind}")
+    beets.import_music()
+    beets("modify", "--yes", "artist=Someone")
+    beets("write", "--force")
+    (path,) = beets.files()
+    assert plain_tags(path)
+    assert our_tags(path) == {}
+    assert not set(OURS) & {name.lower() for name in plain_tags(path)}
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_an_emptied_value_deletes_its_tag(kind: str, beets: Beets) -> None:
+    beets.add(f"a.{kind}", seconds=12)
+    beets.import_music()
+    (path,) = beets.files()
+    assert our_tags(path)
+    beets("modify", "--yes", "predicted_genre=", "genre_confidence!")
+    assert set(our_tags(path)) == {"genre_model"}
+    assert beets.field("genre_confidence") == ["$genre_confidence"]
+    beets("modify", "--yes", "genre_model!")
+    assert our_tags(path) == {}
+    assert not set(OURS) & {name.lower() for name in plain_tags(path)}
+
+
+def test_writing_a_track_whose_tags_the_database_does_not_know_keeps_them(
+    untouched: Beets,
+) -> None:
+    path = untouched.files()[0]
+    file = mutagen.File(path)
+    file["predicted_genre"] = "polka"
+    file.save()
+    untouched("modify", "--yes", "title:0", "artist=Someone")
+    assert our_tags(path) == {"predicted_genre": "polka"}
+
+
+def test_update_reads_what_another_program_changed(beets: Beets) -> None:
+    path = beets.add("a.flac", seconds=12)
+    beets.import_music()
+    (path,) = beets.files()
+    assert beets("update") == "", "our own writing looks like a change"
+    file = mutagen.File(path)
+    file["predicted_genre"], file["genre_confidence"] = "polka", "0.125"
+    file.save()
+    os.utime(path, (time.time() + 5, time.time() + 5))
+    beets("update")
+    assert beets.field("predicted_genre") == ["polka"]
+    assert beets.field("genre_confidence") == ["0.125"]
+    del file["genre_confidence"]
+    file.save()
+    os.utime(path, (time.time() + 9, time.time() + 9))
+    beets("update")
+    assert beets.field("genre_confidence") in ([""], ["$genre_confidence"])
+    assert beets.field("id", "genre_confidence:0..") == []
+
+
+def test_a_misspelt_option_is_named(untouched: Beets) -> None:
+    untouched.settings["genreclf"] = {"vote": "plurality"}
+    done = untouched.run("genreclf")
+    assert done.returncode == 1
+    assert "genreclf.vote" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_reads_like_that_of_beets(beets: Beets) -> None:
+    text = beets("genreclf", "--help")
+    assert "-f, --force" in text
+    assert "-p, --pretend" in text
+    assert "name the genre of tracks" in beets("help")
+
+
+def test_nothing_heavy_is_imported_before_the_first_track(untouched: Beets) -> None:
+    heavy = {"numpy", "av", "onnxruntime", "librosa", "sklearn", "scipy", "genremodel"}
+    code = (
+        "import sys; from beets.ui import main; main(['ls']); "
+        f"sys.exit(str({heavy!r} & set(sys.modules)) if {heavy!r} & set(sys.modules) else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "BEETSDIR": str(untouched.root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,261 @@
+"""Stories of `beet import` with the plugin enabled."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import mutagen
+import pytest
+from mutagen.id3 import ID3, TCON, TIT2, TSIZ, TSOP, TXXX, TYER
+
+from tests.conftest import Beets
+from tests.sounds import CONTAINERS
+from tests.tags import OURS, our_tags, plain_tags
+
+# Marks every album as one whose metadata the user edited, so that beets itself writes tags.
+RETAG = """
+from beets.importer import Action
+from beets.plugins import BeetsPlugin
+
+class RetagPlugin(BeetsPlugin):
+    def __init__(self):
+        super().__init__()
+        self.register_listener("import_task_choice", self.choose)
+
+    def choose(self, session, task):
+        task.choice_flag = Action.RETAG
+"""
+
+
+def beets_writes(beets: Beets) -> None:
+    folder = beets.root / "plugins"
+    folder.mkdir()
+    (folder / "retag.py").write_text(RETAG)
+    beets.settings["pluginpath"] = str(folder)
+    beets.settings["plugins"] = ["retag", "genreclf"]
+
+
+def import_tagging(beets: Beets) -> None:
+    """Import with autotagging on: no source of metadata is enabled, nothing is looked up."""
+    beets("import", "--quiet", "--quiet-fallback=asis", str(beets.music))
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_the_genre_reaches_database_and_file(kind: str, beets: Beets) -> None:
+    source = beets.add(f"song.{kind}", seconds=12)
+    before = source.read_bytes()
+    beets.import_music()
+    (path,) = beets.files()
+    tags = our_tags(path)
+    assert tags["genre_model"] == "bundled-cnn-1"
+    for name in ("predicted_genre", "genre_confidence", "genre_model"):
+        assert beets.field(name)[0] in (tags.get(name, ""), f"${name}")
+    if kind == "ape":  # silence
+        assert set(tags) == {"genre_model"}
+        assert beets.field("genre_reason") == ["silence"]
+    else:
+        assert 0 < float(tags["genre_confidence"]) <= 1
+        assert len(tags["genre_confidence"]) == 5
+    if "predicted_genre" in tags:
+        assert beets.field("genres") == [tags["predicted_genre"]]
+        assert plain_tags(path)["genre"] == [tags["predicted_genre"]]
+    assert source.read_bytes() == before, "the source of the copy was touched"
+
+
+
+
+def test_an_album_can_be_queried(beets: Beets) -> None:
+    for number in range(3):
+        beets.add(f"album/{number}.mp3", seed=number)
+    beets.import_music()
+    confidences = beets.field("genre_confidence")
+    assert len(confidences) == 3
+    highest = max(confidences)
+    found = beets.field("id", f"genre_confidence:{highest}..")
+    assert len(found) == confidences.count(highest)
+    assert beets.field("id", "genre_confidence:..0.001") == []
+    genres = [genre for genre in beets.field("predicted_genre") if genre]
+    for genre in genres:
+        assert len(beets.field("id", f"predicted_genre:{genre}")) == genres.count(genre)
+    assert beets.field("id", "predicted_genre:nonsense") == []
+
+
+def test_path_formats_see_the_genre(beets: Beets) -> None:
+    beets.settings["paths"] = {"default": "$genre_model/$title", "singleton": "one/$genre_model"}
+    beets.add("a.flac")
+    beets.import_music()
+    assert [path.parent.name for path in beets.files()] == ["bundled-cnn-1"]
+    beets.add("b.flac", seed=1)
+    beets.import_music("--singletons", "--incremental")
+    assert (beets.library / "one" / "bundled-cnn-1.flac").exists()
+
+
+def test_a_genre_that_is_there_is_kept(beets: Beets) -> None:
+    path = beets.add("a.mp3")
+    tagged = mutagen.File(path)
+    tagged.tags.add(TCON(encoding=3, text=["Gnawa", "Trance"]))
+    tagged.save()
+    beets.import_music()
+    assert beets.field("genres") == ["Gnawa; Trance"]
+    assert plain_tags(beets.files()[0])["genre"] == ["Gnawa", "Trance"]
+
+
+def test_id3v23_stays_and_no_other_frame_changes(beets: Beets) -> None:
+    path = beets.add("a.mp3")
+    tags = ID3()
+    for frame in (
+        TIT2(encoding=1, text=["One/Two"]),
+        TYER(encoding=0, text=["1999"]),
+        TSIZ(encoding=0, text=["12345"]),  # mutagen drops these two between versions
+        TSOP(encoding=0, text=["Sorted"]),
+        TXXX(encoding=0, desc="mine", text=["a", "b"]),
+    ):
+        tags.add(frame)
+    tags.save(path, v2_version=3, v23_sep=None)
+    before = ID3(path, translate=False)
+    beets.import_music()
+    after = ID3(beets.files()[0], translate=False)
+    assert after.version == before.version == (2, 3, 0)
+    for key, frame in before.items():
+        assert after[key].text == frame.text
+        assert after[key].encoding == frame.encoding
+    assert {key.split(":")[-1] for key in set(after) - set(before) - {"TCON"}} <= {
+        *OURS
+    }
+
+
+def test_only_our_tags_are_written(beets: Beets) -> None:
+    path = beets.add("a.flac")
+    tagged = mutagen.File(path)
+    tagged["x-mine"] = ["1", "2"]
+    tagged.save()
+    beets.import_music()
+    before, after = plain_tags(path), plain_tags(beets.files()[0])
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) <= {"genre", *OURS}
+
+
+@pytest.mark.parametrize(
+    ("write", "beets_writes_too", "expected"),
+    [
+        ("auto", False, False),
+        ("auto", True, True),
+        (True, False, True),
+        (True, True, True),
+        (False, False, False),
+        (False, True, False),
+    ],
+)
+def test_when_files_are_written(
+    write: object, beets_writes_too: bool, expected: bool, beets: Beets
+) -> None:
+    beets.settings["genreclf"] = {"write": write}
+    beets.add("a.flac")
+    if beets_writes_too:
+        beets_writes(beets)
+        import_tagging(beets)
+    else:
+        beets.import_music()
+    assert beets.field("genre_model") == ["bundled-cnn-1"]
+    (path,) = beets.files()
+    assert bool(our_tags(path)) == expected
+    assert ("genre" in plain_tags(path)) == (expected and bool(beets.field("predicted_genre")[0]))
+
+
+@pytest.mark.parametrize("option", ["link", "hardlink"])
+def test_a_linked_source_is_not_written(option: str, beets: Beets) -> None:
+    beets.settings["import"] = {option: True}
+    source = beets.add("a.flac")
+    before = source.read_bytes()
+    beets.import_music()
+    assert beets.field("genre_model") == ["bundled-cnn-1"]
+    assert source.read_bytes() == before
+
+
+def test_moved_files_are_written_where_they_are(beets: Beets) -> None:
+    beets.settings["import"] = {"move": True}
+    source = beets.add("a.opus")
+    beets.import_music()
+    assert not source.exists()
+    assert our_tags(beets.files()[0])
+
+
+def test_without_auto_nothing_is_predicted(beets: Beets) -> None:
+    beets.settings["genreclf"] = {"auto": False}
+    beets.add("a.mp3")
+    beets.import_music()
+    assert beets.field("genre_confidence") == ["$genre_confidence"]
+    assert our_tags(beets.files()[0]) == {}
+
+
+def test_unreadable_tracks_do_not_stop_the_import(beets: Beets) -> None:
+    """beets drops what is no music; what it takes for music and cannot be decoded is reported."""
+    beets.add("album/good.flac")
+    beets.add("album/second.ogg", seconds=1)
+    text = beets.music / "album" / "text.mp3"
+    text.write_text("no music")
+    (beets.music / "album" / "empty.mp3").write_bytes(b"")
+    header = beets.add("album/header.flac")
+    header.write_bytes(header.read_bytes().partition(b"\xff\xf8")[0])
+    cut = beets.add("album/cut.mp3", seconds=20)
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    done = beets.run("import", "--quiet", "--noautotag", str(beets.music))
+    assert done.returncode == 0
+    assert "header.flac: no audio could be decoded" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert beets.field("title") == ["cut", "good", "header", "second"]
+    assert sum(value == "bundled-cnn-1" for value in beets.field("genre_model")) == 3
+
+
+def test_importing_again_keeps_the_prediction(beets: Beets) -> None:
+    beets.add("a.flac")
+    beets.import_music()
+    beets("modify", "--yes", "predicted_genre=mine")
+    beets("import", "--quiet", "--noautotag", "--library")
+    assert beets.field("predicted_genre") == ["mine"]
+
+
+def test_a_prediction_in_a_file_counts_with_its_model_only(beets: Beets) -> None:
+    tagged = beets.add("known.flac")
+    other = beets.add("other.flac")
+    for path, model in ((tagged, "bundled-cnn-1"), (other, None)):
+        file = mutagen.File(path)
+        file["title"] = path.stem
+        file["predicted_genre"], file["genre_confidence"] = "polka", "0.900"
+        if model:
+            file["genre_model"] = model
+        file.save()
+    beets.import_music()
+    known, unknown = beets.field("predicted_genre")
+    assert known == "polka"
+    assert unknown != "polka"
+
+
+def test_knn_takes_over_where_onnxruntime_is_missing(beets: Beets) -> None:
+    block = beets.root / "block"
+    block.mkdir()
+    (block / "onnxruntime.py").write_text("raise ImportError('blocked')")
+    beets.environment["PYTHONPATH"] = str(block)
+    beets.add("a.flac")
+    done = beets.run("import", "--quiet", "--noautotag", str(beets.music))
+    assert "using the KNN fallback: blocked" in done.stderr
+    assert beets.field("genre_model") == ["bundled-knn-1"]
+    del beets.environment["PYTHONPATH"]
+    beets("genreclf")  # the CNN is back, and better
+    assert beets.field("genre_model") == ["bundled-cnn-1"]
+    beets.environment["PYTHONPATH"] = str(block)
+    beets("genreclf")  # the fallback does not replace what the CNN said
+    assert beets.field("genre_model") == ["bundled-cnn-1"]
+
+
+def test_real_music(beets: Beets, data: Path) -> None:
+    for genre in ("classical", "electronic"):
+        sources = sorted((data / "emotify" / genre).glob("*.mp3"))[:6]
+        (beets.music / genre).mkdir(parents=True)
+        for source in sources:
+            shutil.copyfile(source, beets.music / genre / source.name)
+    beets.import_music()
+    heard = beets.field("predicted_genre")
+    assert len(heard) == 12
+    assert heard.count("classical") + heard.count("electronic") >= 10

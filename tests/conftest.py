@@ -1,0 +1,103 @@
+"""A beets of one's own for each test, driven by the real command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from mediafile import MediaFile
+
+from tests.sounds import make
+from training.collection import DEFAULT_FOLDER
+
+
+@dataclass
+class Beets:
+    """A library in a folder of its own, with the plugin enabled.
+
+    settings: `config.yaml`, which tests may change before they run a command.
+    """
+
+    root: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.settings = {
+            "directory": str(self.library),
+            "library": str(self.root / "library.db"),
+            "plugins": ["genreclf"],
+            "import": {"copy": True},
+            "genreclf": {"write": True},
+        }
+
+    @property
+    def music(self) -> Path:
+        """Where music lies before it is imported."""
+        return self.root / "music"
+
+    @property
+    def library(self) -> Path:
+        return self.root / "library"
+
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run `beet` and return what it printed and its exit status."""
+        (self.root / "config.yaml").write_text(yaml.safe_dump(self.settings), encoding="utf-8")
+        return subprocess.run(
+            [sys.executable, "-m", "beets", *arguments],
+            env={**os.environ, "BEETSDIR": str(self.root), **self.environment},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.root,
+        )
+
+    def __call__(self, *arguments: str) -> str:
+        """Run `beet`, expect it to succeed, and return its output."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stdout
+
+    def add(self, name: str, seconds: float = 5, seed: int = 0) -> Path:
+        """Put a file of synthesised music where imports take it from, titled like the file."""
+        path = make(self.music / name, seconds, seed)
+        media = MediaFile(path)
+        media.title = path.stem
+        media.save()
+        return path
+
+    def import_music(self, *options: str) -> str:
+        return self("import", "--quiet", "--noautotag", *options, str(self.music))
+
+    def field(self, name: str, *query: str) -> list[str]:
+        """Return one field of each track, sorted by title."""
+        return self("ls", "-f", f"${name}", *query, "title+").splitlines()
+
+    def files(self) -> list[Path]:
+        return sorted(path for path in self.library.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def beets(tmp_path: Path) -> Beets:
+    return Beets(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Return the folder of genre-labelled music; without it the test fails in CI, or is skipped."""
+    return needed(DEFAULT_FOLDER.is_dir, f"no music in {DEFAULT_FOLDER}") or DEFAULT_FOLDER
+
+
+def needed(is_there: Callable[[], bool], reason: str) -> None:
+    """Skip a test that lacks something, or fail it in CI."""
+    if not is_there():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)

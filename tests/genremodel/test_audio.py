@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import librosa
+import numpy as np
+import pytest
+
+from genremodel import audio
+from genremodel.audio import AudioError, read_windows
+from genremodel.constants import WINDOW_SAMPLES
+from tests.sounds import CONTAINERS, KEPT, RATE, make, melody, write
+
+# Kept files are short. FFmpeg's Vorbis and WMA encoders write timestamps that do not fit the sound,
+# and making half a minute of DSD takes long.
+SEEKABLE = [kind for kind in CONTAINERS if kind not in (*KEPT, "ogg", "wma", "dsf")]
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_every_container_that_beets_tags_decodes(kind: str, tmp_path: Path) -> None:
+    windows = read_windows(make(tmp_path / f"a.{kind}", seconds=5.5))
+    expected = 1 if kind == "ape" else 3  # of one second, and of five or more
+    assert windows.samples.shape == (expected, WINDOW_SAMPLES)
+    assert windows.samples.dtype == np.float32
+    if kind != "ape":
+        assert windows.audible.all()
+        reference = melody(5).mean(axis=0)
+        assert windows.samples.std() == pytest.approx(reference.std(), rel=0.15)
+
+
+@pytest.mark.parametrize("kind", SEEKABLE)
+def test_seeking_finds_the_same_sound_as_decoding_all(kind: str, tmp_path: Path) -> None:
+    path = make(tmp_path / f"a.{kind}", seconds=31)
+    windows = audio._seek_windows(str(path), 10)
+    assert windows is not None, "the seek was not trusted"
+    whole = librosa.resample(melody(31).mean(axis=0), orig_sr=RATE, target_sr=16_000)
+    for start, window in zip(windows.starts, windows.samples, strict=True):
+        first = round(start * 16_000)
+        expected = whole[first : first + WINDOW_SAMPLES]
+        # Encoders delay the sound by up to some thousand samples.
+        overlap = np.fft.irfft(np.fft.rfft(expected).conj() * np.fft.rfft(window))
+        similarity = overlap.max() / (np.linalg.norm(expected) * np.linalg.norm(window))
+        assert similarity > 0.9
+
+
+def test_windows_are_spread_evenly(tmp_path: Path) -> None:
+    starts = read_windows(make(tmp_path / "a.flac", seconds=63), 10).starts
+    assert starts == pytest.approx(3 + 6 * np.arange(10), abs=0.05)
+
+
+def test_a_sequential_pass_agrees_with_seeking_on_a_long_track(tmp_path: Path) -> None:
+    path = str(make(tmp_path / "a.wav", seconds=300))  # longer than the pass holds in full
+    held = audio._scan_windows(path, 10)
+    sought = audio._seek_windows(path, 10)
+    assert sought is not None
+    assert np.abs(held.starts - sought.starts).max() < 6.1
+    whole = librosa.resample(melody(300).mean(axis=0), orig_sr=RATE, target_sr=16_000)
+    for start, window in zip(held.starts, held.samples, strict=True):
+        first = round(start * 16_000)
+        similarity = np.corrcoef(whole[first : first + WINDOW_SAMPLES], window)[0, 1]
+        assert similarity > 0.99
+
+
+def test_vbr_without_a_header_is_not_trusted(tmp_path: Path) -> None:
+    """FFmpeg takes the bitrate of its first frames, here near silence, for that of the whole."""
+    quiet = np.zeros((2, 10 * RATE), np.float32)
+    loud = melody(60)
+    path = write(tmp_path / "a.vbr.mp3", np.concatenate([quiet, loud], axis=1))
+    content = path.read_bytes()
+    header = content.find(b"Xing")
+    assert header > 0
+    frame = content.rfind(b"\xff\xfb", 0, header)
+    following = content.find(b"\xff\xfb", header)
+    path.write_bytes(content[:frame] + content[following:])
+    with av.open(str(path)) as container:
+        assert container.duration is not None
+        assert abs(container.duration / 1e6 - 70) > 5
+    windows = read_windows(path)
+    assert windows.starts[-1] == pytest.approx(63.6, abs=3)
+    assert len(windows.starts) == 10
+
+
+def test_channels_are_averaged(tmp_path: Path) -> None:
+    tone = np.sin(np.arange(5 * RATE) * 0.1).astype(np.float32)
+    path = write(tmp_path / "a.flac", np.stack([tone, 0 * tone]))
+    peak = np.abs(read_windows(path).samples).max()
+    assert peak == pytest.approx(0.5, abs=0.01)  # FFmpeg's own down-mix would give 0.71
+
+
+def test_a_short_track_is_repeated(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.wav", seconds=1)
+    windows = read_windows(path)
+    assert windows.samples.shape == (1, WINDOW_SAMPLES)
+    assert np.array_equal(windows.samples[0, :16_000], windows.samples[0, 16_000:32_000])
+
+
+def test_silence_is_not_audible(tmp_path: Path) -> None:
+    samples = melody(40)
+    samples[:, 20 * RATE :] = 0
+    windows = read_windows(write(tmp_path / "a.flac", samples))
+    assert windows.audible.tolist() == [True] * 5 + [False] * 5
+
+
+def test_nan_and_infinity_do_not_spread(tmp_path: Path) -> None:
+    samples = melody(5)
+    samples[0, 1000], samples[1, 2000] = np.nan, np.inf
+    path = tmp_path / "a.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_f32le", rate=RATE, layout="stereo")
+        packed = np.ascontiguousarray(samples.T.reshape(1, -1))
+        frame = av.AudioFrame.from_ndarray(packed, "flt", "stereo")
+        frame.sample_rate = RATE
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    windows = read_windows(path)
+    assert np.isfinite(windows.samples).all()
+    assert windows.audible.all()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"not music at all\n" * 100, "Invalid data"), (b"", "Invalid data"), (None, "No such file")],
+)
+def test_what_is_no_audio_gives_a_reason(
+    content: bytes | None, reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.mp3"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(AudioError, match=reason):
+        read_windows(path)
+
+
+def test_a_truncated_file_is_heard_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.flac", seconds=60)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    windows = read_windows(path)
+    assert len(windows.starts) == 10
+    assert windows.starts[-1] < 35
+
+
+def test_odd_names(tmp_path: Path) -> None:
+    wav = make(tmp_path / "a.wav")
+    for name in ("ü 🎵.wav", "a\nb.wav", "%d.wav", "file:x.wav"):
+        path = tmp_path / name
+        path.write_bytes(wav.read_bytes())
+        assert read_windows(path).audible.all()
+
+
+def test_a_folder_and_no_windows_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="directory"):
+        read_windows(tmp_path)
+    with pytest.raises(ValueError, match="at least one"):
+        read_windows(tmp_path, 0)

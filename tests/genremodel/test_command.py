@@ -1,0 +1,125 @@
+"""`python -m genremodel` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import genremodel
+from genremodel import Classifier, assets
+from tests.sounds import RATE, make, write
+
+KEYS = {
+    "path", "genre", "confidence", "reason", "votes", "probabilities", "windows", "styles", "model",
+}  # fmt: skip
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "genremodel", *map(str, arguments)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    return make(tmp_path / "song.mp3", seconds=20)
+
+
+def test_json_tells_everything(song: Path) -> None:
+    done = run("--json", "--windows", 4, song)
+    (result,) = lines(done)
+    assert done.returncode == 0
+    assert set(result) == KEYS
+    assert result["path"] == str(song)
+    assert sum(result["votes"].values()) == len(result["windows"]) == 4
+    assert set(result["windows"][0]) == {"start", "genre", "probability"}
+    assert sum(result["probabilities"].values()) == pytest.approx(1)
+    assert set(result["probabilities"]) == set(assets.description()["genres"])
+    assert len(result["probabilities"]) == 11
+    assert "hip hop" in result["probabilities"]
+    assert (result["genre"] is None) == (result["reason"] is not None)
+    assert result["model"] == "bundled-cnn-1"
+
+
+def test_a_file_that_fails_does_not_stop_the_others(song: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.mp3"
+    text.write_text("la la la")
+    done = run("--json", text, song, tmp_path / "none.flac")
+    broken, good, missing = lines(done)
+    assert done.returncode == 1
+    assert set(broken) == set(missing) == {"path", "error"}
+    assert "Invalid data" in broken["error"]
+    assert "No such file" in missing["error"]
+    assert set(good) == KEYS
+    table = run(text, song)
+    assert table.returncode == 1
+    assert f"{text}: Invalid data" in table.stderr
+    assert "bundled-cnn-1" in table.stdout
+
+
+def test_silence_and_one_second(tmp_path: Path) -> None:
+    silence = write(tmp_path / "silence.flac", np.zeros((2, 20 * RATE), np.float32))
+    second = make(tmp_path / "second.ogg", seconds=1)
+    quiet, short = lines(run("--json", silence, second))
+    assert (quiet["genre"], quiet["confidence"], quiet["reason"]) == (None, None, "silence")
+    assert quiet["votes"] == {}
+    assert len(short["windows"]) == 1
+
+
+def test_knn_on_request_and_when_onnxruntime_is_missing(song: Path, tmp_path: Path) -> None:
+    asked = run("--json", "--knn", song)
+    assert lines(asked)[0]["model"] == "bundled-knn-1"
+    assert asked.stderr == ""
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('no onnxruntime here')")
+    forced = run("--json", song, PYTHONPATH=str(tmp_path))
+    assert forced.returncode == 0
+    assert "KNN fallback: no onnxruntime here" in forced.stderr
+    assert lines(forced)[0]["model"] == "bundled-knn-1"
+    assert lines(forced)[0]["probabilities"] == lines(asked)[0]["probabilities"]
+
+
+def test_knn_takes_over_from_a_damaged_network(
+    song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from genremodel.analysis import NETWORK, bundled_backbone
+
+    for file in assets.FOLDER.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / NETWORK).write_bytes(b"garbage")
+    monkeypatch.setattr(assets, "FOLDER", tmp_path)
+    bundled_backbone.cache_clear()
+    classifier = Classifier()
+    assert classifier.fallback == f"{NETWORK}: wrong checksum"
+    assert classifier.classify(song).model == "bundled-knn-1"
+    (tmp_path / "knn.npz").unlink()
+    with pytest.raises(genremodel.AssetError, match=r"knn\.npz: No such file"):
+        Classifier()
+
+
+def test_wrong_options() -> None:
+    assert run().returncode == 2
+    assert "must be at least 1" in run("--windows", 0, "x.mp3").stderr
+
+
+def test_the_cnn_does_without_librosa(song: Path) -> None:
+    code = (
+        "import sys; from genremodel import Classifier; "
+        f"Classifier().classify({str(song)!r}); "
+        "assert not {'librosa', 'numba', 'sklearn'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

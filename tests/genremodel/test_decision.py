@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+
+from genremodel.decision import VOTES, Prediction, Rules, Vote, decide, temper, verdict, winner
+
+GENRES = ("blues", "jazz", "rock")
+RULES = Rules(GENRES, (0.2, 0.3, 0.5), temperature=1.0, evidence=0.0, min_confidence=0.4, model="m")
+
+
+def distributions(rows: int = 12) -> st.SearchStrategy[NDArray[np.float64]]:
+    weights = arrays(
+        np.float64,
+        st.tuples(st.integers(1, rows), st.just(len(GENRES))),
+        elements=st.floats(0.001, 1),
+    )
+    return weights.map(lambda w: w / w.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    ("rows", "majority", "mean"),
+    [
+        ([[0.6, 0.3, 0.1]], 0, 0),
+        ([[0.4, 0.3, 0.3], [0.4, 0.3, 0.3], [0.0, 0.9, 0.1]], 0, 1),
+        ([[0.6, 0.4, 0.0], [0.3, 0.7, 0.0]], 1, 1),  # tie: higher sum
+        ([[0.6, 0.4, 0.0], [0.4, 0.6, 0.0]], 1, 1),  # tie, equal sums: the prior
+        ([[0.5, 0.0, 0.5], [0.0, 0.5, 0.5]], 1, 2),  # the first of equals in a window, then the prior
+    ],
+)
+def test_winner(rows: list[list[float]], majority: int, mean: int) -> None:
+    probabilities = np.array(rows)
+    assert winner(probabilities, RULES.prior, "majority") == majority
+    assert winner(probabilities, RULES.prior, "mean") == mean
+
+
+@given(distributions(), st.sampled_from(VOTES))
+def test_the_order_of_windows_does_not_matter(
+    probabilities: NDArray[np.float64], vote: Vote
+) -> None:
+    backwards = winner(probabilities[::-1], RULES.prior, vote)
+    assert winner(probabilities, RULES.prior, vote) == backwards
+
+
+@given(distributions())
+def test_no_genre_has_more_votes_than_the_winner(probabilities: NDArray[np.float64]) -> None:
+    index = winner(probabilities, RULES.prior, "majority")
+    votes = np.bincount(probabilities.argmax(axis=1), minlength=len(GENRES))
+    assert votes[index] == votes.max()
+
+
+@given(distributions(), st.floats(0.3, 5))
+def test_temperature_keeps_the_order(probabilities: NDArray[np.float64], warmth: float) -> None:
+    tempered = temper(probabilities, warmth)
+    np.testing.assert_allclose(tempered.sum(axis=1), 1)
+    best = np.take_along_axis(tempered, probabilities.argmax(axis=1)[:, np.newaxis], axis=1)
+    assert (best[:, 0] >= tempered.max(axis=1) - 1e-9).all()
+
+
+def _decide(
+    rows: list[list[float]], audible: list[bool] | None = None, min_confidence: float | None = None
+) -> Prediction:
+    heard = np.array(audible or [True] * len(rows))
+    starts = np.arange(len(rows)) * 3.0
+    return decide(np.array(rows), starts, heard, RULES, min_confidence=min_confidence)
+
+
+def test_a_decided_track() -> None:
+    prediction = _decide([[0.1, 0.8, 0.1], [0.2, 0.7, 0.1], [0.6, 0.2, 0.2]])
+    assert prediction.genre == "jazz"
+    assert prediction.reason is None
+    assert prediction.confidence == pytest.approx(1.7 / 3)
+    assert prediction.votes == {"jazz": 2, "blues": 1}
+    assert prediction.probabilities["rock"] == pytest.approx(0.4 / 3)
+    assert [(w.start, w.genre) for w in prediction.windows] == [
+        (0.0, "jazz"),
+        (3.0, "jazz"),
+        (6.0, "blues"),
+    ]
+    assert prediction.model == "m"
+
+
+def test_abstaining_keeps_the_reason_and_the_votes() -> None:
+    doubtful = _decide([[0.34, 0.33, 0.33], [0.35, 0.33, 0.32]])
+    assert (doubtful.genre, doubtful.reason) == (None, "low confidence")
+    assert doubtful.confidence == pytest.approx(0.345)
+    tied = _decide([[0.5, 0.1, 0.4], [0.1, 0.5, 0.4]])
+    assert (tied.genre, tied.reason, tied.votes) == (None, "tie", {"blues": 1, "jazz": 1})
+    assert _decide([[0.5, 0.1, 0.4], [0.1, 0.5, 0.4]], min_confidence=0.1).genre == "jazz"
+
+
+def test_silence_never_votes() -> None:
+    some = _decide([[0.9, 0.05, 0.05], [0.1, 0.8, 0.1]], audible=[False, True])
+    assert some.votes == {"jazz": 1}
+    assert some.windows[0].genre is None
+    none = _decide([[0.9, 0.05, 0.05]], audible=[False])
+    assert (none.genre, none.confidence, none.reason) == (None, None, "silence")
+    assert none.votes == {}
+
+
+def test_more_windows_make_surer() -> None:
+    rules = Rules(GENRES, RULES.prior, temperature=1.5, evidence=0.2, min_confidence=0, model="m")
+    one = np.array([[0.6, 0.3, 0.1]])
+    assert verdict(np.repeat(one, 10, axis=0), rules, "majority")[1] > verdict(one, rules, "mean")[1]

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import librosa
+import numpy as np
+import pytest
+
+from genremodel.constants import FFT_BINS, FFT_SIZE, HOP_SIZE, WINDOW_FRAMES, WINDOW_SAMPLES
+from genremodel.spectrogram import power_spectrogram
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.01])
+def test_agrees_with_librosa(gain: float) -> None:
+    samples = np.random.default_rng(0).uniform(-gain, gain, (3, WINDOW_SAMPLES)).astype(np.float32)
+    power = power_spectrogram(samples)
+    assert power.shape == (3, WINDOW_FRAMES, FFT_BINS)
+    for row, window in zip(power, samples, strict=True):
+        reference = np.abs(librosa.stft(window, n_fft=FFT_SIZE, hop_length=HOP_SIZE)) ** 2
+        np.testing.assert_allclose(
+            row, reference.T[:WINDOW_FRAMES], rtol=1e-4, atol=1e-4 * reference.max()
+        )
+
+
+def test_other_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="48000"):
+        power_spectrogram(np.zeros((1, 100), np.float32))

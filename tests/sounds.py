@@ -1,0 +1,108 @@
+"""Synthesised music, and files of every container that beets tags, made with PyAV's encoders.
+
+FFmpeg encodes neither Musepack nor Monkey's Audio: `tests/files` holds one short file of each. DSF
+is written here, since DSD is only one bit after the other.
+"""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from numpy.typing import NDArray
+
+RATE = 44_100
+
+# suffix of the file: encoder and its options
+ENCODERS: dict[str, tuple[str, dict[str, str]]] = {
+    "mp3": ("libmp3lame", {}),
+    "vbr.mp3": ("libmp3lame", {"flags": "+qscale", "global_quality": str(5 * 118)}),
+    "flac": ("flac", {}),
+    "ogg": ("vorbis", {"strict": "experimental"}),
+    "opus": ("libopus", {}),
+    "m4a": ("aac", {}),
+    "alac.m4a": ("alac", {}),
+    "wav": ("pcm_s16le", {}),
+    "aiff": ("pcm_s16be", {}),
+    "wma": ("wmav2", {}),
+    "wv": ("wavpack", {}),
+}
+WRITTEN = ("dsf",)
+KEPT = {"mpc": "melody.mpc", "ape": "silence.ape"}
+CONTAINERS = (*ENCODERS, *WRITTEN, *KEPT)
+
+
+def melody(seconds: float, seed: int = 0) -> NDArray[np.float32]:
+    """Return stereo music of a sort, (2, samples): a bass, chords and a hi-hat at 120 beats a minute."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(int(seconds * RATE)) / RATE
+    beat = (time * 2).astype(int)
+    roots = 55 * 2 ** (rng.choice([0, 3, 5, 7, 10], beat.max() + 1) / 12)
+    bass = np.sin(2 * np.pi * np.cumsum(roots[beat]) / RATE)
+    chord = sum(np.sin(2 * np.pi * np.cumsum(roots[beat // 4 * 4] * r) / RATE) for r in (4, 5, 6))
+    hat = rng.normal(size=len(time)) * np.exp(-((time * 4) % 1) * 20)
+    left, right = 0.4 * bass + 0.1 * chord + 0.1 * hat, 0.4 * bass + 0.1 * chord - 0.05 * hat
+    return np.stack([left, right]).astype(np.float32).clip(-1, 1)
+
+
+def write(path: Path, samples: NDArray[np.float32], rate: int = RATE) -> Path:
+    """Encode samples, (channels, samples), in the container that the file's suffixes name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kind = max((kind for kind in CONTAINERS if path.name.endswith(f".{kind}")), key=len)
+    if kind == "dsf":
+        _write_dsf(path, samples)
+        return path
+    codec, options = ENCODERS[kind]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=48_000 if kind == "opus" else rate, options=options)
+        stream.layout = "stereo" if len(samples) == 2 else "mono"
+        if codec == "wmav2":
+            stream.bit_rate = 128_000
+        resampler = av.AudioResampler(stream.format.name, stream.layout.name, stream.rate)
+        for start in range(0, samples.shape[1], RATE):
+            part = np.ascontiguousarray(samples[:, start : start + RATE])
+            frame = AudioFrame.from_ndarray(part, "fltp", stream.layout.name)
+            frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+            for resampled in resampler.resample(frame):
+                container.mux(stream.encode(resampled))
+        for resampled in resampler.resample(None):
+            container.mux(stream.encode(resampled))
+        container.mux(stream.encode(None))
+    return path
+
+
+def make(path: Path, seconds: float = 5, seed: int = 0) -> Path:
+    """Write a file of music; `.mpc` and `.ape` are what `tests/files` holds."""
+    stored = KEPT.get(path.suffix[1:])
+    if stored is None:
+        return write(path, melody(seconds, seed))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes((Path(__file__).parent / "files" / stored).read_bytes())
+    return path
+
+
+def _write_dsf(path: Path, samples: NDArray[np.float32]) -> None:
+    """Write DSD64 (2.8 MHz, one bit) by first-order sigma-delta modulation, as DSF 1.01."""
+    rate, block = 64 * RATE, 4096  # bits a second; bytes of one channel at a time
+    held = np.repeat(samples, 64, axis=1).astype(np.float64)
+    # The running sum of the input, rounded: its steps are the bits.
+    bits = np.diff(np.floor(np.cumsum((held + 1) / 2, axis=1)), prepend=0, axis=1).astype(np.uint8)
+    data = [np.packbits(channel, bitorder="little") for channel in bits]
+    blocks = -(-len(data[0]) // block)
+    padded = [np.pad(channel, (0, blocks * block - len(channel))) for channel in data]
+    payload = np.stack([c.reshape(blocks, block) for c in padded], axis=1).tobytes()
+    form = struct.pack(
+        "<4sQIIIIIIQII",
+        *(b"fmt ", 52, 1, 0, len(samples), len(samples), rate, 1, bits.shape[1], block, 0),
+    )
+    total = 28 + len(form) + 12 + len(payload)
+    path.write_bytes(
+        struct.pack("<4sQQQ", b"DSD ", 28, total, 0)
+        + form
+        + struct.pack("<4sQ", b"data", 12 + len(payload))
+        + payload
+    )

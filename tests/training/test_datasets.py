@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.sounds import make
+from training import collection
+from training.datasets import emotify, genre_folders, gtzan, gtzan_clips, gtzan_taggrams
+from training.datasets.track import DataError, genre_name
+from training.rows import Rows
+
+
+def test_genre_names() -> None:
+    assert genre_name("hiphop") == genre_name("Hip-Hop") == genre_name("hip_hop") == "hip hop"
+    assert genre_name("Blues ") == "blues"
+
+
+def test_what_the_projects_data_holds(data: Path) -> None:
+    taggrams = gtzan_taggrams.load(data)
+    assert taggrams.values.shape == (12415, 50)
+    assert len(taggrams.by_track()[0]) == 443
+    assert "hip hop" in taggrams.genre
+    clips = gtzan_clips.load(data)
+    assert sum(clip.split == "train" for clip in clips) == 268
+    assert sum(clip.split == "valid" for clip in clips) == 144
+    assert len(emotify.load(data)) == 229
+
+
+def test_no_artist_is_on_both_sides(data: Path) -> None:
+    parts = collection.load(data)
+    assert parts.taggrams is not None
+    valid = {track.group for track in parts.valid}
+    assert not valid & {track.group for track in parts.train}
+    assert not valid & set(parts.taggrams.group.tolist())
+
+
+def test_genre_folders(tmp_path: Path) -> None:
+    for genre in ("jazz", "HipHop"):
+        for number in range(6):
+            make(tmp_path / genre / f"{number}.wav", seconds=1, seed=number)
+    tracks = genre_folders.load(tmp_path)
+    assert {track.genre for track in tracks} == {"jazz", "hip hop"}
+    parts = collection.load(tmp_path)
+    assert len(parts.train) + len(parts.valid) == 12
+    assert parts.valid
+    with pytest.raises(DataError, match="no genre/track files"):
+        genre_folders.load(tmp_path / "jazz")
+
+
+def test_public_gtzan_with_its_split_lists(tmp_path: Path) -> None:
+    for name in ("blues.00000", "blues.00001", "hiphop.00000"):
+        make(tmp_path / "genres_original" / name.split(".")[0] / f"{name}.wav", seconds=1)
+    (tmp_path / "train_filtered.txt").write_text("blues/blues.00000.wav\nhiphop/hiphop.00000.au\n")
+    (tmp_path / "valid_filtered.txt").write_text("blues/blues.00001.wav\n")
+    (tmp_path / "test_filtered.txt").write_text("")
+    tracks = gtzan.load(tmp_path)
+    assert [(t.name, t.genre, t.split) for t in tracks] == [
+        ("blues.00000", "blues", "train"),
+        ("hiphop.00000", "hip hop", "train"),
+        ("blues.00001", "blues", "valid"),
+    ]
+    assert len(collection.load(tmp_path).valid) == 1
+    (tmp_path / "test_filtered.txt").write_text("rock/rock.00000.wav\n")
+    with pytest.raises(DataError, match="listed, but not there"):
+        gtzan.load(tmp_path)
+
+
+def test_rows_by_track() -> None:
+    track = np.array(["b", "a", "b", "c"])
+    rows = Rows(np.eye(4, dtype=np.float32), track, np.array(["x", "y", "x", "z"]), track, np.ones(4))
+    genres, groups, members = rows.by_track()
+    assert genres.tolist() == ["y", "x", "z"]
+    assert groups.tolist() == ["a", "b", "c"]
+    assert [part.tolist() for part in members] == [[1], [0, 2], [3]]
+    assert len((rows + rows).by_track()[0]) == 6
