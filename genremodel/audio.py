@@ -120,9 +120,9 @@ def _seek_windows(path: PathLike, count: int) -> Windows | None:
                 if window is None:
                     return None
                 samples.append(window)
-            if container.format.name in _GUESSED_LENGTH:
-                if abs(_end_of_stream(container, stream) - duration) > _TOLERANCE:
-                    return None
+            guessed = container.format.name in _GUESSED_LENGTH
+            if guessed and abs(_end_of_stream(container, stream) - duration) > _TOLERANCE:
+                return None
         except av.error.FFmpegError:
             return None
     return Windows(starts, np.stack(samples))
@@ -180,16 +180,14 @@ def _scan_windows(path: PathLike, count: int) -> Windows:
         return Windows(starts, np.stack([track[i : i + WINDOW_SAMPLES] for i in first]))
     starts = _window_starts((blocks * WINDOW_SAMPLES + len(rest)) / SAMPLE_RATE, count)
     nearest = np.round(starts / (stride * WINDOW_SECONDS)).astype(int).clip(0, len(held) - 1)
-    return Windows(
-        nearest * stride * WINDOW_SECONDS, np.stack([held[index] for index in nearest])
-    )
+    return Windows(nearest * stride * WINDOW_SECONDS, np.stack([held[index] for index in nearest]))
 
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     """Yield the decoded frames from the current position on; damaged packets are passed over."""
     for packet in container.demux(stream):
         try:
-            yield from packet.decode()  # type: ignore[misc]  # typed for every kind of stream
+            yield from packet.decode()
         except av.error.InvalidDataError:
             continue
 

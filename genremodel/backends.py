@@ -42,6 +42,7 @@ class Cnn:
         self.head = LinearHead(**assets.arrays(HEAD))
 
     def predict_proba(self, windows: Windows) -> NDArray[np.float64]:
+        """Return (windows, genres), rows sum to 1."""
         return self.head.predict_proba(self.backbone.analyse(windows).activations)
 
 
@@ -59,6 +60,7 @@ class Knn:
         self.classify = fit_neighbours(stored["features"], stored["genre"], self.neighbours)
 
     def predict_proba(self, windows: Windows) -> NDArray[np.float64]:
+        """Return (windows, genres), rows sum to 1."""
         return self.classify(window_features(windows.samples))
 
 

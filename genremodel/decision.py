@@ -85,7 +85,9 @@ def winner(probabilities: NDArray[np.float64], prior: Sequence[float], vote: Vot
     """
     summed = probabilities.sum(axis=0)
     votes = vote_counts(probabilities) if vote == "majority" else np.zeros_like(summed)
-    return int(np.lexsort((-np.arange(len(summed)), prior, summed.round(9), votes))[-1])
+    # Sorted by the last key, then by the one before it, and so on.
+    keys = np.stack([-np.arange(len(summed)), np.asarray(prior), summed.round(9), votes])
+    return int(np.lexsort(keys)[-1])
 
 
 def vote_counts(probabilities: NDArray[np.float64]) -> NDArray[np.int_]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,10 +93,6 @@ def beets(tmp_path: Path) -> Beets:
 @pytest.fixture(scope="session")
 def data() -> Path:
     """Return the folder of genre-labelled music; without it the test fails in CI, or is skipped."""
-    return needed(DEFAULT_FOLDER.is_dir, f"no music in {DEFAULT_FOLDER}") or DEFAULT_FOLDER
-
-
-def needed(is_there: Callable[[], bool], reason: str) -> None:
-    """Skip a test that lacks something, or fail it in CI."""
-    if not is_there():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    if not DEFAULT_FOLDER.is_dir():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no music in {DEFAULT_FOLDER}")
+    return DEFAULT_FOLDER

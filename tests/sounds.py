@@ -9,10 +9,12 @@ from __future__ import annotations
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 RATE = 44_100
@@ -37,7 +39,7 @@ CONTAINERS = (*ENCODERS, *WRITTEN, *KEPT)
 
 
 def melody(seconds: float, seed: int = 0) -> NDArray[np.float32]:
-    """Return stereo music of a sort, (2, samples): a bass, chords and a hi-hat at 120 beats a minute."""
+    """Return stereo music of a sort, (2, samples): bass, chords, hi-hat, 120 beats a minute."""
     rng = np.random.default_rng(seed)
     time = np.arange(int(seconds * RATE)) / RATE
     beat = (time * 2).astype(int)
@@ -58,11 +60,12 @@ def write(path: Path, samples: NDArray[np.float32], rate: int = RATE) -> Path:
         return path
     codec, options = ENCODERS[kind]
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=48_000 if kind == "opus" else rate, options=options)
+        encoding_rate = 48_000 if kind == "opus" else rate
+        stream = cast(AudioStream, container.add_stream(codec, encoding_rate, options=options))
         stream.layout = "stereo" if len(samples) == 2 else "mono"
         if codec == "wmav2":
             stream.bit_rate = 128_000
-        resampler = av.AudioResampler(stream.format.name, stream.layout.name, stream.rate)
+        resampler = av.AudioResampler(stream.format.name, stream.layout.name, encoding_rate)
         for start in range(0, samples.shape[1], RATE):
             part = np.ascontiguousarray(samples[:, start : start + RATE])
             frame = AudioFrame.from_ndarray(part, "fltp", stream.layout.name)
@@ -76,10 +79,10 @@ def write(path: Path, samples: NDArray[np.float32], rate: int = RATE) -> Path:
 
 
 def make(path: Path, seconds: float = 5, seed: int = 0) -> Path:
-    """Write a file of music; `.mpc` and `.ape` are what `tests/files` holds."""
+    """Write a file of music; `.mpc` and `.ape` are what `tests/files` holds, `.dsf` is short."""
     stored = KEPT.get(path.suffix[1:])
     if stored is None:
-        return write(path, melody(seconds, seed))
+        return write(path, melody(min(seconds, 5.5) if path.suffix == ".dsf" else seconds, seed))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes((Path(__file__).parent / "files" / stored).read_bytes())
     return path

@@ -127,9 +127,7 @@ def build_knn(folder: Path, collection: Collection) -> None:
     genre = np.unique(rows.genre, return_inverse=True)[1].astype(np.int8)
     np.savez(folder / NEIGHBOURS, features=rows.values, genre=genre, neighbours=best)
     valid = read_features(collection.valid)
-    _calibrate(
-        folder, "knn", rows, valid, fit_knn(rows, best), lambda part: fit_knn(part, best)
-    )
+    _calibrate(folder, "knn", rows, valid, fit_knn(rows, best), lambda part: fit_knn(part, best))
 
 
 def _calibrate(

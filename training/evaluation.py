@@ -69,7 +69,7 @@ def cross_validate(rows: Rows, fit: Fit, rules: Rules, scored: int = 0) -> dict[
         for seed in range(SEEDS)
     ]
     names = [name for name in asdict(runs[0]) if name != "tracks"]
-    means = {name: _mean([getattr(run, name) for run in runs]) for name in names}
+    means: dict[str, Any] = {name: _mean([getattr(run, name) for run in runs]) for name in names}
     return {**Figures(tracks=runs[0].tracks, **means).rounded(), "seeds": SEEDS}
 
 

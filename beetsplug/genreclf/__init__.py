@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from beets import config, ui
+from beets.exceptions import UserError
 from beets.library import Item, Library
 from beets.plugins import BeetsPlugin
 from beets.util import displayable_path
@@ -36,6 +37,8 @@ class Options(Protocol):
 
 
 class GenreClfPlugin(BeetsPlugin):
+    """The import stage, the command, and the fields that both set through one method."""
+
     item_types: ClassVar[dict[str, Type[Any, Any]]] = fields.TYPES
     album_types: ClassVar[dict[str, Type[Any, Any]]] = fields.TYPES
 
@@ -48,7 +51,7 @@ class GenreClfPlugin(BeetsPlugin):
             self.add_media_field(name, field)
         # Genres given in this import, by the item's id: their tags are written once the files
         # have been placed.
-        self._given: dict[int, list[str]] = {}
+        self._given: dict[int | None, list[str]] = {}
         self._unsaid: list[str] = []
         if self.config["auto"].get(bool):
             self.import_stages = [self.imported]
@@ -57,6 +60,7 @@ class GenreClfPlugin(BeetsPlugin):
         self.register_listener("write", self.item_written)
 
     def commands(self) -> list[ui.Subcommand]:
+        """Return `beet genreclf`."""
         command = ui.Subcommand("genreclf", help="name the genre of tracks from their sound")
         # fmt: off
         command.parser.add_option(
@@ -78,6 +82,7 @@ class GenreClfPlugin(BeetsPlugin):
         return [command]
 
     def command(self, lib: Library, options: Options, query: list[str]) -> None:
+        """Classify the tracks of a query. Raises UserError at the end when one failed."""
         failures: list[str] = []
 
         def report(message: str) -> None:
@@ -91,7 +96,7 @@ class GenreClfPlugin(BeetsPlugin):
             if write:
                 self._write(item, genres, report)
         if failures:
-            raise ui.UserError("some tracks could not be classified or written")
+            raise UserError("some tracks could not be classified or written")
 
     def imported(self, session: ImportSession, task: ImportTask) -> None:
         """Set the fields before files are placed, so that path formats see them."""
@@ -107,13 +112,13 @@ class GenreClfPlugin(BeetsPlugin):
             if genres is not None and always and not linked:
                 self._write(item, genres, self._unsaid.append)
 
-    def import_ended(self) -> None:
+    def import_ended(self, lib: Library, paths: list[bytes]) -> None:
         """Say what could not be done, now that no question is on the screen."""
         for message in self._unsaid:
             self._log.error("{}", message)
         self._unsaid.clear()
 
-    def item_written(self, item: Item, tags: dict[str, Any]) -> None:
+    def item_written(self, item: Item, path: bytes, tags: dict[str, Any]) -> None:
         """Adjust what beets is about to write into a file."""
         if item.id in self._given and not self._writes():
             for name in fields.MEDIA_FIELDS:
@@ -188,9 +193,7 @@ class GenreClfPlugin(BeetsPlugin):
     def _write(self, item: Item, genres: list[str], report: Callable[[str], None]) -> None:
         values = {name: item.get(name, with_album=False) for name in fields.MEDIA_FIELDS}
         try:
-            write_prediction(
-                item.filepath, values, genres, id3v23=config["id3v23"].get(bool)
-            )
+            write_prediction(item.filepath, values, genres, id3v23=config["id3v23"].get(bool))
         except UnreadableFileError as exc:
             report(f"{displayable_path(item.path)}: {exc}")
             return

@@ -33,6 +33,7 @@ class PresentNumericQuery(NumericQuery):
     """A numeric query that no object without a value matches."""
 
     def match(self, obj: Model) -> bool:
+        """Tell whether the object has a value and it is in the range."""
         return obj.get(self.field_name) is not None and super().match(obj)
 
 
@@ -42,6 +43,7 @@ class OptionalFloat(types.NullFloat):
     query = PresentNumericQuery
 
     def format(self, value: float | None) -> str:
+        """Return the number with its digits, or nothing."""
         return "" if value is None else super().format(value)
 
 

@@ -56,9 +56,7 @@ def test_pretend_changes_nothing(untouched: Beets) -> None:
     ("write", "option", "expected"),
     [("auto", None, True), (False, None, False), (False, "-w", True), (True, "-W", False)],
 )
-def test_write_options(
-    write: object, option: str | None, expected: bool, untouched: Beets
-) -> None:
+def test_write_options(write: object, option: str | None, expected: bool, untouched: Beets) -> None:
     untouched.settings["genreclf"] = {"write": write}
     untouched("genreclf", *([option] if option else []))
     assert set(untouched.field("genre_model")) == {"bundled-cnn-1"}
@@ -80,68 +78,52 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_done(untouched: Beets) -> 
     gone.unlink()
     done = untouched.run("genreclf")
     assert done.returncode == 1
-    assert f"{damaged}: Invalid data" in done.stderr
+    assert f"{damaged}: no audio stream" in done.stderr
     assert f"{gone}: No such file" in done.stderr
     assert our_tags(fine)
 
 
 def test_a_file_that_cannot_be_written_is_named(untouched: Beets) -> None:
-    path = untouched.files()[1]
-    content = path.read_bytes()
-    # FFmpeg skips what stands before an MP3 frame, mutagen does not know the file.
-    path.write_bytes(b"\xff\xfb\xe4\x00" + b"\0" * 4000 + content[content.find(b"\xff\xfb") :])
-    if mutagen.File(path) is not None:
-        path.write_bytes(content)
-        subprocess.run(["chattr", "+i", str(path)], check=False)
-    try:
-        done = untouched.run("genreclf")
-        writable = os.access(path, os.W_OK)
-    finally:
-        subprocess.run(["chattr", "-i", str(path)], check=False)
-    if not writable:
-        assert done.returncode == 1
-        assert path.name in done.stderr
-        assert "Traceback" not in done.stderr
-        assert untouched.field("genre_model")[1] == "bundled-cnn-1"
+    """A stray null byte hides a FLAC file from mutagen; FFmpeg finds it all the same."""
+    path = untouched.files()[0]
+    path.write_bytes(b"\0" + path.read_bytes())
+    with pytest.raises(mutagen.MutagenError):
+        mutagen.File(path)
+    done = untouched.run("genreclf")
+    assert done.returncode == 1
+    assert path.name in done.stderr
+    assert "Traceback" not in done.stderr
+    assert set(untouched.field("genre_model")) == {"bundled-cnn-1"}, "a verdict was lost"
 
 
 @pytest.mark.parametrize("kind", CONTAINERS)
-def test_beets_never_writes_empty_values(kind: str, beets: Beets) -> None:
-    """A track never analysed gets no tag of ours by what beets writes later."""
+def test_tags_come_and_go_with_the_values(kind: str, beets: Beets) -> None:
+    def names() -> set[str]:
+        (path,) = beets.files()
+        return {name.lower() for name in plain_tags(path)}
+
     beets.settings["genreclf"] = {"auto": False}
     beets.add(f"a.{kind}")
     beets.import_music()
     beets("modify", "--yes", "artist=Someone")
-    beets("write", "--force")
-    (path,) = beets.files()
-    assert plain_tags(path)
-    assert our_tags(path) == {}
-    assert not set(OURS) & {name.lower() for name in plain_tags(path)}
-
-
-@pytest.mark.parametrize("kind", CONTAINERS)
-def test_an_emptied_value_deletes_its_tag(kind: str, beets: Beets) -> None:
-    beets.add(f"a.{kind}", seconds=12)
-    beets.import_music()
-    (path,) = beets.files()
-    assert our_tags(path)
+    assert not set(OURS) & names(), "a track never analysed got tags"
+    beets("genreclf", "--write")
+    assert {"genre_model"} <= names()
     beets("modify", "--yes", "predicted_genre=", "genre_confidence!")
-    assert set(our_tags(path)) == {"genre_model"}
+    assert set(OURS) & names() == {"genre_model"}
     assert beets.field("genre_confidence") == ["$genre_confidence"]
     beets("modify", "--yes", "genre_model!")
-    assert our_tags(path) == {}
-    assert not set(OURS) & {name.lower() for name in plain_tags(path)}
+    assert not set(OURS) & names()
 
 
 def test_writing_a_track_whose_tags_the_database_does_not_know_keeps_them(
     untouched: Beets,
 ) -> None:
-    path = untouched.files()[0]
-    file = mutagen.File(path)
+    file = mutagen.File(untouched.files()[0])
     file["predicted_genre"] = "polka"
     file.save()
-    untouched("modify", "--yes", "title:0", "artist=Someone")
-    assert our_tags(path) == {"predicted_genre": "polka"}
+    untouched("modify", "--yes", "--nomove", "title:0", "artist=Someone")
+    assert our_tags(untouched.files()[0]) == {"predicted_genre": "polka"}
 
 
 def test_update_reads_what_another_program_changed(beets: Beets) -> None:
@@ -183,13 +165,19 @@ def test_nothing_heavy_is_imported_before_the_first_track(untouched: Beets) -> N
     heavy = {"numpy", "av", "onnxruntime", "librosa", "sklearn", "scipy", "genremodel"}
     code = (
         "import sys; from beets.ui import main; main(['ls']); "
-        f"sys.exit(str({heavy!r} & set(sys.modules)) if {heavy!r} & set(sys.modules) else 0)"
+        f"print('imported', sorted({heavy!r} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "BEETSDIR": str(untouched.root)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+
+    def imported() -> str:
+        untouched("ls")  # writes the settings
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "BEETSDIR": str(untouched.root)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout.splitlines()[-1]
+
+    with_plugin = imported()
+    untouched.settings["plugins"] = []
+    assert with_plugin == imported(), "the plugin imports more than beets itself"

@@ -63,8 +63,6 @@ def test_the_genre_reaches_database_and_file(kind: str, beets: Beets) -> None:
     assert source.read_bytes() == before, "the source of the copy was touched"
 
 
-
-
 def test_an_album_can_be_queried(beets: Beets) -> None:
     for number in range(3):
         beets.add(f"album/{number}.mp3", seed=number)
@@ -120,9 +118,7 @@ def test_id3v23_stays_and_no_other_frame_changes(beets: Beets) -> None:
     for key, frame in before.items():
         assert after[key].text == frame.text
         assert after[key].encoding == frame.encoding
-    assert {key.split(":")[-1] for key in set(after) - set(before) - {"TCON"}} <= {
-        *OURS
-    }
+    assert {key.split(":")[-1] for key in set(after) - set(before) - {"TCON"}} <= {*OURS}
 
 
 def test_only_our_tags_are_written(beets: Beets) -> None:

@@ -29,7 +29,11 @@ def distributions(rows: int = 12) -> st.SearchStrategy[NDArray[np.float64]]:
         ([[0.4, 0.3, 0.3], [0.4, 0.3, 0.3], [0.0, 0.9, 0.1]], 0, 1),
         ([[0.6, 0.4, 0.0], [0.3, 0.7, 0.0]], 1, 1),  # tie: higher sum
         ([[0.6, 0.4, 0.0], [0.4, 0.6, 0.0]], 1, 1),  # tie, equal sums: the prior
-        ([[0.5, 0.0, 0.5], [0.0, 0.5, 0.5]], 1, 2),  # the first of equals in a window, then the prior
+        (
+            [[0.5, 0.0, 0.5], [0.0, 0.5, 0.5]],
+            1,
+            2,
+        ),  # the first of equals in a window, then the prior
     ],
 )
 def test_winner(rows: list[list[float]], majority: int, mean: int) -> None:
@@ -65,7 +69,7 @@ def _decide(
     rows: list[list[float]], audible: list[bool] | None = None, min_confidence: float | None = None
 ) -> Prediction:
     heard = np.array(audible or [True] * len(rows))
-    starts = np.arange(len(rows)) * 3.0
+    starts = 3 * np.arange(len(rows), dtype=np.float64)
     return decide(np.array(rows), starts, heard, RULES, min_confidence=min_confidence)
 
 
@@ -105,4 +109,6 @@ def test_silence_never_votes() -> None:
 def test_more_windows_make_surer() -> None:
     rules = Rules(GENRES, RULES.prior, temperature=1.5, evidence=0.2, min_confidence=0, model="m")
     one = np.array([[0.6, 0.3, 0.1]])
-    assert verdict(np.repeat(one, 10, axis=0), rules, "majority")[1] > verdict(one, rules, "mean")[1]
+    assert (
+        verdict(np.repeat(one, 10, axis=0), rules, "majority")[1] > verdict(one, rules, "mean")[1]
+    )

@@ -69,7 +69,9 @@ def test_public_gtzan_with_its_split_lists(tmp_path: Path) -> None:
 
 def test_rows_by_track() -> None:
     track = np.array(["b", "a", "b", "c"])
-    rows = Rows(np.eye(4, dtype=np.float32), track, np.array(["x", "y", "x", "z"]), track, np.ones(4))
+    rows = Rows(
+        np.eye(4, dtype=np.float32), track, np.array(["x", "y", "x", "z"]), track, np.ones(4)
+    )
     genres, groups, members = rows.by_track()
     assert genres.tolist() == ["y", "x", "z"]
     assert groups.tolist() == ["a", "b", "c"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 from math import log
+from typing import Any
 
 import librosa
 import numpy as np
@@ -111,7 +112,7 @@ class _Graph:
         self._constants.append(numpy_helper.from_array(array.reshape(np.shape(value)), name))
         return name
 
-    def add(self, operator: str, *inputs: str, name: str | None = None, **attributes: object) -> str:
+    def add(self, operator: str, *inputs: str, name: str | None = None, **attributes: Any) -> str:
         name = name or next(self._names)
         self._nodes.append(helper.make_node(operator, inputs, [name], **attributes))
         return name

@@ -47,6 +47,7 @@ class Affine:
     shift: Array
 
     def __call__(self, x: Array) -> Array:
+        """Apply it to the channels along the last axis."""
         return self.scale * x + self.shift
 
 

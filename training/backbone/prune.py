@@ -101,7 +101,11 @@ def _channels(block: Block, residual: _Channels | None = None) -> _Channels:
 def _concatenate(layers: list[_Channels]) -> _Channels:
     offsets = np.cumsum([0, *(len(layer.constant) for layer in layers)])
     return _Channels(
-        [int(o) + channel for o, layer in zip(offsets, layers, strict=False) for channel in layer.alive],
+        [
+            int(o) + channel
+            for o, layer in zip(offsets, layers, strict=False)
+            for channel in layer.alive
+        ],
         np.concatenate([layer.constant for layer in layers]),
     )
 

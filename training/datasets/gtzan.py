@@ -2,8 +2,8 @@
 
 G. Tzanetakis and P. Cook, "Musical genre classification of audio signals", 2002: 1,000 excerpts of
 30 s as `genres/blues/blues.00000.wav` and so on (`genres_original` in some copies, `.au` in the
-first). The fault-filtered split of Kereliuk, Sturm and Larsen (2015) is three lists,
-`train_filtered.txt`, `valid_filtered.txt` and `test_filtered.txt`, of lines `blues/blues.00029.wav`.
+first). The fault-filtered split of Kereliuk, Sturm and Larsen (2015) is three lists of lines
+`blues/blues.00029.wav`: `train_filtered.txt`, `valid_filtered.txt` and `test_filtered.txt`.
 Known faults: duplicates, distortions, wrong labels and repeated artists (B. L. Sturm, 2013), which
 the split leaves out. The dataset is not downloaded: its excerpts are copyrighted.
 """

@@ -2,7 +2,7 @@
 
 Source: `gtzan-taggrams/train.npz`, arrays `activations` (rows, 50), `track` and `genre` a row;
 a row is a 3-second window, hop 1 s. Artists: `gtzan-artists.csv`, numbered by J. H. Foleis from
-B. L. Sturm's annotations. The same format is what `python -m training evaluate --activations` reads.
+B. L. Sturm's annotations. `python -m training evaluate --activations` reads the same format.
 """
 
 from __future__ import annotations
