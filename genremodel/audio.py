@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, groupby
 from math import inf
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import av
 import av.error
@@ -43,6 +43,10 @@ _TOLERANCE = 1.0  # s
 _GUESSED_LENGTH = {"mp3", "aac"}
 # Samples that go to the resampler at once.
 _BATCH = 8192
+# Tags that are not UTF-8 must not stop the decoding; from PyAV 19 on they never do.
+_LENIENT: dict[str, Any] = (
+    {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
 # A sequential pass holds at most this many windows, whatever the length of the track.
 _MAX_HELD = 64
 
@@ -95,7 +99,8 @@ def _window_starts(duration: float, count: int) -> NDArray[np.float64]:
 
 
 def _open(path: PathLike) -> tuple[InputContainer, AudioStream]:
-    container = av.open(os.fsdecode(path), metadata_errors="ignore")
+    # A relative name such as "a:b.mp3" would be taken for a protocol.
+    container = av.open(os.path.abspath(os.fsdecode(path)), **_LENIENT)  # noqa: PTH100
     stream = container.streams.best("audio")
     if stream is None:
         container.close()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import av
 import librosa
+import mutagen
 import numpy as np
 import pytest
 
@@ -141,12 +143,25 @@ def test_a_truncated_file_is_heard_as_far_as_it_goes(tmp_path: Path) -> None:
     assert windows.starts[-1] < 35
 
 
-def test_odd_names(tmp_path: Path) -> None:
-    wav = make(tmp_path / "a.wav")
-    for name in ("ü 🎵.wav", "a\nb.wav", "%d.wav", "file:x.wav"):
-        path = tmp_path / name
-        path.write_bytes(wav.read_bytes())
-        assert read_windows(path).audible.all()
+@pytest.mark.parametrize("name", ["ü 🎵.wav", "a\nb.wav", "%d.wav", "a:b.wav", b"\xff.wav"])
+def test_odd_names(name: str | bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "a.wav").rename(tmp_path / os.fsdecode(name))
+    monkeypatch.chdir(tmp_path)
+    assert read_windows(name).audible.all()
+
+
+def test_the_network_is_never_asked() -> None:
+    with pytest.raises(AudioError, match="No such file"):
+        read_windows("http://127.0.0.1/a.mp3")
+
+
+def test_tags_that_are_not_utf8_do_not_matter(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.flac")
+    tagged = mutagen.File(path)
+    tagged["title"] = "xxxx"
+    tagged.save()
+    path.write_bytes(path.read_bytes().replace(b"xxxx", b"\xff\xfe\xe4x"))
+    assert read_windows(path).audible.all()
 
 
 def test_a_folder_and_no_windows_are_refused(tmp_path: Path) -> None:
