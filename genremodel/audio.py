@@ -105,7 +105,7 @@ def _open(path: PathLike) -> tuple[InputContainer, AudioStream]:
     if stream is None:
         container.close()
         raise AudioError("no audio stream")
-    return container, stream  # type: ignore[return-value]  # best() is typed for every kind
+    return container, stream
 
 
 def _seek_windows(path: PathLike, count: int) -> Windows | None:
