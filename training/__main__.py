@@ -31,8 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _build(options: argparse.Namespace) -> None:
     options.assets.mkdir(parents=True, exist_ok=True)
-    for step in (_backbone, _head, _knn, _card):
+    for step in (_backbone, _head, _knn):
         step(options)
+    if options.assets == assets.FOLDER:  # another folder is a trial, which the documents ignore
+        _card(options)
 
 
 def _fetch(options: argparse.Namespace) -> None:
@@ -57,7 +59,10 @@ def _knn(options: argparse.Namespace) -> None:
 
 
 def _card(options: argparse.Namespace) -> None:
-    options.card.write_text(card.render(build.read_description(options.assets)), encoding="utf-8")
+    model = build.read_description(options.assets)
+    card.CARD.write_text(card.render(model), encoding="utf-8")
+    readme = card.README.read_text(encoding="utf-8")
+    card.README.write_text(card.with_figures(readme, model), encoding="utf-8")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -98,14 +103,12 @@ def _parser() -> argparse.ArgumentParser:
     check = add("check", _check, "compare the exported backbone with the published one")
     head = add("head", _head, "fit, calibrate and measure the genre head")
     knn = add("knn", _knn, "fit, calibrate and measure the KNN fallback")
-    model_card = add("card", _card, "write the model card from model.json")
+    model_card = add("card", _card, "write the model card and README's figures from model.json")
     evaluate = add("evaluate", _evaluate, "measure the bundled model and print JSON")
     for command in (build_all, head, knn, evaluate):
         data(command)
     for command in (build_all, backbone, check, head, knn, model_card):
         written(command)
-    for command in (build_all, model_card):
-        command.add_argument("--card", type=Path, default=card.PATH, help="default: %(default)s")
     evaluate.add_argument(
         "--activations",
         type=Path,

@@ -12,6 +12,7 @@ from typing import Any
 
 import librosa
 import numpy as np
+import sklearn
 
 from genremodel import assets
 from genremodel.analysis import NETWORK, Backbone
@@ -183,7 +184,9 @@ def _describe(folder: Path, **parts: Any) -> None:
     """Replace parts of `model.json` and bring its checksums up to date."""
     files = [path for name in (NETWORK, HEAD, NEIGHBOURS) if (path := folder / name).exists()]
     checksums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    content = read_description(folder) | {"version": VERSION} | parts | {"sha256": checksums}
+    # Cross-validation depends on how scikit-learn draws its folds.
+    fixed = {"version": VERSION, "scikit_learn": sklearn.__version__, "sha256": checksums}
+    content = read_description(folder) | parts | fixed
     text = json.dumps(content, indent=2, sort_keys=True) + "\n"
     (folder / assets.DESCRIPTION).write_text(text, encoding="utf-8")
 

@@ -73,13 +73,15 @@ def out_of_fold(rows: Rows, fit: Fit, *, seed: int, scored: NDArray[np.bool_]) -
     """
     genres, groups, members = rows[scored].by_track()
     index = np.flatnonzero(scored)
-    probabilities = np.zeros((len(index), len(np.unique(rows.genre))))
+    names = np.unique(rows.genre)
+    probabilities = np.zeros((len(index), len(names)))
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
     for _, held_out in folds.split(genres, genres, groups):
         artists = np.unique(groups[held_out])
-        classify = fit(rows[~np.isin(rows.group, artists)])
+        others = rows[~np.isin(rows.group, artists)]
+        known = np.isin(names, others.genre)  # few artists may leave a fold without a genre
         own = np.concatenate([members[track] for track in held_out])
-        probabilities[own] = classify(rows.values[index[own]])
+        probabilities[np.ix_(own, known)] = fit(others)(rows.values[index[own]])
     return probabilities
 
 

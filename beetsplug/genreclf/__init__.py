@@ -19,6 +19,7 @@ from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
+from beetsplug.genreclf.compat import mend_update
 from beetsplug.genreclf.tags import write_prediction
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class GenreClfPlugin(BeetsPlugin):
         )
         for name, field in fields.MEDIA_FIELDS.items():
             self.add_media_field(name, field)
+        mend_update()
         # Genres given in this import, by the item's id: their tags are written once the files
         # have been placed.
         self._given: dict[int | None, list[str]] = {}

@@ -35,17 +35,16 @@ def bundled() -> dict[str, Any]:
 def test_rebuilding_gives_the_same_figures(
     data: Path, bundled: dict[str, Any], tmp_path: Path
 ) -> None:
-    done = training(
-        "build", "--data", data, "--assets", tmp_path / "assets", "--card", tmp_path / "card.md"
-    )
+    done = training("build", "--data", data, "--assets", tmp_path)
     assert done.returncode == 0, done.stderr
-    rebuilt = json.loads((tmp_path / "assets" / assets.DESCRIPTION).read_text())
-    for backend in ("cnn", "knn"):
-        for protocol in ("cross_validation", "valid"):
-            for name, value in bundled[backend][protocol].items():
-                assert rebuilt[backend][protocol][name] == pytest.approx(value, abs=TOLERANCE), name
+    rebuilt = json.loads((tmp_path / assets.DESCRIPTION).read_text())
     assert rebuilt["genres"] == bundled["genres"]
-    assert (tmp_path / "card.md").read_text() == card.render(rebuilt)
+    compared = [("cnn", "valid")]
+    if rebuilt["scikit_learn"] == bundled["scikit_learn"]:  # another one draws other folds
+        compared += [("cnn", "cross_validation"), ("knn", "cross_validation"), ("knn", "valid")]
+    for backend, protocol in compared:
+        figures = bundled[backend][protocol]
+        assert rebuilt[backend][protocol] == pytest.approx(figures, abs=TOLERANCE)
 
 
 def test_the_bars_of_the_first_model(bundled: dict[str, Any]) -> None:
@@ -58,8 +57,11 @@ def test_the_bars_of_the_first_model(bundled: dict[str, Any]) -> None:
     assert valid["accuracy"] >= 0.66
 
 
-def test_the_card_is_that_of_the_bundled_model(bundled: dict[str, Any]) -> None:
-    assert card.PATH.read_text(encoding="utf-8") == card.render(bundled)
+def test_the_documents_tell_the_figures_of_the_bundled_model(bundled: dict[str, Any]) -> None:
+    assert card.CARD.read_text(encoding="utf-8") == card.render(bundled)
+    readme = card.README.read_text(encoding="utf-8")
+    assert f"{bundled['cnn']['cross_validation']['accuracy']:.0%} are named rightly" in readme
+    assert card.with_figures(readme, bundled) == readme
 
 
 def test_evaluating_stored_activations(data: Path) -> None:
