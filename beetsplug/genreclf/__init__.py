@@ -57,6 +57,7 @@ class GenreClfPlugin(BeetsPlugin):
         self._unsaid: list[str] = []
         if self.config["auto"].get(bool):
             self.import_stages = [self.imported]
+            self.register_listener("import_begin", self.import_began)
             self.register_listener("import_task_files", self.files_placed)
             self.register_listener("import", self.import_ended)
         self.register_listener("write", self.item_written)
@@ -89,7 +90,7 @@ class GenreClfPlugin(BeetsPlugin):
 
         def report(message: str) -> None:
             failures.append(message)
-            self._log.error("{}", message)
+            self._say(message)
 
         write = self._writes() if options.write is None else options.write
         for item, genres in self._predicted(
@@ -99,6 +100,10 @@ class GenreClfPlugin(BeetsPlugin):
                 self._write(item, genres, report)
         if failures:
             raise UserError("some tracks could not be classified or written")
+
+    def import_began(self, session: ImportSession) -> None:
+        """Load the model, and say what is wrong with it, before beets asks its first question."""
+        self._load(self._say)
 
     def imported(self, session: ImportSession, task: ImportTask) -> None:
         """Set the fields before files are placed, so that path formats see them."""
@@ -116,8 +121,8 @@ class GenreClfPlugin(BeetsPlugin):
 
     def import_ended(self, lib: Library, paths: list[bytes]) -> None:
         """Say what could not be done, now that no question is on the screen."""
-        for message in self._unsaid:
-            self._log.error("{}", message)
+        for message in dict.fromkeys(self._unsaid):
+            self._say(message)
         self._unsaid.clear()
 
     def item_written(self, item: Item, path: bytes, tags: dict[str, Any]) -> None:
@@ -143,14 +148,10 @@ class GenreClfPlugin(BeetsPlugin):
         pretend: bool = False,
     ) -> Iterator[tuple[Item, list[str]]]:
         """Classify tracks and store their fields; yield each with the genres that it was given."""
-        from genremodel import AssetError, AudioError
+        from genremodel import AudioError
 
-        try:
-            classifier = self._classifier
-        except (ImportError, AssetError) as exc:
-            report(f"no model can be loaded: {exc}")
-            return
-        for item in items:
+        classifier = self._load(report)
+        for item in items if classifier else ():
             if not force and self._is_current(item, classifier):
                 continue
             path = displayable_path(item.path)
@@ -164,6 +165,18 @@ class GenreClfPlugin(BeetsPlugin):
                 genres = _apply(item, prediction)
                 item.store()
                 yield item, genres
+
+    def _say(self, message: str) -> None:
+        self._log.error("{}", message)
+
+    def _load(self, report: Callable[[str], None]) -> Classifier | None:
+        from genremodel import AssetError
+
+        try:
+            return self._classifier
+        except (ImportError, AssetError) as exc:
+            report(f"no model can be loaded: {exc}")
+            return None
 
     @cached_property
     def _classifier(self) -> Classifier:
