@@ -90,8 +90,9 @@ def with_figures(readme: str, model: dict[str, Any]) -> str:
         f"{songs['accuracy']:.0%} are named rightly (cross-validation grouped by artist). It "
         f"decides on {songs['coverage']:.0%} of them, and is right on "
         f"{songs['selective_accuracy']:.0%} of those. Of {excerpts['tracks']} excerpts, most of "
-        f"them under 3 seconds long, {excerpts['accuracy']:.0%} are named rightly. The [model card](docs/model-card.md) tells "
-        "what was measured and how, and what the model is not good for."
+        f"them under 3 seconds long, {excerpts['accuracy']:.0%} are named rightly. "
+        "The [model card](docs/model-card.md) tells what was measured and how, and "
+        "what the model is not good for."
     )
     return _FIGURES.sub(lambda _: textwrap.fill(sentences, 100) + "\n", readme)
 
