@@ -151,7 +151,9 @@ class GenreClfPlugin(BeetsPlugin):
         from genremodel import AudioError
 
         classifier = self._load(report)
-        for item in items if classifier else ():
+        if classifier is None:
+            return
+        for item in items:
             if not force and self._is_current(item, classifier):
                 continue
             path = displayable_path(item.path)

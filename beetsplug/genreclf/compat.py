@@ -21,4 +21,4 @@ def mend_update() -> None:
         # Flexible fields are stored whether or not they are named.
         store(item, None if fields is None else [name for name in fields if name in Item._fields])
 
-    Item.store = store_columns  # type: ignore[method-assign]
+    Item.store = store_columns  # type: ignore[method-assign, assignment]
