@@ -209,13 +209,15 @@ class GenreClfPlugin(BeetsPlugin):
 
     def _write(self, item: Item, genres: list[str], report: Callable[[str], None]) -> None:
         values = {name: item.get(name, with_album=False) for name in fields.MEDIA_FIELDS}
+        id3v23 = config["id3v23"].get(bool)
         try:
-            write_prediction(item.filepath, values, genres, id3v23=config["id3v23"].get(bool))
-        except UnreadableFileError as exc:
+            known = item.current_mtime() <= item.mtime
+            written = write_prediction(item.filepath, values, genres, id3v23=id3v23)
+            if written and known:  # else `beet update` has more to read than what we wrote
+                item.mtime = item.current_mtime()
+                item.store()
+        except (UnreadableFileError, OSError) as exc:
             report(f"{displayable_path(item.path)}: {exc}")
-            return
-        item.mtime = item.current_mtime()  # or `beet update` would take the file for changed
-        item.store()
 
 
 def _apply(item: Item, prediction: Prediction) -> list[str]:

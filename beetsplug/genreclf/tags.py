@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mediafile import MediaFile
+from mediafile import MediaFile, mutagen_call
 from mutagen.id3 import ID3
 
 
@@ -28,7 +28,7 @@ def write_prediction(
         version = tags.version[:2] if tags.size else None  # None: there is no ID3v2 tag yet
         if version in ((2, 3), (2, 4)):
             # mutagen makes ID3v2.4 of what it reads, and frames are lost on the way back to 2.3.
-            media.mgfile.load(str(path), translate=False)
+            mutagen_call("open", path, media.mgfile.load, str(path), translate=False)
         keep_23 = version == (2, 3) if version else id3v23
         options = {"v2_version": 3 if keep_23 else 4, "v23_sep": None}
     wanted = {name: None if value == "" else value for name, value in values.items()}
