@@ -35,8 +35,12 @@ def fit_head(rows: Rows) -> LinearHead:
     scaler = StandardScaler().fit(logits)
     regression = LogisticRegression(C=_INVERSE_REGULARISATION, tol=1e-3, max_iter=1000)
     regression.fit(scaler.transform(logits), rows.genre, sample_weight=_balanced(rows))
-    weight = regression.coef_.T / scaler.scale_[:, np.newaxis]  # the scaling, folded in
-    return LinearHead(weight, regression.intercept_ - scaler.mean_ @ weight)
+    coefficients, intercepts = regression.coef_, regression.intercept_
+    if len(regression.classes_) == 2:  # scikit-learn keeps one row: the second's lead on the first
+        coefficients = np.vstack([-coefficients, coefficients]) / 2
+        intercepts = np.concatenate([-intercepts, intercepts]) / 2
+    weight = coefficients.T / scaler.scale_[:, np.newaxis]  # the scaling, folded in
+    return LinearHead(weight, intercepts - scaler.mean_ @ weight)
 
 
 def _balanced(rows: Rows) -> NDArray[np.float64]:
@@ -54,7 +58,8 @@ def fit_head_classifier(rows: Rows) -> Classify:
 
 def fit_knn(rows: Rows, neighbours: int) -> Classify:
     """Fit K nearest neighbours. rows: features. Genres in alphabetical order."""
-    return fit_neighbours(rows.values, np.unique(rows.genre, return_inverse=True)[1], neighbours)
+    genre = np.unique(rows.genre, return_inverse=True)[1]
+    return fit_neighbours(rows.values, genre, min(neighbours, len(rows)))
 
 
 def prior(rows: Rows) -> list[float]:

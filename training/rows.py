@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -56,29 +57,35 @@ class Rows:
 
 
 def read_activations(tracks: Sequence[Track], backbone: Backbone) -> Rows:
-    """Return the activations of each track's windows. Raises DataError when one is unreadable."""
+    """Return the activations of each track's windows. Raises DataError when none is readable."""
     return _read(tracks, lambda windows: backbone.analyse(windows).activations, DEFAULT_WINDOWS)
 
 
 def read_features(tracks: Sequence[Track], windows: int = DEFAULT_WINDOWS) -> Rows:
-    """Return librosa features of each track's windows. Raises DataError when one is unreadable."""
+    """Return librosa features of each track's windows. Raises DataError when none is readable."""
     return _read(tracks, lambda w: window_features(w.samples), windows)
 
 
 def _read(
     tracks: Sequence[Track], read: Callable[[Windows], NDArray[np.float32]], count: int
 ) -> Rows:
-    """Decode `count` windows of each track and read their values; silent windows are left out."""
+    """Decode `count` windows of each track and read their values.
+
+    Silent windows are left out, and so are files that cannot be decoded, once they are named.
+    """
     values: list[NDArray[np.float32]] = []
     owners: list[Track] = []
     for track in progress(tracks, description=f"{len(tracks)} files", transient=True):
         try:
             windows = read_windows(track.path, count)
         except AudioError as exc:
-            raise DataError(f"{track.path}: {exc}") from exc
+            print(f"{track.path}: {exc}", file=sys.stderr)
+            continue
         heard = read(windows)[windows.audible]
         values.append(heard)
         owners += [track] * len(heard)
+    if not owners:
+        raise DataError(f"none of {len(tracks)} files can be heard")
     return Rows(
         np.concatenate(values),
         np.array([owner.name for owner in owners]),

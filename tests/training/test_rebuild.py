@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from genremodel import assets
+from tests.sounds import make
 from training import card
 
 TOLERANCE = 0.01  # of shares, between machines; on one machine the figures are the same
@@ -45,6 +46,20 @@ def test_rebuilding_gives_the_same_figures(
     for backend, protocol in compared:
         figures = bundled[backend][protocol]
         assert rebuilt[backend][protocol] == pytest.approx(figures, abs=TOLERANCE)
+
+
+def test_a_model_of_ones_own_music(tmp_path: Path) -> None:
+    for index, genre in enumerate(("jazz", "HipHop")):
+        for number in range(8):
+            make(tmp_path / "music" / genre / f"{number}.wav", seconds=4, seed=8 * index + number)
+    (tmp_path / "music" / "jazz" / "cover.jpg").write_bytes(b"a picture")
+    done = training("build", "--data", tmp_path / "music", "--assets", tmp_path / "assets")
+    assert done.returncode == 0, done.stderr
+    assert "cover.jpg: " in done.stderr
+    model = json.loads((tmp_path / "assets" / assets.DESCRIPTION).read_text())
+    assert model["genres"] == ["hip hop", "jazz"]
+    figures = model["cnn"]
+    assert figures["cross_validation"]["tracks"] + figures["valid"]["tracks"] == 16
 
 
 def test_the_bars_of_the_first_model(bundled: dict[str, Any]) -> None:
