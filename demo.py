@@ -34,7 +34,7 @@ console = Console()
 
 
 def main() -> int:
-    music = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    music = Path(sys.argv[1]).expanduser() if len(sys.argv) > 1 else None
     if music and not music.is_dir():
         console.print(f"{music}: no such folder", markup=False)
         return 1
