@@ -47,7 +47,7 @@ _BATCH = 8192
 _LENIENT: dict[str, Any] = (
     {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
 )
-# A sequential pass holds at most this many windows, whatever the length of the track.
+# A sequential pass holds this many windows, or twice those wanted, whatever the length of the track.
 _MAX_HELD = 64
 
 
@@ -172,7 +172,7 @@ def _scan_windows(path: PathLike, count: int) -> Windows:
                     held.append(rest[:WINDOW_SAMPLES])
                 rest = rest[WINDOW_SAMPLES:]
                 blocks += 1
-                if len(held) > max(_MAX_HELD, count):
+                if len(held) > max(_MAX_HELD, 2 * count):
                     held, stride = held[::2], stride * 2
     if not blocks and not len(rest):
         raise AudioError("no audio could be decoded")
