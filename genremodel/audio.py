@@ -47,7 +47,7 @@ _BATCH = 8192
 _LENIENT: dict[str, Any] = (
     {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
 )
-# A sequential pass holds this many windows, or twice those wanted, whatever the length of the track.
+# A sequential pass holds so many windows, or twice those wanted, however long the track is.
 _MAX_HELD = 64
 
 
