@@ -7,7 +7,14 @@
 
 from genremodel.assets import AssetError
 from genremodel.audio import AudioError
-from genremodel.classifier import Classifier
+from genremodel.classifier import Classifier, UnknownGenreError
 from genremodel.decision import Prediction, WindowGenre
 
-__all__ = ["AssetError", "AudioError", "Classifier", "Prediction", "WindowGenre"]
+__all__ = [
+    "AssetError",
+    "AudioError",
+    "Classifier",
+    "Prediction",
+    "UnknownGenreError",
+    "WindowGenre",
+]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
+
+import numpy as np
+
 from genremodel.assets import AssetError
 from genremodel.audio import PathLike, read_windows
 from genremodel.backends import Backend, Cnn, Knn
 from genremodel.constants import DEFAULT_WINDOWS
-from genremodel.decision import Prediction, Vote, decide
+from genremodel.decision import Prediction, Vote, decide, decide_album
+
+
+class UnknownGenreError(ValueError):
+    """A genre was named that the model in use does not have."""
 
 
 class Classifier:
@@ -14,10 +22,12 @@ class Classifier:
 
     windows: how many 3-second windows of a track are heard, at least 1.
     vote: how they agree. min_confidence: in [0, 1], by default that of the model.
+    ignore: genres that are not to be named; the probabilities of the others then sum to 1.
     knn: use the fallback, whether or not the CNN can be loaded.
 
     Where the CNN cannot be loaded, KNN takes over and `fallback` says why.
-    Raises ImportError or AssetError when neither can be loaded.
+    Raises ImportError or AssetError when neither can be loaded, UnknownGenreError when `ignore`
+    names a genre that the model does not have, or all that it has.
     """
 
     def __init__(
@@ -26,6 +36,7 @@ class Classifier:
         windows: int = DEFAULT_WINDOWS,
         vote: Vote = "majority",
         min_confidence: float | None = None,
+        ignore: Collection[str] = (),
         knn: bool = False,
     ) -> None:
         self.fallback: str | None = None
@@ -33,23 +44,51 @@ class Classifier:
         self._vote: Vote = vote
         self._min_confidence = min_confidence
         self._backend = Knn() if knn else self._cnn_or_knn()
+        self.require(ignore)
+        self._rules = self._backend.rules.without(ignore)
+        if not self._rules.genres:
+            raise UnknownGenreError("leaves no genre to name")
+        self._voting = np.isin(self.genres, self._rules.genres)
 
     @property
     def model(self) -> str:
         """The id of the model that predictions carry."""
         return self._backend.rules.model
 
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """The genres of the model, ignored ones too."""
+        return self._backend.rules.genres
+
+    def require(self, genres: Iterable[str]) -> None:
+        """Raise UnknownGenreError, telling what there is, unless the model has all the genres."""
+        for genre in genres:
+            if genre not in self.genres:
+                known = ", ".join(sorted(self.genres))
+                raise UnknownGenreError(f"must be a genre of {self.model} ({known}), not {genre!r}")
+
+    @property
+    def min_confidence(self) -> float:
+        """The confidence, 0 to 1, below which the verdict is to abstain."""
+        default = self._rules.min_confidence
+        return default if self._min_confidence is None else self._min_confidence
+
     def classify(self, path: PathLike) -> Prediction:
         """Return the verdict on an audio file. Raises AudioError when it cannot be decoded."""
         windows = read_windows(path, self._windows)
+        probabilities = self._backend.predict_proba(windows)[:, self._voting]
         return decide(
-            self._backend.predict_proba(windows),
+            probabilities / probabilities.sum(axis=1, keepdims=True),
             windows.starts,
             windows.audible,
-            self._backend.rules,
+            self._rules,
             vote=self._vote,
-            min_confidence=self._min_confidence,
+            min_confidence=self.min_confidence,
         )
+
+    def decide_album(self, tracks: Sequence[Prediction]) -> Prediction:
+        """Return the verdict on an album from those on its tracks, all made by this classifier."""
+        return decide_album(tracks, self._rules, min_confidence=self.min_confidence)
 
     def _cnn_or_knn(self) -> Backend:
         try:

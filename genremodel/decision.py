@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 Vote: TypeAlias = Literal["majority", "mean"]
 VOTES: tuple[Vote, ...] = get_args(Vote)
 Reason: TypeAlias = Literal["low confidence", "tie", "silence"]
+ABSTAINED = "abstained"
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,14 @@ class WindowGenre:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The verdict on a track.
+    """The verdict on a track, or on an album.
 
     genre: None when abstaining, and then `reason` says why.
     confidence: calibrated probability that the winner of the vote is right; None without a vote.
-    votes: windows for each genre that has any, most first.
-    probabilities: of every genre, the average of the windows; empty without a vote.
+    votes: windows for each genre that has any, most first; of an album, tracks, and last those that
+        `ABSTAINED`.
+    probabilities: of every genre, the average of the windows or tracks; empty without a vote.
+    windows: in the order of time; none of an album.
     model: the id of the model that said so.
     """
 
@@ -65,6 +69,12 @@ class Rules:
     min_confidence: float
     model: str
 
+    def without(self, ignored: Collection[str]) -> Rules:
+        """Return the rules among the other genres."""
+        shares = dict(zip(self.genres, self.prior, strict=True))
+        kept = {genre: share for genre, share in shares.items() if genre not in ignored}
+        return replace(self, genres=tuple(kept), prior=tuple(kept.values()))
+
 
 def verdict(probabilities: NDArray[np.float64], rules: Rules, vote: Vote) -> tuple[int, float]:
     """Return the winning genre's index and the confidence that it is right, before abstaining.
@@ -72,8 +82,7 @@ def verdict(probabilities: NDArray[np.float64], rules: Rules, vote: Vote) -> tup
     probabilities: (windows, genres), at least one window.
     """
     index = winner(probabilities, rules.prior, vote)
-    temperature = rules.temperature / len(probabilities) ** rules.evidence
-    return index, float(temper(probabilities.mean(axis=0), temperature)[index])
+    return index, float(_calibrated(probabilities.mean(axis=0), len(probabilities), rules)[index])
 
 
 def winner(probabilities: NDArray[np.float64], prior: Sequence[float], vote: Vote) -> int:
@@ -109,6 +118,10 @@ def temper(
     return tempered
 
 
+def _calibrated(mean: NDArray[np.float64], windows: int, rules: Rules) -> NDArray[np.float64]:
+    return temper(mean, rules.temperature / windows**rules.evidence)
+
+
 def decide(
     probabilities: NDArray[np.float64],
     starts: NDArray[np.float64],
@@ -135,19 +148,67 @@ def decide(
     counts = vote_counts(voting)
     mean = voting.mean(axis=0)
     index, confidence = verdict(voting, rules, vote)
-    threshold = rules.min_confidence if min_confidence is None else min_confidence
-    reason: Reason | None = None
-    if confidence < threshold:
-        tied = vote == "majority" and np.count_nonzero(counts == counts.max()) > 1
-        reason = "tie" if tied else "low confidence"
-    ranked = sorted(np.flatnonzero(counts), key=lambda g: (-counts[g], -mean[g]))
+    votes = {genre: int(n) for genre, n in zip(rules.genres, counts, strict=True) if n}
+    probabilities_of = dict(zip(rules.genres, mean.tolist(), strict=True))
+    reason = _doubt(confidence, votes if vote == "majority" else {}, rules, min_confidence)
     return Prediction(
         genre=None if reason else rules.genres[index],
         confidence=confidence,
         reason=reason,
-        votes={rules.genres[g]: int(counts[g]) for g in ranked},
-        probabilities=dict(zip(rules.genres, mean.tolist(), strict=True)),
+        votes=_ranked(votes, probabilities_of),
+        probabilities=probabilities_of,
         windows=windows,
         styles=(),
         model=rules.model,
     )
+
+
+def decide_album(
+    tracks: Sequence[Prediction], rules: Rules, *, min_confidence: float | None = None
+) -> Prediction:
+    """Hold the vote over the tracks of an album.
+
+    The vote of a track is its calibrated probabilities, whatever its length and however many of its
+    windows are silent; a track without probabilities has none. The confidence is their average.
+    """
+    votes = Counter(track.genre for track in tracks)
+    abstained = {ABSTAINED: votes.pop(None)} if None in votes else {}
+    voting = [
+        _calibrated(np.array([*track.probabilities.values()]), sum(track.votes.values()), rules)
+        for track in tracks
+        if track.probabilities
+    ]
+    if not voting:
+        return Prediction(None, None, "silence", abstained, {}, (), (), rules.model)
+    probabilities = np.stack(voting)
+    index = winner(probabilities, rules.prior, "mean")
+    mean = dict(zip(rules.genres, probabilities.mean(axis=0).tolist(), strict=True))
+    genre = rules.genres[index]
+    counts = {name: count for name, count in votes.items() if name}
+    reason = _doubt(mean[genre], counts, rules, min_confidence)
+    return Prediction(
+        genre=None if reason else genre,
+        confidence=mean[genre],
+        reason=reason,
+        votes=_ranked(counts, mean) | abstained,
+        probabilities=mean,
+        windows=(),
+        styles=(),
+        model=rules.model,
+    )
+
+
+def _doubt(
+    confidence: float, votes: dict[str, int], rules: Rules, min_confidence: float | None
+) -> Reason | None:
+    threshold = rules.min_confidence if min_confidence is None else min_confidence
+    if confidence >= threshold:
+        return None
+    return (
+        "tie" if [*votes.values()].count(max(votes.values(), default=0)) > 1 else "low confidence"
+    )
+
+
+def _ranked(votes: dict[str, int], probabilities: dict[str, float]) -> dict[str, int]:
+    """Return the votes, most first, then the more probable genre."""
+    return dict(sorted(votes.items(), key=lambda vote: (-vote[1], -probabilities[vote[0]])))

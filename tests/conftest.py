@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,18 @@ class Beets:
     def field(self, name: str, *query: str) -> list[str]:
         """Return one field of each track, sorted by title."""
         return self("ls", "-f", f"${name}", *query, "title+").splitlines()
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return all that the database has, but for when beets last read each file."""
+        found: list[tuple[Any, ...]] = []
+        with closing(sqlite3.connect(self.root / "library.db")) as database:
+            for table in ("items", "albums", "item_attributes", "album_attributes"):
+                names = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+                skipped = {"mtime"} if table == "items" else {"id"} if "attr" in table else set()
+                columns = ", ".join(name for name in names if name not in skipped)
+                rows = database.execute(f"SELECT {columns} FROM {table}")
+                found.extend((table, *row) for row in rows)
+        return sorted(found, key=repr)
 
     def files(self) -> list[Path]:
         return sorted(path for path in self.library.rglob("*") if path.is_file())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import av
 import mutagen
 
 OURS = ("predicted_genre", "genre_confidence", "genre_model")
@@ -21,6 +22,25 @@ def plain_tags(path: Path) -> dict[str, list[str]]:
     return tags
 
 
+def every_tag(path: Path) -> list[tuple[str, str]]:
+    """Return all that mutagen reads of a file's tags, encodings, pictures and ID3 version too."""
+    file = mutagen.File(path)
+    tags = file.tags or {}
+    found = [(key, repr(value)) for key, value in dict(tags).items()]
+    pictures = [("picture", repr(picture.data)) for picture in getattr(file, "pictures", [])]
+    version = [("version", repr(tags.version))] if tags and hasattr(tags, "version") else []
+    return sorted(found + pictures + version)
+
+
+def audio_bytes(path: Path) -> bytes:
+    """Return the encoded audio of a file."""
+    if path.suffix == ".ape":  # FFmpeg counts the tag as audio
+        return path.read_bytes().partition(b"APETAGEX")[0]
+    with av.open(str(path)) as container:
+        packets = container.demux(container.streams.audio[0])
+        return b"".join(bytes(packet) for packet in packets)
+
+
 def our_tags(path: Path) -> dict[str, str]:
     """Return the tags that a prediction leaves, each with its one value."""
     ours = {name: values for name, values in plain_tags(path).items() if name.lower() in OURS}
@@ -29,4 +49,4 @@ def our_tags(path: Path) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

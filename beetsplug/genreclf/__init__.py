@@ -1,59 +1,61 @@
 """Names the genre of each track from its sound, on import and by `beet genreclf`.
 
-Wiring only: what beets calls, and what goes into its database. Hearing the genre is the work of
-`genremodel`, which is imported when the first track is classified, because every `beet` command
-pays for what a plugin imports.
+Wiring only: what beets calls. Hearing the genre is the work of `genremodel`, which is imported when
+the first track is classified, because every `beet` command pays for what a plugin imports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from beets import config, ui
+from beets import ui
 from beets.exceptions import UserError
 from beets.library import Item, Library
+from beets.library.exceptions import WriteError
 from beets.plugins import BeetsPlugin
 from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
-from beetsplug.genreclf import fields
-from beetsplug.genreclf.compat import mend_update
-from beetsplug.genreclf.tags import write_prediction
+from beetsplug.genreclf import cli, fields
+from beetsplug.genreclf.compat import mend_album_store, mend_update
+from beetsplug.genreclf.journal import Journal, JournalError
+from beetsplug.genreclf.settings import DEFAULTS, Settings
+from beetsplug.genreclf.tagging import Tagger, Update, record_write
 
 if TYPE_CHECKING:
     from beets.dbcore.types import Type
     from beets.importer import ImportSession, ImportTask
 
-    from genremodel import Classifier, Prediction
 
-
-class Options(Protocol):
-    """The options of `beet genreclf`."""
-
-    force: bool
-    pretend: bool
-    write: bool | None
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell the user of a journal that cannot be read or written."""
+    try:
+        yield
+    except JournalError as exc:
+        raise UserError(str(exc)) from exc
 
 
 class GenreClfPlugin(BeetsPlugin):
-    """The import stage, the command, and the fields that both set through one method."""
+    """The import stage, the commands, and the fields that they set."""
 
     item_types: ClassVar[dict[str, Type[Any, Any]]] = fields.TYPES
     album_types: ClassVar[dict[str, Type[Any, Any]]] = fields.TYPES
 
     def __init__(self) -> None:
         super().__init__()
-        self.config.add(
-            {"auto": True, "write": "auto", "windows": 10, "vote": "majority", "knn": False}
-        )
+        self.config.add(DEFAULTS)
         for name, field in fields.MEDIA_FIELDS.items():
             self.add_media_field(name, field)
         mend_update()
-        # Genres given in this import, by the item's id: their tags are written once the files
-        # have been placed.
-        self._given: dict[int | None, list[str]] = {}
+        mend_album_store()
+        self._journal: Journal | None = None
+        # Of the import in progress: its tagger, the updates whose tags are written once the files
+        # have been placed, by the ids of their tracks, and what is said when it has ended.
+        self._tagger: Tagger | None = None
+        self._placing: dict[int | None, Update] = {}
         self._unsaid: list[str] = []
         if self.config["auto"].get(bool):
             self.import_stages = [self.imported]
@@ -63,179 +65,147 @@ class GenreClfPlugin(BeetsPlugin):
         self.register_listener("write", self.item_written)
 
     def commands(self) -> list[ui.Subcommand]:
-        """Return `beet genreclf`."""
-        command = ui.Subcommand("genreclf", help="name the genre of tracks from their sound")
-        # fmt: off
-        command.parser.add_option(
-            "-f", "--force", action="store_true", default=False,
-            help="classify tracks again that have a prediction",
-        )
-        command.parser.add_option(
-            "-p", "--pretend", action="store_true", default=False,
-            help="show predictions, but change nothing",
-        )
-        command.parser.add_option(
-            "-w", "--write", action="store_true", default=None, help="write tags to files",
-        )
-        command.parser.add_option(
-            "-W", "--nowrite", action="store_false", dest="write", help="don't write tags to files",
-        )
-        # fmt: on
-        command.func = self.command
-        return [command]
+        """Return `beet genreclf` and its companions."""
+        return [
+            cli.tag_command(self.tag),
+            cli.undo_command(self.undo),
+            cli.explain_command(self.explain),
+        ]
 
-    def command(self, lib: Library, options: Options, query: list[str]) -> None:
-        """Classify the tracks of a query. Raises UserError at the end when one failed."""
-        failures: list[str] = []
+    def tag(self, lib: Library, options: cli.TagOptions, query: list[str]) -> None:
+        """Classify the tracks of a query."""
+        from beetsplug.genreclf.retag import Retag
 
-        def report(message: str) -> None:
-            failures.append(message)
-            self._say(message)
+        retag = Retag(
+            self._load(lib, "genreclf"),
+            self._log,
+            force=options.force,
+            pretend=options.pretend,
+            write=self._writes() if options.write is None else options.write,
+            rewrite=bool(options.write),
+        )
+        with _told():
+            retag.run(lib, query)
 
-        write = self._writes() if options.write is None else options.write
-        for item, genres in self._predicted(
-            lib.items(query), report, force=options.force, pretend=options.pretend
-        ):
-            if write:
-                self._write(item, genres, report)
-        if failures:
-            raise UserError("some tracks could not be classified or written")
+    def undo(self, lib: Library, options: cli.UndoOptions, query: list[str]) -> None:
+        """Take back what the plugin changed on the tracks of a query."""
+        from beetsplug.genreclf import undo
+
+        journal = self._journal_of(lib)
+        with _told():
+            if options.list:
+                undo.show_runs(journal)
+            else:
+                run = undo.last_run(journal) if options.last else options.run
+                undo.undo(lib, query, journal, run, self._log)
+
+    def explain(self, lib: Library, options: cli.ExplainOptions, query: list[str]) -> None:
+        """Show why the tracks of a query have their predicted genre."""
+        from beetsplug.genreclf import explain
+
+        tagger = self._load(lib, "genreclf-explain")
+        with _told():
+            explain.explain(lib, query, tagger, self._log, json=options.json, plot=options.plot)
 
     def import_began(self, session: ImportSession) -> None:
         """Load the model, and say what is wrong with it, before beets asks its first question."""
-        self._load(self._say)
+        try:
+            self._tagger = self._load(session.lib, "import")
+        except UserError as exc:
+            self._log.error("{}", exc)
 
     def imported(self, session: ImportSession, task: ImportTask) -> None:
         """Set the fields before files are placed, so that path formats see them."""
-        for item, genres in self._predicted(task.imported_items(), self._unsaid.append):
-            self._given[item.id] = genres
+        tagger = self._tagger
+        if tagger is None:
+            return
+        album = task.album if task.is_album else None
+        tracks = task.imported_items()
+        new = [track for track in tracks if not tagger.is_current(track)]
+        try:
+            if new or (album and not tagger.is_current(album)):
+                heard = tagger.hear(tracks, self._unsaid.append)
+                for update in tagger.updates(album, new, heard):
+                    tagger.store(update)
+                    if isinstance(update.model, Item):
+                        self._placing[update.model.id] = update
+            for track in tracks:
+                if track not in new:
+                    self._placing[track.id] = tagger.stored(track)
+        except JournalError as exc:
+            self._unsaid.append(str(exc))
 
     def files_placed(self, session: ImportSession, task: ImportTask) -> None:
         """Write the tags that beets has not written, into the library's files alone."""
         linked = session.config["link"].get(bool) or session.config["hardlink"].get(bool)
         always = self.config["write"].get() != "auto" and self._writes()
         for item in task.imported_items():
-            genres = self._given.pop(item.id, None)
-            if genres is not None and always and not linked:
-                self._write(item, genres, self._unsaid.append)
+            update = self._placing.pop(item.id, None)
+            if update is None or self._tagger is None:
+                continue
+            try:
+                if always and not linked:
+                    self._tagger.write(update)
+                else:
+                    self._tagger.settle(update)
+            except (UnreadableFileError, OSError) as exc:
+                self._unsaid.append(f"{displayable_path(item.path)}: {exc}")
+            except JournalError as exc:
+                self._unsaid.append(str(exc))
 
     def import_ended(self, lib: Library, paths: list[bytes]) -> None:
         """Say what could not be done, now that no question is on the screen."""
         for message in dict.fromkeys(self._unsaid):
-            self._say(message)
+            self._log.error("{}", message)
         self._unsaid.clear()
 
     def item_written(self, item: Item, path: bytes, tags: dict[str, Any]) -> None:
-        """Adjust what beets is about to write into a file."""
-        if item.id in self._given and not self._writes():
+        """Adjust what beets is about to write into a file, and write it down.
+
+        Raises WriteError, which beets reports, when it cannot be written down.
+        """
+        update = self._placing.get(item.id)
+        if update and not self._writes():
             for name in fields.MEDIA_FIELDS:
                 tags.pop(name, None)
-            if self._given[item.id]:
-                tags.pop("genres", None)
-        elif item.id and any(name not in tags for name in fields.MEDIA_FIELDS):
-            # `beet modify FIELD!`: the database still has it, and the file's tag must go as well.
-            stored = item.get_fresh_from_db()
-            for name in fields.MEDIA_FIELDS:
-                if name not in tags and stored.get(name, with_album=False):
+            if update.gives:
+                tags["genres"] = update.before
+                if not update.before:
+                    del tags["genres"]
+        elif item.id and (removed := fields.MEDIA_FIELDS.keys() - fields.own_values(item)):
+            # `beet modify FIELD!`: the database still has it, and the file's tag must go as well,
+            # rather than become that of the album.
+            stored = fields.own_values(item.get_fresh_from_db(), removed)
+            for name in removed:
+                tags.pop(name, None)
+                if stored.get(name):
                     tags[name] = None
-
-    def _predicted(
-        self,
-        items: Iterable[Item],
-        report: Callable[[str], None],
-        *,
-        force: bool = False,
-        pretend: bool = False,
-    ) -> Iterator[tuple[Item, list[str]]]:
-        """Classify tracks and store their fields; yield each with the genres that it was given."""
-        from genremodel import AudioError
-
-        classifier = self._load(report)
-        if classifier is None:
-            return
-        for item in items:
-            if not force and self._is_current(item, classifier):
-                continue
-            path = displayable_path(item.path)
+        if item.id and path == item.path:
             try:
-                prediction = classifier.classify(item.filepath)
-            except AudioError as exc:
-                report(f"{path}: {exc}")
-                continue
-            self._log.info("{}: {}", path, _summary(prediction))
-            if not pretend:
-                genres = _apply(item, prediction)
-                item.store()
-                yield item, genres
+                record_write(self._journal_of(item.db), item, tags)
+            except JournalError as exc:
+                raise WriteError(path, exc) from exc
+            except (UnreadableFileError, OSError):
+                pass  # it cannot be written either, and beets says so
 
-    def _say(self, message: str) -> None:
-        self._log.error("{}", message)
-
-    def _load(self, report: Callable[[str], None]) -> Classifier | None:
+    def _load(self, lib: Library, command: str) -> Tagger:
+        """Load the model. Raises UserError when there is none, confuse.ConfigError."""
         from genremodel import AssetError
 
+        settings = Settings.read(self.config)
         try:
-            return self._classifier
+            classifier = settings.load_classifier()
         except (ImportError, AssetError) as exc:
-            report(f"no model can be loaded: {exc}")
-            return None
-
-    @cached_property
-    def _classifier(self) -> Classifier:
-        from genremodel import Classifier
-
-        classifier = Classifier(
-            windows=self.config["windows"].get(int),
-            vote=self.config["vote"].as_choice(("majority", "mean")),
-            knn=self.config["knn"].get(bool),
-        )
+            raise UserError(f"no model can be loaded: {exc}") from exc
         if classifier.fallback:
             self._log.warning("using the KNN fallback: {}", classifier.fallback)
-        return classifier
+        return Tagger(classifier, settings, self._journal_of(lib), command)
 
-    def _is_current(self, item: Item, classifier: Classifier) -> bool:
-        """Tell whether a track has a prediction that this model would not better.
-
-        One read from a file counts only if the file also says which model made it; one by the CNN
-        is not replaced by the fallback.
-        """
-        model = item.get(fields.MODEL, with_album=False)
-        return model == classifier.model or (bool(model) and classifier.fallback is not None)
+    def _journal_of(self, lib: Library) -> Journal:
+        self._journal = self._journal or Journal.beside(lib.path)
+        return self._journal
 
     def _writes(self) -> bool:
         """Tell whether tags are written to files when the command line does not say."""
         choice = self.config["write"].get()
         return ui.should_write() if choice == "auto" else self.config["write"].get(bool)
-
-    def _write(self, item: Item, genres: list[str], report: Callable[[str], None]) -> None:
-        values = {name: item.get(name, with_album=False) for name in fields.MEDIA_FIELDS}
-        id3v23 = config["id3v23"].get(bool)
-        try:
-            known = item.current_mtime() <= item.mtime
-            written = write_prediction(item.filepath, values, genres, id3v23=id3v23)
-            if written and known:  # else `beet update` has more to read than what we wrote
-                item.mtime = item.current_mtime()
-                item.store()
-        except (UnreadableFileError, OSError) as exc:
-            report(f"{displayable_path(item.path)}: {exc}")
-
-
-def _apply(item: Item, prediction: Prediction) -> list[str]:
-    """Set the fields of a track, its genres only if it has none; return the genres it was given."""
-    confidence = prediction.confidence
-    item[fields.GENRE] = prediction.genre or ""
-    item[fields.CONFIDENCE] = (
-        None if confidence is None else round(confidence, fields.CONFIDENCE_DIGITS)
-    )
-    item[fields.MODEL] = prediction.model
-    item[fields.REASON] = prediction.reason or ""
-    if item.genres or prediction.genre is None:
-        return []
-    item.genres = [prediction.genre]
-    return [prediction.genre]
-
-
-def _summary(prediction: Prediction) -> str:
-    verdict = prediction.genre or f"no genre, {prediction.reason}"
-    confidence = "" if prediction.confidence is None else f" ({prediction.confidence:.3f})"
-    return verdict + confidence

@@ -1,14 +1,17 @@
 """The fields of a prediction: their types in the database and their tags in files.
 
-`genre_reason`, why there is no predicted genre, stays in the database; the others are also tags.
+Three are also tags, see `MEDIA_FIELDS`; the others stay in the database. Albums have all of them,
+and because tracks inherit the flexible fields of their album, each of its tracks has all as well.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from beets import ui
 from beets.dbcore import types
 from beets.dbcore.query import NumericQuery
+from beets.library import Album, Item
 from mediafile import (
     ASFStorageStyle,
     MediaField,
@@ -19,12 +22,18 @@ from mediafile import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from beets.dbcore import Model
 
+GENRES = "genres"  # beets' own
 GENRE = "predicted_genre"
 CONFIDENCE = "genre_confidence"
 MODEL = "genre_model"
 REASON = "genre_reason"
+VOTES = "genre_votes"
+AGREEMENT = "genre_agreement"
+HISTORY = "genre_history"  # the object's key in the journal
 
 CONFIDENCE_DIGITS = 3
 
@@ -47,12 +56,29 @@ class OptionalFloat(types.NullFloat):
         return "" if value is None else super().format(value)
 
 
+class OptionalString(types.String):
+    """A text that may be absent, so that reading a file without the tag is no change."""
+
+    null = None
+
+    def format(self, value: str | None) -> str:
+        """Return the text, or nothing."""
+        return value or ""
+
+
 TYPES: dict[str, types.Type[Any, Any]] = {
-    GENRE: types.STRING,
+    GENRE: OptionalString(),
     CONFIDENCE: OptionalFloat(CONFIDENCE_DIGITS),
-    MODEL: types.STRING,
+    MODEL: OptionalString(),
     REASON: types.STRING,
+    VOTES: types.STRING,
+    AGREEMENT: types.STRING,
+    HISTORY: types.STRING,
 }
+# What shadows the fields of the album where a track has no prediction.
+EMPTY: dict[str, Any] = {name: None if name == CONFIDENCE else "" for name in TYPES}
+# All that the plugin sets in the database.
+CHANGED = (GENRES, *TYPES)
 
 
 class OptionalField(MediaField):
@@ -82,3 +108,35 @@ MEDIA_FIELDS: dict[str, MediaField] = {
     CONFIDENCE: _tag(CONFIDENCE, float),
     MODEL: _tag(MODEL),
 }
+
+
+def own_values(model: Item | Album, names: Iterable[str] = CHANGED) -> dict[str, Any]:
+    """Return the fields that a track, its album aside, or an album has."""
+    present = model.keys(with_album=False) if isinstance(model, Item) else model.keys()
+    return {name: model[name] for name in names if name in present}
+
+
+def set_values(model: Item | Album, values: Mapping[str, Any]) -> None:
+    """Set the fields of a track or an album to `values`, and remove those that are not there."""
+    present = own_values(model)
+    for name in present.keys() - values.keys():
+        del model[name]
+    for name, value in values.items():
+        if value is None and name not in present:
+            model[name] = 0.0  # beets keeps an empty value only where it replaces another
+        model[name] = value
+
+
+def show_changes(old: Item | Album, new: Item | Album) -> None:
+    """Print how the fields of a track or an album change, as beets does."""
+    before, after = own_values(old), own_values(new)
+    said = (name for name in CHANGED if name != HISTORY and (before.get(name) or after.get(name)))
+    ui.show_model_changes(new, old, [*said] or [HISTORY])
+
+
+def store(model: Item | Album) -> None:
+    """Save a track or an album, without handing the fields of the album down to its tracks."""
+    if isinstance(model, Album):
+        model.store(inherit=False)
+    else:
+        model.store()

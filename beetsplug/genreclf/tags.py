@@ -1,41 +1,117 @@
-"""Writes a prediction into a file and leaves every other tag as it is.
+"""The tags of a file that are the plugin's to change; it leaves every other tag as it is.
 
 `Item.write()` would write all that the database knows of the track.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from mediafile import MediaFile, mutagen_call
-from mutagen.id3 import ID3
+from mediafile import MediaFile, StorageStyle, mutagen_call
+from mutagen._vorbis import VComment
+from mutagen.id3 import ID3, Frames
+from mutagen.mp4 import MP4FreeForm
+
+from beetsplug.genreclf.fields import GENRES, MEDIA_FIELDS
+
+# A tag exactly as it is in the file: its "text", a list, and what else its container says of it.
+Tag: TypeAlias = dict[str, Any]
+NAMES = (GENRES, *MEDIA_FIELDS)
 
 
-def write_prediction(
-    path: Path, values: Mapping[str, object], genres: Sequence[str], *, id3v23: bool
-) -> bool:
-    """Set the media fields `values`, and `genres` where the file has none; tell if that changed it.
+class TagFile:
+    """The tags of one file, `NAMES`: read, changed in memory, saved.
 
-    An empty value deletes its tag. id3v23: the version of ID3 tags that are new; existing
-    ones keep theirs. Raises mediafile.UnreadableFileError when the file cannot be read or written.
+    Raises mediafile.UnreadableFileError or OSError when it cannot be opened or saved.
     """
-    media = MediaFile(str(path))
-    tags = media.mgfile.tags
-    options: dict[str, Any] = {}
-    if isinstance(tags, ID3):
-        version = tags.version[:2] if tags.size else None  # None: there is no ID3v2 tag yet
-        if version in ((2, 3), (2, 4)):
+
+    def __init__(self, path: Path) -> None:
+        self._media = MediaFile(str(path))
+        self._version: tuple[int, ...] | None = None  # of the ID3v2 tag that there is
+        tags = self._media.mgfile.tags
+        if isinstance(tags, ID3) and tags.size:
+            self._version = tags.version[:2]
+        if self._version in ((2, 3), (2, 4)):
             # mutagen makes ID3v2.4 of what it reads, and frames are lost on the way back to 2.3.
-            mutagen_call("open", path, media.mgfile.load, str(path), translate=False)
-        keep_23 = version == (2, 3) if version else id3v23
-        options = {"v2_version": 3 if keep_23 else 4, "v23_sep": None}
-    wanted = {name: None if value == "" else value for name, value in values.items()}
-    if genres and not media.genres:
-        wanted["genres"] = list(genres)
-    changed = {name: value for name, value in wanted.items() if getattr(media, name) != value}
-    if changed:
-        media.update(changed)
-        media.save(**options)
-    return bool(changed)
+            mutagen_call("open", path, self._media.mgfile.load, str(path), translate=False)
+
+    def read(self) -> dict[str, Tag]:
+        """Return the tags that there are."""
+        found = {name: self._read(self._style(name)) for name in NAMES}
+        return {name: tag for name, tag in found.items() if tag}
+
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Set tags to values of media fields; an empty value removes its tag."""
+        wanted = {name: None if value in ("", []) else value for name, value in values.items()}
+        self._media.update(
+            {name: value for name, value in wanted.items() if getattr(self._media, name) != value}
+        )
+
+    def restore(self, tags: Mapping[str, Tag]) -> None:
+        """Make the tags what `read` returned once."""
+        current = self.read()
+        for name in NAMES:
+            if current.get(name) != tags.get(name):
+                self._remove(self._style(name))
+                if name in tags:
+                    self._add(self._style(name), tags[name])
+
+    def save(self, *, id3v23: bool) -> None:
+        """Save the file.
+
+        id3v23: the version of ID3 tags that are new, or of a version that cannot be written.
+        """
+        media, tags = self._media, self._media.mgfile.tags
+        if not tags and isinstance(tags, ID3):
+            media.delete()  # rather than an empty tag
+        elif isinstance(tags, ID3):
+            if self._version not in ((2, 3), (2, 4)):
+                self._version = (2, 3) if id3v23 else (2, 4)
+                if id3v23:
+                    tags.update_to_v23()
+            media.save(v2_version=self._version[1], v23_sep=None)
+        else:
+            media.save()
+
+    def _style(self, name: str) -> StorageStyle:
+        return next(vars(MediaFile)[name].styles(self._media.mgfile))
+
+    def _key(self, style: StorageStyle) -> str | None:
+        """Return the key of a tag as the file spells it."""
+        tags = self._media.mgfile.tags
+        if isinstance(tags, ID3):
+            wanted = ":".join(filter(None, (style.key, getattr(style, "description", ""))))
+        else:
+            wanted = style.key
+        keys = (key for key, _ in tags) if isinstance(tags, VComment) else tags.keys()
+        return next((key for key in keys if key.lower() == wanted.lower()), None)
+
+    def _read(self, style: StorageStyle) -> Tag | None:
+        key = self._key(style)
+        if key is None:
+            return None
+        value = self._media.mgfile.tags[key]
+        if isinstance(self._media.mgfile.tags, ID3):
+            return {"text": [*map(str, value.text)], "key": key, "encoding": int(value.encoding)}
+        return {"text": [_text(part) for part in value], "key": key}
+
+    def _remove(self, style: StorageStyle) -> None:
+        key = self._key(style)
+        if key is not None:
+            del self._media.mgfile.tags[key]
+
+    def _add(self, style: StorageStyle, tag: Tag) -> None:
+        tags, key, text = self._media.mgfile.tags, tag["key"], tag["text"]
+        if isinstance(tags, ID3):
+            described = {"desc": key.partition(":")[2]} if ":" in key else {}
+            tags.add(Frames[style.key](encoding=tag["encoding"], text=text, **described))
+        elif key.startswith("----"):
+            tags[key] = [MP4FreeForm(part.encode()) for part in text]
+        else:
+            tags[key] = text
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -33,11 +33,11 @@ def snapshot(folder: Path) -> dict[Path, bytes]:
 
 def test_a_library_that_exists(untouched: Beets) -> None:
     untouched("genreclf", "title:0")
-    assert untouched.field("genre_model") == ["bundled-cnn-1", "$genre_model", "$genre_model"]
+    assert untouched.field("genre_model") == ["bundled-cnn-1", "", ""]
     done = untouched.run("genreclf")
     assert done.returncode == 0
-    assert "0.flac" not in done.stderr, "a track was classified twice"
-    assert done.stderr.count("genreclf: ") == 2
+    assert "0.flac: " not in done.stderr, "a track was changed twice"
+    assert "genreclf: 2 written, 0 kept, 0 abstained, 0 failed" in done.stderr
     assert set(untouched.field("genre_model")) == {"bundled-cnn-1"}
     for path, genre in zip(untouched.files(), untouched.field("predicted_genre"), strict=True):
         assert our_tags(path).get("predicted_genre", "") == genre
@@ -47,7 +47,8 @@ def test_pretend_changes_nothing(untouched: Beets) -> None:
     before = snapshot(untouched.library)
     done = untouched.run("genreclf", "--pretend")
     assert done.returncode == 0
-    assert done.stderr.count("genreclf: ") == 3
+    assert "genreclf: 3 written, 0 kept, 0 abstained, 0 failed" in done.stderr
+    assert done.stdout.count("  + ") == 4, "three tracks and their album"
     assert snapshot(untouched.library) == before
     assert set(untouched.field("genre_model")) == {"$genre_model"}
 
@@ -104,14 +105,14 @@ def test_tags_come_and_go_with_the_values(kind: str, beets: Beets) -> None:
 
     beets.settings["genreclf"] = {"auto": False}
     beets.add(f"a.{kind}")
-    beets.import_music()
+    beets.import_music("--singletons")
     beets("modify", "--yes", "artist=Someone")
     assert not set(OURS) & names(), "a track never analysed got tags"
     beets("genreclf", "--write")
     assert {"genre_model"} <= names()
     beets("modify", "--yes", "predicted_genre=", "genre_confidence!")
     assert set(OURS) & names() == {"genre_model"}
-    assert beets.field("genre_confidence") == ["$genre_confidence"]
+    assert beets.field("genre_confidence") in (["$genre_confidence"], [""])
     beets("modify", "--yes", "genre_model!")
     assert not set(OURS) & names()
 

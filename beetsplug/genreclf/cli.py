@@ -1,0 +1,88 @@
+"""The command lines of the plugin, in the manner of beets' own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from beets import ui
+from beets.library import Library
+
+
+class TagOptions(Protocol):
+    """The options of `beet genreclf`."""
+
+    force: bool
+    pretend: bool
+    write: bool | None
+
+
+class UndoOptions(Protocol):
+    """The options of `beet genreclf-undo`."""
+
+    run: int | None
+    last: bool
+    list: bool
+
+
+class ExplainOptions(Protocol):
+    """The options of `beet genreclf-explain`."""
+
+    json: bool
+    plot: str | None
+
+
+# fmt: off
+def tag_command(run: Callable[[Library, TagOptions, list[str]], None]) -> ui.Subcommand:
+    """Return `beet genreclf`."""
+    command = ui.Subcommand("genreclf", help="name the genre of tracks from their sound")
+    command.parser.add_option(
+        "-f", "--force", action="store_true", default=False,
+        help="classify tracks again that have a prediction",
+    )
+    command.parser.add_option(
+        "-p", "--pretend", action="store_true", default=False,
+        help="show all changes but do nothing",
+    )
+    command.parser.add_option(
+        "-w", "--write", action="store_true", default=None,
+        help="write tags to files, of tracks that have a prediction too",
+    )
+    command.parser.add_option(
+        "-W", "--nowrite", action="store_false", dest="write", help="don't write tags to files",
+    )
+    command.func = run
+    return command
+
+
+def undo_command(run: Callable[[Library, UndoOptions, list[str]], None]) -> ui.Subcommand:
+    """Return `beet genreclf-undo`."""
+    command = ui.Subcommand("genreclf-undo", help="take back what genreclf changed")
+    command.parser.add_option(
+        "-r", "--run", type="int", default=None, metavar="ID",
+        help="take back one run only",
+    )
+    command.parser.add_option(
+        "-l", "--last", action="store_true", default=False,
+        help="take back the last run that is not undone",
+    )
+    command.parser.add_option(
+        "--list", action="store_true", default=False, help="list the runs",
+    )
+    command.func = run
+    return command
+
+
+def explain_command(run: Callable[[Library, ExplainOptions, list[str]], None]) -> ui.Subcommand:
+    """Return `beet genreclf-explain`."""
+    command = ui.Subcommand("genreclf-explain", help="show why tracks have their predicted genre")
+    command.parser.add_option(
+        "--json", action="store_true", default=False, help="one JSON object a line for each track",
+    )
+    command.parser.add_option(
+        "--plot", default=None, metavar="FILE.png",
+        help="draw the timeline of one track over its spectrogram",
+    )
+    command.func = run
+    return command
+# fmt: on

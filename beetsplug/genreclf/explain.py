@@ -1,0 +1,138 @@
+"""`beet genreclf-explain`: why a track has its predicted genre."""
+
+from __future__ import annotations
+
+import json as json_format
+from collections.abc import Sequence
+from dataclasses import asdict
+from logging import Logger
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from beets import ui
+from beets.exceptions import UserError
+from beets.library import Item, Library
+from beets.util import displayable_path
+from rich.console import Console
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from beetsplug.genreclf import fields
+from beetsplug.genreclf.tagging import Tagger, Update
+
+if TYPE_CHECKING:
+    from genremodel import Prediction
+
+
+def explain(
+    lib: Library, query: Sequence[str], tagger: Tagger, log: Logger, *, json: bool, plot: str | None
+) -> None:
+    """Show the windows, the vote and the policy for each track of a query; change nothing.
+
+    json: one object a line instead. plot: also draw the only track of the query into this file.
+    Raises UserError at the end when a track could not be heard.
+    """
+    items = lib.items(query)
+    if plot and len(items) != 1:
+        raise UserError(f"--plot draws one track; the query has {len(items)}")
+    failures: list[str] = []
+
+    def fail(message: str) -> None:
+        failures.append(message)
+        log.error("{}", message)
+
+    for item in items:
+        album = item.get_album()
+        if album and not tagger.is_one(album):
+            album = None
+        heard = tagger.hear(album.items() if album else [item], fail)
+        for update in tagger.updates(album, [item], heard):
+            if isinstance(update.model, Item):
+                prediction = heard[item.id]
+                if json:
+                    ui.print_(json_format.dumps(_object(item, prediction, update, tagger)))
+                else:
+                    _show(item, prediction, update, tagger)
+                if plot:
+                    _plot(item, prediction, plot)
+    if failures:
+        raise UserError("some tracks could not be explained")
+
+
+def _object(item: Item, prediction: Prediction, update: Update, tagger: Tagger) -> dict[str, Any]:
+    settings = tagger.settings
+    return {
+        "path": displayable_path(item.path),
+        **asdict(prediction),
+        "min_confidence": tagger.classifier.min_confidence,
+        "policy": {
+            "genres": settings.policy,
+            "scope": settings.scope,
+            "before": update.before,
+            "now": item.genres,
+            "then": update.values[fields.GENRES],
+            "agreement": update.values[fields.AGREEMENT],
+        },
+    }
+
+
+def _show(item: Item, prediction: Prediction, update: Update, tagger: Tagger) -> None:
+    console = Console()
+    console.print(Text(displayable_path(item.path), style="bold"))
+    timeline = Table.grid(padding=(0, 2))
+    for window in prediction.windows:
+        minutes, seconds = divmod(int(window.start), 60)
+        start = f"  {minutes}:{seconds:02}"
+        if window.probability is None:
+            timeline.add_row(start, "", "", Text("silent", style="dim"))
+            continue
+        bar = ProgressBar(total=1.0, completed=window.probability, width=24)
+        timeline.add_row(start, bar, f"{window.probability:.2f}", Text(window.genre or ""))
+    console.print(timeline)
+    facts = Table.grid(padding=(0, 2))
+    for name, text in _facts(item, prediction, update, tagger).items():
+        if text:
+            facts.add_row(f"  {name}", Text(text))
+    console.print(facts)
+
+
+def _facts(
+    item: Item, prediction: Prediction, update: Update, tagger: Tagger
+) -> dict[str, str | None]:
+    threshold = tagger.classifier.min_confidence
+    confidence = prediction.confidence
+    return {
+        "votes": ", ".join(f"{genre} {count}" for genre, count in prediction.votes.items()),
+        "confidence": (
+            None if confidence is None else f"{confidence:.3f}, of which {threshold:.3f} is needed"
+        ),
+        "genre": prediction.genre or f"none: {prediction.reason}",
+        "styles": ", ".join(prediction.styles),
+        "agreement": update.values[fields.AGREEMENT],
+        "policy": _policy(item, update, tagger),
+        "model": prediction.model,
+    }
+
+
+def _policy(item: Item, update: Update, tagger: Tagger) -> str:
+    """Tell what the policy made of the genres, and what it would make of them now."""
+    now, then = ", ".join(item.genres) or "none", ", ".join(update.values[fields.GENRES]) or "none"
+    policy = tagger.settings.policy
+    if update.before != item.genres:
+        return f"genres were {', '.join(update.before) or 'none'}, the plugin made them {now}"
+    if now == then:
+        return f"{policy} keeps the genres: {now}"
+    return f"{policy} makes the genres {then}, now {now}"
+
+
+def _plot(item: Item, prediction: Prediction, file: str) -> None:
+    try:
+        from genremodel.plot import plot_timeline
+    except ImportError as exc:
+        extra = "pip install 'beets-genreclf[plot]'"
+        raise UserError(f"--plot needs matplotlib: {extra} ({exc})") from exc
+    try:
+        plot_timeline(item.filepath, prediction, Path(file), title=str(item))
+    except (OSError, ValueError) as exc:
+        raise UserError(f"{file}: {exc}") from exc

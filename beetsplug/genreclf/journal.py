@@ -1,0 +1,207 @@
+"""What the plugin changed, written down before it is changed, so that it can be taken back.
+
+An SQLite file beside the library. Tracks and albums are known there by their field `genre_history`,
+which survives renaming, moving, and importing again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+Place: TypeAlias = Literal["database", "file"]
+Values: TypeAlias = dict[str, Any]  # fields or tags that are there; others are not
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    started REAL NOT NULL,
+    command TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    run INTEGER NOT NULL REFERENCES runs (id),
+    time REAL NOT NULL,
+    history TEXT NOT NULL,
+    place TEXT NOT NULL,
+    path TEXT NOT NULL,
+    old TEXT NOT NULL,
+    new TEXT NOT NULL,
+    undone REAL
+);
+CREATE INDEX IF NOT EXISTS changes_by_history ON changes (history, undone);
+CREATE INDEX IF NOT EXISTS changes_by_run ON changes (run);
+"""
+
+
+class JournalError(Exception):
+    """The journal cannot be read or written."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a track or an album, in the library's database or in a file.
+
+    old and new: the values of what changed; a value is not there where the field or tag was not.
+    """
+
+    id: int
+    run: int
+    place: Place
+    old: Values
+    new: Values
+
+
+@dataclass(frozen=True)
+class Run:
+    """One command or import. started: seconds since the epoch. undone: none of it is left."""
+
+    id: int
+    started: float
+    command: str
+    objects: int
+    undone: bool
+
+
+class Journal:
+    """The journal of one library. Raises JournalError when it cannot be read or written.
+
+    The file is created with the first change.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()  # the stages of an import are threads
+
+    @classmethod
+    def beside(cls, library: str | os.PathLike[str]) -> Journal:
+        """Return the journal of a library: `library.db` has `library.genre-journal.db`."""
+        if os.fspath(library) == ":memory:":
+            return cls(Path(":memory:"))
+        return cls(Path(library).with_suffix(".genre-journal.db"))
+
+    def begin(self, command: str) -> int:
+        """Start a run and return its id."""
+        sql = "INSERT INTO runs (started, command) VALUES (?, ?)"
+        return self._write(sql, [(time.time(), command)])
+
+    def record(
+        self, run: int, history: str, place: Place, path: str, old: Values, new: Values
+    ) -> None:
+        """Write down what is about to change. path: for people who read the journal."""
+        sql = (
+            "INSERT INTO changes (run, time, history, place, path, old, new) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)"
+        )
+        row = (run, time.time(), history, place, path, json.dumps(old), json.dumps(new))
+        self._write(sql, [row])
+
+    def changes(self, history: str) -> list[Change]:
+        """Return the changes of a track or an album that were not undone, newest first."""
+        rows = self._read(
+            "SELECT id, run, place, old, new FROM changes "
+            "WHERE history = ? AND undone IS NULL ORDER BY id DESC",
+            (history,),
+        )
+        return [
+            Change(id_, run, place, json.loads(old), json.loads(new))
+            for id_, run, place, old, new in rows
+        ]
+
+    def runs(self) -> list[Run]:
+        """Return the runs that changed something, oldest first."""
+        rows = self._read(
+            "SELECT runs.id, started, command, COUNT(DISTINCT history), COUNT(undone) = COUNT(*) "
+            "FROM runs JOIN changes ON run = runs.id GROUP BY runs.id ORDER BY runs.id"
+        )
+        return [
+            Run(id_, started, command, objects, undone=bool(undone))
+            for id_, started, command, objects, undone in rows
+        ]
+
+    def mark_undone(self, changes: Iterable[Change]) -> None:
+        """Forget changes that have been taken back."""
+        now = time.time()
+        self._write(
+            "UPDATE changes SET undone = ? WHERE id = ?", [(now, change.id) for change in changes]
+        )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def _write(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> int:
+        try:
+            with self._lock, self._connected() as connection:
+                cursor = connection.cursor()
+                for row in rows:
+                    cursor.execute(sql, row)
+                return cursor.lastrowid or 0
+        except (sqlite3.Error, OSError) as exc:
+            raise JournalError(f"{self._path}: {exc}") from exc
+
+    def _read(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        if not self._connection and not self._path.exists():
+            return []
+        try:
+            with self._lock:
+                return self._connected().execute(sql, values).fetchall()
+        except (sqlite3.Error, OSError) as exc:
+            raise JournalError(f"{self._path}: {exc}") from exc
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(self._path, timeout=60, check_same_thread=False)
+            # A change is on the disk before it is made, at one fsync each.
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(_SCHEMA)
+            self._connection = connection
+        return self._connection
+
+
+def unwind(current: Mapping[str, Any], changes: Iterable[Change]) -> tuple[Values, set[str]]:
+    """Take changes back. Returns the values from before them, and the names that are in the way.
+
+    current: the values that are there. changes: newest first. A value that is neither what a change
+    left nor what it found has been changed by somebody else since: it stays, and so does what is
+    older.
+    """
+    values, foreign = dict(current), set[str]()
+    for change in changes:
+        for name in (change.old.keys() | change.new.keys()) - foreign:
+            if _same(values.get(name), change.new.get(name)):
+                if name in change.old:
+                    values[name] = change.old[name]
+                else:
+                    values.pop(name, None)
+            elif not _same(values.get(name), change.old.get(name)):
+                foreign.add(name)
+    return values, foreign
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Values, Values]:
+    """Return what of `old` and what of `new` is not the same in the other."""
+    return (
+        {name: value for name, value in old.items() if name not in new or new[name] != value},
+        {name: value for name, value in new.items() if name not in old or old[name] != value},
+    )
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare fields, or tags by their text: how it is encoded is up to who wrote the file last."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(value: Any) -> Any:
+    return value["text"] if isinstance(value, dict) else value

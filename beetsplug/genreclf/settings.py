@@ -1,0 +1,105 @@
+"""The plugin's configuration, checked once, before the first track."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from confuse import ConfigValueError, MappingValues
+
+from beetsplug.genreclf.policy import POLICIES, Policy
+from beetsplug.genreclf.spelling import Spelling
+
+if TYPE_CHECKING:
+    from genremodel import Classifier
+
+Scope: TypeAlias = Literal["track", "album"]
+Vote: TypeAlias = Literal["majority", "mean"]
+
+DEFAULTS: dict[str, Any] = {
+    "auto": True,
+    "write": "auto",
+    "genres": "fill",
+    "min_confidence": None,
+    "scope": "track",
+    "compilations": False,
+    "title_case": False,
+    "names": {},
+    "ignore": [],
+    "windows": 10,
+    "vote": "majority",
+    "knn": False,
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How tracks are heard and what becomes of their genres; `docs/options.md` tells each."""
+
+    policy: Policy
+    min_confidence: float | None
+    scope: Scope
+    compilations: bool
+    spelling: Spelling
+    ignore: tuple[str, ...]
+    windows: int
+    vote: Vote
+    knn: bool
+
+    @classmethod
+    def read(cls, config: Any) -> Settings:
+        """Return the settings of a confuse view. Raises confuse.ConfigError, naming the option."""
+        threshold = config["min_confidence"].get()
+        if threshold is not None and not (_is_number(threshold) and 0 <= threshold <= 1):
+            raise _error(config["min_confidence"], "a number from 0 to 1", threshold)
+        windows = config["windows"].get()
+        if not (isinstance(windows, int) and _is_number(windows) and windows >= 1):
+            raise _error(config["windows"], "a whole number from 1", windows)
+        if config["write"].get() not in ("auto", True, False):
+            raise _error(config["write"], "auto, yes or no", config["write"].get())
+        return cls(
+            policy=config["genres"].as_choice(POLICIES),
+            min_confidence=threshold,
+            scope=config["scope"].as_choice(("track", "album")),
+            compilations=config["compilations"].get(bool),
+            spelling=Spelling(config["title_case"].get(bool), _names(config["names"])),
+            ignore=tuple(map(str.lower, config["ignore"].as_str_seq(split=False))),
+            windows=windows,
+            vote=config["vote"].as_choice(("majority", "mean")),
+            knn=config["knn"].get(bool),
+        )
+
+    def load_classifier(self) -> Classifier:
+        """Load the model in use.
+
+        Raises confuse.ConfigError where an option names a genre that the model does not have,
+        ImportError or AssetError where no model can be loaded.
+        """
+        from genremodel import Classifier, UnknownGenreError
+
+        option = "ignore"
+        try:
+            classifier = Classifier(
+                windows=self.windows,
+                vote=self.vote,
+                min_confidence=self.min_confidence,
+                ignore=self.ignore,
+                knn=self.knn,
+            )
+            option = "names"
+            classifier.require(self.spelling.names)
+        except UnknownGenreError as exc:
+            raise ConfigValueError(f"genreclf.{option}: {exc}") from exc
+        return classifier
+
+
+def _names(view: Any) -> dict[str, str]:
+    return {genre.lower(): name for genre, name in view.get(MappingValues(str)).items()}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _error(view: Any, expected: str, value: object) -> ConfigValueError:
+    return ConfigValueError(f"{view.name}: must be {expected}, not {value!r}")

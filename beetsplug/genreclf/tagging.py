@@ -1,0 +1,255 @@
+"""From verdicts to fields and tags: what changes on tracks and albums, written down and made."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from beets import config
+from beets.library import Album, Item
+from beets.util import displayable_path
+
+from beetsplug.genreclf import fields
+from beetsplug.genreclf.agreement import agreement
+from beetsplug.genreclf.journal import Change, Journal, Place, Values, difference, unwind
+from beetsplug.genreclf.policy import new_genres
+from beetsplug.genreclf.tags import NAMES, TagFile
+
+if TYPE_CHECKING:
+    from beetsplug.genreclf.settings import Settings
+    from genremodel import Classifier, Prediction
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a verdict makes of a track or an album.
+
+    genre: what the policy puts into its genres, as spelled. before: its genres before the plugin
+    gave it one. values: its fields from now on. synced: the database knew all that the file has.
+    """
+
+    model: Item | Album
+    genre: str | None
+    before: list[str]
+    values: dict[str, Any]
+    synced: bool
+
+    def __str__(self) -> str:
+        """Return what was heard in it, for the log."""
+        verdict = self.values[fields.GENRE] or f"no genre, {self.values[fields.REASON]}"
+        confidence = self.values[fields.CONFIDENCE]
+        sureness = "" if confidence is None else f" ({confidence:.3f})"
+        votes = f": {self.values[fields.VOTES]}" if isinstance(self.model, Album) else ""
+        return f"{displayable_path(self.model.path)}: {verdict}{sureness}{votes}"
+
+    @property
+    def outcome(self) -> str:
+        """What becomes of the genres."""
+        if self.genre is None:
+            return "abstained"
+        return "written" if self.values[fields.GENRES] != self.model.genres else "kept"
+
+    @property
+    def gives(self) -> bool:
+        """Whether the genres are what the plugin made them, and nobody has changed them since."""
+        genres = self.values[fields.GENRES]
+        return bool(genres != self.before and genres == self.model.genres)
+
+
+class Tagger:
+    """Hears tracks, decides what changes, and changes it.
+
+    command: what the journal calls the run.
+    """
+
+    def __init__(
+        self, classifier: Classifier, settings: Settings, journal: Journal, command: str
+    ) -> None:
+        self.classifier = classifier
+        self.settings = settings
+        self._journal = journal
+        self._command = command
+
+    @cached_property
+    def _run(self) -> int:
+        return self._journal.begin(self._command)
+
+    def is_current(self, model: Item | Album) -> bool:
+        """Tell whether a track or an album has a prediction that this model would not better.
+
+        One read from a file counts only if the file also says which model made it; one by the CNN
+        is not replaced by the fallback.
+        """
+        model_id = fields.own_values(model).get(fields.MODEL)
+        return model_id == self.classifier.model or bool(model_id and self.classifier.fallback)
+
+    def hear(self, tracks: Iterable[Item], report: Report) -> dict[int | None, Prediction]:
+        """Return the verdicts on tracks by their ids. report: takes what fails, path first."""
+        from genremodel import AudioError
+
+        heard = {}
+        for track in tracks:
+            try:
+                heard[track.id] = self.classifier.classify(track.filepath)
+            except AudioError as exc:
+                report(f"{displayable_path(track.path)}: {exc}")
+            except Exception as exc:  # whatever it is, the other tracks are to be heard
+                report(f"{displayable_path(track.path)}: {type(exc).__name__}: {exc}")
+        return heard
+
+    def updates(
+        self, album: Album | None, tracks: Iterable[Item], heard: Mapping[int | None, Prediction]
+    ) -> list[Update]:
+        """Decide what changes on tracks, and on the album that they are of.
+
+        heard: the verdicts on all tracks of the album. The album comes last.
+        """
+        together = self.classifier.decide_album([*heard.values()]) if album and heard else None
+        as_one = together if album and self.is_one(album) else None
+        updates = [
+            self._update(track, heard[track.id], as_one or heard[track.id])
+            for track in tracks
+            if track.id in heard
+        ]
+        if album and together:
+            updates.append(self._update(album, together, together))
+        return updates
+
+    def stored(self, track: Item) -> Update:
+        """Return the update that made a track what it is, so that its tags can be written."""
+        before = self._before(track)
+        given = [name for name in track.genres if name not in before]
+        return Update(
+            track, given[0] if given else None, before, fields.own_values(track), is_synced(track)
+        )
+
+    def store(self, update: Update) -> None:
+        """Set the fields in the database. Raises JournalError, and then nothing is changed."""
+        if isinstance(update.model, Album):
+            for track in update.model.items():
+                self._set(track, {**fields.EMPTY, **fields.own_values(track)})
+        self._set(update.model, update.values)
+
+    def write(self, update: Update) -> None:
+        """Write the tags of a track. Raises JournalError, UnreadableFileError or OSError."""
+        item = update.model
+        assert isinstance(item, Item)
+        values = {name: update.values.get(name) for name in fields.MEDIA_FIELDS}
+        file = TagFile(item.filepath)
+        old = file.read()
+        if update.gives:
+            before, _ = unwind(old, changes_in(self._journal, item, "file"))
+            values[fields.GENRES] = new_genres(
+                _genres(old), _genres(before), update.genre, self.settings.policy
+            )
+        file.set(values)
+        if record_file(self._journal, self._run, item, *difference(old, file.read())):
+            file.save(id3v23=config["id3v23"].get(bool))
+        self.settle(update)
+
+    def settle(self, update: Update) -> None:
+        """Tell beets that the file has nothing to be read, lest `beet update` undo what is new."""
+        if update.synced:
+            item = update.model
+            item.mtime = item.current_mtime()
+            item.store()
+
+    def is_one(self, album: Album) -> bool:
+        """Tell whether all tracks of an album get its genre."""
+        return self.settings.scope == "album" and (self.settings.compilations or not album.comp)
+
+    def _update(self, model: Item | Album, prediction: Prediction, decisive: Prediction) -> Update:
+        """Decide what changes. decisive: whose genre the policy puts into the genres."""
+        spell = self.settings.spelling
+        before = self._before(model)
+        confidence = prediction.confidence
+        votes = (
+            f"{spell(name) if name in self.classifier.genres else name} {count}"
+            for name, count in prediction.votes.items()
+        )
+        heard = prediction.genre
+        genre = spell(decisive.genre) if decisive.genre else None
+        return Update(
+            model,
+            genre,
+            before,
+            values={
+                fields.GENRES: new_genres(model.genres, before, genre, self.settings.policy),
+                fields.GENRE: spell(heard) if heard else "",
+                fields.CONFIDENCE: (
+                    None if confidence is None else round(confidence, fields.CONFIDENCE_DIGITS)
+                ),
+                fields.MODEL: prediction.model,
+                fields.REASON: prediction.reason or "",
+                fields.VOTES: ", ".join(votes),
+                fields.AGREEMENT: agreement(before, heard, spell(heard)) if heard else "",
+            },
+            synced=isinstance(model, Item) and is_synced(model),
+        )
+
+    def _before(self, model: Item | Album) -> list[str]:
+        """Return the genres from before the plugin, or those of now where somebody changed them."""
+        changes = changes_in(self._journal, model, "database")
+        before, _ = unwind(fields.own_values(model), changes)
+        return [*before[fields.GENRES]]
+
+    def _set(self, model: Item | Album, values: Mapping[str, Any]) -> None:
+        old = fields.own_values(model)
+        history = old.get(fields.HISTORY) or secrets.token_hex(8)
+        new = {**values, fields.HISTORY: history}
+        before, after = difference(old, new)
+        if before or after:
+            name = model.album if isinstance(model, Album) else displayable_path(model.path)
+            self._journal.record(self._run, history, "database", name, before, after)
+            fields.set_values(model, new)
+            fields.store(model)
+
+
+def changes_in(journal: Journal, model: Item | Album, place: Place) -> list[Change]:
+    """Return the changes of a track or an album in the database or in its file, newest first."""
+    history = fields.own_values(model).get(fields.HISTORY)
+    changes = journal.changes(history) if history else []
+    return [change for change in changes if change.place == place]
+
+
+def is_synced(item: Item) -> bool:
+    """Tell whether the database has read the file since it was last changed."""
+    try:
+        return item.current_mtime() <= item.mtime
+    except OSError:
+        return False
+
+
+def _genres(tags: Mapping[str, Any]) -> list[str]:
+    return [*tags[fields.GENRES]["text"]] if fields.GENRES in tags else []
+
+
+def record_write(journal: Journal, item: Item, tags: Mapping[str, Any]) -> None:
+    """Write down what beets is about to write into a file of what the plugin has decided.
+
+    tags: media fields. Values that somebody has changed since are theirs. Raises JournalError,
+    mediafile.UnreadableFileError or OSError.
+    """
+    changes = changes_in(journal, item, "database")
+    decided: dict[str, Any] = {}
+    for change in reversed(changes):
+        decided |= change.new
+    ours = {name: tags[name] for name in NAMES if name in tags and decided.get(name) == tags[name]}
+    if ours:
+        file = TagFile(item.filepath)
+        old = file.read()
+        file.set(ours)
+        record_file(journal, changes[0].run, item, *difference(old, file.read()))
+
+
+def record_file(journal: Journal, run: int, item: Item, old: Values, new: Values) -> bool:
+    """Write down what is about to change in a file, and tell whether anything is."""
+    if old or new:
+        path = displayable_path(item.path)
+        journal.record(run, item[fields.HISTORY], "file", path, old, new)
+    return bool(old or new)

@@ -1,0 +1,145 @@
+"""Takes back what the plugin changed, in the database and in files."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from logging import Logger
+
+from beets import config, ui
+from beets.exceptions import UserError
+from beets.library import Album, Item, Library
+from beets.util import displayable_path
+from mediafile import UnreadableFileError
+
+from beetsplug.genreclf import fields
+from beetsplug.genreclf.journal import Change, Journal, unwind
+from beetsplug.genreclf.tagging import is_synced
+from beetsplug.genreclf.tags import TagFile
+
+Report = Callable[[str], None]
+
+
+def show_runs(journal: Journal) -> None:
+    """Print the runs, oldest first."""
+    for run in journal.runs():
+        started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
+        state = " (undone)" if run.undone else ""
+        ui.print_(f"{run.id}: {started} {run.command}, {run.objects} tracks and albums{state}")
+
+
+def last_run(journal: Journal) -> int:
+    """Return the id of the newest run that is not undone. Raises UserError when there is none."""
+    runs = [run.id for run in journal.runs() if not run.undone]
+    if not runs:
+        raise UserError("there is nothing to undo")
+    return runs[-1]
+
+
+def undo(
+    lib: Library, query: Sequence[str], journal: Journal, run: int | None, log: Logger
+) -> None:
+    """Take back one run, or all, on the tracks of a query.
+
+    Raises UserError when there is no such run, and at the end when something failed.
+    """
+    if run is not None and run not in [known.id for known in journal.runs()]:
+        raise UserError(f"there is no run {run}; `beet genreclf-undo --list` shows them")
+    counts = Counter[str]()
+
+    def fail(message: str) -> None:
+        counts["failed"] += 1
+        log.error("{}", message)
+
+    undoing = Undo(journal, run, fail, lambda message: log.warning("{}", message))
+    for model in selected(lib, query):
+        if undoing.restore(model):
+            counts["album" if isinstance(model, Album) else "track"] += 1
+    log.info(
+        "{} tracks and {} albums restored, {} failed",
+        counts["track"], counts["album"], counts["failed"],
+    )  # fmt: skip
+    if counts["failed"]:
+        raise UserError("some tracks could not be restored")
+
+
+class Undo:
+    """Restores tracks and albums to what they were before one run, or before all of them.
+
+    run: its id, or None for all. failed: takes what could not be restored, path first. kept: takes
+    what was left alone because somebody has changed it since.
+    """
+
+    def __init__(self, journal: Journal, run: int | None, failed: Report, kept: Report) -> None:
+        self._journal = journal
+        self._run = run
+        self._failed = failed
+        self._kept = kept
+
+    def restore(self, model: Item | Album) -> bool:
+        """Restore a track or an album, and tell whether there was anything to take back.
+
+        All of it or, where the file cannot be written, nothing. Raises JournalError.
+        """
+        history = fields.own_values(model).get(fields.HISTORY)
+        changes = self._journal.changes(history) if history else []
+        taken = [change for change in changes if self._run in (None, change.run)]
+        if not taken:
+            return False
+        name = model.album if isinstance(model, Album) else displayable_path(model.path)
+        later = [change.run for change in changes if change.id > taken[0].id]
+        if later:
+            self._failed(f"{name}: changed again by run {later[0]}, which has to be undone first")
+            return False
+        synced = isinstance(model, Item) and is_synced(model)
+        foreign = set[str]()
+        if isinstance(model, Item):
+            try:
+                foreign |= _restore_file(model, taken)
+            except (UnreadableFileError, OSError) as exc:
+                self._failed(f"{name}: {exc}")
+                return False
+        values, changed = unwind(
+            fields.own_values(model), (change for change in taken if change.place == "database")
+        )
+        old = model.copy()
+        fields.set_values(model, values)
+        if synced:
+            model.mtime = model.current_mtime()
+        fields.store(model)
+        self._journal.mark_undone(taken)
+        fields.show_changes(old, model)
+        foreign |= changed
+        if foreign:
+            self._kept(f"{name}: changed since, left alone: {', '.join(sorted(foreign))}")
+        return True
+
+
+def _restore_file(item: Item, changes: Sequence[Change]) -> set[str]:
+    """Restore the tags of a file; return the names of those that somebody has changed since."""
+    in_file = [change for change in changes if change.place == "file"]
+    if not in_file:
+        return set()
+    file = TagFile(item.filepath)
+    tags = file.read()
+    values, foreign = unwind(tags, in_file)
+    if values != tags:
+        file.restore(values)
+        file.save(id3v23=config["id3v23"].get(bool))
+    return foreign
+
+
+def selected(lib: Library, query: Sequence[str]) -> Iterator[Item | Album]:
+    """Return the tracks of a query, and after them the albums that it selects as a whole."""
+    tracks = set[int | None]()
+    albums = dict[int, None]()
+    for item in lib.items(query):
+        tracks.add(item.id)
+        if item.album_id is not None:
+            albums[item.album_id] = None
+        yield item
+    for album_id in albums:
+        album = lib.get_album(album_id)
+        if album and tracks.issuperset(item.id for item in album.items()):
+            yield album

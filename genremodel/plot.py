@@ -1,0 +1,85 @@
+"""A picture of what was heard in a track: its windows and their genres over the spectrogram.
+
+Needs matplotlib, the extra `plot`.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from genremodel.audio import PathLike, Windows, read_windows
+from genremodel.constants import LOG_GAIN, SAMPLE_RATE, WINDOW_SECONDS
+from genremodel.decision import Prediction
+from genremodel.spectrogram import power_spectrogram
+
+_MAX_COLUMNS = 200  # windows of spectrogram: a picture has no room for more
+_COLOURS = colormaps["tab20"].colors  # type: ignore[attr-defined]
+
+
+def plot_timeline(path: PathLike, prediction: Prediction, file: Path, *, title: str) -> None:
+    """Draw the spectrogram of a track and, under it, the genre of each window with its probability.
+
+    file: its ending is the format, such as .png. Raises AudioError when the track cannot be
+    decoded, OSError or ValueError when the picture cannot be written.
+    """
+    duration = prediction.windows[-1].start + WINDOW_SECONDS
+    figure = Figure(figsize=(11, 5.5), layout="constrained")
+    above, below = figure.subplots(2, sharex=True, height_ratios=(2, 1))
+    _draw_spectrogram(above, read_windows(path, min(ceil(duration / WINDOW_SECONDS), _MAX_COLUMNS)))
+    _draw_genres(below, prediction)
+    for window in prediction.windows:
+        above.axvspan(
+            window.start,
+            window.start + WINDOW_SECONDS,
+            fill=False,
+            edgecolor="white",
+            linewidth=0.8,
+        )
+    verdict = prediction.genre or f"no genre: {prediction.reason}"
+    sureness = "" if prediction.confidence is None else f", confidence {prediction.confidence:.2f}"
+    figure.suptitle(f"{title}\n{verdict}{sureness}", parse_math=False)
+    figure.savefig(file, dpi=120)
+
+
+def _draw_spectrogram(axes: Axes, windows: Windows) -> None:
+    power = power_spectrogram(windows.samples)
+    for start, window in zip(windows.starts, power, strict=True):
+        axes.imshow(
+            np.log10(1 + LOG_GAIN * window.T),
+            extent=(start, start + WINDOW_SECONDS, 0, SAMPLE_RATE / 2000),
+            origin="lower",
+            aspect="auto",
+            cmap="magma",
+            vmin=0,
+            vmax=6,
+        )
+    axes.set_ylabel("kHz")
+    axes.set_xlim(0, windows.starts[-1] + WINDOW_SECONDS)
+
+
+def _draw_genres(axes: Axes, prediction: Prediction) -> None:
+    order = [*prediction.probabilities]
+    colours = {genre: _COLOURS[order.index(genre) % len(_COLOURS)] for genre in prediction.votes}
+    for window in prediction.windows:
+        if window.genre is not None:
+            axes.bar(
+                window.start,
+                window.probability or 0.0,
+                WINDOW_SECONDS,
+                align="edge",
+                color=colours[window.genre],
+                edgecolor="white",
+            )
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("probability")
+    axes.set_xlabel("seconds")
+    if colours:
+        patches = [Patch(color=colour, label=genre) for genre, colour in colours.items()]
+        axes.legend(handles=patches, loc="upper left", bbox_to_anchor=(1, 1))

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beetsplug.genreclf.journal import Journal, JournalError, difference, unwind
+from beetsplug.genreclf.policy import POLICIES, Policy, new_genres
+
+GENRES = st.lists(st.sampled_from(["Rock", "Jazz", "jazz", "pop"]), unique=True)
+VERDICTS = st.tuples(
+    st.sampled_from(POLICIES), st.none() | st.sampled_from(["jazz", "pop", "metal"])
+)
+
+
+def run(journal: Journal, values: dict[str, Any], policy: Policy, genre: str | None) -> int:
+    """Do to the values of a track what a run does."""
+    id_ = journal.begin("test")
+    before, _ = unwind(values, journal.changes("track"))
+    new = {
+        "genres": new_genres(values["genres"], before["genres"], genre, policy),
+        "predicted_genre": genre or "",
+        "genre_confidence": None if genre is None else 0.5,
+    }
+    journal.record(id_, "track", "database", "a.mp3", *difference(values, new))
+    values.clear()
+    values.update(new)
+    return id_
+
+
+@given(GENRES, st.lists(VERDICTS, max_size=6))
+def test_undo_after_any_runs_gives_back_what_was_there(
+    genres: list[str], verdicts: list[tuple[Policy, str | None]]
+) -> None:
+    journal = Journal(Path(":memory:"))
+    values: dict[str, Any] = {"genres": genres}
+    for policy, genre in verdicts:
+        run(journal, values, policy, genre)
+    assert unwind(values, journal.changes("track")) == ({"genres": genres}, set())
+    journal.close()
+
+
+@given(GENRES, st.lists(VERDICTS, min_size=1, max_size=6))
+def test_undoing_run_after_run(
+    genres: list[str], verdicts: list[tuple[Policy, str | None]]
+) -> None:
+    journal = Journal(Path(":memory:"))
+    values: dict[str, Any] = {"genres": genres}
+    states = []
+    for policy, genre in verdicts:
+        states.append((dict(values), run(journal, values, policy, genre)))
+    for state, id_ in reversed(states):
+        last = [change for change in journal.changes("track") if change.run == id_]
+        values, foreign = unwind(values, last)
+        journal.mark_undone(last)
+        assert (values, foreign) == (state, set())
+    journal.close()
+
+
+def test_what_somebody_has_changed_since_stays() -> None:
+    journal = Journal(Path(":memory:"))
+    values: dict[str, Any] = {"genres": ["Rock"]}
+    run(journal, values, "replace", "jazz")
+    values["genres"] = ["Bebop"]
+    assert unwind(values, journal.changes("track")) == ({"genres": ["Bebop"]}, {"genres"})
+    run(journal, values, "replace", "metal")
+    assert unwind(values, journal.changes("track")) == ({"genres": ["Bebop"]}, {"genres"})
+    journal.close()
+
+
+def test_a_change_that_was_written_down_but_never_made() -> None:
+    journal = Journal(Path(":memory:"))
+    journal.record(journal.begin("test"), "track", "database", "", {}, {"genres": ["jazz"]})
+    assert unwind({}, journal.changes("track")) == ({}, set())
+    journal.close()
+
+
+def test_tags_are_compared_by_their_text() -> None:
+    journal = Journal(Path(":memory:"))
+    old = {"genres": {"text": ["Rock"], "encoding": 0}}
+    new = {"genres": {"text": ["jazz"], "encoding": 3}}
+    journal.record(journal.begin("test"), "track", "file", "", old, new)
+    found = {"genres": {"text": ["jazz"], "encoding": 1}}
+    assert unwind(found, journal.changes("track")) == (old, set())
+    journal.close()
+
+
+def test_the_file_is_made_by_the_first_change(tmp_path: Path) -> None:
+    journal = Journal.beside(tmp_path / "library.db")
+    assert (journal.runs(), journal.changes("track")) == ([], [])
+    assert [*tmp_path.iterdir()] == []
+    journal.record(journal.begin("import"), "track", "database", "", {}, {"genres": []})
+    journal.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["library.genre-journal.db"]
+    assert [(run.id, run.command, run.objects, run.undone) for run in journal.runs()] == [
+        (1, "import", 1, False)
+    ]
+
+
+def test_a_journal_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "library.genre-journal.db").write_text("no database" * 100)
+    with pytest.raises(JournalError, match=r"genre-journal\.db: file is not a database"):
+        Journal.beside(tmp_path / "library.db").begin("import")

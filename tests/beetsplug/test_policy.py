@@ -1,0 +1,78 @@
+"""What becomes of genres: the whole policy as one table, and what holds for any genres."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beetsplug.genreclf.policy import POLICIES, Policy, new_genres
+from beetsplug.genreclf.spelling import Spelling
+
+# existing, before the plugin, heard: fill, replace, append, prepend, never
+TABLE = [
+    ([], [], "jazz", ["jazz"], ["jazz"], ["jazz"], ["jazz"], []),
+    (["Rock"], ["Rock"], "jazz", ["Rock"], ["jazz"], ["Rock", "jazz"], ["jazz", "Rock"], ["Rock"]),
+    # It is there already, however it is spelled.
+    (["Jazz"], ["Jazz"], "jazz", ["Jazz"], ["jazz"], ["Jazz"], ["Jazz"], ["Jazz"]),
+    (["A", "B"], ["A", "B"], "B", ["A", "B"], ["B"], ["A", "B"], ["A", "B"], ["A", "B"]),
+    # The plugin wrote what is there, and nobody changed it since: it gives way.
+    (["pop"], [], "jazz", ["jazz"], ["jazz"], ["jazz"], ["jazz"], ["pop"]),
+    (["A", "x"], ["A"], "jazz", ["A", "x"], ["jazz"], ["A", "jazz"], ["jazz", "A"], ["A", "x"]),
+    (["x", "A"], ["A"], "jazz", ["x", "A"], ["jazz"], ["A", "jazz"], ["jazz", "A"], ["x", "A"]),
+    (["jazz"], ["Rock"], "blues", ["blues"], ["blues"], ["blues"], ["blues"], ["jazz"]),
+    (["jazz"], [], "jazz", ["jazz"], ["jazz"], ["jazz"], ["jazz"], ["jazz"]),
+    # Somebody changed it since: it is theirs.
+    (["pop"], ["pop"], "jazz", ["pop"], ["jazz"], ["pop", "jazz"], ["jazz", "pop"], ["pop"]),
+    # To abstain changes nothing.
+    ([], [], None, [], [], [], [], []),
+    (["Rock"], ["Rock"], None, ["Rock"], ["Rock"], ["Rock"], ["Rock"], ["Rock"]),
+    (["pop"], [], None, ["pop"], ["pop"], ["pop"], ["pop"], ["pop"]),
+]  # fmt: skip
+CASES = [
+    (existing, before, genre, policy, new)
+    for existing, before, genre, *results in TABLE
+    for policy, new in zip(POLICIES, results, strict=True)
+]
+
+
+@pytest.mark.parametrize(("existing", "before", "genre", "policy", "new"), CASES)
+def test_policy(
+    existing: list[str], before: list[str], genre: str | None, policy: Policy, new: list[str]
+) -> None:
+    assert new_genres(existing, before, genre, policy) == new
+
+
+names = st.lists(st.sampled_from(["Rock", "Jazz", "jazz", "Pop", "Hip-Hop", "x"]), unique=True)
+heard = st.none() | st.sampled_from(["jazz", "hip hop", "Pop"])
+
+
+@given(names, heard, st.sampled_from(["fill", "append", "prepend", "never"]))
+def test_nothing_is_lost(existing: list[str], genre: str | None, policy: Policy) -> None:
+    new = new_genres(existing, existing, genre, policy)
+    assert [name for name in new if name in existing] == existing
+
+
+@given(names, heard, st.sampled_from(POLICIES))
+def test_twice_is_once(existing: list[str], genre: str | None, policy: Policy) -> None:
+    once = new_genres(existing, existing, genre, policy)
+    assert new_genres(once, existing, genre, policy) == once
+
+
+@given(names, heard, st.sampled_from(["jazz", "Pop"]), st.sampled_from(POLICIES))
+def test_a_second_verdict_replaces_the_first(
+    existing: list[str], first: str | None, second: str, policy: Policy
+) -> None:
+    between = new_genres(existing, existing, first, policy)
+    direct = new_genres(existing, existing, second, policy)
+    assert new_genres(between, existing, second, policy) == direct
+
+
+def test_spelling() -> None:
+    spell = Spelling(title_case=True, names={"hip hop": "Hip-Hop"})
+    assert [spell(genre) for genre in ("hip hop", "drum and bass", "jazz")] == [
+        "Hip-Hop",
+        "Drum And Bass",
+        "Jazz",
+    ]
+    assert Spelling()("hip hop") == "hip hop"
