@@ -129,6 +129,8 @@ class GenreClfPlugin(BeetsPlugin):
                     tagger.store(update)
                     if isinstance(update.model, Item):
                         self._placing[update.model.id] = update
+            elif album:
+                tagger.shadow(album.items())  # beets does not keep empty values
             for track in tracks:
                 if track not in new:
                     self._placing[track.id] = tagger.stored(track)

@@ -79,7 +79,7 @@ def _object(item: Item, prediction: Prediction, update: Update, tagger: Tagger) 
 
 def _show(item: Item, prediction: Prediction, update: Update, tagger: Tagger) -> None:
     console = Console()
-    console.print(Text(displayable_path(item.path), style="bold"))
+    console.print(Text(displayable_path(item.path), style="bold"), soft_wrap=True)
     timeline = Table.grid(padding=(0, 2))
     for window in prediction.windows:
         minutes, seconds = divmod(int(window.start), 60)
@@ -90,11 +90,9 @@ def _show(item: Item, prediction: Prediction, update: Update, tagger: Tagger) ->
         bar = ProgressBar(total=1.0, completed=window.probability, width=24)
         timeline.add_row(start, bar, f"{window.probability:.2f}", Text(window.genre or ""))
     console.print(timeline)
-    facts = Table.grid(padding=(0, 2))
     for name, text in _facts(item, prediction, update, tagger).items():
         if text:
-            facts.add_row(f"  {name}", Text(text))
-    console.print(facts)
+            console.print(Text(f"  {name:<10}  {text}"), soft_wrap=True)
 
 
 def _facts(

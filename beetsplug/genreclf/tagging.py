@@ -131,9 +131,13 @@ class Tagger:
     def store(self, update: Update) -> None:
         """Set the fields in the database. Raises JournalError, and then nothing is changed."""
         if isinstance(update.model, Album):
-            for track in update.model.items():
-                self._set(track, {**fields.EMPTY, **fields.own_values(track)})
+            self.shadow(update.model.items())
         self._set(update.model, update.values)
+
+    def shadow(self, tracks: Iterable[Item]) -> None:
+        """Give tracks an empty value of each field that they would have from their album."""
+        for track in tracks:
+            self._set(track, {**fields.EMPTY, **fields.own_values(track)})
 
     def write(self, update: Update) -> None:
         """Write the tags of a track. Raises JournalError, UnreadableFileError or OSError."""

@@ -1,0 +1,149 @@
+"""Stories of albums: one fair vote of their tracks, and what it does to them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from mediafile import MediaFile
+
+from tests.conftest import Beets
+from tests.sounds import melody, write
+from tests.tags import our_tags, plain_tags
+
+CLASSICAL, ELECTRONIC = ("012", "021", "023"), ("003", "024")
+FIELDS = "$genres|$predicted_genre|$genre_confidence|$genre_votes|$genre_reason"
+
+
+@pytest.fixture
+def album(beets: Beets, data: Path) -> Beets:
+    """Return an album of three classical, two electronic and one silent track, without genres."""
+    beets.music.mkdir()
+    for genre, names in (("classical", CLASSICAL), ("electronic", ELECTRONIC)):
+        for name in names:
+            shutil.copy(
+                data / "emotify" / genre / f"{name}.mp3", beets.music / f"{genre}{name}.mp3"
+            )
+    write(beets.music / "silence.mp3", melody(5) * 0)
+    for path in beets.music.iterdir():
+        media = MediaFile(path)
+        media.update({"title": path.stem, "album": "Odd", "albumartist": "Someone", "genres": None})
+        media.save()
+    return beets
+
+
+def track_fields(beets: Beets) -> list[str]:
+    return beets("ls", "-f", FIELDS, "title+").splitlines()
+
+
+def test_tracks_and_album_have_their_own(album: Beets) -> None:
+    album.import_music()
+    *sounding, silent = track_fields(album)
+    assert [line.split("|")[:2] for line in sounding] == [["classical"] * 2] * 3 + [
+        ["electronic"] * 2
+    ] * 2
+    assert [line.split("|")[3] for line in sounding] == ["classical 10"] * 3 + ["electronic 10"] * 2
+    assert silent == "||||silence"
+    (line,) = album("ls", "-a", "-f", FIELDS).splitlines()
+    genres, genre, confidence, votes, reason = line.split("|")
+    assert (genres, genre, votes) == (
+        "classical",
+        "classical",
+        "classical 3, electronic 2, abstained 1",
+    )
+    assert float(confidence) == pytest.approx(0.57, abs=0.03), "three of five"
+    assert reason == ""
+    assert album("ls", "-a", "predicted_genre:classical", "genre_confidence:0.5..")
+    assert not album("ls", "-a", "predicted_genre:electronic")
+
+
+def test_album_scope(album: Beets) -> None:
+    """Every track gets the genre of the album; what was heard in each is kept beside it."""
+    album.settings["genreclf"]["scope"] = "album"
+    album.import_music()
+    assert album.field("genres") == ["classical"] * 6
+    assert album.field("predicted_genre") == ["classical"] * 3 + ["electronic"] * 2 + [""]
+    assert {tuple(plain_tags(path)["genre"]) for path in album.files()} == {("classical",)}
+    assert our_tags(album.files()[3])["predicted_genre"] == "electronic"
+    album("genreclf-undo")
+    assert album.field("genres") == [""] * 6
+    assert not any("genre" in plain_tags(path) for path in album.files())
+
+
+@pytest.mark.parametrize(("compilations", "expected"), [(False, 2), (True, 1)])
+def test_a_compilation_stays_per_track(album: Beets, compilations: bool, expected: int) -> None:
+    album.settings["genreclf"] |= {"scope": "album", "compilations": compilations, "auto": False}
+    album.import_music()
+    album("modify", "--yes", "--album", "comp=1")
+    album("genreclf")
+    assert len(set(album.field("genres")) - {""}) == expected
+    assert album("ls", "-a", "-f", "$genres") == "classical\n"
+
+
+def test_a_track_that_is_not_heard_inherits_nothing(album: Beets) -> None:
+    (album.music / "silence.mp3").unlink()
+    album.settings["genreclf"]["auto"] = False
+    album.import_music()
+    Path(album("ls", "-f", "$path", "title:electronic024").strip()).write_bytes(b"no music")
+    done = album.run("genreclf")
+    assert done.returncode == 1
+    assert "4 written, 0 kept, 0 abstained, 1 failed" in done.stderr
+    assert track_fields(album)[-1] == "||||"
+    assert album("ls", "-a", "-f", "$genre_votes") == "classical 3, electronic 1\n"
+
+
+def test_some_tracks_of_an_album(album: Beets) -> None:
+    """All of them vote; those that were asked for change."""
+    album.settings["genreclf"]["auto"] = False
+    album.import_music()
+    album("genreclf", "title:electronic")
+    assert [line.split("|")[0] for line in track_fields(album)] == [""] * 3 + ["electronic"] * 2 + [
+        ""
+    ]
+    assert album("ls", "-a", "-f", "$genre_votes") == "classical 3, electronic 2, abstained 1\n"
+    album("genreclf", "-f")
+    assert album.field("genres") == ["classical"] * 3 + ["electronic"] * 2 + [""]
+
+
+def test_singletons_have_no_album(album: Beets) -> None:
+    album.settings["genreclf"]["scope"] = "album"
+    album.import_music("--singletons")
+    assert album.field("genres") == ["classical"] * 3 + ["electronic"] * 2 + [""]
+
+
+def test_an_edit_elsewhere_does_not_spread_one_genre_over_the_album(album: Beets) -> None:
+    """`beet update` copies a track's fields to the album, which hands them down."""
+    album.import_music()
+    genres = album.field("genres")
+    path = album.files()[4]
+    media = MediaFile(path)
+    media.comments = "edited"
+    media.save()
+    os.utime(path, (time.time() + 9, time.time() + 9))
+    album("update")
+    assert album.field("comments", "title:electronic") == ["", "edited"]
+    assert album.field("genres") == genres
+
+
+def test_importing_again_keeps_what_each_track_has(album: Beets) -> None:
+    """But for the album's `genres`, which beets then takes from its first track."""
+
+    def everything() -> tuple[list[str], str]:
+        verdict = FIELDS.removeprefix("$genres|")
+        return track_fields(album), album("ls", "-a", "-f", verdict)
+
+    album.import_music()
+    before = everything()
+    album("import", "--quiet", "--noautotag", "--library")
+    assert everything() == before
+
+
+def test_a_change_of_the_album_is_not_one_of_its_tracks(album: Beets) -> None:
+    album.import_music()
+    heard = album.field("predicted_genre")
+    album("modify", "--yes", "--album", "predicted_genre=polka", "genres=Polka")
+    assert album.field("predicted_genre") == heard
+    assert album.field("genres") == ["Polka"] * 6, "beets' own field is beets' own matter"

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Beets
+
+
+@pytest.fixture
+def imported(beets: Beets) -> Beets:
+    beets.add("a.flac", seconds=12)
+    beets.import_music()
+    return beets
+
+
+def test_a_track_is_explained_and_not_changed(imported: Beets) -> None:
+    rows = imported.rows()
+    text = imported("genreclf-explain", "title:a")
+    (genre,) = imported.field("predicted_genre")
+    (path,) = imported.files()
+    lines = text.splitlines()
+    assert lines[0] == str(path)
+    assert lines[1].split()[0] == "0:00"
+    assert len([line for line in lines if ":0" in line]) == 10
+    assert f"genre       {genre}" in text
+    assert f"genres were none, the plugin made them {genre}" in text
+    assert "of which 0.300 is needed" in text
+    assert imported.rows() == rows
+
+
+def test_why_it_abstained(imported: Beets) -> None:
+    imported.settings["genreclf"]["min_confidence"] = 1
+    text = imported("genreclf-explain")
+    assert "none: low confidence" in text
+    assert "of which 1.000 is needed" in text
+
+
+def test_json(imported: Beets) -> None:
+    imported.settings["genreclf"]["genres"] = "append"
+    imported("modify", "--yes", "genres=Polka")
+    (line,) = imported("genreclf-explain", "--json").splitlines()
+    told = json.loads(line)
+    assert told["path"] == str(imported.files()[0])
+    assert told["genre"] == imported.field("predicted_genre")[0]
+    assert len(told["windows"]) == 10
+    assert told["min_confidence"] == 0.3
+    assert told["policy"] == {
+        "genres": "append",
+        "scope": "track",
+        "before": ["Polka"],
+        "now": ["Polka"],
+        "then": ["Polka", told["genre"]],
+        "agreement": told["policy"]["agreement"],
+    }
+
+
+def test_plot(imported: Beets) -> None:
+    imported("genreclf-explain", "--plot", "timeline.png", "title:a")
+    assert (imported.root / "timeline.png").read_bytes().startswith(b"\x89PNG")
+    done = imported.run("genreclf-explain", "--plot", "no/folder/timeline.png", "title:a")
+    assert done.returncode == 1
+    assert "no/folder/timeline.png: " in done.stderr
+    done = imported.run("genreclf-explain", "--plot", "timeline.png", "title:none")
+    assert "--plot draws one track; the query has 0" in done.stderr
+
+
+def test_plot_without_matplotlib(imported: Beets, tmp_path: Path) -> None:
+    (tmp_path / "shadow").mkdir()
+    (tmp_path / "shadow/matplotlib.py").write_text("raise ImportError('no matplotlib')")
+    imported.environment["PYTHONPATH"] = str(tmp_path / "shadow")
+    done = imported.run("genreclf-explain", "--plot", "timeline.png", "title:a")
+    assert done.returncode == 1
+    assert "--plot needs matplotlib: pip install 'beets-genreclf[plot]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_gone(imported: Beets) -> None:
+    shutil.rmtree(imported.library)
+    done = imported.run("genreclf-explain")
+    assert done.returncode == 1
+    assert "a.flac: No such file or directory" in done.stderr

@@ -1,0 +1,122 @@
+"""Stories of options: what they do, and what is said of those that cannot be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import Beets
+from tests.tags import our_tags, plain_tags
+
+ALL_BUT_BLUES = (
+    "classical", "country", "disco", "electronic", "hip hop", "jazz", "metal", "pop", "reggae",
+    "rock",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"genres": "fil"}, "genreclf.genres: must be one of"),
+        ({"scope": "disc"}, "genreclf.scope: must be one of ['track', 'album'], not 'disc'"),
+        ({"min_confidence": 7}, "genreclf.min_confidence: must be a number from 0 to 1, not 7"),
+        ({"min_confidence": "x"}, "genreclf.min_confidence: must be a number from 0 to 1, not 'x'"),
+        ({"windows": 0}, "genreclf.windows: must be a whole number from 1, not 0"),
+        ({"write": "often"}, "genreclf.write: must be auto, yes or no, not 'often'"),
+        ({"ignore": ["discoo"]}, "genreclf.ignore: must be a genre of bundled-cnn-1 (blues, class"),
+        ({"names": {"hiphop": "Hip-Hop"}}, "genreclf.names: must be a genre of bundled-cnn-1"),
+        ({"names": ["Hip-Hop"]}, "genreclf.names must be a dict"),
+        ({"title_case": "of course"}, "genreclf.title_case: must be"),
+    ],
+)
+def test_what_cannot_be_stops_with_one_line(
+    options: dict[str, Any], message: str, beets: Beets
+) -> None:
+    beets.add("a.flac")
+    beets.settings["genreclf"] |= options
+    for command in (("genreclf",), ("import", "-qA", "music")):
+        done = beets.run(*command)
+        assert done.returncode == 1
+        said = [line for line in done.stderr.splitlines() if "backup" not in line]
+        assert len(said) == 1, done.stderr
+        assert message in said[0]
+    assert beets("ls") == "", "nothing is imported half"
+
+
+def test_all_genres_but_one_ignored(beets: Beets) -> None:
+    beets.add("a.flac", seconds=12)
+    beets.settings["genreclf"]["ignore"] = ["Blues", *ALL_BUT_BLUES]
+    assert "genreclf.ignore: leaves no genre" in beets.run("genreclf").stderr
+    beets.settings["genreclf"]["ignore"] = [*ALL_BUT_BLUES]
+    beets.import_music()
+    assert beets.field("predicted_genre") == ["blues"]
+    assert beets.field("genre_confidence") == ["1.000"]
+
+
+def test_an_ignored_genre_leaves_the_vote_to_the_others(beets: Beets) -> None:
+    beets.add("a.flac", seconds=12)
+    beets.settings["genreclf"]["min_confidence"] = 0
+    beets.import_music()
+    (first,) = beets.field("predicted_genre")
+    beets.settings["genreclf"]["ignore"] = first
+    beets("genreclf", "-f")
+    (second,) = beets.field("predicted_genre")
+    assert second not in ("", first)
+    assert first not in beets.field("genre_votes")[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "spelled"),
+    [({"title_case": True}, "Blues"), ({"names": {"Blues": "The Blues"}}, "The Blues")],
+)
+def test_spelling(options: dict[str, Any], spelled: str, beets: Beets) -> None:
+    beets.add("a.mp3")
+    beets.settings["genreclf"] |= {**options, "ignore": [*ALL_BUT_BLUES]}
+    beets.import_music()
+    assert beets.field("genres") == [spelled]
+    assert beets.field("genre_votes")[0].startswith(f"{spelled} ")
+    (path,) = beets.files()
+    assert plain_tags(path)["genre"] == [spelled]
+    assert our_tags(path)["predicted_genre"] == spelled
+
+
+@pytest.mark.parametrize(
+    ("policy", "options", "expected"),
+    [
+        ("fill", [], ["Old"]),
+        ("fill", ["-f"], ["Old"]),
+        ("never", ["-f"], ["Old"]),
+        ("append", [], ["Old", "blues"]),
+        ("prepend", ["-f"], ["blues", "Old"]),
+        ("replace", [], ["blues"]),
+    ],
+)
+def test_policy_and_force(
+    policy: str, options: list[str], expected: list[str], beets: Beets
+) -> None:
+    beets.settings["genreclf"] |= {"auto": False, "genres": policy, "min_confidence": 0}
+    beets.settings["genreclf"]["names"] = dict.fromkeys(ALL_BUT_BLUES, "blues")
+    beets.add("a.flac")
+    beets.import_music()
+    beets("modify", "--yes", "genres=Old")
+    for _ in range(2):
+        beets("genreclf", *options)
+        assert beets.field("genres") == ["; ".join(expected)]
+        assert plain_tags(beets.files()[0])["genre"] == expected
+
+
+def test_agreement_is_with_the_genres_from_before(beets: Beets) -> None:
+    beets.add("a.flac", seconds=12)
+    beets.settings["genreclf"] |= {"auto": False, "genres": "replace", "min_confidence": 0}
+    beets.import_music()
+    beets("genreclf")
+    assert beets.field("genre_agreement") == [""]
+    (heard,) = beets.field("predicted_genre")
+    for genres, expected in ((heard.title(), "agrees"), ("Spoken Word", "differs")):
+        beets("modify", "--yes", f"genres={genres}")
+        beets("genreclf", "-f")
+        assert beets.field("genre_agreement") == [expected]
+    beets("genreclf", "-f")
+    assert beets.field("genres") == [heard]
+    assert beets.field("genre_agreement", "genre_agreement:differs") == ["differs"]
