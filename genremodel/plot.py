@@ -5,21 +5,20 @@ Needs matplotlib, the extra `plot`.
 
 from __future__ import annotations
 
-from math import ceil
 from pathlib import Path
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.lines import Line2D
 
 from genremodel.audio import PathLike, Windows, read_windows
 from genremodel.constants import LOG_GAIN, SAMPLE_RATE, WINDOW_SECONDS
 from genremodel.decision import Prediction
 from genremodel.spectrogram import power_spectrogram
 
-_MAX_COLUMNS = 200  # windows of spectrogram: a picture has no room for more
+_COLUMNS = 200  # windows of spectrogram: a picture has no room for more
 _COLOURS = colormaps["tab20"].colors  # type: ignore[attr-defined]
 
 
@@ -29,10 +28,9 @@ def plot_timeline(path: PathLike, prediction: Prediction, file: Path, *, title: 
     file: its ending is the format, such as .png. Raises AudioError when the track cannot be
     decoded, OSError or ValueError when the picture cannot be written.
     """
-    duration = prediction.windows[-1].start + WINDOW_SECONDS
     figure = Figure(figsize=(11, 5.5), layout="constrained")
     above, below = figure.subplots(2, sharex=True, height_ratios=(2, 1))
-    _draw_spectrogram(above, read_windows(path, min(ceil(duration / WINDOW_SECONDS), _MAX_COLUMNS)))
+    _draw_spectrogram(above, read_windows(path, _COLUMNS))
     _draw_genres(below, prediction)
     for window in prediction.windows:
         above.axvspan(
@@ -69,17 +67,13 @@ def _draw_genres(axes: Axes, prediction: Prediction) -> None:
     colours = {genre: _COLOURS[order.index(genre) % len(_COLOURS)] for genre in prediction.votes}
     for window in prediction.windows:
         if window.genre is not None:
-            axes.bar(
-                window.start,
-                window.probability or 0.0,
-                WINDOW_SECONDS,
-                align="edge",
-                color=colours[window.genre],
-                edgecolor="white",
+            end = window.start + WINDOW_SECONDS
+            axes.hlines(
+                window.probability or 0.0, window.start, end, colours[window.genre], linewidth=5
             )
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, 1.05)
     axes.set_ylabel("probability")
     axes.set_xlabel("seconds")
     if colours:
-        patches = [Patch(color=colour, label=genre) for genre, colour in colours.items()]
-        axes.legend(handles=patches, loc="upper left", bbox_to_anchor=(1, 1))
+        lines = [Line2D([], [], color=colours[name], linewidth=5, label=name) for name in colours]
+        axes.legend(handles=lines, loc="upper left", bbox_to_anchor=(1, 1))

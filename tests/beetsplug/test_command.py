@@ -155,11 +155,35 @@ def test_a_misspelt_option_is_named(untouched: Beets) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_help_reads_like_that_of_beets(beets: Beets) -> None:
-    text = beets("genreclf", "--help")
-    assert "-f, --force" in text
-    assert "-p, --pretend" in text
-    assert "name the genre of tracks" in beets("help")
+@pytest.mark.parametrize(
+    ("command", "summary", "options"),
+    [
+        (
+            "genreclf",
+            "name the genre of tracks from their sound",
+            ["-f, --force", "-p, --pretend", "-w, --write", "-W, --nowrite"],
+        ),
+        (
+            "genreclf-undo",
+            "take back what genreclf changed",
+            ["-r ID, --run=ID", "-l, --last", "--list"],
+        ),
+        (
+            "genreclf-explain",
+            "show why tracks have their predicted genre",
+            ["--json", "--plot=FILE.png"],
+        ),
+    ],
+)
+def test_help_reads_like_that_of_beets(
+    command: str, summary: str, options: list[str], beets: Beets
+) -> None:
+    text = beets(command, "--help")
+    for option in options:
+        (said,) = [line.split(option)[1].strip() for line in text.splitlines() if option in line]
+        assert said[0].islower()
+        assert not said.endswith(".")
+    assert summary in " ".join(beets("help").split())
 
 
 def test_nothing_heavy_is_imported_before_the_first_track(untouched: Beets) -> None:

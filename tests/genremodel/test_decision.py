@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from genremodel.decision import VOTES, Prediction, Rules, Vote, decide, temper, verdict, winner
+from genremodel.decision import (
+    VOTES,
+    Prediction,
+    Rules,
+    Vote,
+    decide,
+    decide_album,
+    temper,
+    verdict,
+    winner,
+)
 
 GENRES = ("blues", "jazz", "rock")
 RULES = Rules(GENRES, (0.2, 0.3, 0.5), temperature=1.0, evidence=0.0, min_confidence=0.4, model="m")
@@ -112,3 +122,51 @@ def test_more_windows_make_surer() -> None:
     assert (
         verdict(np.repeat(one, 10, axis=0), rules, "majority")[1] > verdict(one, rules, "mean")[1]
     )
+
+
+def test_the_rules_among_some_genres() -> None:
+    rules = RULES.without({"jazz"})
+    assert (rules.genres, rules.prior) == (("blues", "rock"), (0.2, 0.5))
+    assert RULES.without(()) == RULES
+
+
+JAZZ, ROCK, ODD = [0.1, 0.8, 0.1], [0.0, 0.1, 0.9], [0.35, 0.33, 0.32]
+SILENT = decide(np.array([JAZZ]), np.zeros(1), np.array([False]), RULES)
+
+
+def test_a_long_track_weighs_as_much_as_a_short_one() -> None:
+    album = decide_album([_decide([ROCK] * 10), _decide([JAZZ]), _decide([JAZZ])], RULES)
+    assert (album.genre, album.votes) == ("jazz", {"jazz": 2, "rock": 1})
+    assert album.confidence == pytest.approx((0.1 + 0.8 + 0.8) / 3)
+    assert album.probabilities == pytest.approx(
+        {"blues": 0.2 / 3, "jazz": 1.7 / 3, "rock": 1.1 / 3}
+    )
+
+
+def test_tracks_that_abstain_are_counted_last_and_vote_all_the_same() -> None:
+    album = decide_album([_decide([ODD]), SILENT, _decide([JAZZ])], RULES)
+    assert [*album.votes.items()] == [("jazz", 1), ("abstained", 2)]
+    assert album.confidence == pytest.approx((0.33 + 0.8) / 2)
+
+
+def test_a_split_album_abstains() -> None:
+    album = decide_album([_decide([JAZZ]), _decide([ROCK])], RULES, min_confidence=0.9)
+    assert (album.genre, album.reason) == (None, "tie")
+    assert decide_album([_decide([ODD])], RULES).reason == "low confidence"
+
+
+@pytest.mark.parametrize("tracks", [[], [SILENT, SILENT]])
+def test_nothing_to_hear_on_an_album(tracks: list[Prediction]) -> None:
+    album = decide_album(tracks, RULES)
+    assert (album.genre, album.confidence, album.reason) == (None, None, "silence")
+    assert album.votes == ({"abstained": 2} if tracks else {})
+
+
+@given(st.lists(distributions(), min_size=1, max_size=6))
+def test_albums_do_not_depend_on_the_order_of_tracks(tracks: list[NDArray[np.float64]]) -> None:
+    heard = [_decide(rows.tolist()) for rows in tracks]
+    one, other = decide_album(heard, RULES), decide_album(heard[::-1], RULES)
+    assert one.genre == other.genre
+    assert one.votes == other.votes
+    assert one.confidence == pytest.approx(other.confidence)
+    assert sum(one.votes.values()) == len(tracks)
