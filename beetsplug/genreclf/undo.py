@@ -103,6 +103,10 @@ class Undo:
         values, changed = unwind(
             fields.own_values(model), (change for change in taken if change.place == "database")
         )
+        if isinstance(model, Album):
+            _uncover(model)
+        elif (album := model.get_album()) and fields.own_values(album, fields.TYPES):
+            values = {**fields.EMPTY, **values}  # rather than those of the album, which stay
         old = model.copy()
         fields.set_values(model, values)
         if synced:
@@ -130,16 +134,21 @@ def _restore_file(item: Item, changes: Sequence[Change]) -> set[str]:
     return foreign
 
 
+def _uncover(album: Album) -> None:
+    """Remove what hid the fields of an album where a track alone had been restored."""
+    for track in album.items():
+        own = fields.own_values(track)
+        if fields.EMPTY.items() <= own.items():
+            fields.set_values(track, {fields.GENRES: own[fields.GENRES]})
+            track.store()
+
+
 def selected(lib: Library, query: Sequence[str]) -> Iterator[Item | Album]:
-    """Return the tracks of a query, and after them the albums that it selects as a whole."""
-    tracks = set[int | None]()
-    albums = dict[int, None]()
-    for item in lib.items(query):
-        tracks.add(item.id)
-        if item.album_id is not None:
-            albums[item.album_id] = None
-        yield item
-    for album_id in albums:
+    """Return the albums that a query selects as a whole, and then its tracks."""
+    items = lib.items(query)
+    tracks = {item.id for item in items}
+    for album_id in dict.fromkeys(item.album_id for item in items if item.album_id is not None):
         album = lib.get_album(album_id)
         if album and tracks.issuperset(item.id for item in album.items()):
             yield album
+    yield from items
