@@ -106,6 +106,8 @@ def show_import(scratch: Path, tagged: dict[Path, str]) -> None:
     for key, value in sorted((mutagen.File(file).tags or {}).items()):
         if not key.startswith("APIC"):
             console.print(f"  {key}: {str(value)[:70]}", markup=False, highlight=False)
+    console.print(beet(scratch, "genreclf-explain", f"path:{file}"), markup=False, highlight=False)
+    beet(scratch, "genreclf-undo")
 
 
 def beet(scratch: Path, *arguments: str, quiet: bool = False) -> str:
