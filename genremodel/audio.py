@@ -31,6 +31,7 @@ from genremodel.constants import (
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container.input import InputContainer
+    from av.packet import Packet
 
 PathLike: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
@@ -47,6 +48,10 @@ _BATCH = 8192
 _LENIENT: dict[str, Any] = (
     {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
 )
+# Lower sampling rates than any music has; what the file then claims to last would fill the memory.
+_LOWEST_RATE = 1000  # Hz
+# Float files can hold NaN, infinity, and what is as good as that: 60 dB over full scale.
+_LOUDEST = 1000.0
 # A sequential pass holds so many windows, or twice those wanted, however long the track is.
 _MAX_HELD = 64
 
@@ -85,10 +90,10 @@ def read_windows(path: PathLike, count: int = DEFAULT_WINDOWS) -> Windows:
         raise ValueError("at least one window is needed")
     try:
         return _seek_windows(path, count) or _scan_windows(path, count)
-    except av.error.FFmpegError as exc:
+    except (av.error.FFmpegError, OSError) as exc:
         raise AudioError(exc.strerror or str(exc)) from exc
-    except OSError as exc:
-        raise AudioError(exc.strerror or str(exc)) from exc
+    except ValueError as exc:  # PyAV, of a sample format that it does not know
+        raise AudioError(str(exc)) from exc
 
 
 def _window_starts(duration: float, count: int) -> NDArray[np.float64]:
@@ -184,27 +189,37 @@ def _scan_windows(path: PathLike, count: int) -> Windows:
         first = np.round(starts * SAMPLE_RATE).astype(int)
         return Windows(starts, np.stack([track[i : i + WINDOW_SAMPLES] for i in first]))
     starts = _window_starts((blocks * WINDOW_SAMPLES + len(rest)) / SAMPLE_RATE, count)
-    nearest = np.round(starts / (stride * WINDOW_SECONDS)).astype(int).clip(0, len(held) - 1)
+    # Not np.round, which takes 0.5 and 1.5 to 0 and 2: the same window would be heard twice.
+    nearest = np.floor(starts / (stride * WINDOW_SECONDS) + 0.5).astype(int).clip(0, len(held) - 1)
     return Windows(nearest * stride * WINDOW_SECONDS, np.stack([held[index] for index in nearest]))
+
+
+def _packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
+    """Yield the packets from the current position on; where they are unreadable is the end."""
+    try:
+        yield from container.demux(stream)
+    except (av.error.InvalidDataError, av.error.EOFError):
+        return
 
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     """Yield the decoded frames from the current position on; damaged packets are passed over."""
-    for packet in container.demux(stream):
+    for packet in _packets(container, stream):
         try:
             yield from packet.decode()
-        except av.error.InvalidDataError:
+        except av.error.FFmpegError:  # decoders have many names for damage
             continue
 
 
 def _signal(frames: Iterable[AudioFrame]) -> Iterator[NDArray[np.float32]]:
     """Yield the frames as 16 kHz mono, in chunks of a fraction of a second."""
     for rate, group in groupby(frames, key=lambda frame: frame.sample_rate):  # streams may change
+        if rate < _LOWEST_RATE:
+            raise AudioError(f"a sampling rate of {rate} Hz")
         resampler = AudioResampler("flt", "mono", SAMPLE_RATE)
         for samples in _batches(_mono(frame) for frame in group):
-            # Float files can hold NaN and infinity, which would spread through the resampler.
-            finite = np.nan_to_num(samples[np.newaxis], copy=False, posinf=0.0, neginf=0.0)
-            frame = AudioFrame.from_ndarray(finite, "flt", "mono")
+            samples[~(np.abs(samples) < _LOUDEST)] = 0.0  # else it spreads in the resampler
+            frame = AudioFrame.from_ndarray(samples[np.newaxis], "flt", "mono")
             frame.sample_rate = rate
             yield from (out.to_ndarray()[0] for out in resampler.resample(frame))
         yield from (out.to_ndarray()[0] for out in resampler.resample(None))
@@ -213,11 +228,14 @@ def _signal(frames: Iterable[AudioFrame]) -> Iterator[NDArray[np.float32]]:
 def _batches(pieces: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
     """Join small pieces: a call into FFmpeg for every frame of 20 ms is slow."""
     batch: list[NDArray[np.float32]] = []
+    size = 0
     for piece in pieces:
         batch.append(piece)
-        if sum(map(len, batch)) >= _BATCH:
+        size += len(piece)
+        if size >= _BATCH:
             yield np.concatenate(batch)
             batch.clear()
+            size = 0
     if batch:
         yield np.concatenate(batch)
 
@@ -233,7 +251,8 @@ def _mono(frame: AudioFrame) -> NDArray[np.float32]:
         samples = samples.astype(np.int16) - 128
     channels = samples if frame.format.is_planar else samples.reshape(frame.samples, -1).T
     full_scale = 1.0 if samples.dtype.kind == "f" else 2.0 ** (8 * frame.format.bytes - 1)
-    mono: NDArray[np.float32] = channels.mean(axis=0, dtype=np.float32) / np.float32(full_scale)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mono: NDArray[np.float32] = channels.mean(axis=0, dtype=np.float32) / np.float32(full_scale)
     return mono
 
 
@@ -252,7 +271,7 @@ def _origin(stream: AudioStream) -> float:
 def _end_of_stream(container: InputContainer, stream: AudioStream) -> float:
     """Return where the track ends, in seconds, from the packets between here and there."""
     end = 0.0
-    for packet in container.demux(stream):
+    for packet in _packets(container, stream):
         if packet.pts is not None and packet.duration is not None:
             end = float((packet.pts + packet.duration) * packet.time_base)
     return end - _origin(stream)

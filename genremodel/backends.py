@@ -54,6 +54,8 @@ class Knn:
     """
 
     def __init__(self) -> None:
+        import librosa.feature  # noqa: F401  # rather now than at the first track
+
         self.rules = bundled_rules("knn")
         stored = assets.arrays(NEIGHBOURS)
         self.neighbours = int(stored["neighbours"])

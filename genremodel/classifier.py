@@ -22,7 +22,7 @@ class Classifier:
 
     windows: how many 3-second windows of a track are heard, at least 1.
     vote: how they agree. min_confidence: in [0, 1], by default that of the model.
-    ignore: genres that are not to be named; the probabilities of the others then sum to 1.
+    ignore: genres that no track is of; probabilities and confidence are then those of the others.
     knn: use the fallback, whether or not the CNN can be loaded.
 
     Where the CNN cannot be loaded, KNN takes over and `fallback` says why.

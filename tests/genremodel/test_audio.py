@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import av
@@ -8,6 +9,7 @@ import librosa
 import mutagen
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from genremodel import audio
 from genremodel.audio import AudioError, read_windows
@@ -104,10 +106,21 @@ def test_silence_is_not_audible(tmp_path: Path) -> None:
     assert windows.audible.tolist() == [True] * 5 + [False] * 5
 
 
-def test_nan_and_infinity_do_not_spread(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e25])
+def test_samples_that_are_no_sound_do_not_spread(bad: float, tmp_path: Path) -> None:
     samples = melody(5)
-    samples[0, 1000], samples[1, 2000] = np.nan, np.inf
-    path = tmp_path / "a.wav"
+    samples[0, 1000], samples[1, 2000] = bad, bad
+    path = _float_wav(tmp_path / "a.wav", samples)
+    windows = read_windows(path)
+    assert np.abs(windows.samples).max() < 1
+    assert windows.audible.all()
+
+
+def test_a_file_of_nothing_but_such_samples_is_silent(tmp_path: Path) -> None:
+    assert not read_windows(_float_wav(tmp_path / "a.wav", melody(5) * 1e30)).audible.any()
+
+
+def _float_wav(path: Path, samples: NDArray[np.float32]) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_f32le", rate=RATE, layout="stereo")
         packed = np.ascontiguousarray(samples.T.reshape(1, -1))
@@ -115,9 +128,32 @@ def test_nan_and_infinity_do_not_spread(tmp_path: Path) -> None:
         frame.sample_rate = RATE
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    windows = read_windows(path)
-    assert np.isfinite(windows.samples).all()
-    assert windows.audible.all()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("offset", "form", "value", "reason"),
+    [(24, "<I", 1, "sampling rate of 1 Hz"), (34, "<H", 64, "s64")],
+)
+def test_odd_wav_headers(offset: int, form: str, value: int, reason: str, tmp_path: Path) -> None:
+    path = make(tmp_path / "a.wav")
+    content = bytearray(path.read_bytes())
+    struct.pack_into(form, content, offset, value)
+    if form == "<H":
+        struct.pack_into("<H", content, 32, 16)  # bytes of a sample of both channels
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=reason):
+        read_windows(path)
+
+
+@pytest.mark.parametrize("count", [10, 32, 50])
+def test_a_sequential_pass_hears_no_window_twice(count: int, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", np.zeros((1, 8000 * 600), np.float32), rate=8000)
+    for seconds in (195, 200, 390, 600):
+        content = path.read_bytes()[: 44 + 16_000 * seconds]
+        (tmp_path / "b.wav").write_bytes(content)
+        starts = audio._scan_windows(tmp_path / "b.wav", count).starts
+        assert len(set(starts)) == count
 
 
 @pytest.mark.parametrize(
@@ -134,13 +170,25 @@ def test_what_is_no_audio_gives_a_reason(
         read_windows(path)
 
 
-def test_a_truncated_file_is_heard_as_far_as_it_goes(tmp_path: Path) -> None:
-    path = make(tmp_path / "a.flac", seconds=60)
+@pytest.mark.parametrize("kind", ["mp3", "flac", "opus", "wav", "aiff", "wv"])
+def test_a_truncated_file_is_heard_as_far_as_it_goes(kind: str, tmp_path: Path) -> None:
+    path = make(tmp_path / f"a.{kind}", seconds=60)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     windows = read_windows(path)
     assert len(windows.starts) == 10
     assert windows.starts[-1] < 35
+
+
+@pytest.mark.parametrize("kind", ["mp3", "flac", "opus", "m4a", "alac.m4a", "wma", "wv"])
+def test_a_damaged_file_is_heard_where_it_is_not(kind: str, tmp_path: Path) -> None:
+    path = make(tmp_path / f"a.{kind}", seconds=40)
+    content = np.frombuffer(path.read_bytes(), np.uint8).copy()
+    rng = np.random.default_rng(0)
+    places = rng.integers(len(content) // 10, len(content) * 8 // 10, 64)
+    content[places] = rng.integers(256, size=64)
+    path.write_bytes(content.tobytes())
+    assert read_windows(path).audible.all()
 
 
 @pytest.mark.parametrize("name", ["ü 🎵.wav", "a\nb.wav", "%d.wav", "a:b.wav", b"\xff.wav"])
