@@ -198,7 +198,7 @@ def _packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet[
     """Yield the packets from the current position on; where they are unreadable is the end."""
     try:
         yield from container.demux(stream)
-    except (av.error.InvalidDataError, av.error.EOFError):
+    except av.error.FFmpegError:
         return
 
 

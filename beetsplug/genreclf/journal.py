@@ -82,11 +82,10 @@ class Journal:
         self._lock = threading.Lock()  # the stages of an import are threads
 
     @classmethod
-    def beside(cls, library: str | os.PathLike[str]) -> Journal:
+    def beside(cls, library: str | bytes | os.PathLike[str]) -> Journal:
         """Return the journal of a library: `library.db` has `library.genre-journal.db`."""
-        if os.fspath(library) == ":memory:":
-            return cls(Path(":memory:"))
-        return cls(Path(library).with_suffix(".genre-journal.db"))
+        path = Path(os.fsdecode(library))  # bytes before beets 2.14
+        return cls(path if path.name == ":memory:" else path.with_suffix(".genre-journal.db"))
 
     def begin(self, command: str) -> int:
         """Start a run and return its id."""
