@@ -57,7 +57,7 @@ class GenreClfPlugin(BeetsPlugin):
         self._tagger: Tagger | None = None
         self._placing: dict[int | None, Update] = {}
         self._unsaid: list[str] = []
-        if self.config["auto"].get(bool):
+        if self.config["auto"].get() is not False:
             self.import_stages = [self.imported]
             self.register_listener("import_begin", self.import_began)
             self.register_listener("import_task_files", self.files_placed)
@@ -95,8 +95,10 @@ class GenreClfPlugin(BeetsPlugin):
         with _told():
             if options.list:
                 undo.show_runs(journal)
+            elif options.last and options.run is not None:
+                raise UserError("either --last or --run")
             else:
-                run = undo.last_run(journal) if options.last else options.run
+                run = undo.last_run(lib, journal) if options.last else options.run
                 undo.undo(lib, query, journal, run, self._log)
 
     def explain(self, lib: Library, options: cli.ExplainOptions, query: list[str]) -> None:
@@ -105,7 +107,7 @@ class GenreClfPlugin(BeetsPlugin):
 
         tagger = self._load(lib, "genreclf-explain")
         with _told():
-            explain.explain(lib, query, tagger, self._log, json=options.json, plot=options.plot)
+            explain.explain(lib, query, tagger, self._log, as_json=options.json, plot=options.plot)
 
     def import_began(self, session: ImportSession) -> None:
         """Load the model, and say what is wrong with it, before beets asks its first question."""
@@ -122,15 +124,17 @@ class GenreClfPlugin(BeetsPlugin):
         album = task.album if task.is_album else None
         tracks = task.imported_items()
         new = [track for track in tracks if not tagger.is_current(track)]
+        if album:
+            tagger.part(album)
+            if tagger.is_one(album):
+                new = tracks
         try:
-            if new or (album and not tagger.is_current(album)):
+            if new or album:
                 heard = tagger.hear(tracks, self._unsaid.append)
                 for update in tagger.updates(album, new, heard):
                     tagger.store(update)
                     if isinstance(update.model, Item):
                         self._placing[update.model.id] = update
-            elif album:
-                tagger.shadow(album.items())  # beets does not keep empty values
             for track in tracks:
                 if track not in new:
                     self._placing[track.id] = tagger.stored(track)

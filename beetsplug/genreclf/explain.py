@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_format
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from logging import Logger
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from beets import ui
 from beets.exceptions import UserError
-from beets.library import Item, Library
+from beets.library import Album, Item, Library
 from beets.util import displayable_path
 from rich.console import Console
 from rich.progress_bar import ProgressBar
@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from beetsplug.genreclf import fields
+from beetsplug.genreclf.groups import groups
 from beetsplug.genreclf.tagging import Tagger, Update
 
 if TYPE_CHECKING:
@@ -26,36 +27,41 @@ if TYPE_CHECKING:
 
 
 def explain(
-    lib: Library, query: Sequence[str], tagger: Tagger, log: Logger, *, json: bool, plot: str | None
+    lib: Library,
+    query: Sequence[str],
+    tagger: Tagger,
+    log: Logger,
+    *,
+    as_json: bool,
+    plot: str | None,
 ) -> None:
     """Show the windows, the vote and the policy for each track of a query; change nothing.
 
-    json: one object a line instead. plot: also draw the only track of the query into this file.
+    as_json: one object a line instead. plot: also draw the only track of the query into this file.
     Raises UserError at the end when a track could not be heard.
     """
-    items = lib.items(query)
-    if plot and len(items) != 1:
-        raise UserError(f"--plot draws one track; the query has {len(items)}")
+    if plot and (count := len(lib.items(query))) != 1:
+        raise UserError(f"--plot draws one track; the query has {count}")
     failures: list[str] = []
 
     def fail(message: str) -> None:
         failures.append(message)
         log.error("{}", message)
 
-    for item in items:
-        album = item.get_album()
-        if album and not tagger.is_one(album):
-            album = None
-        heard = tagger.hear(album.items() if album else [item], fail)
-        for update in tagger.updates(album, [item], heard):
-            if isinstance(update.model, Item):
-                prediction = heard[item.id]
-                if json:
-                    ui.print_(json_format.dumps(_object(item, prediction, update, tagger)))
-                else:
-                    _show(item, prediction, update, tagger)
-                if plot:
-                    _plot(item, prediction, plot)
+    for album, tracks, chosen in groups(lib, query):
+        asked = [track for track in tracks if track.id in chosen]
+        one = album if album and tagger.is_one(album) else None
+        heard = tagger.hear(tracks if one else asked, fail)
+        for update in tagger.updates(one, asked, heard):
+            item = update.model
+            if isinstance(item, Album):
+                continue
+            if as_json:
+                ui.print_(json.dumps(_object(item, heard[item.id], update, tagger)))
+            else:
+                _show(item, heard[item.id], update, tagger)
+            if plot:
+                _plot(item, heard[item.id], plot)
     if failures:
         raise UserError("some tracks could not be explained")
 
@@ -117,11 +123,11 @@ def _policy(item: Item, update: Update, tagger: Tagger) -> str:
     """Tell what the policy made of the genres, and what it would make of them now."""
     now, then = ", ".join(item.genres) or "none", ", ".join(update.values[fields.GENRES]) or "none"
     policy = tagger.settings.policy
+    would = f"{policy} keeps them" if now == then else f"{policy} makes them {then}"
     if update.before != item.genres:
-        return f"genres were {', '.join(update.before) or 'none'}, the plugin made them {now}"
-    if now == then:
-        return f"{policy} keeps the genres: {now}"
-    return f"{policy} makes the genres {then}, now {now}"
+        before = ", ".join(update.before) or "none"
+        return f"genres were {before}, the plugin made them {now}; {would}"
+    return f"genres are {now}; {would}"
 
 
 def _plot(item: Item, prediction: Prediction, file: str) -> None:

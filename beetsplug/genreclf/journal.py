@@ -115,6 +115,11 @@ class Journal:
             for id_, run, place, old, new in rows
         ]
 
+    def histories(self, run: int) -> set[str]:
+        """Return what a run changed, by `genre_history`, and was not undone."""
+        sql = "SELECT DISTINCT history FROM changes WHERE run = ? AND undone IS NULL"
+        return {history for (history,) in self._read(sql, (run,))}
+
     def runs(self) -> list[Run]:
         """Return the runs that changed something, oldest first."""
         rows = self._read(
@@ -161,10 +166,14 @@ class Journal:
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             connection = sqlite3.connect(self._path, timeout=60, check_same_thread=False)
-            # A change is on the disk before it is made, at one fsync each.
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.executescript(_SCHEMA)
+            try:
+                # A change is on the disk before it is made, at one fsync each.
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.executescript(_SCHEMA)
+            except sqlite3.Error:
+                connection.close()
+                raise
             self._connection = connection
         return self._connection
 
@@ -172,20 +181,22 @@ class Journal:
 def unwind(current: Mapping[str, Any], changes: Iterable[Change]) -> tuple[Values, set[str]]:
     """Take changes back. Returns the values from before them, and the names that are in the way.
 
-    current: the values that are there. changes: newest first. A value that is neither what a change
-    left nor what it found has been changed by somebody else since: it stays, and so does what is
-    older.
+    current: the values that are there. changes: newest first. A value that is not what a change
+    left has been changed by somebody else since: it stays, and so does what is older. A change of
+    which nothing is to be seen, and all is as it was found, was never made.
     """
     values, foreign = dict(current), set[str]()
     for change in changes:
-        for name in (change.old.keys() | change.new.keys()) - foreign:
-            if _same(values.get(name), change.new.get(name)):
-                if name in change.old:
-                    values[name] = change.old[name]
-                else:
-                    values.pop(name, None)
-            elif not _same(values.get(name), change.old.get(name)):
-                foreign.add(name)
+        names = (change.old.keys() | change.new.keys()) - foreign
+        left = {name for name in names if _same(values.get(name), change.new.get(name))}
+        for name in left:
+            if name in change.old:
+                values[name] = change.old[name]
+            else:
+                values.pop(name, None)
+        others = names - left
+        if left or not all(_same(values.get(name), change.old.get(name)) for name in others):
+            foreign |= others
     return values, foreign
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from logging import Logger
-from typing import TypeAlias
 
 from beets.exceptions import UserError
 from beets.library import Album, Item, Library
@@ -13,10 +12,8 @@ from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.tagging import Tagger, Update
-
-Ids: TypeAlias = "set[int | None]"  # of tracks in the library; beets' type for them
-Group: TypeAlias = "tuple[Album | None, list[Item], Ids]"
+from beetsplug.genreclf.groups import groups
+from beetsplug.genreclf.tagging import Tagger, Update, is_synced
 
 OUTCOMES = ("written", "kept", "abstained", "failed")
 
@@ -24,8 +21,8 @@ OUTCOMES = ("written", "kept", "abstained", "failed")
 class Retag:
     """Hears the tracks of a query, album by album, and shows or makes the changes.
 
-    force: also tracks that have a prediction. write: their tags too; rewrite: the tags of all
-    tracks of the query, those that have a prediction already among them.
+    force: also tracks that have a prediction. write: their tags too, and those of tracks whose file
+    could not be written before; rewrite: those of all tracks of the query.
     """
 
     def __init__(
@@ -48,20 +45,18 @@ class Retag:
 
     def run(self, lib: Library, query: Sequence[str]) -> None:
         """Do it, and count. Raises UserError at the end when a track failed."""
-        for album, tracks, chosen in _groups(lib, query):
-            wanted = {
-                track.id
-                for track in tracks
-                if track.id in chosen and (self._force or not self._tagger.is_current(track))
-            }
+        for album, tracks, chosen in groups(lib, query):
+            asked = [track for track in tracks if track.id in chosen]
+            wanted = [track for track in asked if self._force or not self._tagger.is_current(track)]
             if wanted or (album and not self._tagger.is_current(album)):
+                if album and self._tagger.is_one(album):
+                    wanted = asked
                 heard = self._tagger.hear(tracks, self._fail)
-                changing = [track for track in tracks if track.id in wanted]
-                for update in self._tagger.updates(album, changing, heard):
+                for update in self._tagger.updates(album, wanted, heard):
                     self._apply(update)
-            if self._rewrite and not self._pretend:
-                for track in tracks:
-                    if track.id in chosen - wanted:
+            if not self._pretend:
+                for track in asked:
+                    if track not in wanted and self._is_unwritten(track):
                         self._write_tags(self._tagger.stored(track))
         counts = (f"{self._counts[outcome]} {outcome}" for outcome in OUTCOMES)
         self._log.info("{}", ", ".join(counts))
@@ -86,6 +81,10 @@ class Retag:
             self._tagger.settle(update)
         self._counts[outcome] += 1
 
+    def _is_unwritten(self, track: Item) -> bool:
+        """Tell whether the tags of a track are to be written that has a prediction."""
+        return self._rewrite or (self._write and not is_synced(track))
+
     def _write_tags(self, update: Update) -> bool:
         try:
             self._tagger.write(update)
@@ -97,17 +96,3 @@ class Retag:
     def _fail(self, message: str) -> None:
         self._counts["failed"] += 1
         self._log.error("{}", message)
-
-
-def _groups(lib: Library, query: Sequence[str]) -> Iterator[Group]:
-    """Return the tracks that are heard together, and the ids of those that the query selects."""
-    albums: dict[int, Ids] = {}
-    for item in lib.items(query):
-        if item.album_id is None:
-            yield None, [item], {item.id}
-        else:
-            albums.setdefault(item.album_id, set()).add(item.id)
-    for album_id, ids in albums.items():
-        album = lib.get_album(album_id)
-        if album:
-            yield album, [*album.items()], ids

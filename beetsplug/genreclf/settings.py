@@ -49,6 +49,9 @@ class Settings:
     @classmethod
     def read(cls, config: Any) -> Settings:
         """Return the settings of a confuse view. Raises confuse.ConfigError, naming the option."""
+        for option in config.keys() - DEFAULTS.keys():
+            raise ConfigValueError(f"{config[option].name}: there is no such option")
+        config["auto"].get(bool)  # read by the plugin itself
         threshold = config["min_confidence"].get()
         if threshold is not None and not (_is_number(threshold) and 0 <= threshold <= 1):
             raise _error(config["min_confidence"], "a number from 0 to 1", threshold)
@@ -63,7 +66,7 @@ class Settings:
             scope=config["scope"].as_choice(("track", "album")),
             compilations=config["compilations"].get(bool),
             spelling=Spelling(config["title_case"].get(bool), _names(config["names"])),
-            ignore=tuple(map(str.lower, config["ignore"].as_str_seq(split=False))),
+            ignore=_genres(config["ignore"]),
             windows=windows,
             vote=config["vote"].as_choice(("majority", "mean")),
             knn=config["knn"].get(bool),
@@ -94,7 +97,19 @@ class Settings:
 
 
 def _names(view: Any) -> dict[str, str]:
-    return {genre.lower(): name for genre, name in view.get(MappingValues(str)).items()}
+    if view.get() is None:  # left empty
+        return {}
+    names = {str(genre).lower(): name for genre, name in view.get(MappingValues(str)).items()}
+    for genre, name in names.items():
+        if not name.strip():
+            raise _error(view[genre], "a name", name)
+    return names
+
+
+def _genres(view: Any) -> tuple[str, ...]:
+    if view.get() is None:
+        return ()
+    return tuple(map(str.lower, view.as_str_seq(split=False)))
 
 
 def _is_number(value: object) -> bool:

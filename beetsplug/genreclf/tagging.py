@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from beets import config
+from beets.dbcore.query import MatchQuery
 from beets.library import Album, Item
 from beets.util import displayable_path
 
@@ -74,10 +75,15 @@ class Tagger:
         self.settings = settings
         self._journal = journal
         self._command = command
+        self._begun: int | None = None
+        self._lock = threading.Lock()  # the stages of an import are threads
 
-    @cached_property
+    @property
     def _run(self) -> int:
-        return self._journal.begin(self._command)
+        with self._lock:
+            if self._begun is None:
+                self._begun = self._journal.begin(self._command)
+            return self._begun
 
     def is_current(self, model: Item | Album) -> bool:
         """Tell whether a track or an album has a prediction that this model would not better.
@@ -134,6 +140,16 @@ class Tagger:
             self.shadow(update.model.items())
         self._set(update.model, update.values)
 
+    def part(self, album: Album) -> None:
+        """Give an album a history of its own, where it and others have been one before.
+
+        To be called while it is imported again; beets has copied all fields to each of them.
+        """
+        history = fields.own_values(album).get(fields.HISTORY)
+        if history and len(album.db.albums(MatchQuery(fields.HISTORY, history, fast=False))) > 1:
+            fields.set_values(album, {fields.GENRES: album.genres})
+            fields.store(album)
+
     def shadow(self, tracks: Iterable[Item]) -> None:
         """Give tracks an empty value of each field that they would have from their album."""
         for track in tracks:
@@ -146,10 +162,12 @@ class Tagger:
         values = {name: update.values.get(name) for name in fields.MEDIA_FIELDS}
         file = TagFile(item.filepath)
         old = file.read()
-        if update.gives:
-            before, _ = unwind(old, changes_in(self._journal, item, "file"))
+        before = _genres(unwind(old, changes_in(self._journal, item, "file"))[0])
+        if before == update.before:
+            values[fields.GENRES] = update.values[fields.GENRES]
+        elif update.gives:  # the file has genres that the database does not know
             values[fields.GENRES] = new_genres(
-                _genres(old), _genres(before), update.genre, self.settings.policy
+                _genres(old), before, update.genre, self.settings.policy
             )
         file.set(values)
         if record_file(self._journal, self._run, item, *difference(old, file.read())):

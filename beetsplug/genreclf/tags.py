@@ -56,7 +56,7 @@ class TagFile:
             if current.get(name) != tags.get(name):
                 self._remove(self._style(name))
                 if name in tags:
-                    self._add(self._style(name), tags[name])
+                    self._add(name, self._style(name), tags[name])
 
     def save(self, *, id3v23: bool) -> None:
         """Save the file.
@@ -81,12 +81,15 @@ class TagFile:
     def _key(self, style: StorageStyle) -> str | None:
         """Return the key of a tag as the file spells it."""
         tags = self._media.mgfile.tags
-        if isinstance(tags, ID3):
-            wanted = ":".join(filter(None, (style.key, getattr(style, "description", ""))))
-        else:
-            wanted = style.key
         keys = (key for key, _ in tags) if isinstance(tags, VComment) else tags.keys()
-        return next((key for key in keys if key.lower() == wanted.lower()), None)
+        return next((key for key in keys if self._is_key(key, style)), None)
+
+    def _is_key(self, key: str, style: StorageStyle) -> bool:
+        """Tell whether a key is that of a tag, as the file spells it."""
+        wanted = style.key
+        if isinstance(self._media.mgfile.tags, ID3):
+            wanted = ":".join(filter(None, (wanted, getattr(style, "description", ""))))
+        return bool(key.lower() == wanted.lower())
 
     def _read(self, style: StorageStyle) -> Tag | None:
         key = self._key(style)
@@ -102,9 +105,12 @@ class TagFile:
         if key is not None:
             del self._media.mgfile.tags[key]
 
-    def _add(self, style: StorageStyle, tag: Tag) -> None:
+    def _add(self, name: str, style: StorageStyle, tag: Tag) -> None:
         tags, key, text = self._media.mgfile.tags, tag["key"], tag["text"]
-        if isinstance(tags, ID3):
+        if isinstance(tags, ID3) != ("encoding" in tag) or not self._is_key(key, style):
+            # Read in another container, from which the file has been converted since.
+            setattr(self._media, name, text if name == GENRES else text[0])
+        elif isinstance(tags, ID3):
             described = {"desc": key.partition(":")[2]} if ":" in key else {}
             tags.add(Frames[style.key](encoding=tag["encoding"], text=text, **described))
         elif key.startswith("----"):

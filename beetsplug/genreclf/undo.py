@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from logging import Logger
 
 from beets import config, ui
@@ -14,11 +14,10 @@ from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
+from beetsplug.genreclf.groups import groups
 from beetsplug.genreclf.journal import Change, Journal, unwind
-from beetsplug.genreclf.tagging import is_synced
+from beetsplug.genreclf.tagging import Report, is_synced
 from beetsplug.genreclf.tags import TagFile
-
-Report = Callable[[str], None]
 
 
 def show_runs(journal: Journal) -> None:
@@ -29,12 +28,19 @@ def show_runs(journal: Journal) -> None:
         ui.print_(f"{run.id}: {started} {run.command}, {run.objects} tracks and albums{state}")
 
 
-def last_run(journal: Journal) -> int:
-    """Return the id of the newest run that is not undone. Raises UserError when there is none."""
-    runs = [run.id for run in journal.runs() if not run.undone]
-    if not runs:
-        raise UserError("there is nothing to undo")
-    return runs[-1]
+def last_run(lib: Library, journal: Journal) -> int:
+    """Return the id of the newest run that can be undone. Raises UserError when there is none."""
+    with lib.transaction() as transaction:
+        rows = transaction.query(
+            "SELECT value FROM item_attributes WHERE key = ? "
+            "UNION SELECT value FROM album_attributes WHERE key = ?",
+            (fields.HISTORY, fields.HISTORY),
+        )
+    present = {history for (history,) in rows}  # the others have been removed from the library
+    for run in reversed(journal.runs()):
+        if present & journal.histories(run.id):
+            return run.id
+    raise UserError("there is nothing to undo")
 
 
 def undo(
@@ -53,7 +59,7 @@ def undo(
         log.error("{}", message)
 
     undoing = Undo(journal, run, fail, lambda message: log.warning("{}", message))
-    for model in selected(lib, query):
+    for model in _selected(lib, query):
         if undoing.restore(model):
             counts["album" if isinstance(model, Album) else "track"] += 1
     log.info(
@@ -143,12 +149,9 @@ def _uncover(album: Album) -> None:
             track.store()
 
 
-def selected(lib: Library, query: Sequence[str]) -> Iterator[Item | Album]:
-    """Return the albums that a query selects as a whole, and then its tracks."""
-    items = lib.items(query)
-    tracks = {item.id for item in items}
-    for album_id in dict.fromkeys(item.album_id for item in items if item.album_id is not None):
-        album = lib.get_album(album_id)
-        if album and tracks.issuperset(item.id for item in album.items()):
+def _selected(lib: Library, query: Sequence[str]) -> Iterator[Item | Album]:
+    """Return the tracks of a query, before them their album if it is selected as a whole."""
+    for album, tracks, chosen in groups(lib, query):
+        if album and len(chosen) == len(tracks):
             yield album
-    yield from items
+        yield from (track for track in tracks if track.id in chosen)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,38 @@ def test_a_change_of_the_album_is_not_one_of_its_tracks(album: Beets) -> None:
     album("modify", "--yes", "--album", "predicted_genre=polka", "genres=Polka")
     assert album.field("predicted_genre") == heard
     assert album.field("genres") == ["Polka"] * 6, "beets' own field is beets' own matter"
+
+
+def test_a_track_that_was_away_does_not_tear_the_album(album: Beets) -> None:
+    album.settings["genreclf"] |= {"scope": "album", "auto": False}
+    album.import_music()
+    away = [Path(name) for name in album("ls", "-f", "$path", "title:classical").splitlines()]
+    for path in away:
+        path.rename(path.with_suffix(".away"))
+    assert album.run("genreclf").returncode == 1
+    assert album.field("genres") == [""] * 3 + ["electronic"] * 2 + ["electronic"]
+    for path in away:
+        path.with_suffix(".away").rename(path)
+    album("genreclf")
+    assert album.field("genres") == ["classical"] * 6
+
+
+def test_an_album_that_falls_apart(album: Beets) -> None:
+    """Each part has its own verdict and its own history."""
+    album.import_music()
+    album("modify", "--yes", "title:electronic", "album=Even", "albumartist=Another")
+    album("import", "--quiet", "--noautotag", "--group-albums", str(album.library))
+    votes = album("ls", "-a", "-f", "$album: $genre_votes", "album+").splitlines()
+    assert votes == ["Even: electronic 2", "Odd: classical 3, abstained 1"]
+    album("genreclf-undo")
+    assert not album("ls", "-a", "genre_votes::.")
+
+
+def test_tracks_whose_album_is_lost(album: Beets) -> None:
+    album.settings["genreclf"]["auto"] = False
+    album.import_music()
+    with closing(sqlite3.connect(album.root / "library.db")) as database:
+        database.execute("DELETE FROM albums")
+        database.commit()
+    album("genreclf")
+    assert album.field("predicted_genre")[0] == "classical"

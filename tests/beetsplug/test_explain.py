@@ -26,7 +26,7 @@ def test_a_track_is_explained_and_not_changed(imported: Beets) -> None:
     assert lines[1].split()[0] == "0:00"
     assert len([line for line in lines if ":0" in line]) == 10
     assert f"genre       {genre}" in text
-    assert f"genres were none, the plugin made them {genre}" in text
+    assert f"genres were none, the plugin made them {genre}; fill keeps them" in text
     assert "of which 0.300 is needed" in text
     assert imported.rows() == rows
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from confuse import ConfigError, ConfigSource, RootView
 
+from beetsplug.genreclf.settings import DEFAULTS, Settings
 from tests.conftest import Beets
 from tests.tags import our_tags, plain_tags
 
@@ -28,19 +30,31 @@ ALL_BUT_BLUES = (
         ({"names": {"hiphop": "Hip-Hop"}}, "genreclf.names: must be a genre of bundled-cnn-1"),
         ({"names": ["Hip-Hop"]}, "genreclf.names must be a dict"),
         ({"title_case": "of course"}, "genreclf.title_case: must be"),
+        ({"auto": "maybe"}, "genreclf.auto: must be"),
+        ({"genre": "replace"}, "genreclf.genre: there is no such option"),
+        ({"names": {"rock": " "}}, "genreclf.names.rock: must be a name, not ' '"),
+        ({"names": {80: "Eighties"}}, "genreclf.names: must be a genre of bundled-cnn-1"),
     ],
 )
-def test_what_cannot_be_stops_with_one_line(
-    options: dict[str, Any], message: str, beets: Beets
-) -> None:
+def test_what_cannot_be(options: dict[str, Any], message: str) -> None:
+    view = RootView(
+        [ConfigSource.of({"genreclf": options}), ConfigSource.of({"genreclf": DEFAULTS})]
+    )
+    with pytest.raises(ConfigError) as error:
+        Settings.read(view["genreclf"]).load_classifier()
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_it_stops_a_command_with_one_line(beets: Beets) -> None:
     beets.add("a.flac")
-    beets.settings["genreclf"] |= options
+    beets.settings["genreclf"] |= {"ignore": ["discoo"]}
     for command in (("genreclf",), ("import", "-qA", "music")):
         done = beets.run(*command)
         assert done.returncode == 1
         said = [line for line in done.stderr.splitlines() if "backup" not in line]
         assert len(said) == 1, done.stderr
-        assert message in said[0]
+        assert "genreclf.ignore: must be a genre of bundled-cnn-1 (blues, class" in said[0]
     assert beets("ls") == "", "nothing is imported half"
 
 
@@ -120,3 +134,14 @@ def test_agreement_is_with_the_genres_from_before(beets: Beets) -> None:
     beets("genreclf", "-f")
     assert beets.field("genres") == [heard]
     assert beets.field("genre_agreement", "genre_agreement:differs") == ["differs"]
+
+
+def test_what_is_left_empty_is_the_default(beets: Beets) -> None:
+    beets.add("a.flac")
+    beets.settings["genreclf"] |= {"names": None, "ignore": None, "min_confidence": None}
+    beets.import_music()
+
+
+def test_other_commands_do_not_care(beets: Beets) -> None:
+    beets.settings["genreclf"] |= {"auto": "maybe", "genre": "replace"}
+    assert "genreclf" not in beets.run("ls").stderr

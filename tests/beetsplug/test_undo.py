@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
@@ -16,9 +17,10 @@ import pytest
 from mediafile import Image, MediaFile
 from mutagen.id3 import TYER
 
+from beetsplug.genreclf.fields import MEDIA_FIELDS
 from tests.conftest import Beets
 from tests.sounds import CONTAINERS
-from tests.tags import audio_bytes, every_tag, our_tags, plain_tags
+from tests.tags import OURS, audio_bytes, every_tag, our_tags, plain_tags
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc000"
@@ -302,3 +304,93 @@ def test_update_has_nothing_to_say_of_what_the_plugin_did(decided: Beets) -> Non
         assert decided.field("genre_model") == ["bundled-cnn-1"]
     decided("genreclf-undo")
     assert decided("update") == ""
+
+
+def test_what_the_user_set_back_is_theirs(decided: Beets) -> None:
+    """Though it is what an earlier run has written."""
+    decided.add("a.flac", seconds=12)
+    decided.import_music()
+    decided("genreclf")
+    (first,) = decided.field("genres")
+    decided.settings["genreclf"] |= {"ignore": [first], "genres": "fill"}
+    decided("genreclf", "-f")
+    assert decided.field("genres") != [first]
+    decided("modify", "--yes", f"genres={first}")
+    decided("genreclf", "-f")
+    assert decided.field("genres") == [first]
+    done = decided.run("genreclf-undo")
+    assert "changed since, left alone: genres" in done.stderr
+    assert decided.field("genres") == [first]
+
+
+def test_database_and_file_agree_after_a_change_of_policy(decided: Beets) -> None:
+    dress(decided.add("a.flac", seconds=12))
+    decided.settings["genreclf"]["genres"] = "append"
+    decided.import_music()
+    decided("genreclf")
+    (heard,) = decided.field("predicted_genre")
+    (path,) = decided.files()
+    assert plain_tags(path)["genre"] == ["Old School", "Polka", heard]
+    decided.settings["genreclf"]["names"] = {heard: "Polka"}
+    decided("genreclf", "-f")
+    assert decided.field("genres") == ["Old School; Polka"]
+    assert plain_tags(path)["genre"] == ["Old School", "Polka"]
+    decided.settings["genreclf"] |= {"genres": "replace", "write": False}
+    decided("genreclf", "-f")
+    decided.settings["genreclf"]["genres"] = "append"
+    decided("genreclf", "-w")
+    assert decided.field("genres") == ["Polka"]
+    assert plain_tags(path)["genre"] == ["Polka"]
+
+
+def test_the_last_run_that_can_be_undone(decided: Beets) -> None:
+    for name in ("a.flac", "b.flac"):
+        decided.add(name)
+    decided.import_music("--singletons")
+    decided("genreclf", "title:a")
+    decided("genreclf", "title:b")
+    done = decided.run("genreclf-undo", "--last", "--run", "1")
+    assert (done.returncode, "either --last or --run" in done.stderr) == (1, True)
+    decided("remove", "--force", "title:b")
+    decided("genreclf-undo", "--last")
+    assert not decided("ls", "predicted_genre::.")
+    assert "there is nothing to undo" in decided.run("genreclf-undo", "--last").stderr
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"), [("a.mp3", "flac"), ("a.flac", "m4a"), ("a.m4a", "mp3")]
+)
+def test_a_file_that_was_converted_since(
+    was: str, becomes: str, decided: Beets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dress(decided.add(was))
+    decided.import_music()
+    decided("genreclf")
+    (path,) = decided.files()
+    converted = decided.add(f"converted.{becomes}")
+    for name, field in MEDIA_FIELDS.items():
+        monkeypatch.setattr(MediaFile, name, field, raising=False)
+    media = MediaFile(converted)
+    media.update({name: getattr(MediaFile(path), name) for name in ("title", "genres", *OURS)})
+    media.save()
+    with closing(sqlite3.connect(decided.root / "library.db")) as database:
+        database.execute("UPDATE items SET path = ?", (os.fsencode(converted),))
+        database.commit()
+    decided("genreclf-undo")
+    assert plain_tags(converted)["genre"] == ["Old School", "Polka"]
+    assert not our_tags(converted)
+
+
+def test_a_file_that_could_not_be_written_is_written_by_the_next_run(decided: Beets) -> None:
+    decided.add("a.flac")
+    decided.import_music()
+    (path,) = decided.files()
+    subprocess.run(["chattr", "+i", str(path)], check=True)
+    try:
+        assert "1 failed" in decided.run("genreclf").stderr
+        assert "1 failed" in decided.run("genreclf").stderr
+    finally:
+        subprocess.run(["chattr", "-i", str(path)], check=True)
+    assert not our_tags(path)
+    decided("genreclf")
+    assert our_tags(path)["predicted_genre"] == decided.field("predicted_genre")[0]
