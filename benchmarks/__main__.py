@@ -40,15 +40,17 @@ def measure(files: list[Path]) -> None:
     windows: dict[Path, Windows] = {path: read_windows(path) for path in files}
 
     def whole_track(path: Path) -> None:
-        heard = read_windows(path)
+        heard = cnn.analyse(read_windows(path))
         decide(cnn.predict_proba(heard), heard.starts, heard.audible, cnn.rules)
 
     steps: dict[str, Callable[[Path], object]] = {
         "the whole path of a track": whole_track,
         "decoding ten windows": read_windows,
         "power spectrograms": lambda path: power_spectrogram(windows[path].samples),
-        "spectrograms, CNN and head": lambda path: cnn.predict_proba(windows[path]),
-        "KNN fallback in the place of the CNN": lambda path: knn.predict_proba(windows[path]),
+        "spectrograms, CNN and head": lambda path: cnn.predict_proba(cnn.analyse(windows[path])),
+        "KNN fallback in the place of the CNN": lambda path: knn.predict_proba(
+            knn.analyse(windows[path])
+        ),
         "librosa.load of the whole file": lambda path: librosa.load(path, sr=SAMPLE_RATE),
     }
     times: dict[str, list[float]] = {step: [] for step in steps}

@@ -1,66 +1,39 @@
-"""What the backbone says of a track, window by window: the part that is worth keeping."""
+"""What a backend says of a track, window by window: the part that is worth keeping."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel import assets
-from genremodel.audio import Windows
-from genremodel.constants import ACTIVATIONS, EMBEDDING
-from genremodel.spectrogram import power_spectrogram
 
-NETWORK = "musicnn.onnx"
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Analysis:
-    """The backbone's outputs for the windows of one track.
+    """All that deciding needs of the windows of one track.
 
     starts: (n,) seconds. audible: (n,) False where a window is digital silence.
-    activations: (n, ACTIVATIONS) probabilities of the backbone's tags.
-    embeddings: (n, EMBEDDING) its penultimate layer.
+    outputs: (n, values) float16, what the backend that made them keeps of each window.
     """
 
     starts: NDArray[np.float64]
     audible: NDArray[np.bool_]
-    activations: NDArray[np.float32]
-    embeddings: NDArray[np.float32]
+    outputs: NDArray[np.float16]
 
+    def to_bytes(self) -> bytes:
+        """Return it as bytes, without a header: what made it is known to who keeps it."""
+        return (
+            self.starts.astype("<f4").tobytes()
+            + self.audible.tobytes()
+            + self.outputs.astype("<f2").tobytes()
+        )
 
-class Backbone:
-    """The pruned MSD-musicnn, run by onnxruntime on one thread: tracks are the unit of parallelism.
-
-    Raises ImportError without onnxruntime and AssetError when it cannot load the network.
-    """
-
-    def __init__(self, network: bytes | None = None) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors
-        network = assets.read(NETWORK) if network is None else network
-        try:
-            self._session = onnxruntime.InferenceSession(
-                network, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as exc:  # onnxruntime's own errors share no base class
-            raise assets.AssetError(f"{NETWORK}: {exc}") from exc
-
-    def analyse(self, windows: Windows) -> Analysis:
-        """Run the network on the windows of a track."""
-        power = power_spectrogram(windows.samples)
-        activations, embeddings = self._session.run(["activations", "embedding"], {"power": power})
-        assert activations.shape[1:] == (ACTIVATIONS,)
-        assert embeddings.shape[1:] == (EMBEDDING,)
-        return Analysis(windows.starts, windows.audible, activations, embeddings)
-
-
-@lru_cache(maxsize=1)
-def bundled_backbone() -> Backbone:
-    """Return the backbone of the package, loaded once."""
-    return Backbone()
+    @classmethod
+    def from_bytes(cls, content: bytes, windows: int) -> Analysis:
+        """Return what `to_bytes` was called on. Raises ValueError when it is not that."""
+        starts, audible = 4 * windows, windows
+        return cls(
+            np.frombuffer(content[:starts], "<f4").astype(np.float64),
+            np.frombuffer(content[starts : starts + audible], np.bool_),
+            np.frombuffer(content[starts + audible :], "<f2").reshape(windows, -1),
+        )

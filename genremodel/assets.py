@@ -36,9 +36,14 @@ def read(name: str) -> bytes:
         content = (FOLDER / name).read_bytes()
     except OSError as exc:
         raise AssetError(f"{name}: {exc.strerror}") from exc
-    if hashlib.sha256(content).hexdigest() != description()["sha256"].get(name):
+    if hashlib.sha256(content).hexdigest() != checksum(name):
         raise AssetError(f"{name}: wrong checksum")
     return content
+
+
+def checksum(name: str) -> str:
+    """Return the SHA-256 that `model.json` has for an asset."""
+    return str(description()["sha256"].get(name))
 
 
 def arrays(name: str) -> dict[str, NDArray[Any]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import av
 import av.error
 import numpy as np
+from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
@@ -41,15 +42,19 @@ _PREROLL = 0.1
 # How far from the wanted place a seek may land, and a length be wrong, before it is distrusted.
 _TOLERANCE = 1.0  # s
 # Bare streams of frames: without a header that tells, FFmpeg guesses their length from the bitrate.
-_GUESSED_LENGTH = {"mp3", "aac"}
-# Samples that go to the resampler at once.
+GUESSED_LENGTH = {"mp3", "aac"}
+# Samples that go to the resampler at once: a call into FFmpeg for every frame of 20 ms is slow.
 _BATCH = 8192
+# Of a WAV file FFmpeg would read 5 MB to see whether it is DTS in disguise.
+_OPTIONS: dict[str, Any] = {"options": {"probesize": str(1 << 16)}}
 # Tags that are not UTF-8 must not stop the decoding; from PyAV 19 on they never do.
-_LENIENT: dict[str, Any] = (
-    {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
-)
+if int(av.__version__.partition(".")[0]) < 19:
+    _OPTIONS["metadata_errors"] = "ignore"
 # Lower sampling rates than any music has; what the file then claims to last would fill the memory.
 _LOWEST_RATE = 1000  # Hz
+# FFmpeg's down-mix of stereo to mono is 3 dB louder than the average, which is what librosa takes
+# and the backbone was trained on. Of more channels it weighs some more than others: we average.
+_MONO_GAIN = {1: 1.0, 2: 0.5**0.5}  # by channels
 # Float files can hold NaN, infinity, and what is as good as that: 60 dB over full scale.
 _LOUDEST = 1000.0
 # A sequential pass holds so many windows, or twice those wanted, however long the track is.
@@ -103,9 +108,10 @@ def _window_starts(duration: float, count: int) -> NDArray[np.float64]:
     return (np.arange(count) + 0.5) * room / count
 
 
-def _open(path: PathLike) -> tuple[InputContainer, AudioStream]:
+def open_audio(path: PathLike) -> tuple[InputContainer, AudioStream]:
+    """Open a file and choose the stream to be heard. Raises AudioError, FFmpegError or OSError."""
     # A relative name such as "a:b.mp3" would be taken for a protocol.
-    container = av.open(os.path.abspath(os.fsdecode(path)), **_LENIENT)  # noqa: PTH100
+    container = av.open(os.path.abspath(os.fsdecode(path)), **_OPTIONS)  # noqa: PTH100
     stream = container.streams.best("audio")
     if stream is None:
         container.close()
@@ -115,7 +121,7 @@ def _open(path: PathLike) -> tuple[InputContainer, AudioStream]:
 
 def _seek_windows(path: PathLike, count: int) -> Windows | None:
     """Decode the windows alone, or return None where only a sequential pass can be trusted."""
-    container, stream = _open(path)
+    container, stream = open_audio(path)
     with container:
         if stream.duration is None or stream.time_base is None:
             return None
@@ -130,7 +136,7 @@ def _seek_windows(path: PathLike, count: int) -> Windows | None:
                 if window is None:
                     return None
                 samples.append(window)
-            guessed = container.format.name in _GUESSED_LENGTH
+            guessed = container.format.name in GUESSED_LENGTH
             if guessed and abs(_end_of_stream(container, stream) - duration) > _TOLERANCE:
                 return None
         except av.error.FFmpegError:
@@ -168,7 +174,7 @@ def _scan_windows(path: PathLike, count: int) -> Windows:
     """
     held: list[NDArray[np.float32]] = []
     stride, blocks, rest = 1, 0, np.empty(0, np.float32)
-    container, stream = _open(path)
+    container, stream = open_audio(path)
     with container:
         for chunk in _signal(_frames(container, stream)):
             rest = np.concatenate([rest, chunk])
@@ -194,7 +200,7 @@ def _scan_windows(path: PathLike, count: int) -> Windows:
     return Windows(nearest * stride * WINDOW_SECONDS, np.stack([held[index] for index in nearest]))
 
 
-def _packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
+def packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
     """Yield the packets from the current position on; where they are unreadable is the end."""
     try:
         yield from container.demux(stream)
@@ -204,7 +210,7 @@ def _packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet[
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
     """Yield the decoded frames from the current position on; damaged packets are passed over."""
-    for packet in _packets(container, stream):
+    for packet in packets(container, stream):
         try:
             yield from packet.decode()
         except av.error.FFmpegError:  # decoders have many names for damage
@@ -213,47 +219,50 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
 
 def _signal(frames: Iterable[AudioFrame]) -> Iterator[NDArray[np.float32]]:
     """Yield the frames as 16 kHz mono, in chunks of a fraction of a second."""
-    for rate, group in groupby(frames, key=lambda frame: frame.sample_rate):  # streams may change
+    for (rate, channels, *_), group in groupby(frames, key=_form):  # streams may change
         if rate < _LOWEST_RATE:
             raise AudioError(f"a sampling rate of {rate} Hz")
         resampler = AudioResampler("flt", "mono", SAMPLE_RATE)
-        for samples in _batches(_mono(frame) for frame in group):
-            samples[~(np.abs(samples) < _LOUDEST)] = 0.0  # else it spreads in the resampler
-            frame = AudioFrame.from_ndarray(samples[np.newaxis], "flt", "mono")
-            frame.sample_rate = rate
-            yield from (out.to_ndarray()[0] for out in resampler.resample(frame))
-        yield from (out.to_ndarray()[0] for out in resampler.resample(None))
+        gain = np.float32(_MONO_GAIN.get(channels, 1.0))
+        batches = chain(_batches(group), [None])  # None: what the resampler still has
+        for batch in batches:
+            if batch is not None and channels not in _MONO_GAIN:
+                batch = _average(batch)
+            for out in resampler.resample(batch):
+                samples = out.to_ndarray()[0] * gain
+                samples[~(np.abs(samples) < _LOUDEST)] = 0.0
+                yield samples
 
 
-def _batches(pieces: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-    """Join small pieces: a call into FFmpeg for every frame of 20 ms is slow."""
-    batch: list[NDArray[np.float32]] = []
-    size = 0
-    for piece in pieces:
-        batch.append(piece)
-        size += len(piece)
-        if size >= _BATCH:
-            yield np.concatenate(batch)
-            batch.clear()
-            size = 0
-    if batch:
-        yield np.concatenate(batch)
+def _form(frame: AudioFrame) -> tuple[int, int, str, str]:
+    """Return what two frames must share to be one signal: rate and channels, before all."""
+    return frame.sample_rate, frame.layout.nb_channels, frame.format.name, frame.layout.name
 
 
-def _mono(frame: AudioFrame) -> NDArray[np.float32]:
-    """Return the average of a frame's channels, full scale being 1.
+def _batches(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
+    """Join small frames of the same form."""
+    fifo = AudioFifo()
+    for frame in frames:
+        frame.pts = None  # it insists on timestamps without gaps
+        fifo.write(frame)
+        if fifo.samples >= _BATCH:
+            yield from filter(None, [fifo.read()])
+    if fifo.samples:
+        yield from filter(None, [fifo.read()])
 
-    FFmpeg's own down-mix to mono is 3 dB louder than the average, which is what librosa takes and
-    the backbone was trained on.
-    """
+
+def _average(frame: AudioFrame) -> AudioFrame:
+    """Return the average of a frame's channels, full scale being 1."""
     samples = frame.to_ndarray()
     if samples.dtype == np.uint8:
         samples = samples.astype(np.int16) - 128
     channels = samples if frame.format.is_planar else samples.reshape(frame.samples, -1).T
     full_scale = 1.0 if samples.dtype.kind == "f" else 2.0 ** (8 * frame.format.bytes - 1)
     with np.errstate(over="ignore", invalid="ignore"):
-        mono: NDArray[np.float32] = channels.mean(axis=0, dtype=np.float32) / np.float32(full_scale)
-    return mono
+        mean = channels.mean(axis=0, dtype=np.float32) / np.float32(full_scale)
+    average = AudioFrame.from_ndarray(mean[np.newaxis], "flt", "mono")
+    average.sample_rate = frame.sample_rate
+    return average
 
 
 def _end(frame: AudioFrame) -> float:
@@ -271,7 +280,7 @@ def _origin(stream: AudioStream) -> float:
 def _end_of_stream(container: InputContainer, stream: AudioStream) -> float:
     """Return where the track ends, in seconds, from the packets between here and there."""
     end = 0.0
-    for packet in _packets(container, stream):
+    for packet in packets(container, stream):
         if packet.pts is not None and packet.duration is not None:
             end = float((packet.pts + packet.duration) * packet.time_base)
     return end - _origin(stream)

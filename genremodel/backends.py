@@ -9,23 +9,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genremodel import assets
-from genremodel.analysis import bundled_backbone
+from genremodel.analysis import Analysis
 from genremodel.audio import Windows
+from genremodel.backbone import NETWORK, bundled_backbone
+from genremodel.constants import ACTIVATIONS
 from genremodel.decision import Rules
 from genremodel.features import window_features
 from genremodel.head import LinearHead
 
+# Of what is done to a file before a backend sees it: decoding, placing of windows. A change that
+# gives other samples takes another number, and what was analysed before is analysed anew.
+FRONT_END = "windows 1"
 HEAD = "head.npz"
 NEIGHBOURS = "knn.npz"
 _SHRINKAGE = 0.3  # of the covariances, towards the diagonal: 74 features, few hundred tracks
 
 
 class Backend(Protocol):
-    """Anything that gives each window of a track a probability for each genre of its rules."""
+    """Anything that gives each window of a track a probability for each genre of its rules.
+
+    version: what an analysis depends on; one of another version is of no use.
+    """
 
     rules: Rules
+    version: str
 
-    def predict_proba(self, windows: Windows) -> NDArray[np.float64]:
+    def analyse(self, windows: Windows) -> Analysis:
+        """Do what takes long, and need not be done again."""
+        ...
+
+    def predict_proba(self, analysis: Analysis) -> NDArray[np.float64]:
         """Return (windows, genres), rows sum to 1."""
         ...
 
@@ -40,10 +53,16 @@ class Cnn:
         self.rules = bundled_rules("cnn")
         self.backbone = bundled_backbone()
         self.head = LinearHead(**assets.arrays(HEAD))
+        self.version = f"{FRONT_END}, {assets.checksum(NETWORK)}"
 
-    def predict_proba(self, windows: Windows) -> NDArray[np.float64]:
+    def analyse(self, windows: Windows) -> Analysis:
+        """Return the activations and, beside them, the embedding of each window."""
+        outputs = np.concatenate(self.backbone.run(windows), axis=1)
+        return Analysis(windows.starts, windows.audible, outputs.astype(np.float16))
+
+    def predict_proba(self, analysis: Analysis) -> NDArray[np.float64]:
         """Return (windows, genres), rows sum to 1."""
-        return self.head.predict_proba(self.backbone.analyse(windows).activations)
+        return self.head.predict_proba(analysis.outputs[:, :ACTIVATIONS])
 
 
 class Knn:
@@ -60,10 +79,16 @@ class Knn:
         stored = assets.arrays(NEIGHBOURS)
         self.neighbours = int(stored["neighbours"])
         self.classify = fit_neighbours(stored["features"], stored["genre"], self.neighbours)
+        self.version = f"{FRONT_END}, librosa features 1"
 
-    def predict_proba(self, windows: Windows) -> NDArray[np.float64]:
+    def analyse(self, windows: Windows) -> Analysis:
+        """Return the features of each window."""
+        outputs = window_features(windows.samples).astype(np.float16)
+        return Analysis(windows.starts, windows.audible, outputs)
+
+    def predict_proba(self, analysis: Analysis) -> NDArray[np.float64]:
         """Return (windows, genres), rows sum to 1."""
-        return self.classify(window_features(windows.samples))
+        return self.classify(analysis.outputs.astype(np.float32))
 
 
 def bundled_rules(backend: str) -> Rules:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genremodel.analysis import Analysis
 from genremodel.assets import AssetError
 from genremodel.audio import PathLike, read_windows
 from genremodel.backends import Backend, Cnn, Knn
-from genremodel.constants import DEFAULT_WINDOWS
+from genremodel.constants import DEFAULT_TIMEOUT, DEFAULT_WINDOWS
 from genremodel.decision import Prediction, Vote, decide, decide_album
+
+if TYPE_CHECKING:
+    from genremodel.pool import Pool
 
 
 class UnknownGenreError(ValueError):
@@ -56,6 +62,11 @@ class Classifier:
         return self._backend.rules.model
 
     @property
+    def version(self) -> str:
+        """What analyses depend on."""
+        return self._backend.version
+
+    @property
     def genres(self) -> tuple[str, ...]:
         """The genres of the model, ignored ones too."""
         return self._backend.rules.genres
@@ -75,16 +86,31 @@ class Classifier:
 
     def classify(self, path: PathLike) -> Prediction:
         """Return the verdict on an audio file. Raises AudioError when it cannot be decoded."""
-        windows = read_windows(path, self._windows)
-        probabilities = self._backend.predict_proba(windows)[:, self._voting]
+        return self.decide(self._backend.analyse(read_windows(path, self._windows)))
+
+    def decide(self, analysis: Analysis) -> Prediction:
+        """Return the verdict on an analysis by the same backend."""
+        probabilities = self._backend.predict_proba(analysis)[:, self._voting]
         return decide(
             probabilities / probabilities.sum(axis=1, keepdims=True),
-            windows.starts,
-            windows.audible,
+            analysis.starts,
+            analysis.audible,
             self._rules,
             vote=self._vote,
             min_confidence=self.min_confidence,
         )
+
+    def pool(
+        self, *, workers: int, timeout: float = DEFAULT_TIMEOUT, cache: Path | None = None
+    ) -> Pool:
+        """Return what analyses many files for this classifier, in processes of their own.
+
+        timeout: seconds a file may take. cache: the file in which analyses are kept, if anywhere.
+        """
+        from genremodel.pool import Pool, Setup
+
+        setup = Setup(isinstance(self._backend, Knn), self._windows, cache)
+        return Pool(setup, setup.analyser(self._backend), workers, timeout)
 
     def decide_album(self, tracks: Sequence[Prediction]) -> Prediction:
         """Return the verdict on an album from those on its tracks, all made by this classifier."""

@@ -36,7 +36,7 @@ class Beets:
             "library": str(self.root / "library.db"),
             "plugins": ["genreclf"],
             "import": {"copy": True},
-            "genreclf": {"write": True},
+            "genreclf": {"write": True, "threads": 1},
         }
 
     @property

@@ -15,8 +15,8 @@ import numpy as np
 import sklearn
 
 from genremodel import assets
-from genremodel.analysis import NETWORK, Backbone
 from genremodel.audio import Windows
+from genremodel.backbone import NETWORK, Backbone
 from genremodel.backends import HEAD, NEIGHBOURS
 from genremodel.constants import (
     FFT_SIZE,
@@ -81,7 +81,7 @@ def check_backbone(folder: Path, published: musicnn.Musicnn) -> float:
     spectrogram and the plain NumPy network on one side, the package's own path on the other.
     """
     windows = _check_windows()
-    analysis = Backbone((folder / NETWORK).read_bytes()).analyse(windows)
+    found_activations, found_embeddings = Backbone((folder / NETWORK).read_bytes()).run(windows)
     worst = 0.0
     for row, samples in enumerate(windows.samples):
         mel = librosa.feature.melspectrogram(
@@ -91,8 +91,8 @@ def check_backbone(folder: Path, published: musicnn.Musicnn) -> float:
         activations, embedding = musicnn.forward(published, log_mel)
         worst = max(
             worst,
-            float(np.abs(activations - analysis.activations[row]).max()),
-            float(np.abs(embedding - analysis.embeddings[row]).max()),
+            float(np.abs(activations - found_activations[row]).max()),
+            float(np.abs(embedding - found_embeddings[row]).max()),
         )
     return worst
 

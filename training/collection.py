@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from genremodel.analysis import Backbone
+from genremodel.backbone import Backbone
 from training.datasets import emotify, genre_folders, gtzan, gtzan_clips, gtzan_taggrams
 from training.datasets.track import DataError, Track
 from training.rows import Rows, read_activations, read_features

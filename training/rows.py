@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track as progress
 
-from genremodel.analysis import Backbone
 from genremodel.audio import AudioError, Windows, read_windows
+from genremodel.backbone import Backbone
 from genremodel.constants import DEFAULT_WINDOWS
 from genremodel.features import window_features
 from training.datasets.track import DataError, Track
@@ -58,7 +58,7 @@ class Rows:
 
 def read_activations(tracks: Sequence[Track], backbone: Backbone) -> Rows:
     """Return the activations of each track's windows. Raises DataError when none is readable."""
-    return _read(tracks, lambda windows: backbone.analyse(windows).activations, DEFAULT_WINDOWS)
+    return _read(tracks, lambda windows: backbone.run(windows)[0], DEFAULT_WINDOWS)
 
 
 def read_features(tracks: Sequence[Track], windows: int = DEFAULT_WINDOWS) -> Rows:

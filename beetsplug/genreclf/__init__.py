@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beets import ui
+from beets import config, ui
 from beets.exceptions import UserError
 from beets.library import Item, Library
 from beets.library.exceptions import WriteError
@@ -18,7 +19,7 @@ from beets.plugins import BeetsPlugin
 from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
-from beetsplug.genreclf import cli, fields
+from beetsplug.genreclf import cli, fields, queries
 from beetsplug.genreclf.compat import mend_album_store, mend_update
 from beetsplug.genreclf.journal import Journal, JournalError
 from beetsplug.genreclf.settings import DEFAULTS, Settings
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Tell the user of a journal that cannot be read or written."""
+    """Tell the user of a journal that cannot be read or written, and how to go on."""
     try:
         yield
     except JournalError as exc:
         raise UserError(str(exc)) from exc
+    except KeyboardInterrupt as exc:
+        raise UserError("interrupted; the same command goes on where it stopped") from exc
 
 
 class GenreClfPlugin(BeetsPlugin):
@@ -43,6 +46,8 @@ class GenreClfPlugin(BeetsPlugin):
 
     item_types: ClassVar[dict[str, Type[Any, Any]]] = fields.TYPES
     album_types: ClassVar[dict[str, Type[Any, Any]]] = fields.TYPES
+    item_queries: ClassVar[dict[str, Any]] = queries.ITEM_QUERIES
+    album_queries: ClassVar[dict[str, Any]] = queries.ALBUM_QUERIES
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,6 +57,7 @@ class GenreClfPlugin(BeetsPlugin):
         mend_update()
         mend_album_store()
         self._journal: Journal | None = None
+        self._failure: str | None = None
         # Of the import in progress: its tagger, the updates whose tags are written once the files
         # have been placed, by the ids of their tracks, and what is said when it has ended.
         self._tagger: Tagger | None = None
@@ -63,6 +69,7 @@ class GenreClfPlugin(BeetsPlugin):
             self.register_listener("import_task_files", self.files_placed)
             self.register_listener("import", self.import_ended)
         self.register_listener("write", self.item_written)
+        self.register_listener("pluginload", self.plugins_loaded)
 
     def commands(self) -> list[ui.Subcommand]:
         """Return `beet genreclf` and its companions."""
@@ -70,22 +77,23 @@ class GenreClfPlugin(BeetsPlugin):
             cli.tag_command(self.tag),
             cli.undo_command(self.undo),
             cli.explain_command(self.explain),
+            cli.cache_command(self.cache),
         ]
 
     def tag(self, lib: Library, options: cli.TagOptions, query: list[str]) -> None:
         """Classify the tracks of a query."""
-        from beetsplug.genreclf.retag import Retag
+        from beetsplug.genreclf.retag import Mode, Retag
 
-        retag = Retag(
-            self._load(lib, "genreclf"),
-            self._log,
+        mode = Mode(
             force=options.force,
             pretend=options.pretend,
             write=self._writes() if options.write is None else options.write,
             rewrite=bool(options.write),
+            quiet=options.quiet,
         )
-        with _told():
-            retag.run(lib, query)
+        with _told(), self._hearing(lib, "genreclf", cached=options.cache) as tagger:
+            if Retag(tagger, self._log, mode).run(lib, query):
+                self._failure = "some tracks could not be classified or written"
 
     def undo(self, lib: Library, options: cli.UndoOptions, query: list[str]) -> None:
         """Take back what the plugin changed on the tracks of a query."""
@@ -99,15 +107,23 @@ class GenreClfPlugin(BeetsPlugin):
                 raise UserError("either --last or --run")
             else:
                 run = undo.last_run(lib, journal) if options.last else options.run
-                undo.undo(lib, query, journal, run, self._log)
+                if not undo.undo(lib, query, journal, run, self._log):
+                    self._failure = "some tracks could not be restored"
 
     def explain(self, lib: Library, options: cli.ExplainOptions, query: list[str]) -> None:
         """Show why the tracks of a query have their predicted genre."""
-        from beetsplug.genreclf import explain
+        from beetsplug.genreclf.explain import explain
 
-        tagger = self._load(lib, "genreclf-explain")
-        with _told():
-            explain.explain(lib, query, tagger, self._log, as_json=options.json, plot=options.plot)
+        with _told(), self._hearing(lib, "genreclf-explain") as tagger:
+            if not explain(lib, query, tagger, self._log, as_json=options.json, plot=options.plot):
+                self._failure = "some tracks could not be explained"
+
+    def cache(self, lib: Library, options: cli.CacheOptions, query: list[str]) -> None:
+        """Show, prune or clear the cache of analyses."""
+        from beetsplug.genreclf.caching import tend
+
+        with self._hearing(lib, "genreclf-cache", cached=False) as tagger:
+            tend(_cache_file(), tagger.classifier, prune=options.prune, clear=options.clear)
 
     def import_began(self, session: ImportSession) -> None:
         """Load the model, and say what is wrong with it, before beets asks its first question."""
@@ -161,6 +177,8 @@ class GenreClfPlugin(BeetsPlugin):
 
     def import_ended(self, lib: Library, paths: list[bytes]) -> None:
         """Say what could not be done, now that no question is on the screen."""
+        if self._tagger:
+            self._stop_hearing(self._tagger)
         for message in dict.fromkeys(self._unsaid):
             self._log.error("{}", message)
         self._unsaid.clear()
@@ -194,7 +212,29 @@ class GenreClfPlugin(BeetsPlugin):
             except (UnreadableFileError, OSError):
                 pass  # it cannot be written either, and beets says so
 
-    def _load(self, lib: Library, command: str) -> Tagger:
+    def plugins_loaded(self) -> None:
+        """Be the last to hear that the command line ends."""
+        self.register_listener("cli_exit", self.command_ended)
+
+    def command_ended(self, lib: Library) -> None:
+        """Let the exit status tell what failed, now that every other plugin is done."""
+        if self._failure:
+            raise UserError(self._failure)
+
+    @contextmanager
+    def _hearing(self, lib: Library, command: str, *, cached: bool = True) -> Iterator[Tagger]:
+        tagger = self._load(lib, command, cached=cached)
+        try:
+            yield tagger
+        finally:
+            self._stop_hearing(tagger)
+
+    def _stop_hearing(self, tagger: Tagger) -> None:
+        tagger.pool.close()
+        if tagger.pool.problem:
+            self._log.warning("done without the cache: {}", tagger.pool.problem)
+
+    def _load(self, lib: Library, command: str, *, cached: bool = True) -> Tagger:
         """Load the model. Raises UserError when there is none, confuse.ConfigError."""
         from genremodel import AssetError
 
@@ -205,7 +245,12 @@ class GenreClfPlugin(BeetsPlugin):
             raise UserError(f"no model can be loaded: {exc}") from exc
         if classifier.fallback:
             self._log.warning("using the KNN fallback: {}", classifier.fallback)
-        return Tagger(classifier, settings, self._journal_of(lib), command)
+        pool = classifier.pool(
+            workers=settings.threads,
+            timeout=settings.timeout,
+            cache=_cache_file() if cached else None,
+        )
+        return Tagger(classifier, pool, settings, self._journal_of(lib), command)
 
     def _journal_of(self, lib: Library) -> Journal:
         self._journal = self._journal or Journal.beside(lib.path)
@@ -215,3 +260,7 @@ class GenreClfPlugin(BeetsPlugin):
         """Tell whether tags are written to files when the command line does not say."""
         choice = self.config["write"].get()
         return ui.should_write() if choice == "auto" else self.config["write"].get(bool)
+
+
+def _cache_file() -> Path:
+    return Path(config.config_dir()) / "genreclf-cache.db"

@@ -15,6 +15,8 @@ class TagOptions(Protocol):
     force: bool
     pretend: bool
     write: bool | None
+    quiet: bool
+    cache: bool
 
 
 class UndoOptions(Protocol):
@@ -23,6 +25,13 @@ class UndoOptions(Protocol):
     run: int | None
     last: bool
     list: bool
+
+
+class CacheOptions(Protocol):
+    """The options of `beet genreclf-cache`."""
+
+    prune: bool
+    clear: bool
 
 
 class ExplainOptions(Protocol):
@@ -50,6 +59,14 @@ def tag_command(run: Callable[[Library, TagOptions, list[str]], None]) -> ui.Sub
     )
     command.parser.add_option(
         "-W", "--nowrite", action="store_false", dest="write", help="don't write tags to files",
+    )
+    command.parser.add_option(
+        "-q", "--quiet", action="store_true", default=False,
+        help="say only what failed, and the counts",
+    )
+    command.parser.add_option(
+        "--no-cache", action="store_false", dest="cache", default=True,
+        help="hear every track, whether or not it was heard before",
     )
     command.func = run
     return command
@@ -82,6 +99,20 @@ def explain_command(run: Callable[[Library, ExplainOptions, list[str]], None]) -
     command.parser.add_option(
         "--plot", default=None, metavar="FILE.png",
         help="draw the timeline of one track over its spectrogram",
+    )
+    command.func = run
+    return command
+
+
+def cache_command(run: Callable[[Library, CacheOptions, list[str]], None]) -> ui.Subcommand:
+    """Return `beet genreclf-cache`."""
+    command = ui.Subcommand("genreclf-cache", help="show what is kept of tracks that were heard")
+    command.parser.add_option(
+        "--prune", action="store_true", default=False,
+        help="forget files that are gone and models that were replaced",
+    )
+    command.parser.add_option(
+        "--clear", action="store_true", default=False, help="forget everything",
     )
     command.func = run
     return command

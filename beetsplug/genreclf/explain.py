@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.groups import groups
+from beetsplug.genreclf.groups import Groups
 from beetsplug.genreclf.tagging import Tagger, Update
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ def explain(
     *,
     as_json: bool,
     plot: str | None,
-) -> None:
+) -> bool:
     """Show the windows, the vote and the policy for each track of a query; change nothing.
 
     as_json: one object a line instead. plot: also draw the only track of the query into this file.
-    Raises UserError at the end when a track could not be heard.
+    Returns whether all tracks could be heard. Raises UserError when there is nothing to plot.
     """
     if plot and (count := len(lib.items(query))) != 1:
         raise UserError(f"--plot draws one track; the query has {count}")
@@ -48,7 +48,7 @@ def explain(
         failures.append(message)
         log.error("{}", message)
 
-    for album, tracks, chosen in groups(lib, query):
+    for album, tracks, chosen in Groups(lib, query):
         asked = [track for track in tracks if track.id in chosen]
         one = album if album and tagger.is_one(album) else None
         heard = tagger.hear(tracks if one else asked, fail)
@@ -62,8 +62,7 @@ def explain(
                 _show(item, heard[item.id], update, tagger)
             if plot:
                 _plot(item, heard[item.id], plot)
-    if failures:
-        raise UserError("some tracks could not be explained")
+    return not failures
 
 
 def _object(item: Item, prediction: Prediction, update: Update, tagger: Tagger) -> dict[str, Any]:

@@ -11,20 +11,28 @@ Ids: TypeAlias = "set[int]"
 Group: TypeAlias = "tuple[Album | None, list[Item], Ids]"
 
 
-def groups(lib: Library, query: Sequence[str]) -> Iterator[Group]:
-    """Return the tracks that are heard together, and the ids of those that the query selects.
+class Groups:
+    """The tracks that are heard together, and the ids of those that a query selects.
 
-    An album has all of its tracks; a track without album, or whose album is lost, is alone.
+    An album has all of its tracks; a track without album, or whose album is lost, is alone. Only
+    ids are held, so that a library of any size goes by in little memory. total: selected tracks.
     """
-    albums: dict[int, Ids] = {}
-    for item in lib.items(query):
-        assert item.id is not None  # it is in the library
-        if item.album_id is None:
-            yield None, [item], {item.id}
-        else:
-            albums.setdefault(item.album_id, set()).add(item.id)
-    for album_id, chosen in albums.items():
-        if album := lib.get_album(album_id):
-            yield album, [*album.items()], chosen
-        else:
-            yield from ((None, [track], {id_}) for id_ in chosen if (track := lib.get_item(id_)))
+
+    def __init__(self, lib: Library, query: Sequence[str]) -> None:
+        self.total = 0
+        self._lib = lib
+        self._albums: dict[int | None, Ids] = {}
+        for item in lib.items(query):
+            assert item.id is not None  # it is in the library
+            self._albums.setdefault(item.album_id, set()).add(item.id)
+            self.total += 1
+
+    def __iter__(self) -> Iterator[Group]:
+        for album_id, chosen in self._albums.items():
+            album = None if album_id is None else self._lib.get_album(album_id)
+            if album:
+                yield album, [*album.items()], chosen
+            else:
+                for id_ in sorted(chosen):
+                    if track := self._lib.get_item(id_):
+                        yield None, [track], {id_}

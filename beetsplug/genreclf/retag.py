@@ -2,88 +2,137 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from logging import Logger
+from typing import TYPE_CHECKING
 
-from beets.exceptions import UserError
 from beets.library import Album, Item, Library
 from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.groups import groups
+from beetsplug.genreclf.groups import Group, Groups
+from beetsplug.genreclf.progress import Bar, is_terminal
 from beetsplug.genreclf.tagging import Tagger, Update, is_synced
 
+if TYPE_CHECKING:
+    from genremodel.pool import Pending
+
 OUTCOMES = ("written", "kept", "abstained", "failed")
+# Tracks that are being heard while others are decided and written, so that no worker waits.
+_AHEAD = 64
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What `beet genreclf` was asked for.
+
+    force: also tracks that have a prediction. pretend: show changes, make none. write: tags too,
+    and those of tracks whose file could not be written before; rewrite: those of all tracks of the
+    query. quiet: say nothing of tracks that are well.
+    """
+
+    force: bool
+    pretend: bool
+    write: bool
+    rewrite: bool
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Tracks that are heard together: an album, or one track.
+
+    asked: those that the query selects. wanted: those that are to be changed. pending: what is
+    being heard, by the ids of the tracks; empty where all is known.
+    """
+
+    album: Album | None
+    tracks: list[Item]
+    asked: list[Item]
+    wanted: list[Item]
+    pending: dict[int | None, Pending]
 
 
 class Retag:
-    """Hears the tracks of a query, album by album, and shows or makes the changes.
+    """Hears the tracks of a query, album by album, and shows or makes the changes."""
 
-    force: also tracks that have a prediction. write: their tags too, and those of tracks whose file
-    could not be written before; rewrite: those of all tracks of the query.
-    """
-
-    def __init__(
-        self,
-        tagger: Tagger,
-        log: Logger,
-        *,
-        force: bool,
-        pretend: bool,
-        write: bool,
-        rewrite: bool,
-    ) -> None:
+    def __init__(self, tagger: Tagger, log: Logger, mode: Mode) -> None:
         self._tagger = tagger
         self._log = log
-        self._force = force
-        self._pretend = pretend
-        self._write = write
-        self._rewrite = rewrite
+        self._mode = mode
         self._counts = Counter[str]()
 
-    def run(self, lib: Library, query: Sequence[str]) -> None:
-        """Do it, and count. Raises UserError at the end when a track failed."""
-        for album, tracks, chosen in groups(lib, query):
+    def run(self, lib: Library, query: Sequence[str]) -> int:
+        """Do it, and count; return how many tracks failed."""
+        groups = Groups(lib, query)
+        self._watched = is_terminal() and not (self._mode.quiet or self._mode.pretend)
+        with Bar(groups.total, shown=self._watched) as self._bar:
+            try:
+                for batch in self._submitted_ahead(groups):
+                    self._decide(batch)
+            finally:
+                counts = (f"{self._counts[outcome]} {outcome}" for outcome in OUTCOMES)
+                with self._bar.hidden():
+                    self._log.info("{}", ", ".join(counts))
+        return self._counts["failed"]
+
+    def _submitted_ahead(self, groups: Iterable[Group]) -> Iterator[_Batch]:
+        """Submit what is to be heard; return the first before the last, but not before others."""
+        ahead = deque[_Batch]()
+        size = 0
+        for album, tracks, chosen in groups:
             asked = [track for track in tracks if track.id in chosen]
-            wanted = [track for track in asked if self._force or not self._tagger.is_current(track)]
+            wanted = [
+                track for track in asked if self._mode.force or not self._tagger.is_current(track)
+            ]
+            pending: dict[int | None, Pending] = {}
             if wanted or (album and not self._tagger.is_current(album)):
                 if album and self._tagger.is_one(album):
                     wanted = asked
-                heard = self._tagger.hear(tracks, self._fail)
-                for update in self._tagger.updates(album, wanted, heard):
-                    self._apply(update)
-            if not self._pretend:
-                for track in asked:
-                    if track not in wanted and self._is_unwritten(track):
-                        self._write_tags(self._tagger.stored(track))
-        counts = (f"{self._counts[outcome]} {outcome}" for outcome in OUTCOMES)
-        self._log.info("{}", ", ".join(counts))
-        if self._counts["failed"]:
-            raise UserError("some tracks could not be classified or written")
+                pending = self._tagger.submit(tracks)
+            ahead.append(_Batch(album, tracks, asked, wanted, pending))
+            size += len(tracks)
+            while size > _AHEAD:
+                size -= len(ahead[0].tracks)
+                yield ahead.popleft()
+        yield from ahead
+
+    def _decide(self, batch: _Batch) -> None:
+        heard = self._tagger.collect(batch.tracks, batch.pending, self._fail)
+        for update in self._tagger.updates(batch.album, batch.wanted, heard):
+            self._apply(update)
+        for track in batch.asked:
+            if track not in batch.wanted and self._is_unwritten(track):
+                self._write_tags(self._tagger.stored(track))
+            self._bar.advance()
 
     def _apply(self, update: Update) -> None:
         outcome = update.outcome
-        if self._pretend:
+        if self._mode.pretend:
             new = update.model.copy()
             new.update(update.values)
             fields.show_changes(update.model, new)
         else:
-            self._log.info("{}", update)
+            if not (self._watched or self._mode.quiet):
+                self._log.info("{}", update)
             self._tagger.store(update)
         if isinstance(update.model, Album):
             return
-        if self._write and not self._pretend:
+        if self._mode.write and not self._mode.pretend:
             if not self._write_tags(update):
                 return
-        elif not self._pretend:
+        elif not self._mode.pretend:
             self._tagger.settle(update)
         self._counts[outcome] += 1
 
     def _is_unwritten(self, track: Item) -> bool:
         """Tell whether the tags of a track are to be written that has a prediction."""
-        return self._rewrite or (self._write and not is_synced(track))
+        if self._mode.pretend:
+            return False
+        return self._mode.rewrite or (self._mode.write and not is_synced(track))
 
     def _write_tags(self, update: Update) -> bool:
         try:
@@ -95,4 +144,5 @@ class Retag:
 
     def _fail(self, message: str) -> None:
         self._counts["failed"] += 1
-        self._log.error("{}", message)
+        with self._bar.hidden():
+            self._log.error("{}", message)

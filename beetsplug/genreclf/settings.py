@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -29,6 +30,8 @@ DEFAULTS: dict[str, Any] = {
     "windows": 10,
     "vote": "majority",
     "knn": False,
+    "threads": None,
+    "timeout": 60,
 }
 
 
@@ -45,6 +48,8 @@ class Settings:
     windows: int
     vote: Vote
     knn: bool
+    threads: int
+    timeout: float
 
     @classmethod
     def read(cls, config: Any) -> Settings:
@@ -55,9 +60,9 @@ class Settings:
         threshold = config["min_confidence"].get()
         if threshold is not None and not (_is_number(threshold) and 0 <= threshold <= 1):
             raise _error(config["min_confidence"], "a number from 0 to 1", threshold)
-        windows = config["windows"].get()
-        if not (isinstance(windows, int) and _is_number(windows) and windows >= 1):
-            raise _error(config["windows"], "a whole number from 1", windows)
+        timeout = config["timeout"].get()
+        if not (_is_number(timeout) and timeout > 0):
+            raise _error(config["timeout"], "a number of seconds", timeout)
         if config["write"].get() not in ("auto", True, False):
             raise _error(config["write"], "auto, yes or no", config["write"].get())
         return cls(
@@ -67,9 +72,11 @@ class Settings:
             compilations=config["compilations"].get(bool),
             spelling=Spelling(config["title_case"].get(bool), _names(config["names"])),
             ignore=_genres(config["ignore"]),
-            windows=windows,
+            windows=_count(config["windows"]),
             vote=config["vote"].as_choice(("majority", "mean")),
             knn=config["knn"].get(bool),
+            threads=processors() if config["threads"].get() is None else _count(config["threads"]),
+            timeout=timeout,
         )
 
     def load_classifier(self) -> Classifier:
@@ -110,6 +117,20 @@ def _genres(view: Any) -> tuple[str, ...]:
     if view.get() is None:
         return ()
     return tuple(map(str.lower, view.as_str_seq(split=False)))
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _count(view: Any) -> int:
+    value = view.get()
+    if not (isinstance(value, int) and _is_number(value) and value >= 1):
+        raise _error(view, "a whole number from 1", value)
+    return value
 
 
 def _is_number(value: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from beetsplug.genreclf.tags import NAMES, TagFile
 if TYPE_CHECKING:
     from beetsplug.genreclf.settings import Settings
     from genremodel import Classifier, Prediction
+    from genremodel.pool import Pending, Pool
 
 Report = Callable[[str], None]
 
@@ -65,14 +66,20 @@ class Update:
 class Tagger:
     """Hears tracks, decides what changes, and changes it.
 
-    command: what the journal calls the run.
+    pool: analyses files for the classifier. command: what the journal calls the run.
     """
 
     def __init__(
-        self, classifier: Classifier, settings: Settings, journal: Journal, command: str
+        self,
+        classifier: Classifier,
+        pool: Pool,
+        settings: Settings,
+        journal: Journal,
+        command: str,
     ) -> None:
         self.classifier = classifier
         self.settings = settings
+        self.pool = pool
         self._journal = journal
         self._command = command
         self._begun: int | None = None
@@ -94,14 +101,26 @@ class Tagger:
         model_id = fields.own_values(model).get(fields.MODEL)
         return model_id == self.classifier.model or bool(model_id and self.classifier.fallback)
 
-    def hear(self, tracks: Iterable[Item], report: Report) -> dict[int | None, Prediction]:
+    def submit(self, tracks: Iterable[Item]) -> dict[int | None, Pending]:
+        """Begin to hear tracks; return what to wait for, by their ids."""
+        return {track.id: self.pool.submit(track.filepath) for track in tracks}
+
+    def hear(self, tracks: Collection[Item], report: Report) -> dict[int | None, Prediction]:
         """Return the verdicts on tracks by their ids. report: takes what fails, path first."""
+        return self.collect(tracks, self.submit(tracks), report)
+
+    def collect(
+        self, tracks: Iterable[Item], pending: Mapping[int | None, Pending], report: Report
+    ) -> dict[int | None, Prediction]:
+        """Wait for tracks that have been submitted, and return the verdicts on them."""
         from genremodel import AudioError
 
         heard = {}
         for track in tracks:
+            if track.id not in pending:
+                continue
             try:
-                heard[track.id] = self.classifier.classify(track.filepath)
+                heard[track.id] = self.classifier.decide(pending[track.id]())
             except AudioError as exc:
                 report(f"{displayable_path(track.path)}: {exc}")
             except Exception as exc:  # whatever it is, the other tracks are to be heard

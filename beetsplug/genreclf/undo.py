@@ -14,7 +14,7 @@ from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.groups import groups
+from beetsplug.genreclf.groups import Groups
 from beetsplug.genreclf.journal import Change, Journal, unwind
 from beetsplug.genreclf.tagging import Report, is_synced
 from beetsplug.genreclf.tags import TagFile
@@ -45,10 +45,10 @@ def last_run(lib: Library, journal: Journal) -> int:
 
 def undo(
     lib: Library, query: Sequence[str], journal: Journal, run: int | None, log: Logger
-) -> None:
+) -> bool:
     """Take back one run, or all, on the tracks of a query.
 
-    Raises UserError when there is no such run, and at the end when something failed.
+    Returns whether all could be restored. Raises UserError when there is no such run.
     """
     if run is not None and run not in [known.id for known in journal.runs()]:
         raise UserError(f"there is no run {run}; `beet genreclf-undo --list` shows them")
@@ -66,8 +66,7 @@ def undo(
         "{} tracks and {} albums restored, {} failed",
         counts["track"], counts["album"], counts["failed"],
     )  # fmt: skip
-    if counts["failed"]:
-        raise UserError("some tracks could not be restored")
+    return not counts["failed"]
 
 
 class Undo:
@@ -151,7 +150,7 @@ def _uncover(album: Album) -> None:
 
 def _selected(lib: Library, query: Sequence[str]) -> Iterator[Item | Album]:
     """Return the tracks of a query, before them their album if it is selected as a whole."""
-    for album, tracks, chosen in groups(lib, query):
+    for album, tracks, chosen in Groups(lib, query):
         if album and len(chosen) == len(tracks):
             yield album
         yield from (track for track in tracks if track.id in chosen)

@@ -32,7 +32,7 @@ PIXEL = bytes.fromhex(
 def decided(beets: Beets) -> Beets:
     """Return a library that nothing has been done to; every track that sounds will be decided."""
     beets.settings["genreclf"] = {
-        "auto": False, "write": True, "genres": "replace", "min_confidence": 0,
+        "auto": False, "write": True, "genres": "replace", "min_confidence": 0, "threads": 1,
     }  # fmt: skip
     return beets
 

@@ -131,18 +131,12 @@ def _float_wav(path: Path, samples: NDArray[np.float32]) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("offset", "form", "value", "reason"),
-    [(24, "<I", 1, "sampling rate of 1 Hz"), (34, "<H", 64, "s64")],
-)
-def test_odd_wav_headers(offset: int, form: str, value: int, reason: str, tmp_path: Path) -> None:
+def test_a_sampling_rate_of_no_music(tmp_path: Path) -> None:
     path = make(tmp_path / "a.wav")
     content = bytearray(path.read_bytes())
-    struct.pack_into(form, content, offset, value)
-    if form == "<H":
-        struct.pack_into("<H", content, 32, 16)  # bytes of a sample of both channels
+    struct.pack_into("<I", content, 24, 1)
     path.write_bytes(content)
-    with pytest.raises(AudioError, match=reason):
+    with pytest.raises(AudioError, match="sampling rate of 1 Hz"):
         read_windows(path)
 
 

@@ -96,7 +96,7 @@ def test_knn_on_request_and_when_onnxruntime_is_missing(song: Path, tmp_path: Pa
 def test_knn_takes_over_from_a_damaged_network(
     song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from genremodel.analysis import NETWORK, bundled_backbone
+    from genremodel.backbone import NETWORK, bundled_backbone
 
     for file in assets.FOLDER.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())

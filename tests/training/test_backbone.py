@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from genremodel import assets
-from genremodel.analysis import NETWORK
+from genremodel.backbone import NETWORK
 from training import build
 from training.backbone import musicnn
 from training.backbone.checkpoint import read_checkpoint

@@ -1,0 +1,98 @@
+"""From files to analyses: what is known already, or else what is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from genremodel.analysis import Analysis
+from genremodel.audio import AudioError, PathLike, read_windows
+from genremodel.backends import Backend
+from genremodel.cache import Cache, CacheError, FileState
+from genremodel.digest import audio_digest, byte_digest
+
+T = TypeVar("T")
+
+
+class Analyser:
+    """Analyses files in this process.
+
+    windows: how many are heard of each track. cache: where analyses are kept, if anywhere; it is
+    done without once it fails, and then `problem` says why.
+    """
+
+    def __init__(self, backend: Backend, windows: int, cache: Cache | None) -> None:
+        self.problem: str | None = None
+        self._backend = backend
+        self._windows = windows
+        self._cache = cache
+
+    def recall(self, path: PathLike) -> Analysis | None:
+        """Return the analysis of a file that is as it was when it was made, if there is one.
+
+        Raises AudioError when the file could not be analysed then, or cannot be read.
+        """
+        file = _state(path)
+        return _raised(self._attempt(lambda cache: cache.of_file(file)))
+
+    def analyse(self, path: PathLike) -> Analysis:
+        """Return the analysis of a file. Raises AudioError when it cannot be decoded."""
+        if self._cache is None:
+            return self._hear(path)
+        file = _state(path)
+        try:
+            digest = audio_digest(path)
+        except OSError as exc:
+            raise AudioError(exc.strerror or str(exc)) from exc
+        known = _raised(self._attempt(lambda cache: cache.of_audio(digest, file)))
+        if known is not None:
+            return known
+        try:
+            analysis = self._hear(path)
+        except AudioError as exc:
+            if not isinstance(exc.__cause__, OSError):  # which may have gone by tomorrow
+                self._keep(digest, exc)
+            raise
+        self._keep(digest, analysis)
+        return analysis
+
+    def give_up(self, path: PathLike, error: AudioError) -> None:
+        """Remember that the analysis of a file took its process down, or too long."""
+        file = _state(path)
+        digest = self._attempt(lambda cache: cache.digest_of(file)) or byte_digest(path)
+        self._attempt(lambda cache: cache.of_audio(digest, file))
+        self._keep(digest, error)
+
+    def close(self) -> None:
+        """Let go of the cache."""
+        if self._cache:
+            self._cache.close()
+
+    def _hear(self, path: PathLike) -> Analysis:
+        return self._backend.analyse(read_windows(path, self._windows))
+
+    def _keep(self, digest: bytes, result: Analysis | AudioError) -> None:
+        self._attempt(lambda cache: cache.keep(digest, result))
+
+    def _attempt(self, action: Callable[[Cache], T]) -> T | None:
+        if self._cache is None:
+            return None
+        try:
+            return action(self._cache)
+        except CacheError as exc:
+            self.problem = str(exc)
+            self._cache = None
+            return None
+
+
+def _state(path: PathLike) -> FileState:
+    try:
+        return FileState.of(path)
+    except OSError as exc:
+        raise AudioError(exc.strerror or str(exc)) from exc
+
+
+def _raised(known: Analysis | AudioError | None) -> Analysis | None:
+    if isinstance(known, AudioError):
+        raise known
+    return known

@@ -1,0 +1,225 @@
+"""What has been analysed, kept, so that it is never done again."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genremodel.analysis import Analysis
+from genremodel.audio import AudioError, PathLike
+
+_FORM = 1  # of the tables; a cache of another form is begun anew
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (
+    path BLOB PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime INTEGER NOT NULL,
+    digest BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS files_by_digest ON files (digest);
+CREATE TABLE IF NOT EXISTS analyses (
+    digest BLOB NOT NULL,
+    version TEXT NOT NULL,
+    asked INTEGER NOT NULL,
+    windows INTEGER NOT NULL,
+    content BLOB,
+    failure TEXT,
+    PRIMARY KEY (digest, version, asked)
+);
+CREATE TABLE IF NOT EXISTS requests (hits INTEGER NOT NULL, misses INTEGER NOT NULL);
+INSERT INTO requests SELECT 0, 0 WHERE NOT EXISTS (SELECT * FROM requests);
+"""
+
+
+class CacheError(Exception):
+    """The cache cannot be read or written; it can be done without."""
+
+
+@dataclass(frozen=True)
+class FileState:
+    """A file as it is now. mtime: nanoseconds."""
+
+    path: bytes
+    size: int
+    mtime: int
+
+    @classmethod
+    def of(cls, path: PathLike) -> FileState:
+        """Return the state of the file at a path. Raises OSError."""
+        absolute = os.path.abspath(os.fsencode(path))  # noqa: PTH100  # bytes
+        stat = os.stat(absolute)  # noqa: PTH116
+        return cls(absolute, stat.st_size, stat.st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class CacheStatistics:
+    """What a cache holds, and how often it had what was asked for. size: bytes."""
+
+    analyses: int
+    failures: int
+    files: int
+    size: int
+    hits: int
+    misses: int
+
+
+class Cache:
+    """The analyses of one version of a backend, with so many windows asked for, in an SQLite file.
+
+    Several processes may use it at once. Methods raise CacheError, and then nothing is changed.
+    """
+
+    def __init__(self, path: Path, version: str = "", windows: int = 0) -> None:
+        self.path = path
+        self._key = (version, windows)
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+        self._hits = 0
+
+    def of_file(self, file: FileState) -> Analysis | AudioError | None:
+        """Return what is known of a file that is as it was: its analysis, or why it has none."""
+        found = self._find(
+            "SELECT windows, content, failure FROM files JOIN analyses USING (digest) "
+            "WHERE path = ? AND size = ? AND mtime = ? AND version = ? AND asked = ?",
+            (*_row(file), *self._key),
+        )
+        self._hits += found is not None
+        return found
+
+    def of_audio(self, digest: bytes, file: FileState) -> Analysis | AudioError | None:
+        """Return what is known of a recording, and remember that a file holds it."""
+        found = self._find(
+            "SELECT windows, content, failure FROM analyses "
+            "WHERE digest = ? AND version = ? AND asked = ?",
+            (digest, *self._key),
+        )
+        self._write(
+            ("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (*_row(file), digest)),
+            ("UPDATE requests SET hits = hits + ?, misses = misses + ?", (bool(found), not found)),
+        )
+        return found
+
+    def digest_of(self, file: FileState) -> bytes | None:
+        """Return the digest of the recording in a file that is as it was, if it is known."""
+        rows = self._read(
+            "SELECT digest FROM files WHERE path = ? AND size = ? AND mtime = ?", _row(file)
+        )
+        return rows[0][0] if rows else None
+
+    def keep(self, digest: bytes, result: Analysis | AudioError) -> None:
+        """Keep an analysis of a recording, or why it has none."""
+        values: tuple[int, bytes | None, str | None]
+        if isinstance(result, AudioError):
+            values = 0, None, str(result)
+        else:
+            values = len(result.starts), result.to_bytes(), None
+        sql = "INSERT OR REPLACE INTO analyses VALUES (?, ?, ?, ?, ?, ?)"
+        self._write((sql, (digest, *self._key, *values)))
+
+    def statistics(self) -> CacheStatistics:
+        """Return what the cache holds, of all versions."""
+        (row,) = self._read(
+            "SELECT (SELECT COUNT(*) FROM analyses WHERE failure IS NULL), "
+            "(SELECT COUNT(*) FROM analyses WHERE failure IS NOT NULL), "
+            "(SELECT COUNT(*) FROM files), "
+            "(SELECT page_count * page_size FROM pragma_page_count, pragma_page_size), "
+            "hits, misses FROM requests"
+        )
+        return CacheStatistics(*row)
+
+    def prune(self) -> int:
+        """Forget files that are gone, and recordings that no file holds; return how many of those.
+
+        Analyses of another version than this cache's are forgotten as well.
+        """
+        files = self._read("SELECT path FROM files")
+        gone = [path for path in files if not os.path.exists(path[0])]  # noqa: PTH110  # bytes
+        before = self.statistics()
+        self._write(
+            *(("DELETE FROM files WHERE path = ?", path) for path in gone),
+            (
+                "DELETE FROM analyses WHERE version != ? OR digest NOT IN "
+                "(SELECT digest FROM files)",
+                self._key[:1],
+            ),
+        )
+        self._compact()
+        after = self.statistics()
+        return before.analyses + before.failures - after.analyses - after.failures
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._write(
+            ("DELETE FROM files", ()),
+            ("DELETE FROM analyses", ()),
+            ("UPDATE requests SET hits = 0, misses = 0", ()),
+        )
+        self._compact()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._connection:
+            with suppress(CacheError):
+                self._write(("UPDATE requests SET hits = hits + ?", (self._hits,)))
+            self._hits = 0
+            self._connection.close()
+            self._connection = None
+
+    def _find(self, sql: str, values: tuple[object, ...]) -> Analysis | AudioError | None:
+        for windows, content, failure in self._read(sql, values):
+            if failure is not None:
+                return AudioError(failure)
+            try:
+                return Analysis.from_bytes(content, windows)
+            except (TypeError, ValueError) as exc:
+                raise CacheError(f"{self.path}: {exc}") from exc
+        return None
+
+    def _read(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
+        try:
+            with self._lock:
+                return self._connected().execute(sql, values).fetchall()
+        except (sqlite3.Error, OSError) as exc:
+            raise CacheError(f"{self.path}: {exc}") from exc
+
+    def _write(self, *statements: tuple[str, tuple[object, ...]]) -> None:
+        try:
+            with self._lock, self._connected() as connection:
+                for sql, values in statements:
+                    connection.execute(sql, values)
+        except (sqlite3.Error, OSError) as exc:
+            raise CacheError(f"{self.path}: {exc}") from exc
+
+    def _compact(self) -> None:
+        try:
+            with self._lock:
+                self._connected().execute("VACUUM")
+        except sqlite3.Error as exc:
+            raise CacheError(f"{self.path}: {exc}") from exc
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(self.path, timeout=60, check_same_thread=False)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+                (form,) = connection.execute("PRAGMA user_version").fetchone()
+                if form != _FORM:
+                    for table in ("files", "analyses", "requests"):
+                        connection.execute(f"DROP TABLE IF EXISTS {table}")
+                    connection.execute(f"PRAGMA user_version = {_FORM}")
+                connection.executescript(_SCHEMA)
+            except sqlite3.Error:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+
+def _row(file: FileState) -> tuple[bytes, int, int]:
+    return file.path, file.size, file.mtime

@@ -1,0 +1,158 @@
+"""Many files at once, each analysed in a process that may crash or hang without harm.
+
+Native decoders meet files that nobody foresaw. Pebble runs every file as a task of its own: one
+that kills its worker, or takes too long, fails alone.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import TimeoutError as LateError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from genremodel.analyser import Analyser
+from genremodel.analysis import Analysis
+from genremodel.audio import AudioError, PathLike
+from genremodel.backends import Backend, Cnn, Knn
+from genremodel.cache import Cache
+
+# Waits for an analysis and returns it; raises AudioError where there is none.
+Pending: TypeAlias = Callable[[], Analysis]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How files are analysed, in every process alike. cache: its file, or None for none."""
+
+    knn: bool
+    windows: int
+    cache: Path | None
+
+    def analyser(self, backend: Backend) -> Analyser:
+        """Return an analyser for this process."""
+        cache = Cache(self.cache, backend.version, self.windows) if self.cache else None
+        return Analyser(backend, self.windows, cache)
+
+
+class Pool:
+    """Analyses files side by side. Worker processes are started when the first is needed.
+
+    analyser: of this process, which knows the cache. timeout: seconds a file may take.
+    """
+
+    def __init__(self, setup: Setup, analyser: Analyser, workers: int, timeout: float) -> None:
+        self._analyser = analyser
+        self._timeout = timeout
+        self._waited_for = 0
+        self._processes = ProcessPool(
+            max_workers=workers,
+            initializer=_start,
+            initargs=[setup],
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    @property
+    def problem(self) -> str | None:
+        """Why the cache is not used, if it is not."""
+        return self._analyser.problem
+
+    def submit(self, path: PathLike) -> Pending:
+        """Begin with a file, and return what waits for its analysis."""
+        try:
+            known = self._analyser.recall(path)
+        except AudioError as exc:
+            return partial(_fail, exc)
+        if known is not None:
+            return lambda: known
+        with _interrupts_blocked():
+            future = self._processes.schedule(_analyse, args=[path], timeout=self._timeout)
+        self._waited_for += 1
+        return partial(self._wait, path, future)
+
+    def close(self) -> None:
+        """Stop the workers, at once if something is still being analysed; let go of the cache."""
+        if self._waited_for:
+            self._processes.stop()  # type: ignore[no-untyped-call]
+        else:
+            self._processes.close()  # type: ignore[no-untyped-call]
+        self._processes.join()
+        self._analyser.close()
+
+    def _wait(self, path: PathLike, future: ProcessFuture[tuple[Analysis, str | None]]) -> Analysis:
+        try:
+            analysis, problem = future.result()
+        except LateError:
+            error = AudioError(f"not analysed within {self._timeout:g} s")
+        except ProcessExpired as exc:
+            if exc.exitcode in _KILLED:
+                raise AudioError("the process that analysed it was killed") from exc
+            error = AudioError(f"the decoder crashed ({_death(exc.exitcode)})")
+        else:
+            self._analyser.problem = self._analyser.problem or problem
+            return analysis
+        finally:
+            self._waited_for -= future.done()
+        self._analyser.give_up(path, error)
+        raise error
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Let a pool start threads, and these workers, that Ctrl-C does not reach: it is for us.
+
+    Threads and processes take over the signals that are blocked where they are started.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+# Not by what they were doing: the file may be tried again.
+_KILLED = {-getattr(signal, name, 0) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")}
+
+
+def _death(exitcode: int) -> str:
+    try:
+        return signal.Signals(-exitcode).name
+    except ValueError:
+        return f"exit status {exitcode}"
+
+
+def _fail(error: AudioError) -> Analysis:
+    raise error
+
+
+# In a worker: how files are analysed here, and what analyses them, made for the first.
+_setup: Setup
+_analyser: Analyser | None = None
+
+
+def _start(setup: Setup) -> None:
+    global _setup
+    _setup = setup
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where they could not be blocked
+    # What libraries print as they crash would land in the middle of somebody's question.
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+
+
+def _analyse(path: PathLike) -> tuple[Analysis, str | None]:
+    global _analyser
+    if _analyser is None:
+        _analyser = _setup.analyser(Knn() if _setup.knn else Cnn())
+    return _analyser.analyse(path), _analyser.problem
