@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
@@ -19,6 +20,9 @@ from genremodel.audio import AudioError
 from genremodel.classifier import Classifier
 from genremodel.constants import DEFAULT_WINDOWS
 from genremodel.decision import VOTES, Prediction
+from genremodel.pool import Pending, Pool, processors
+
+_AHEAD = 32  # files that are being analysed while one is waited for
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,28 +35,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if classifier.fallback:
         print(f"using the KNN fallback: {classifier.fallback}", file=sys.stderr)
-    results = _classify(classifier, options.files)
-    return _print_json(results) if options.json else _print_table(results, len(options.files))
+    pool = classifier.pool(workers=min(options.threads, len(options.files)))
+    try:
+        results = _classify(classifier, pool, options.files)
+        return _print_json(results) if options.json else _print_table(results, len(options.files))
+    except BrokenPipeError:  # of whoever has read enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    finally:
+        pool.close()
 
 
 def _classify(
-    classifier: Classifier, paths: Sequence[str]
+    classifier: Classifier, pool: Pool, paths: Sequence[str]
 ) -> Iterator[tuple[str, Prediction | AudioError]]:
+    """Classify files in their order, some ahead of the one whose turn it is."""
+    ahead = deque[tuple[str, Pending]]()
     for path in paths:
-        try:
-            yield path, classifier.classify(path)
-        except AudioError as exc:
-            yield path, exc
+        ahead.append((path, pool.submit(path)))
+        if len(ahead) > _AHEAD:
+            yield _verdict(classifier, *ahead.popleft())
+    while ahead:
+        yield _verdict(classifier, *ahead.popleft())
+
+
+def _verdict(
+    classifier: Classifier, path: str, pending: Pending
+) -> tuple[str, Prediction | AudioError]:
+    try:
+        return path, classifier.decide(pending())
+    except AudioError as exc:
+        return path, exc
 
 
 def _print_json(results: Iterator[tuple[str, Prediction | AudioError]]) -> int:
     failed = False
-    for path, result in results:
-        if isinstance(result, AudioError):
-            failed = True
-            print(json.dumps({"path": path, "error": str(result)}), flush=True)
-        else:
-            print(json.dumps({"path": path, **asdict(result)}), flush=True)
+    try:
+        for path, result in results:
+            if isinstance(result, AudioError):
+                failed = True
+                print(json.dumps({"path": path, "error": str(result)}), flush=True)
+            else:
+                print(json.dumps({"path": path, **asdict(result)}), flush=True)
+    except KeyboardInterrupt:
+        return 130
     return int(failed)
 
 
@@ -60,18 +86,23 @@ def _print_table(results: Iterator[tuple[str, Prediction | AudioError]], total: 
     table = Table("file", "genre", "confidence", "votes", "model")
     failures: list[tuple[str, AudioError]] = []
     progress = Console(stderr=True)
-    for path, result in track(results, "listening", total, console=progress, transient=True):
-        if isinstance(result, AudioError):
-            failures.append((path, result))
-            continue
-        genre = Text(result.genre) if result.genre else Text(f"({result.reason})", style="dim")
-        confidence = "" if result.confidence is None else f"{result.confidence:.3f}"
-        votes = ", ".join(f"{genre} {count}" for genre, count in result.votes.items())
-        table.add_row(Text(_displayable(path)), genre, confidence, votes, result.model)
-    if table.row_count:
-        Console().print(table)
-    for path, error in failures:
-        print(f"{_displayable(path)}: {error}", file=sys.stderr)
+    try:
+        for path, result in track(results, "listening", total, console=progress, transient=True):
+            if isinstance(result, AudioError):
+                failures.append((path, result))
+                continue
+            genre = Text(result.genre) if result.genre else Text(f"({result.reason})", style="dim")
+            confidence = "" if result.confidence is None else f"{result.confidence:.3f}"
+            votes = ", ".join(f"{genre} {count}" for genre, count in result.votes.items())
+            table.add_row(Text(_displayable(path)), genre, confidence, votes, result.model)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    finally:  # what is finished is shown in any case
+        if table.row_count:
+            Console().print(table)
+        for path, error in failures:
+            print(f"{_displayable(path)}: {error}", file=sys.stderr)
     return int(bool(failures))
 
 
@@ -92,6 +123,13 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_WINDOWS,
         metavar="N",
         help="3-second windows heard of each track (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=_positive,
+        default=processors(),
+        metavar="N",
+        help="files analysed at once (default: %(default)s)",
     )
     parser.add_argument("--vote", choices=VOTES, default=VOTES[0], help="default: %(default)s")
     return parser

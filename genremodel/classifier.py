@@ -101,7 +101,11 @@ class Classifier:
         )
 
     def pool(
-        self, *, workers: int, timeout: float = DEFAULT_TIMEOUT, cache: Path | None = None
+        self,
+        *,
+        workers: int | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        cache: Path | None = None,
     ) -> Pool:
         """Return what analyses many files for this classifier, in processes of their own.
 

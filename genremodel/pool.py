@@ -43,18 +43,28 @@ class Setup:
         return Analyser(backend, self.windows, cache)
 
 
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class Pool:
     """Analyses files side by side. Worker processes are started when the first is needed.
 
-    analyser: of this process, which knows the cache. timeout: seconds a file may take.
+    analyser: of this process, which knows the cache. workers: by default one for each processor.
+    timeout: seconds a file may take.
     """
 
-    def __init__(self, setup: Setup, analyser: Analyser, workers: int, timeout: float) -> None:
+    def __init__(
+        self, setup: Setup, analyser: Analyser, workers: int | None, timeout: float
+    ) -> None:
         self._analyser = analyser
         self._timeout = timeout
         self._waited_for = 0
         self._processes = ProcessPool(
-            max_workers=workers,
+            max_workers=workers or processors(),
             initializer=_start,
             initargs=[setup],
             context=multiprocessing.get_context("spawn"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -48,7 +47,7 @@ class Settings:
     windows: int
     vote: Vote
     knn: bool
-    threads: int
+    threads: int | None
     timeout: float
 
     @classmethod
@@ -75,7 +74,7 @@ class Settings:
             windows=_count(config["windows"]),
             vote=config["vote"].as_choice(("majority", "mean")),
             knn=config["knn"].get(bool),
-            threads=processors() if config["threads"].get() is None else _count(config["threads"]),
+            threads=None if config["threads"].get() is None else _count(config["threads"]),
             timeout=timeout,
         )
 
@@ -117,13 +116,6 @@ def _genres(view: Any) -> tuple[str, ...]:
     if view.get() is None:
         return ()
     return tuple(map(str.lower, view.as_str_seq(split=False)))
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _count(view: Any) -> int:

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -28,6 +32,7 @@ class TagFile:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._media = MediaFile(str(path))
         self._version: tuple[int, ...] | None = None  # of the ID3v2 tag that there is
         tags = self._media.mgfile.tags
@@ -59,21 +64,27 @@ class TagFile:
                     self._add(name, self._style(name), tags[name])
 
     def save(self, *, id3v23: bool) -> None:
-        """Save the file.
+        """Save the file: a copy of it, which then takes its place.
 
+        What fails on the way, a full disk or the end of the process, leaves the old file whole.
         id3v23: the version of ID3 tags that are new, or of a version that cannot be written.
         """
-        media, tags = self._media, self._media.mgfile.tags
+        with _replacing(self._path) as copy:
+            self._save(str(copy), id3v23)
+
+    def _save(self, path: str, id3v23: bool) -> None:
+        file, tags = self._media.mgfile, self._media.mgfile.tags
         if not tags and isinstance(tags, ID3):
-            media.delete()  # rather than an empty tag
+            mutagen_call("delete", path, file.delete, path)  # rather than an empty tag
         elif isinstance(tags, ID3):
             if self._version not in ((2, 3), (2, 4)):
                 self._version = (2, 3) if id3v23 else (2, 4)
                 if id3v23:
                     tags.update_to_v23()
-            media.save(v2_version=self._version[1], v23_sep=None)
+            version = self._version[1]
+            mutagen_call("save", path, file.save, path, v2_version=version, v23_sep=None)
         else:
-            media.save()
+            mutagen_call("save", path, file.save, path)
 
     def _style(self, name: str) -> StorageStyle:
         return next(vars(MediaFile)[name].styles(self._media.mgfile))
@@ -117,6 +128,33 @@ class TagFile:
             tags[key] = [MP4FreeForm(part.encode()) for part in text]
         else:
             tags[key] = text
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Give a copy of a file, in its folder, that takes its place unless something is raised.
+
+    Mode, owner and extended attributes stay. Of a symbolic link, the file that it names is
+    replaced; hard links keep the old file.
+    """
+    target = Path(os.path.realpath(path))
+    # Always the same, so that what a killed process leaves is used and not added to.
+    copy = target.with_name(
+        f".genreclf-{blake2b(os.fsencode(target.name), digest_size=8).hexdigest()}"
+    )
+    try:
+        shutil.copyfile(target, copy)
+        shutil.copystat(target, copy)
+        if hasattr(os, "chown"):
+            with suppress(PermissionError):
+                os.chown(copy, target.stat().st_uid, target.stat().st_gid)
+        yield copy
+        with copy.open("rb+") as written:
+            os.fsync(written.fileno())
+        copy.replace(target)
+    except BaseException:
+        copy.unlink(missing_ok=True)
+        raise
 
 
 def _text(value: object) -> str:
