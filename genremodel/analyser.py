@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -87,9 +88,12 @@ class Analyser:
 
 def _state(path: PathLike) -> FileState:
     try:
-        return FileState.of(path)
+        state = FileState.of(path)
     except OSError as exc:
         raise AudioError(exc.strerror or str(exc)) from exc
+    if not os.path.isfile(state.path):  # noqa: PTH113  # bytes
+        raise AudioError("not a file")  # a pipe would be waited for
+    return state
 
 
 def _raised(known: Analysis | AudioError | None) -> Analysis | None:

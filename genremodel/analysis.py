@@ -23,7 +23,7 @@ class Analysis:
     def to_bytes(self) -> bytes:
         """Return it as bytes, without a header: what made it is known to who keeps it."""
         return (
-            self.starts.astype("<f4").tobytes()
+            self.starts.astype("<f8").tobytes()
             + self.audible.tobytes()
             + self.outputs.astype("<f2").tobytes()
         )
@@ -31,9 +31,9 @@ class Analysis:
     @classmethod
     def from_bytes(cls, content: bytes, windows: int) -> Analysis:
         """Return what `to_bytes` was called on. Raises ValueError when it is not that."""
-        starts, audible = 4 * windows, windows
+        starts, audible = 8 * windows, windows
         return cls(
-            np.frombuffer(content[:starts], "<f4").astype(np.float64),
+            np.frombuffer(content[:starts], "<f8"),
             np.frombuffer(content[starts : starts + audible], np.bool_),
             np.frombuffer(content[starts + audible :], "<f2").reshape(windows, -1),
         )

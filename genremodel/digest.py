@@ -17,6 +17,8 @@ _PACKETS = 48
 # Nearer to the end than that nothing is taken but from the beginning: guessed lengths vary, and
 # FFmpeg takes tags at the end of an MP3 for packets.
 _MARGIN = 10  # s
+# Containers whose length is guessed from the size of the file, tags and all.
+_INCONSTANT_LENGTH = {*GUESSED_LENGTH, "asf", "dsf"}
 _SIZE = 16  # bytes
 _SAMPLE = 1 << 16  # bytes of a file that is no audio
 
@@ -41,7 +43,7 @@ def _packet_digest(path: PathLike) -> bytes:
         length = 0.0
         if stream.duration is not None and stream.time_base is not None:
             length = float(stream.duration * stream.time_base)
-            if container.format.name not in GUESSED_LENGTH:
+            if container.format.name not in _INCONSTANT_LENGTH:
                 facts.append(stream.duration)
         digest = blake2b(repr(facts).encode(), digest_size=_SIZE)
         for place in _PLACES:

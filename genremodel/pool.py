@@ -11,11 +11,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as LateError
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
@@ -27,6 +28,13 @@ from genremodel.cache import Cache
 
 # Waits for an analysis and returns it; raises AudioError where there is none.
 Pending: TypeAlias = Callable[[], Analysis]
+
+
+class Task(NamedTuple):
+    """An analysis that is being made, and by whom."""
+
+    processes: ProcessPool
+    future: ProcessFuture[tuple[Analysis, str | None]]
 
 
 @dataclass(frozen=True)
@@ -60,15 +68,12 @@ class Pool:
     def __init__(
         self, setup: Setup, analyser: Analyser, workers: int | None, timeout: float
     ) -> None:
+        self._setup = setup
         self._analyser = analyser
+        self._workers = workers or processors()
         self._timeout = timeout
         self._waited_for = 0
-        self._processes = ProcessPool(
-            max_workers=workers or processors(),
-            initializer=_start,
-            initargs=[setup],
-            context=multiprocessing.get_context("spawn"),
-        )
+        self._processes = self._started()
 
     @property
     def problem(self) -> str | None:
@@ -83,10 +88,8 @@ class Pool:
             return partial(_fail, exc)
         if known is not None:
             return lambda: known
-        with _interrupts_blocked():
-            future = self._processes.schedule(_analyse, args=[path], timeout=self._timeout)
         self._waited_for += 1
-        return partial(self._wait, path, future)
+        return partial(self._wait, path, self._schedule(path))
 
     def close(self) -> None:
         """Stop the workers, at once if something is still being analysed; let go of the cache."""
@@ -97,22 +100,47 @@ class Pool:
         self._processes.join()
         self._analyser.close()
 
-    def _wait(self, path: PathLike, future: ProcessFuture[tuple[Analysis, str | None]]) -> Analysis:
+    def _started(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=self._workers,
+            initializer=_start,
+            initargs=[self._setup],
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    def _schedule(self, path: PathLike) -> Task:
+        with _interrupts_blocked():
+            future = self._processes.schedule(_analyse, args=[path], timeout=self._timeout)
+        return Task(self._processes, future)
+
+    def _wait(self, path: PathLike, task: Task) -> Analysis:
         try:
-            analysis, problem = future.result()
+            analysis, problem = self._result(path, task)
         except LateError:
             error = AudioError(f"not analysed within {self._timeout:g} s")
         except ProcessExpired as exc:
             if exc.exitcode in _KILLED:
                 raise AudioError("the process that analysed it was killed") from exc
             error = AudioError(f"the decoder crashed ({_death(exc.exitcode)})")
+        except BrokenProcessPool as exc:
+            raise AudioError("the processes that analyse files do not start") from exc
         else:
             self._analyser.problem = self._analyser.problem or problem
             return analysis
         finally:
-            self._waited_for -= future.done()
+            self._waited_for -= task.future.done()
         self._analyser.give_up(path, error)
         raise error
+
+    def _result(self, path: PathLike, task: Task) -> tuple[Analysis, str | None]:
+        """Wait for a task, and again where all workers died before they began with it."""
+        try:
+            return task.future.result()
+        except BrokenProcessPool:
+            if self._processes is task.processes:
+                self._processes.stop()  # type: ignore[no-untyped-call]
+                self._processes = self._started()
+            return self._schedule(path).future.result()
 
 
 @contextmanager

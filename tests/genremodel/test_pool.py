@@ -1,0 +1,120 @@
+"""Workers that are killed, that hang, and files that bring them down."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from genremodel import AudioError, Classifier
+from genremodel.pool import Pool
+from tests.sounds import make
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return Classifier()
+
+
+@pytest.fixture
+def pool(classifier: Classifier, tmp_path: Path) -> Iterator[Pool]:
+    pool = classifier.pool(workers=1, cache=tmp_path / "cache.db")
+    yield pool
+    pool.close()
+
+
+def long_track(path: Path) -> Path:
+    """Write an MP3 of an hour, without a header that would make seeking quick."""
+    content = make(path, seconds=20).read_bytes()
+    first = content.find(b"\xff\xfb", content.find(b"Info"))
+    path.write_bytes(content[first:] * 180)
+    return path
+
+
+def hit_the_worker(signal_: signal.Signals) -> None:
+    """Send a signal to the worker as soon as there is one, and it has had time to begin."""
+    time.sleep(0.1)
+    while not (workers := multiprocessing.active_children()):
+        time.sleep(0.01)
+    assert workers[0].pid is not None
+    os.kill(workers[0].pid, signal_)
+
+
+def test_a_crash_costs_one_file_and_is_remembered(
+    pool: Pool, classifier: Classifier, tmp_path: Path
+) -> None:
+    bad, good = long_track(tmp_path / "bad.mp3"), make(tmp_path / "good.wav", seed=1)
+    pool.submit(good)()  # there is a worker, and it works
+    good.write_bytes(make(tmp_path / "other.wav", seed=2).read_bytes())
+    first, second = pool.submit(bad), pool.submit(good)
+    hit_the_worker(signal.SIGSEGV)
+    with pytest.raises(AudioError, match="the decoder crashed \\(SIGSEGV\\)"):
+        first()
+    assert len(second().starts) == 3
+    again = classifier.pool(workers=1, cache=tmp_path / "cache.db")
+    with pytest.raises(AudioError, match="the decoder crashed"):
+        again.submit(bad)()
+    again.close()
+
+
+def test_a_worker_that_somebody_killed(pool: Pool, tmp_path: Path) -> None:
+    bad, good = long_track(tmp_path / "bad.mp3"), make(tmp_path / "good.wav", seed=1)
+    pool.submit(good)()
+    first = pool.submit(bad)
+    hit_the_worker(signal.SIGKILL)
+    with pytest.raises(AudioError, match="was killed"):
+        first()
+    assert len(pool.submit(bad)().starts) == 10, "it is not the file's fault"
+
+
+def test_workers_that_die_before_they_begin(pool: Pool, tmp_path: Path) -> None:
+    pending = [pool.submit(make(tmp_path / f"{seed}.wav", seed=seed)) for seed in range(3)]
+    hit_the_worker(signal.SIGKILL)  # while it imports what it needs
+    assert [len(wait().starts) for wait in pending] == [3, 3, 3]
+
+
+def test_a_file_that_takes_too_long(classifier: Classifier, tmp_path: Path) -> None:
+    path = make(tmp_path / "a.wav")
+    pool = classifier.pool(workers=1, timeout=0.01, cache=tmp_path / "cache.db")
+    with pytest.raises(AudioError, match=r"not analysed within 0\.01 s"):
+        pool.submit(path)()
+    with pytest.raises(AudioError, match="not analysed within"):
+        pool.submit(path)()
+    pool.close()
+
+
+def test_what_is_missing_or_unreadable_is_not_remembered(pool: Pool, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    with pytest.raises(AudioError, match="No such file"):
+        pool.submit(path)()
+    make(path)
+    assert len(pool.submit(path)().starts) == 3
+
+
+def test_a_cache_that_cannot_be_used_is_done_without(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    (tmp_path / "cache.db").write_bytes(b"garbage" * 1000)
+    pool = classifier.pool(workers=1, cache=tmp_path / "cache.db")
+    assert len(pool.submit(make(tmp_path / "a.wav"))().starts) == 3
+    assert pool.problem
+    assert "not a database" in pool.problem
+    pool.close()
+
+
+def test_closing_is_quick_whatever_is_going_on(classifier: Classifier, tmp_path: Path) -> None:
+    path = make(tmp_path / "a.flac", seconds=60)
+    pool = classifier.pool(workers=1)
+    for _ in range(50):
+        pool.submit(path)
+    start = time.monotonic()
+    pool.close()
+    assert time.monotonic() - start < 5
