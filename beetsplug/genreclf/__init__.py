@@ -57,7 +57,6 @@ class GenreClfPlugin(BeetsPlugin):
         mend_update()
         mend_album_store()
         self._journal: Journal | None = None
-        self._failure: str | None = None
         # Of the import in progress: its tagger, the updates whose tags are written once the files
         # have been placed, by the ids of their tracks, and what is said when it has ended.
         self._tagger: Tagger | None = None
@@ -69,7 +68,6 @@ class GenreClfPlugin(BeetsPlugin):
             self.register_listener("import_task_files", self.files_placed)
             self.register_listener("import", self.import_ended)
         self.register_listener("write", self.item_written)
-        self.register_listener("pluginload", self.plugins_loaded)
 
     def commands(self) -> list[ui.Subcommand]:
         """Return `beet genreclf` and its companions."""
@@ -93,7 +91,7 @@ class GenreClfPlugin(BeetsPlugin):
         )
         with _told(), self._hearing(lib, "genreclf", cached=options.cache) as tagger:
             if Retag(tagger, self._log, mode).run(lib, query):
-                self._failure = "some tracks could not be classified or written"
+                self._fail("some tracks could not be classified or written")
 
     def undo(self, lib: Library, options: cli.UndoOptions, query: list[str]) -> None:
         """Take back what the plugin changed on the tracks of a query."""
@@ -108,7 +106,7 @@ class GenreClfPlugin(BeetsPlugin):
             else:
                 run = undo.last_run(lib, journal) if options.last else options.run
                 if not undo.undo(lib, query, journal, run, self._log):
-                    self._failure = "some tracks could not be restored"
+                    self._fail("some tracks could not be restored")
 
     def explain(self, lib: Library, options: cli.ExplainOptions, query: list[str]) -> None:
         """Show why the tracks of a query have their predicted genre."""
@@ -116,7 +114,7 @@ class GenreClfPlugin(BeetsPlugin):
 
         with _told(), self._hearing(lib, "genreclf-explain") as tagger:
             if not explain(lib, query, tagger, self._log, as_json=options.json, plot=options.plot):
-                self._failure = "some tracks could not be explained"
+                self._fail("some tracks could not be explained")
 
     def cache(self, lib: Library, options: cli.CacheOptions, query: list[str]) -> None:
         """Show, prune or clear the cache of analyses."""
@@ -212,14 +210,14 @@ class GenreClfPlugin(BeetsPlugin):
             except (UnreadableFileError, OSError):
                 pass  # it cannot be written either, and beets says so
 
-    def plugins_loaded(self) -> None:
-        """Be the last to hear that the command line ends."""
-        self.register_listener("cli_exit", self.command_ended)
+    def _fail(self, message: str) -> None:
+        """Let the exit status tell what failed, when every other plugin is done."""
 
-    def command_ended(self, lib: Library) -> None:
-        """Let the exit status tell what failed, now that every other plugin is done."""
-        if self._failure:
-            raise UserError(self._failure)
+        def command_ended(lib: Library) -> None:
+            raise UserError(message)
+
+        # Only now: plugins such as smartplaylist begin to listen when something changes.
+        self.register_listener("cli_exit", command_ended)
 
     @contextmanager
     def _hearing(self, lib: Library, command: str, *, cached: bool = True) -> Iterator[Tagger]:

@@ -1,0 +1,270 @@
+"""Stories of things that go wrong in a long run: it goes on, says so, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from mediafile import MediaFile
+
+from tests.conftest import Beets
+from tests.faults import HOPELESS, TRUNCATED
+from tests.sounds import make
+from tests.tags import audio_bytes, every_tag, our_tags
+
+# Root reads everything, unless it gives that up.
+DROPPED = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals, links")
+
+
+@pytest.fixture
+def collection(beets: Beets) -> Beets:
+    """Return a library of three albums that nothing has been heard of."""
+    beets.settings["genreclf"] |= {"auto": False, "genres": "replace", "min_confidence": 0}
+    add_albums(beets, range(9))
+    beets.import_music()
+    return beets
+
+
+def add_albums(beets: Beets, numbers: range) -> None:
+    """Add albums of three tracks."""
+    for number in numbers:
+        path = beets.add(f"{number // 3}/{number:02}.flac", seconds=8, seed=number)
+        media = MediaFile(path)
+        media.album = media.albumartist = f"Album {number // 3}"
+        media.save()
+
+
+def paths(beets: Beets) -> list[Path]:
+    return [Path(line) for line in beets("ls", "-f", "$path", "title+").splitlines()]
+
+
+def test_files_damaged_after_import(collection: Beets) -> None:
+    damages = {**HOPELESS, **TRUNCATED}
+    damages.pop("truncated at 99%")
+    files = paths(collection)
+    content = {}
+    for path, (name, damage) in zip(files, damages.items(), strict=False):
+        path.write_bytes(damage(path.read_bytes()))
+        content[name] = path, path.read_bytes()
+    done = collection.run("genreclf")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "some tracks could not be classified or written" in done.stderr.splitlines()[-1]
+    for name in HOPELESS:
+        path, before = content[name]
+        assert f"genreclf: {path}: " in done.stderr, name
+        assert path.read_bytes() == before, name
+        assert collection.field("genres", f"path:{path}") == [""], name
+    assert our_tags(files[-1])["predicted_genre"]
+
+
+@posix
+def test_files_that_are_not_what_they_were(collection: Beets) -> None:
+    folder, link, gone, replaced, *_, last = paths(collection)
+    for path in (folder, link, gone, replaced):
+        path.unlink()
+    folder.mkdir()
+    link.symlink_to("nowhere.flac")
+    make(replaced, seconds=8, seed=99)
+    done = collection.run("genreclf")
+    assert done.returncode == 1
+    assert f"{folder}: not a file" in done.stderr
+    assert f"{link}: No such file" in done.stderr
+    assert f"{gone}: No such file" in done.stderr
+    assert our_tags(replaced)
+    assert our_tags(last)
+    assert "6 written, 0 kept, 0 abstained, 3 failed" in done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
+def test_unreadable_files(collection: Beets) -> None:
+    first, *others = paths(collection)
+    first.chmod(0o000)
+    collection("ls")  # writes the settings
+    done = subprocess.run(
+        [*DROPPED, sys.executable, "-m", "beets", "genreclf"],
+        env={**os.environ, "BEETSDIR": str(collection.root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "Operation not permitted" in done.stderr:
+        pytest.skip("capabilities cannot be dropped here")
+    assert done.returncode == 1
+    assert f"{first}: Permission denied" in done.stderr
+    assert "8 written, 0 kept, 0 abstained, 1 failed" in done.stderr
+    first.chmod(0o644)
+    collection("genreclf")
+    assert our_tags(first)
+    assert all(our_tags(path) for path in others)
+
+
+@posix
+def test_a_full_disk(collection: Beets, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)],
+        check=False,
+        capture_output=True,
+    )
+    if mount.returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        files = [make(small / f"a.{kind}", seconds=4) for kind in ("flac", "wv", "wav", "mp3")]
+        sound = [audio_bytes(path) for path in files]
+        tags = [every_tag(path) for path in files]
+        shutil.rmtree(collection.music)
+        shutil.rmtree(collection.library)
+        (collection.root / "library.db").unlink()
+        collection.settings["import"] = {"copy": False}
+        collection("import", "--quiet", "--noautotag", str(small))
+        filler = small / "filler"
+        with filler.open("wb", buffering=0) as full, suppress(OSError):
+            while True:
+                full.write(b"x" * 4096)
+        done = collection.run("genreclf")
+        assert done.returncode == 1
+        assert done.stderr.count("No space left on device") >= 4
+        assert [audio_bytes(path) for path in files] == sound
+        assert [every_tag(path) for path in files] == tags
+        assert not [*small.glob(".genreclf*")]
+        filler.unlink()
+        collection("genreclf")
+        assert all(our_tags(path) for path in files)
+        assert [audio_bytes(path) for path in files] == sound
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+@posix
+def test_modes_and_links_stay(collection: Beets) -> None:
+    plain, linked, *_ = paths(collection)
+    plain.chmod(0o640)
+    target = linked.rename(collection.root / "elsewhere.flac")
+    linked.symlink_to(target)
+    collection("genreclf")
+    assert plain.stat().st_mode & 0o777 == 0o640
+    assert linked.is_symlink()
+    assert our_tags(target)
+
+
+def start(beets: Beets, *arguments: str) -> subprocess.Popen[str]:
+    beets("ls")  # writes the settings
+    return subprocess.Popen(
+        [sys.executable, "-m", "beets", *arguments],
+        env={**os.environ, "BEETSDIR": str(beets.root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_tags(beets: Beets) -> None:
+    """Wait until something has been done."""
+    while not any(our_tags(path) for path in beets.files() if not path.name.startswith(".")):
+        time.sleep(0.02)
+
+
+@posix
+def test_killed_and_run_again(collection: Beets) -> None:
+    process = start(collection, "genreclf")
+    wait_for_tags(collection)
+    process.kill()
+    process.communicate()
+    done = collection.run("genreclf")
+    assert done.returncode == 0, done.stderr
+    assert all(our_tags(path) for path in paths(collection))
+    assert not [path for path in collection.files() if path.name.startswith(".")]
+    heard = collection.field("predicted_genre")
+    assert [our_tags(path)["predicted_genre"] for path in paths(collection)] == heard
+    assert collection("genreclf-cache").splitlines()[1].startswith("9 analyses"), "none twice"
+    collection("genreclf-undo")
+    assert not any(our_tags(path) for path in paths(collection))
+
+
+@posix
+def test_interrupted(collection: Beets) -> None:
+    shutil.rmtree(collection.music)
+    add_albums(collection, range(9, 39))
+    collection.import_music()
+    process = start(collection, "genreclf")
+    wait_for_tags(collection)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert time.monotonic() - asked < 2
+    assert process.returncode == 1
+    assert "Traceback" not in said
+    assert "interrupted; the same command goes on where it stopped" in said
+    tagged = sum(bool(our_tags(path)) for path in paths(collection))
+    assert 0 < tagged < 39
+    assert f"genreclf: {tagged} written" in said
+    assert collection.run("genreclf").returncode == 0
+    assert all(our_tags(path) for path in paths(collection))
+
+
+def test_two_at_once(collection: Beets) -> None:
+    one, other = start(collection, "genreclf"), start(collection, "genreclf")
+    for process in (one, other):
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+        assert "cache" not in said
+    assert all(our_tags(path) for path in paths(collection))
+
+
+def test_a_locked_library(collection: Beets) -> None:
+    before = [every_tag(path) for path in paths(collection)]
+    with closing(sqlite3.connect(collection.root / "library.db")) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        done = collection.run("genreclf")
+        database.rollback()
+    assert done.returncode == 1
+    assert "locked" in done.stderr
+    assert [every_tag(path) for path in paths(collection)] == before
+    collection("genreclf")
+    assert all(our_tags(path) for path in paths(collection))
+
+
+def test_a_cache_of_garbage(collection: Beets) -> None:
+    (collection.root / "genreclf-cache.db").write_bytes(b"garbage" * 1000)
+    done = collection.run("genreclf")
+    assert done.returncode == 0
+    assert done.stderr.count("genreclf: done without the cache: ") == 1
+    assert all(our_tags(path) for path in paths(collection))
+    done = collection.run("genreclf-cache")
+    assert done.returncode == 1
+    assert "it can be deleted" in done.stderr
+
+
+def test_other_plugins_come_to_their_end(collection: Beets) -> None:
+    """What they do when the command line ends is done before the exit status is told."""
+    collection.settings["plugins"] = ["genreclf", "smartplaylist"]
+    collection.settings["smartplaylist"] = {
+        "playlist_dir": str(collection.root),
+        "playlists": [{"name": "all.m3u", "query": "title::."}],
+    }
+    paths(collection)[0].unlink()
+    assert collection.run("genreclf").returncode == 1
+    assert len((collection.root / "all.m3u").read_text().splitlines()) == 9
+
+
+def test_what_fails_while_importing_is_said_when_it_has_ended(beets: Beets) -> None:
+    """And imported without a genre."""
+    beets.add("a.flac")
+    beets.add("b.flac", seed=1)
+    beets.settings["genreclf"]["timeout"] = 0.001
+    done = beets.run("import", "-qA", str(beets.music))
+    assert done.returncode == 0
+    assert done.stderr.count("not analysed within 0.001 s") == 2
+    assert beets.field("title") == ["a", "b"]
+    assert beets.field("genres") == ["", ""]

@@ -1,0 +1,54 @@
+"""Files that no program should meet, and every collection has."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+
+import numpy as np
+
+NOISE = np.random.default_rng(0).integers(256, size=20_000, dtype=np.uint8).tobytes()
+
+
+def _archive() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("song.mp3", NOISE)
+    return content.getvalue()
+
+
+def _cut(share: float) -> Callable[[bytes], bytes]:
+    return lambda content: content[: int(len(content) * share)]
+
+
+# What becomes of the content of a file. None of these leaves anything to be heard.
+HOPELESS: dict[str, Callable[[bytes], bytes]] = {
+    "zero bytes": lambda content: b"",
+    "random bytes": lambda content: NOISE,
+    "text": lambda content: b"Dear diary,\n" * 500,
+    "image": lambda content: b"\x89PNG\r\n\x1a\n" + NOISE,
+    "archive": lambda content: _archive(),
+    "headers only": lambda content: content[:200],
+}
+TRUNCATED = {f"truncated at {share:.0%}": _cut(share) for share in (0.01, 0.5, 0.99)}
+
+
+def mutated(content: bytes, seed: int) -> bytes:
+    """Return a file with some of its bits flipped, a part cut out, zeroed, doubled, or lost."""
+    rng = np.random.default_rng(seed)
+    data = np.frombuffer(content, np.uint8).copy()
+    start, end = sorted(rng.integers(len(data), size=2))
+    match seed % 5:
+        case 0:
+            places = rng.integers(len(data), size=rng.integers(1, 200))
+            data[places] ^= 1 << rng.integers(8, size=len(places)).astype(np.uint8)
+        case 1:
+            data[: min(len(data), 400)] ^= (rng.random(min(len(data), 400)) < 0.05).astype(np.uint8)
+        case 2:
+            data = np.delete(data, slice(start, end))
+        case 3:
+            data[start : min(end, start + 5000)] = 0
+        case _:
+            data = np.concatenate([data[:end], data[start:]])
+    return data.tobytes()
