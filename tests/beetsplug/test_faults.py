@@ -248,14 +248,18 @@ def test_a_cache_of_garbage(collection: Beets) -> None:
 
 def test_other_plugins_come_to_their_end(collection: Beets) -> None:
     """What they do when the command line ends is done before the exit status is told."""
-    collection.settings["plugins"] = ["genreclf", "smartplaylist"]
-    collection.settings["smartplaylist"] = {
-        "playlist_dir": str(collection.root),
-        "playlists": [{"name": "all.m3u", "query": "title::."}],
-    }
+    (collection.root / "late.py").write_text(
+        "from beets.plugins import BeetsPlugin\n"
+        "class Late(BeetsPlugin):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.register_listener('cli_exit', lambda lib: print('done late'))\n"
+    )
+    collection.settings |= {"plugins": ["genreclf", "late"], "pluginpath": str(collection.root)}
     paths(collection)[0].unlink()
-    assert collection.run("genreclf").returncode == 1
-    assert len((collection.root / "all.m3u").read_text().splitlines()) == 9
+    done = collection.run("genreclf")
+    assert done.returncode == 1
+    assert "done late" in done.stdout
 
 
 def test_what_fails_while_importing_is_said_when_it_has_ended(beets: Beets) -> None:
