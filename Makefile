@@ -21,7 +21,7 @@ lint: $(VENV)/.lint
 model: $(VENV)/.model
 	$(BIN)/python -m training build
 
-bench: $(VENV)/.installed
+bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 
 $(VENV)/bin/python:

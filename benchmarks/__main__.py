@@ -1,71 +1,185 @@
-"""`make bench`: what a track costs, step by step, beside decoding all of it with librosa.
+"""`make bench`: what a track costs here, elsewhere, and at the least; writes results.md.
 
-`python -m benchmarks [FILE...]`; by default the twelve excerpts of the demo. Every step is timed on
-every file in turn, so that a machine that slows down slows all of them; medians are shown.
+Everything that is compared is timed in turn, round after round, so that a machine that slows down
+slows all of it. Medians are shown; ratios are medians of the ratios of a round.
 """
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-import librosa
+from mediafile import MediaFile
 from rich.console import Console
-from rich.table import Table
 
-from demo import extract_excerpts
-from genremodel.audio import Windows, read_windows
-from genremodel.backends import Cnn, Knn
-from genremodel.constants import SAMPLE_RATE
-from genremodel.decision import decide
-from genremodel.spectrogram import power_spectrogram
+from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS, MODEL
+from beetsplug.genreclf.tags import TagFile
+from benchmarks.library import Library, stream_copies
+from benchmarks.rivals import bare_decoding, essentia_extractor, floor, whole_track
+from genremodel import Classifier
+from genremodel.digest import audio_digest
+from tests.sounds import ENCODERS, melody, write
 
-ROUNDS = 5
+RESULTS = Path(__file__).parent / "results.md"
+SECONDS = 240
+ROUNDS = 7
+TRACKS = (100, 1000)
+
+console = Console()
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        if not sys.argv[1:]:
-            extract_excerpts(Path(folder))
-        files = [Path(name) for name in sys.argv[1:]] or sorted(Path(folder).iterdir())
-        measure(files)
+    with tempfile.TemporaryDirectory(prefix="genreclf-bench-") as folder:
+        root = Path(folder)
+        console.print("writing four-minute tracks ...")
+        sound = melody(SECONDS)
+        files = {kind: write(root / f"a.{kind}", sound) for kind in ENCODERS}
+        tables = [per_format(files), rivals(files["mp3"]), library(root, files["mp3"])]
+    system = f"{platform.system()}, {os.cpu_count()} processors, Python {platform.python_version()}"
+    text = "\n\n".join([f"# Measured by `make bench`\n\n{system}.", *tables])
+    RESULTS.write_text(text + "\n", encoding="utf-8")
+    console.print(text, markup=False)
 
 
-def measure(files: list[Path]) -> None:
-    cnn, knn = Cnn(), Knn()
-    windows: dict[Path, Windows] = {path: read_windows(path) for path in files}
+def per_format(files: Mapping[str, Path]) -> str:
+    """Time the whole path of one track in one process, and the floor under it."""
+    for name, field in MEDIA_FIELDS.items():
+        if name not in MediaFile.fields():
+            MediaFile.add_field(name, field)
+    classifier = Classifier()
 
-    def whole_track(path: Path) -> None:
-        heard = cnn.analyse(read_windows(path))
-        decide(cnn.predict_proba(heard), heard.starts, heard.audible, cnn.rules)
+    def whole_path(path: Path) -> None:
+        audio_digest(path)
+        prediction = classifier.classify(path)
+        file = TagFile(path)
+        confidence = (prediction.confidence or 0) + perf_counter() % 0.01  # never the same twice
+        file.set({GENRE: prediction.genre, CONFIDENCE: confidence, MODEL: prediction.model})
+        file.save(id3v23=False)
 
-    steps: dict[str, Callable[[Path], object]] = {
-        "the whole path of a track": whole_track,
-        "decoding ten windows": read_windows,
-        "power spectrograms": lambda path: power_spectrogram(windows[path].samples),
-        "spectrograms, CNN and head": lambda path: cnn.predict_proba(cnn.analyse(windows[path])),
-        "KNN fallback in the place of the CNN": lambda path: knn.predict_proba(
-            knn.analyse(windows[path])
-        ),
-        "librosa.load of the whole file": lambda path: librosa.load(path, sr=SAMPLE_RATE),
+    rows = []
+    for kind, path in files.items():
+        times = in_turn({"path": whole_path, "floor": floor, "bare": bare_decoding}, path, ROUNDS)
+        rows.append(
+            [kind, ms(times["path"]), ms(times["floor"]), ratio(times["path"], times["floor"])]
+            + [ms(times["bare"])]
+        )
+    head = ["format", "whole path, ms", "floor, ms", "ratio", "FFmpeg alone, ms"]
+    return table("One track, one process", NOTE_PATH, head, rows)
+
+
+def rivals(path: Path) -> str:
+    """Time other ways to the same end."""
+    classifier = Classifier()
+    ways: dict[str, Callable[[Path], object]] = {
+        "ten windows, pruned network": classifier.classify,
+        "librosa, all of the track, unpruned network": whole_track(),
     }
-    times: dict[str, list[float]] = {step: [] for step in steps}
-    for _ in range(ROUNDS + 1):
-        for path in files:
-            for step, run in steps.items():
-                start = perf_counter()
-                run(path)
-                times[step].append(perf_counter() - start)
-    first = median(times["the whole path of a track"][len(files) :])
-    table = Table("step", "ms a track", "of the whole path", title=f"{len(files)} files")
-    for step, values in times.items():
-        value = median(values[len(files) :])  # the first round warms up
-        table.add_row(step, f"{1000 * value:.1f}", f"{value / first:.2f}")
-    Console().print(table)
+    if extractor := essentia_extractor():
+        ways["Essentia MusicExtractor"] = extractor
+    times = in_turn(ways, path, 2)
+    (ours, *_) = times.values()
+    rows = [[way, ms(values), ratio(values, ours)] for way, values in times.items()]
+    return table("Other ways", NOTE_RIVALS, ["way", "ms a track", "times ours"], rows)
+
+
+def library(root: Path, original: Path) -> str:
+    """Time the real command on libraries of different sizes."""
+    stream_copies(original, root / "music", TRACKS[-1])
+    lib = Library(root, root / "music")
+    lib.configure()
+    lib.beet("import", "--quiet", "--noautotag", "--singletons", str(root / "music"))
+    few = "path::/000[0-9][0-9]\\.mp3$"
+    rows = []
+    for threads in (1, 2):
+        lib.configure(threads=threads)
+        some = lib.beet("genreclf", "--force", "--no-cache", few)
+        rows.append(
+            [f"{TRACKS[0]} tracks, {threads} worker(s)", f"{some:.1f} s", speed(TRACKS[0], some)]
+        )
+    everything, memory = lib.peak("genreclf", "--force")
+    rows.append(
+        [f"{TRACKS[1]} tracks, 2 workers", f"{everything:.1f} s", speed(TRACKS[1], everything)]
+    )
+    steady = (TRACKS[1] - TRACKS[0]) / (everything - some)
+    rows.append(
+        [
+            "from the 100th to the 1,000th, 2 workers",
+            f"{everything - some:.1f} s",
+            f"{steady:.1f} tracks/s",
+        ]
+    )
+    again = lib.beet("genreclf", "--force")
+    rows.append(["the same again, from the cache", f"{again:.1f} s", speed(TRACKS[1], again)])
+    rows.append(["most memory of all processes, 2 workers", f"{memory:.0f} MB", ""])
+
+    def listed(plugins: tuple[str, ...]) -> Callable[[Path], object]:
+        def run(_: Path) -> None:
+            lib.configure(plugins=plugins)
+            lib.beet("ls", "title:nothing")
+
+        return run
+
+    lists = in_turn({"with": listed(("genreclf",)), "without": listed(())}, root, 15)
+    more = 1000 * median(a - b for a, b in zip(lists["with"], lists["without"], strict=True))
+    rows.append(
+        [
+            "`beet ls`, with the plugin and without",
+            f"{ms(lists['with'])} and {ms(lists['without'])} ms",
+            f"{more:+.0f} ms",
+        ]
+    )
+    cold = in_turn({"cold": one_shot}, original, 3)["cold"]
+    rows.append(["`python -m genremodel` on one file", f"{ms(cold)} ms", ""])
+    return table("The real command", NOTE_LIBRARY, ["", "", ""], rows)
+
+
+def one_shot(path: Path) -> None:
+    command = [sys.executable, "-m", "genremodel", "--json", str(path)]
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+
+
+def in_turn(
+    ways: Mapping[str, Callable[[Path], object]], path: Path, rounds: int
+) -> dict[str, list[float]]:
+    """Time each way in each round, once more than is counted."""
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(rounds + 1):
+        for way, run in ways.items():
+            start = perf_counter()
+            run(path)
+            times[way].append(perf_counter() - start)
+    return {way: values[1:] for way, values in times.items()}
+
+
+def ms(seconds: list[float]) -> str:
+    return f"{1000 * median(seconds):,.0f}"
+
+
+def ratio(these: list[float], those: list[float]) -> str:
+    return f"{median(a / b for a, b in zip(these, those, strict=True)):.2f}"
+
+
+def speed(tracks: int, seconds: float) -> str:
+    return f"{tracks / seconds:.1f} tracks/s"
+
+
+def table(title: str, note: str, head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return f"## {title}\n\n{note}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+NOTE_PATH = """Four-minute stereo tracks of synthesised music. Whole path: digest, ten windows, spectrograms,
+network, vote, tags. Floor: decoding the ten windows to 16 kHz mono, and nothing else."""
+NOTE_RIVALS = """The same MP3, one process, one thread where that can be told."""
+NOTE_LIBRARY = """Four-minute MP3s, differently trimmed stream copies; `beet genreclf` with everything that belongs to
+it: database, journal, tags. Memory is what the processes share in parts (PSS)."""
 
 
 if __name__ == "__main__":

@@ -45,17 +45,18 @@ class Backbone:
         # Imported where files are heard: to import scipy.fft takes longer than to hear one.
         from genremodel.spectrogram import power_spectrogram
 
-        outputs = ["activations", "embedding"]
         parts = [
-            self._session.run(
-                outputs, {"power": power_spectrogram(windows.samples[i : i + _BATCH])}
-            )
+            self.run_power(power_spectrogram(windows.samples[i : i + _BATCH]))
             for i in range(0, len(windows.samples), _BATCH)
         ]
         activations, embeddings = map(np.concatenate, zip(*parts, strict=True))
         assert activations.shape[1:] == (ACTIVATIONS,)
         assert embeddings.shape[1:] == (EMBEDDING,)
         return activations, embeddings
+
+    def run_power(self, power: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Run the network on power spectrograms, (windows, WINDOW_FRAMES, FFT_BINS)."""
+        return self._session.run(["activations", "embedding"], {"power": power})
 
 
 @lru_cache(maxsize=1)

@@ -61,9 +61,12 @@ class _Channels:
     constant: Array
 
 
-def prune(net: Musicnn) -> PrunedMusicnn:
-    """Return the network without its dead channels; its outputs are the same to rounding."""
-    front = [_channels(block) for block in (*net.timbral, *net.temporal)]
+def prune(net: Musicnn, dead: float = DEAD) -> PrunedMusicnn:
+    """Return the network without its dead channels; its outputs are the same to rounding.
+
+    dead: the largest weight of a channel that is left out; below 0, none is.
+    """
+    front = [_channels(block, dead) for block in (*net.timbral, *net.temporal)]
     timbral = tuple(_select(b, c) for b, c in zip(net.timbral, front, strict=False))
     temporal = tuple(
         _select(b, c) for b, c in zip(net.temporal, front[len(timbral) :], strict=True)
@@ -72,7 +75,7 @@ def prune(net: Musicnn) -> PrunedMusicnn:
     middle: list[MiddleBlock] = []
     for number, block in enumerate(net.middle):
         residual = layers[-1] if number else None
-        outputs = _channels(block, residual)
+        outputs = _channels(block, dead, residual)
         middle.append(_prune_middle(block, layers[-1], outputs, residual))
         layers.append(outputs)
     return PrunedMusicnn(
@@ -86,12 +89,12 @@ def prune(net: Musicnn) -> PrunedMusicnn:
     )
 
 
-def _channels(block: Block, residual: _Channels | None = None) -> _Channels:
+def _channels(block: Block, dead: float, residual: _Channels | None = None) -> _Channels:
     """Tell the dead from the living among the outputs of a block, `residual` added to them."""
     largest = np.abs(block.kernel).max(axis=(0, 1))
     constant = block.norm(np.maximum(block.bias, 0))
     alive = residual.alive.copy() if residual else []
-    alive += [int(channel) for channel in np.flatnonzero(largest > DEAD) if channel not in alive]
+    alive += [int(channel) for channel in np.flatnonzero(largest > dead) if channel not in alive]
     if residual:
         constant = constant + residual.constant
     constant[alive] = 0
