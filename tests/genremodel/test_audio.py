@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
+from typing import cast
 
 import av
 import librosa
 import mutagen
 import numpy as np
 import pytest
+from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from genremodel import audio
@@ -211,3 +213,61 @@ def test_a_folder_and_no_windows_are_refused(tmp_path: Path) -> None:
         read_windows(tmp_path)
     with pytest.raises(ValueError, match="at least one"):
         read_windows(tmp_path, 0)
+
+
+@pytest.mark.parametrize(
+    ("codec", "rate", "layout", "suffix"),
+    [
+        ("pcm_u8", 44_100, "stereo", "wav"),
+        ("pcm_s24le", 44_100, "stereo", "wav"),
+        ("pcm_s16le", 8_000, "mono", "wav"),
+        ("pcm_s32le", 192_000, "stereo", "wav"),
+        ("pcm_f64le", 48_000, "stereo", "wav"),
+        ("pcm_s16le", 48_000, "5.1", "wav"),
+        ("flac", 96_000, "5.1", "flac"),
+        ("aac", 48_000, "5.1", "m4a"),
+    ],
+)
+def test_rates_depths_and_channels(
+    codec: str, rate: int, layout: str, suffix: str, tmp_path: Path
+) -> None:
+    """The average of channels that all hold the same is what each of them holds."""
+    tone = (0.3 * np.sin(np.arange(5 * rate) * 2 * np.pi * 440 / rate)).astype(np.float32)
+    path = tmp_path / f"a.{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = cast(AudioStream, container.add_stream(codec, rate=rate, layout=layout))
+        frame = av.AudioFrame.from_ndarray(
+            np.tile(tone, (av.AudioLayout(layout).nb_channels, 1)), "fltp", layout
+        )
+        frame.sample_rate = rate
+        resampler = av.AudioResampler(stream.format.name, layout, rate, stream.frame_size or 4096)
+        for part in (*resampler.resample(frame), *resampler.resample(None)):
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    samples = read_windows(path).samples
+    # AAC takes the tone out of the channel for the lowest frequencies, one of six.
+    assert samples.std() == pytest.approx(
+        0.3 * 0.5**0.5 * (5 / 6 if codec == "aac" else 1), rel=0.05
+    )
+
+
+def test_a_video_is_heard_and_one_without_sound_is_not(tmp_path: Path) -> None:
+    for name, sound in (("loud.mp4", True), ("mute.mp4", False)):
+        with av.open(str(tmp_path / name), "w") as container:
+            picture = container.add_stream("mpeg4", rate=5)
+            picture.width = picture.height = 64
+            track = container.add_stream("aac", rate=RATE, layout="stereo") if sound else None
+            for _ in range(20):
+                image = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))
+                container.mux(picture.encode(image))
+            container.mux(picture.encode(None))
+            if track:
+                frame = av.AudioFrame.from_ndarray(melody(4), "fltp", "stereo")
+                frame.sample_rate = RATE
+                resampler = av.AudioResampler("fltp", "stereo", RATE, track.frame_size)
+                for part in (*resampler.resample(frame), *resampler.resample(None)):
+                    container.mux(track.encode(part))
+                container.mux(track.encode(None))
+    assert read_windows(tmp_path / "loud.mp4").audible.all()
+    with pytest.raises(AudioError, match="no audio stream"):
+        read_windows(tmp_path / "mute.mp4")
