@@ -36,7 +36,7 @@ class Library:
             "directory": str(self._music),
             "library": str(self.root / "library.db"),
             "plugins": [*plugins],
-            "import": {"copy": False, "duplicate_action": "keep"},
+            "import": {"copy": False, "duplicate_keys": {"item": "path"}},
             "genreclf": {"auto": False, "write": True, "threads": threads},
         }
         (self.root / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")

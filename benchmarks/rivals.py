@@ -39,7 +39,7 @@ def bare_decoding(path: Path) -> None:
 
 
 def whole_track() -> Rival:
-    """Return what decodes all of a track with librosa and runs the unpruned network on all of it."""
+    """Return what runs the unpruned network on all of a track, which librosa decodes."""
     network = Backbone(to_onnx(prune(musicnn.load_musicnn(), dead=-1)).SerializeToString())
 
     def classify(path: Path) -> None:

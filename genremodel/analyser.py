@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from genremodel.analysis import Analysis
@@ -61,8 +62,18 @@ class Analyser:
         """Remember that the analysis of a file took its process down, or too long."""
         file = _state(path)
         digest = self._attempt(lambda cache: cache.digest_of(file)) or byte_digest(path)
-        self._attempt(lambda cache: cache.of_audio(digest, file))
+        self._attempt(lambda cache: cache.locate(digest, file))
         self._keep(digest, error)
+
+    @contextmanager
+    def same_audio(self, path: PathLike) -> Iterator[None]:
+        """Know a file again that has other tags after what is done in this context."""
+        before = _state(path)
+        yield
+        digest = self._attempt(lambda cache: cache.digest_of(before))
+        if digest:
+            after = _state(path)
+            self._attempt(lambda cache: cache.locate(digest, after))
 
     def close(self) -> None:
         """Let go of the cache."""

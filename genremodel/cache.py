@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS analyses (
 CREATE TABLE IF NOT EXISTS requests (hits INTEGER NOT NULL, misses INTEGER NOT NULL);
 INSERT INTO requests SELECT 0, 0 WHERE NOT EXISTS (SELECT * FROM requests);
 """
+_LOCATE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)"
 
 
 class CacheError(Exception):
@@ -99,10 +100,14 @@ class Cache:
             (digest, *self._key),
         )
         self._write(
-            ("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (*_row(file), digest)),
+            (_LOCATE, (*_row(file), digest)),
             ("UPDATE requests SET hits = hits + ?, misses = misses + ?", (bool(found), not found)),
         )
         return found
+
+    def locate(self, digest: bytes, file: FileState) -> None:
+        """Remember that a file holds a recording."""
+        self._write((_LOCATE, (*_row(file), digest)))
 
     def digest_of(self, file: FileState) -> bytes | None:
         """Return the digest of the recording in a file that is as it was, if it is known."""

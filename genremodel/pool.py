@@ -12,7 +12,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as LateError
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -90,6 +90,10 @@ class Pool:
             return lambda: known
         self._waited_for += 1
         return partial(self._wait, path, self._schedule(path))
+
+    def same_audio(self, path: PathLike) -> AbstractContextManager[None]:
+        """Know a file again that has other tags after what is done in this context."""
+        return self._analyser.same_audio(path)
 
     def close(self) -> None:
         """Stop the workers, at once if something is still being analysed; let go of the cache."""

@@ -190,7 +190,8 @@ class Tagger:
             )
         file.set(values)
         if record_file(self._journal, self._run, item, *difference(old, file.read())):
-            file.save(id3v23=config["id3v23"].get(bool))
+            with self.pool.same_audio(item.filepath):
+                file.save(id3v23=config["id3v23"].get(bool))
         self.settle(update)
 
     def settle(self, update: Update) -> None:

@@ -49,10 +49,10 @@ class TagFile:
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Set tags to values of media fields; an empty value removes its tag."""
-        wanted = {name: None if value in ("", []) else value for name, value in values.items()}
-        self._media.update(
-            {name: value for name, value in wanted.items() if getattr(self._media, name) != value}
-        )
+        for name, value in values.items():
+            wanted = None if value in ("", []) else value
+            if getattr(self._media, name) != wanted:
+                setattr(self._media, name, wanted)
 
     def restore(self, tags: Mapping[str, Tag]) -> None:
         """Make the tags what `read` returned once."""

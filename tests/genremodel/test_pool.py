@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mediafile import MediaFile
 
 from genremodel import AudioError, Classifier
+from genremodel.cache import Cache
 from genremodel.pool import Pool
 from tests.sounds import make
 
@@ -118,3 +120,17 @@ def test_closing_is_quick_whatever_is_going_on(classifier: Classifier, tmp_path:
     start = time.monotonic()
     pool.close()
     assert time.monotonic() - start < 5
+
+
+def test_a_file_that_we_tag_is_known_again_at_once(pool: Pool, tmp_path: Path) -> None:
+    path = make(tmp_path / "a.flac")
+    pool.submit(path)()
+    with pool.same_audio(path):
+        media = MediaFile(path)
+        media.title = "other"
+        media.save()
+    cache = Cache(tmp_path / "cache.db")
+    misses = cache.statistics().misses
+    assert pool._analyser.recall(path) is not None
+    assert cache.statistics().misses == misses
+    cache.close()
