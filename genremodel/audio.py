@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, dropwhile, groupby
+from itertools import chain, groupby
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -151,7 +151,7 @@ def _decode_window(
     assert stream.time_base is not None
     wanted = start + _origin(stream)
     container.seek(int(max(wanted - _PREROLL, 0.0) / stream.time_base), stream=stream)
-    frames = dropwhile(lambda frame: _end(frame) <= wanted, _frames(container, stream))
+    frames = (frame for frame in _frames(container, stream) if _end(frame) > wanted)
     first = next(frames, None)
     if first is None or first.time is None or first.time > wanted + _TOLERANCE:
         return None
@@ -219,12 +219,13 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
 
 def _signal(frames: Iterable[AudioFrame]) -> Iterator[NDArray[np.float32]]:
     """Yield the frames as 16 kHz mono, in chunks of a fraction of a second."""
-    for (rate, channels, *_), group in groupby(_batches(frames), key=_form):  # streams may change
+    for (rate, channels, *_), group in groupby(frames, key=_form):  # streams may change
         if rate < _LOWEST_RATE:
             raise AudioError(f"a sampling rate of {rate} Hz")
         resampler = AudioResampler("flt", "mono", SAMPLE_RATE)
         gain = np.float32(_MONO_GAIN.get(channels, 1.0))
-        for batch in chain(group, [None]):  # None: what the resampler still has
+        batches = chain(_batches(group), [None])  # None: what the resampler still has
+        for batch in batches:
             if batch is not None and channels not in _MONO_GAIN:
                 batch = _average(batch)
             for out in resampler.resample(batch):
@@ -239,25 +240,15 @@ def _form(frame: AudioFrame) -> tuple[int, int, str, str]:
 
 
 def _batches(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
-    """Join small frames."""
+    """Join small frames of the same form."""
     fifo = AudioFifo()
     for frame in frames:
         frame.pts = None  # it insists on timestamps without gaps
-        try:
-            fifo.write(frame)
-        except ValueError:  # of another form than those before
-            yield from _rest(fifo)
-            fifo = AudioFifo()
-            fifo.write(frame)
+        fifo.write(frame)
         if fifo.samples >= _BATCH:
-            yield from _rest(fifo)
-    yield from _rest(fifo)
-
-
-def _rest(fifo: AudioFifo) -> Iterator[AudioFrame]:
-    frame = fifo.read() if fifo.samples else None
-    if frame is not None:
-        yield frame
+            yield from filter(None, [fifo.read()])
+    if fifo.samples:
+        yield from filter(None, [fifo.read()])
 
 
 def _average(frame: AudioFrame) -> AudioFrame:
