@@ -271,3 +271,12 @@ def test_a_video_is_heard_and_one_without_sound_is_not(tmp_path: Path) -> None:
     assert read_windows(tmp_path / "loud.mp4").audible.all()
     with pytest.raises(AudioError, match="no audio stream"):
         read_windows(tmp_path / "mute.mp4")
+
+
+def test_a_stream_that_changes_its_form(tmp_path: Path) -> None:
+    stereo = write(tmp_path / "a.mp3", melody(10)).read_bytes()
+    mono = write(tmp_path / "b.mp3", melody(10)[:1], rate=32_000).read_bytes()
+    (tmp_path / "c.mp3").write_bytes(stereo + mono)
+    windows = audio._scan_windows(tmp_path / "c.mp3", 10)
+    assert windows.starts[-1] > 15
+    assert windows.audible.all()
