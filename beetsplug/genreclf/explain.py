@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from logging import Logger
@@ -84,7 +85,8 @@ def _object(item: Item, prediction: Prediction, update: Update, tagger: Tagger) 
 
 def _show(item: Item, prediction: Prediction, update: Update, tagger: Tagger) -> None:
     console = Console()
-    console.print(Text(displayable_path(item.path), style="bold"), soft_wrap=True)
+    path = os.fsencode(displayable_path(item.path)).decode(errors="replace")
+    console.print(Text(path, style="bold"), soft_wrap=True)
     timeline = Table.grid(padding=(0, 2))
     for window in prediction.windows:
         minutes, seconds = divmod(int(window.start), 60)

@@ -100,7 +100,8 @@ class Journal:
             "INSERT INTO changes (run, time, history, place, path, old, new) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)"
         )
-        row = (run, time.time(), history, place, path, json.dumps(old), json.dumps(new))
+        readable = os.fsencode(path).decode(errors="replace")
+        row = (run, time.time(), history, place, readable, json.dumps(old), json.dumps(new))
         self._write(sql, [row])
 
     def changes(self, history: str) -> list[Change]:

@@ -272,3 +272,33 @@ def test_what_fails_while_importing_is_said_when_it_has_ended(beets: Beets) -> N
     assert done.stderr.count("not analysed within 0.001 s") == 2
     assert beets.field("title") == ["a", "b"]
     assert beets.field("genres") == ["", ""]
+
+
+@posix
+def test_odd_names(beets: Beets) -> None:
+    beets.settings["import"] = {"copy": False}
+    beets.music.mkdir()
+    names = ["ü 🎵.flac", "a\nb.flac", "-f.flac", "a:b.flac", os.fsdecode(b"\xff\xfe.flac")]
+    for seed, name in enumerate(names):
+        make(beets.root / "a.flac", seed=seed).rename(beets.music / name)
+    beets("import", "--quiet", "--noautotag", str(beets.music))
+    assert all(our_tags(beets.music / name) for name in names)
+    beets("genreclf", "--force", "--no-cache")
+    assert beets("genreclf-explain").count("0:00") == len(names)
+    assert len(beets("genreclf-explain", "--json").splitlines()) == len(names)
+    beets("genreclf-undo")
+    assert not any(our_tags(beets.music / name) for name in names)
+
+
+@posix
+def test_an_import_that_is_interrupted(beets: Beets) -> None:
+    """While beets asks about an album, the one before is heard."""
+    add_albums(beets, range(9))
+    process = start(beets, "import", "--timid", str(beets.music))
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    assert "spawn_main" not in said
+    assert "Segmentation" not in said
+    beets("import", "--quiet", "--noautotag", str(beets.music))
+    assert all(beets.field("predicted_genre"))

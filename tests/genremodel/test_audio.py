@@ -280,3 +280,14 @@ def test_a_stream_that_changes_its_form(tmp_path: Path) -> None:
     windows = audio._scan_windows(tmp_path / "c.mp3", 10)
     assert windows.starts[-1] > 15
     assert windows.audible.all()
+
+
+def test_a_file_of_ten_hours(tmp_path: Path) -> None:
+    """Without a header, so that its length is guessed and every seek reads."""
+    content = write(tmp_path / "a.mp3", melody(20)[:1, ::5], rate=8000).read_bytes()
+    first = content.find(b"\xff\xe3", max(content.find(b"Info"), content.find(b"Xing")))
+    assert first > 0
+    (tmp_path / "a.mp3").write_bytes(content[first:] * 1640)
+    starts = read_windows(tmp_path / "a.mp3").starts
+    assert len(starts) == 10
+    assert 9 < starts[-1] / 3600 < 10
