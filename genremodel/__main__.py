@@ -66,6 +66,8 @@ def _verdict(
         return path, classifier.decide(pending())
     except AudioError as exc:
         return path, exc
+    except Exception as exc:  # whatever it is, the other files are to be heard
+        return path, AudioError(f"{type(exc).__name__}: {exc}")
 
 
 def _print_json(results: Iterator[tuple[str, Prediction | AudioError]]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from genremodel.analysis import Analysis
@@ -52,28 +52,36 @@ class Analyser:
         try:
             analysis = self._hear(path)
         except AudioError as exc:
-            if not isinstance(exc.__cause__, OSError):  # which may have gone by tomorrow
+            # Those may have gone by tomorrow.
+            if not isinstance(exc.__cause__, (OSError, MemoryError)):
                 self._keep(digest, exc)
             raise
-        self._keep(digest, analysis)
+        if _state(path) == file:  # else it was another recording that was heard
+            self._keep(digest, analysis)
         return analysis
 
     def give_up(self, path: PathLike, error: AudioError) -> None:
         """Remember that the analysis of a file took its process down, or too long."""
-        file = _state(path)
-        digest = self._attempt(lambda cache: cache.digest_of(file)) or byte_digest(path)
-        self._attempt(lambda cache: cache.locate(digest, file))
-        self._keep(digest, error)
+        if self._cache is None:
+            return
+        with suppress(AudioError, OSError):
+            file = _state(path)
+            digest = self._attempt(lambda cache: cache.digest_of(file)) or byte_digest(path)
+            self._attempt(lambda cache: cache.locate(digest, file))
+            self._keep(digest, error)
 
     @contextmanager
     def same_audio(self, path: PathLike) -> Iterator[None]:
         """Know a file again that has other tags after what is done in this context."""
-        before = _state(path)
+        digest = None
+        with suppress(AudioError):
+            before = _state(path)
+            digest = self._attempt(lambda cache: cache.digest_of(before))
         yield
-        digest = self._attempt(lambda cache: cache.digest_of(before))
-        if digest:
+        with suppress(AudioError):
             after = _state(path)
-            self._attempt(lambda cache: cache.locate(digest, after))
+            if digest:
+                self._attempt(lambda cache: cache.locate(digest, after))
 
     def close(self) -> None:
         """Let go of the cache."""
@@ -87,10 +95,11 @@ class Analyser:
         self._attempt(lambda cache: cache.keep(digest, result))
 
     def _attempt(self, action: Callable[[Cache], T]) -> T | None:
-        if self._cache is None:
+        cache = self._cache  # another thread may do without it from now on
+        if cache is None:
             return None
         try:
-            return action(self._cache)
+            return action(cache)
         except CacheError as exc:
             self.problem = str(exc)
             self._cache = None

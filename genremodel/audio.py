@@ -116,6 +116,9 @@ def open_audio(path: PathLike) -> tuple[InputContainer, AudioStream]:
     if stream is None:
         container.close()
         raise AudioError("no audio stream")
+    if stream.codec_context is None:
+        container.close()
+        raise AudioError("no decoder for its audio")
     return container, stream
 
 

@@ -120,7 +120,7 @@ class Cache:
         """Keep an analysis of a recording, or why it has none."""
         values: tuple[int, bytes | None, str | None]
         if isinstance(result, AudioError):
-            values = 0, None, str(result)
+            values = 0, None, str(result).encode(errors="replace").decode()
         else:
             values = len(result.starts), result.to_bytes(), None
         sql = "INSERT OR REPLACE INTO analyses VALUES (?, ?, ?, ?, ?, ?)"
@@ -140,7 +140,7 @@ class Cache:
     def prune(self) -> int:
         """Forget files that are gone, and recordings that no file holds; return how many of those.
 
-        Analyses of another version than this cache's are forgotten as well.
+        Analyses of another version than this cache's, if it has one, are forgotten as well.
         """
         files = self._read("SELECT path FROM files")
         gone = [path for path in files if not os.path.exists(path[0])]  # noqa: PTH110  # bytes
@@ -148,7 +148,7 @@ class Cache:
         self._write(
             *(("DELETE FROM files WHERE path = ?", path) for path in gone),
             (
-                "DELETE FROM analyses WHERE version != ? OR digest NOT IN "
+                "DELETE FROM analyses WHERE ? NOT IN ('', version) OR digest NOT IN "
                 "(SELECT digest FROM files)",
                 self._key[:1],
             ),
@@ -211,19 +211,30 @@ class Cache:
         if self._connection is None:
             connection = sqlite3.connect(self.path, timeout=60, check_same_thread=False)
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
-                (form,) = connection.execute("PRAGMA user_version").fetchone()
-                if form != _FORM:
-                    for table in ("files", "analyses", "requests"):
-                        connection.execute(f"DROP TABLE IF EXISTS {table}")
-                    connection.execute(f"PRAGMA user_version = {_FORM}")
-                connection.executescript(_SCHEMA)
+                if _form(connection) != _FORM:
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    with connection:
+                        connection.execute("BEGIN IMMEDIATE")
+                        if _form(connection) != _FORM:  # nobody else has begun it meanwhile
+                            _begin_anew(connection)
             except sqlite3.Error:
                 connection.close()
                 raise
             self._connection = connection
         return self._connection
+
+
+def _form(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _begin_anew(connection: sqlite3.Connection) -> None:
+    for table in ("files", "analyses", "requests"):
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    for statement in _SCHEMA.split(";"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {_FORM}")
 
 
 def _row(file: FileState) -> tuple[bytes, int, int]:

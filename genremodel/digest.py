@@ -12,8 +12,8 @@ import av.error
 from genremodel.audio import GUESSED_LENGTH, AudioError, PathLike, open_audio, packets
 
 # Where packets are taken, in seconds, and how many: a few milliseconds' work.
-_PLACES = (0, 45)
-_PACKETS = 48
+_PLACES = (0, 5, 15, 30, 60)
+_PACKETS = 24
 # Nearer to the end than that nothing is taken but from the beginning: guessed lengths vary, and
 # FFmpeg takes tags at the end of an MP3 for packets.
 _MARGIN = 10  # s

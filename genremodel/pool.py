@@ -9,12 +9,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as LateError
+from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -73,6 +76,7 @@ class Pool:
         self._workers = workers or processors()
         self._timeout = timeout
         self._waited_for = 0
+        self._lock = threading.Lock()  # the stages of an import are threads
         self._processes = self._started()
 
     @property
@@ -88,8 +92,9 @@ class Pool:
             return partial(_fail, exc)
         if known is not None:
             return lambda: known
+        task = self._schedule(path)
         self._waited_for += 1
-        return partial(self._wait, path, self._schedule(path))
+        return partial(self._wait, path, task)
 
     def same_audio(self, path: PathLike) -> AbstractContextManager[None]:
         """Know a file again that has other tags after what is done in this context."""
@@ -113,9 +118,14 @@ class Pool:
         )
 
     def _schedule(self, path: PathLike) -> Task:
-        with _interrupts_blocked():
-            future = self._processes.schedule(_analyse, args=[path], timeout=self._timeout)
-        return Task(self._processes, future)
+        with self._lock, _interrupts_blocked():
+            try:
+                future = self._processes.schedule(_analyse, args=[path], timeout=self._timeout)
+            except RuntimeError:  # its workers have died while they had nothing to do
+                self._processes.stop()  # type: ignore[no-untyped-call]
+                self._processes = self._started()
+                future = self._processes.schedule(_analyse, args=[path], timeout=self._timeout)
+            return Task(self._processes, future)
 
     def _wait(self, path: PathLike, task: Task) -> Analysis:
         try:
@@ -139,12 +149,21 @@ class Pool:
     def _result(self, path: PathLike, task: Task) -> tuple[Analysis, str | None]:
         """Wait for a task, and again where all workers died before they began with it."""
         try:
-            return task.future.result()
+            return _patiently(task)
         except BrokenProcessPool:
-            if self._processes is task.processes:
-                self._processes.stop()  # type: ignore[no-untyped-call]
-                self._processes = self._started()
-            return self._schedule(path).future.result()
+            with self._lock:
+                if self._processes is task.processes:
+                    self._processes.stop()  # type: ignore[no-untyped-call]
+                    self._processes = self._started()
+            return _patiently(self._schedule(path))
+
+
+def _patiently(task: Task) -> tuple[Analysis, str | None]:
+    """Wait for a task, but not for one that a broken pool has lost."""
+    while not wait([task.future], timeout=1).done:
+        if not task.processes.active:
+            raise BrokenProcessPool
+    return task.future.result()
 
 
 @contextmanager
@@ -156,6 +175,7 @@ def _interrupts_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    resource_tracker.ensure_running()  # or it is started on the way, and unblocks them
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -187,6 +207,7 @@ def _start(setup: Setup) -> None:
     global _setup
     _setup = setup
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where they could not be blocked
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # at once, even while a decoder hangs
     # What libraries print as they crash would land in the middle of somebody's question.
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 1)

@@ -6,6 +6,8 @@ the first track is classified, because every `beet` command pays for what a plug
 
 from __future__ import annotations
 
+import atexit
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +39,8 @@ def _told() -> Iterator[None]:
         yield
     except JournalError as exc:
         raise UserError(str(exc)) from exc
+    except sqlite3.OperationalError as exc:  # another program holds the library
+        raise UserError(f"the library cannot be changed: {exc}") from exc
     except KeyboardInterrupt as exc:
         raise UserError("interrupted; the same command goes on where it stopped") from exc
 
@@ -127,6 +131,7 @@ class GenreClfPlugin(BeetsPlugin):
         """Load the model, and say what is wrong with it, before beets asks its first question."""
         try:
             self._tagger = self._load(session.lib, "import")
+            atexit.register(self._end_import)  # if it is interrupted
         except UserError as exc:
             self._log.error("{}", exc)
 
@@ -175,8 +180,13 @@ class GenreClfPlugin(BeetsPlugin):
 
     def import_ended(self, lib: Library, paths: list[bytes]) -> None:
         """Say what could not be done, now that no question is on the screen."""
-        if self._tagger:
-            self._stop_hearing(self._tagger)
+        self._end_import()
+
+    def _end_import(self) -> None:
+        tagger, self._tagger = self._tagger, None
+        self._placing.clear()
+        if tagger:
+            self._stop_hearing(tagger)
         for message in dict.fromkeys(self._unsaid):
             self._log.error("{}", message)
         self._unsaid.clear()

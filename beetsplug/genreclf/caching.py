@@ -20,7 +20,7 @@ def tend(file: Path, classifier: Classifier, *, prune: bool, clear: bool) -> Non
     """
     from genremodel.cache import Cache, CacheError
 
-    cache = Cache(file, classifier.version)
+    cache = Cache(file, "" if classifier.fallback else classifier.version)
     try:
         if clear:
             cache.clear()

@@ -61,5 +61,7 @@ class Bar:
     def hidden(self) -> Iterator[None]:
         """Make room for a message."""
         self._bar.stop()
-        yield
-        self._bar.start()
+        try:
+            yield
+        finally:
+            self._bar.start()

@@ -17,7 +17,8 @@ Clause: TypeAlias = "tuple[str | None, Sequence[SQLiteType]]"
 _OWN = "{table}s.id IN (SELECT entity_id FROM {table}_attributes WHERE key = ? AND {condition})"
 # An item without a value has that of its album.
 _OF_ALBUM = (
-    "items.album_id IN (SELECT entity_id FROM album_attributes WHERE key = ? AND {condition}) "
+    "items.album_id IS NOT NULL "
+    "AND items.album_id IN (SELECT entity_id FROM album_attributes WHERE key = ? AND {condition}) "
     "AND items.id NOT IN (SELECT entity_id FROM item_attributes WHERE key = ?)"
 )
 
@@ -33,7 +34,8 @@ class _Number(PresentNumericQuery):
     """A query of a number."""
 
     def condition(self) -> tuple[str, Sequence[SQLiteType]]:
-        return PresentNumericQuery("CAST(value AS REAL)", self.pattern).col_clause()
+        clause, values = PresentNumericQuery("CAST(value AS REAL)", self.pattern).col_clause()
+        return f"value IS NOT NULL AND {clause}", values
 
 
 def _of_album(query: _Text | _Number) -> Clause:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -198,8 +199,9 @@ class Tagger:
         """Tell beets that the file has nothing to be read, lest `beet update` undo what is new."""
         if update.synced:
             item = update.model
-            item.mtime = item.current_mtime()
-            item.store()
+            with suppress(OSError):  # it is gone: nothing that could be read either
+                item.mtime = item.current_mtime()
+                item.store()
 
     def is_one(self, album: Album) -> bool:
         """Tell whether all tracks of an album get its genre."""

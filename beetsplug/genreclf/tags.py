@@ -138,15 +138,16 @@ def _replacing(path: Path) -> Iterator[Path]:
     replaced; hard links keep the old file.
     """
     target = Path(os.path.realpath(path))
-    # Always the same, so that what a killed process leaves is used and not added to.
-    copy = target.with_name(
-        f".genreclf-{blake2b(os.fsencode(target.name), digest_size=8).hexdigest()}"
-    )
+    name = f".genreclf-{blake2b(os.fsencode(target.name), digest_size=8).hexdigest()}"
+    for left in target.parent.glob(f"{name}-*"):  # by a process that was killed
+        if not _is_running(int(left.name.rpartition("-")[2])):
+            left.unlink(missing_ok=True)
+    copy = target.with_name(f"{name}-{os.getpid()}")
     try:
         shutil.copyfile(target, copy)
         shutil.copystat(target, copy)
         if hasattr(os, "chown"):
-            with suppress(PermissionError):
+            with suppress(OSError):
                 os.chown(copy, target.stat().st_uid, target.stat().st_gid)
         yield copy
         with copy.open("rb+") as written:
@@ -155,6 +156,18 @@ def _replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         copy.unlink(missing_ok=True)
         raise
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":
+        return True  # there, signal 0 would end it
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _text(value: object) -> str:

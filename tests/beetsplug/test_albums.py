@@ -184,3 +184,28 @@ def test_tracks_whose_album_is_lost(album: Beets) -> None:
         database.commit()
     album("genreclf")
     assert album.field("predicted_genre")[0] == "classical"
+
+
+def test_queries(album: Beets) -> None:
+    """They are answered by SQLite, and as beets itself would."""
+    album.import_music()
+    album.settings["genreclf"]["auto"] = False
+    album.add("single.flac")
+    album("import", "-qsA", str(album.music / "single.flac"))
+    for query, count in (
+        (["predicted_genre:classical"], 3),
+        (["predicted_genre:CLASS"], 3),
+        (["^predicted_genre:classical"], 4),
+        (["predicted_genre:classical", ",", "predicted_genre:electronic"], 5),
+        (["predicted_genre:classical", "genre_confidence:0.5..1"], 3),
+        (["genre_confidence:..0.01"], 0),
+        (["genre_confidence:0..1"], 5),
+        (["^genre_confidence:0..1"], 2),
+        (["genre_reason:silence"], 1),
+        (["genre_model:bundled", "title:classical"], 3),
+        (["predicted_genre:"], 7),
+        (["predicted_genre:100%"], 0),
+    ):
+        assert len(album("ls", *query).splitlines()) == count, query
+    assert len(album("ls", "-a", "genre_votes:classical").splitlines()) == 1
+    assert len(album("ls", "-a", "^genre_votes:classical").splitlines()) == 0

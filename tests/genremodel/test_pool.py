@@ -83,6 +83,13 @@ def test_workers_that_die_before_they_begin(pool: Pool, tmp_path: Path) -> None:
     assert [len(wait().starts) for wait in pending] == [3, 3, 3]
 
 
+def test_a_worker_that_dies_while_it_has_nothing_to_do(pool: Pool, tmp_path: Path) -> None:
+    assert len(pool.submit(make(tmp_path / "a.wav"))().starts) == 3
+    hit_the_worker(signal.SIGKILL)
+    time.sleep(0.5)
+    assert len(pool.submit(make(tmp_path / "b.wav", seed=1))().starts) == 3
+
+
 def test_a_file_that_takes_too_long(classifier: Classifier, tmp_path: Path) -> None:
     path = make(tmp_path / "a.wav")
     pool = classifier.pool(workers=1, timeout=0.01, cache=tmp_path / "cache.db")
