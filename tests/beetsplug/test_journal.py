@@ -98,6 +98,7 @@ def test_the_file_is_made_by_the_first_change(tmp_path: Path) -> None:
     assert [(run.id, run.command, run.objects, run.undone) for run in journal.runs()] == [
         (1, "import", 1, False)
     ]
+    journal.close()
 
 
 def test_a_journal_that_is_none(tmp_path: Path) -> None:
