@@ -223,6 +223,7 @@ def test_two_at_once(collection: Beets) -> None:
 
 
 def test_a_locked_library(collection: Beets) -> None:
+    collection.settings["timeout"] = 0.5  # s that beets waits
     before = [every_tag(path) for path in paths(collection)]
     with closing(sqlite3.connect(collection.root / "library.db")) as database:
         database.execute("BEGIN EXCLUSIVE")
