@@ -22,8 +22,9 @@ from rich.console import Console
 from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS, MODEL
 from beetsplug.genreclf.tags import TagFile
 from benchmarks.library import Library, stream_copies
-from benchmarks.rivals import bare_decoding, essentia_extractor, floor, whole_track
+from benchmarks.rivals import bare_decoding, essentia_extractor, whole_track
 from genremodel import Classifier
+from genremodel.audio import read_windows
 from genremodel.digest import audio_digest
 from tests.sounds import ENCODERS, melody, write
 
@@ -65,7 +66,9 @@ def per_format(files: Mapping[str, Path]) -> str:
 
     rows = []
     for kind, path in files.items():
-        times = in_turn({"path": whole_path, "floor": floor, "bare": bare_decoding}, path, ROUNDS)
+        times = in_turn(
+            {"path": whole_path, "floor": read_windows, "bare": bare_decoding}, path, ROUNDS
+        )
         ours = [ms(times["path"]), ms(times["floor"]), ratio(times["path"], times["floor"])]
         rows.append([kind, *ours, ms(times["bare"])])
     head = ["format", "whole path, ms", "floor, ms", "ratio", "FFmpeg alone, ms"]

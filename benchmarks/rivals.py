@@ -8,7 +8,7 @@ from pathlib import Path
 import librosa
 import numpy as np
 
-from genremodel.audio import open_audio, packets, read_windows
+from genremodel.audio import open_audio, packets
 from genremodel.backbone import Backbone
 from genremodel.constants import HOP_SIZE, SAMPLE_RATE, WINDOW_FRAMES, WINDOW_SECONDS
 from training.backbone import musicnn
@@ -16,11 +16,6 @@ from training.backbone.export import to_onnx
 from training.backbone.prune import prune
 
 Rival = Callable[[Path], object]
-
-
-def floor(path: Path) -> object:
-    """Decode the ten windows to 16 kHz mono, and nothing else."""
-    return read_windows(path)
 
 
 def bare_decoding(path: Path) -> None:

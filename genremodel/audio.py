@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, groupby
 from math import inf
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import av
 import av.error
@@ -249,9 +249,9 @@ def _batches(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
         frame.pts = None  # it insists on timestamps without gaps
         fifo.write(frame)
         if fifo.samples >= _BATCH:
-            yield from filter(None, [fifo.read()])
+            yield cast(AudioFrame, fifo.read())
     if fifo.samples:
-        yield from filter(None, [fifo.read()])
+        yield cast(AudioFrame, fifo.read())
 
 
 def _average(frame: AudioFrame) -> AudioFrame:

@@ -15,14 +15,14 @@ from genremodel.audio import AudioError, PathLike
 
 _FORM = 1  # of the tables; a cache of another form is begun anew
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (
+CREATE TABLE files (
     path BLOB PRIMARY KEY,
     size INTEGER NOT NULL,
     mtime INTEGER NOT NULL,
     digest BLOB NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS files_by_digest ON files (digest);
-CREATE TABLE IF NOT EXISTS analyses (
+CREATE INDEX files_by_digest ON files (digest);
+CREATE TABLE analyses (
     digest BLOB NOT NULL,
     version TEXT NOT NULL,
     asked INTEGER NOT NULL,
@@ -31,8 +31,8 @@ CREATE TABLE IF NOT EXISTS analyses (
     failure TEXT,
     PRIMARY KEY (digest, version, asked)
 );
-CREATE TABLE IF NOT EXISTS requests (hits INTEGER NOT NULL, misses INTEGER NOT NULL);
-INSERT INTO requests SELECT 0, 0 WHERE NOT EXISTS (SELECT * FROM requests);
+CREATE TABLE requests (hits INTEGER NOT NULL, misses INTEGER NOT NULL);
+INSERT INTO requests VALUES (0, 0);
 """
 _LOCATE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)"
 
@@ -111,7 +111,7 @@ class Cache:
 
     def digest_of(self, file: FileState) -> bytes | None:
         """Return the digest of the recording in a file that is as it was, if it is known."""
-        rows = self._read(
+        rows = self._execute(
             "SELECT digest FROM files WHERE path = ? AND size = ? AND mtime = ?", _row(file)
         )
         return rows[0][0] if rows else None
@@ -128,7 +128,7 @@ class Cache:
 
     def statistics(self) -> CacheStatistics:
         """Return what the cache holds, of all versions."""
-        (row,) = self._read(
+        (row,) = self._execute(
             "SELECT (SELECT COUNT(*) FROM analyses WHERE failure IS NULL), "
             "(SELECT COUNT(*) FROM analyses WHERE failure IS NOT NULL), "
             "(SELECT COUNT(*) FROM files), "
@@ -142,7 +142,7 @@ class Cache:
 
         Analyses of another version than this cache's, if it has one, are forgotten as well.
         """
-        files = self._read("SELECT path FROM files")
+        files = self._execute("SELECT path FROM files")
         gone = [path for path in files if not os.path.exists(path[0])]  # noqa: PTH110  # bytes
         before = self.statistics()
         self._write(
@@ -153,7 +153,7 @@ class Cache:
                 self._key[:1],
             ),
         )
-        self._compact()
+        self._execute("VACUUM")
         after = self.statistics()
         return before.analyses + before.failures - after.analyses - after.failures
 
@@ -164,7 +164,7 @@ class Cache:
             ("DELETE FROM analyses", ()),
             ("UPDATE requests SET hits = 0, misses = 0", ()),
         )
-        self._compact()
+        self._execute("VACUUM")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -176,7 +176,7 @@ class Cache:
             self._connection = None
 
     def _find(self, sql: str, values: tuple[object, ...]) -> Analysis | AudioError | None:
-        for windows, content, failure in self._read(sql, values):
+        for windows, content, failure in self._execute(sql, values):
             if failure is not None:
                 return AudioError(failure)
             try:
@@ -185,7 +185,7 @@ class Cache:
                 raise CacheError(f"{self.path}: {exc}") from exc
         return None
 
-    def _read(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
+    def _execute(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
         try:
             with self._lock:
                 return self._connected().execute(sql, values).fetchall()
@@ -198,13 +198,6 @@ class Cache:
                 for sql, values in statements:
                     connection.execute(sql, values)
         except (sqlite3.Error, OSError) as exc:
-            raise CacheError(f"{self.path}: {exc}") from exc
-
-    def _compact(self) -> None:
-        try:
-            with self._lock:
-                self._connected().execute("VACUUM")
-        except sqlite3.Error as exc:
             raise CacheError(f"{self.path}: {exc}") from exc
 
     def _connected(self) -> sqlite3.Connection:

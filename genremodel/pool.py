@@ -117,13 +117,16 @@ class Pool:
             context=multiprocessing.get_context("spawn"),
         )
 
+    def _restart(self) -> None:
+        self._processes.stop()  # type: ignore[no-untyped-call]
+        self._processes = self._started()
+
     def _schedule(self, path: PathLike) -> Task:
         with self._lock, _interrupts_blocked():
             try:
                 future = self._processes.schedule(_analyse, args=[path], timeout=self._timeout)
             except RuntimeError:  # its workers have died while they had nothing to do
-                self._processes.stop()  # type: ignore[no-untyped-call]
-                self._processes = self._started()
+                self._restart()
                 future = self._processes.schedule(_analyse, args=[path], timeout=self._timeout)
             return Task(self._processes, future)
 
@@ -153,8 +156,7 @@ class Pool:
         except BrokenProcessPool:
             with self._lock:
                 if self._processes is task.processes:
-                    self._processes.stop()  # type: ignore[no-untyped-call]
-                    self._processes = self._started()
+                    self._restart()
             return _patiently(self._schedule(path))
 
 

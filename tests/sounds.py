@@ -88,6 +88,14 @@ def make(path: Path, seconds: float = 5, seed: int = 0) -> Path:
     return path
 
 
+def long_track(path: Path) -> Path:
+    """Write an MP3 of an hour, without a header that would make seeking quick."""
+    content = make(path, seconds=20).read_bytes()
+    first = content.find(b"\xff\xfb", content.find(b"Info"))
+    path.write_bytes(content[first:] * 180)
+    return path
+
+
 def _write_dsf(path: Path, samples: NDArray[np.float32]) -> None:
     """Write DSD64 (2.8 MHz, one bit) by first-order sigma-delta modulation, as DSF 1.01."""
     rate, block = 64 * RATE, 4096  # bits a second; bytes of one channel at a time

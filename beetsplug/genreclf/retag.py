@@ -80,7 +80,7 @@ class Retag:
         return self._counts["failed"]
 
     def _submitted_ahead(self, groups: Iterable[Group]) -> Iterator[_Batch]:
-        """Submit what is to be heard; return the first before the last, but not before others."""
+        """Submit what is to be heard, and return it in order once enough is under way behind it."""
         ahead = deque[_Batch]()
         size = 0
         for album, tracks, chosen in groups:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from beets import config
-from beets.dbcore.query import MatchQuery
 from beets.library import Album, Item
 from beets.util import displayable_path
 
@@ -18,6 +17,7 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.agreement import agreement
 from beetsplug.genreclf.journal import Change, Journal, Place, Values, difference, unwind
 from beetsplug.genreclf.policy import new_genres
+from beetsplug.genreclf.queries import ALBUM_QUERIES
 from beetsplug.genreclf.tags import NAMES, TagFile
 
 if TYPE_CHECKING:
@@ -166,7 +166,10 @@ class Tagger:
         To be called while it is imported again; beets has copied all fields to each of them.
         """
         history = fields.own_values(album).get(fields.HISTORY)
-        if history and len(album.db.albums(MatchQuery(fields.HISTORY, history, fast=False))) > 1:
+        if not history:
+            return
+        sharing = ALBUM_QUERIES[fields.HISTORY](fields.HISTORY, history)
+        if len(album.db.albums(sharing)) > 1:
             fields.set_values(album, {fields.GENRES: album.genres})
             fields.store(album)
 

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -139,9 +140,7 @@ def _replacing(path: Path) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(path))
     name = f".genreclf-{blake2b(os.fsencode(target.name), digest_size=8).hexdigest()}"
-    for left in target.parent.glob(f"{name}-*"):  # by a process that was killed
-        if not _is_running(int(left.name.rpartition("-")[2])):
-            left.unlink(missing_ok=True)
+    _sweep(target.parent)
     copy = target.with_name(f"{name}-{os.getpid()}")
     try:
         shutil.copyfile(target, copy)
@@ -156,6 +155,15 @@ def _replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         copy.unlink(missing_ok=True)
         raise
+
+
+@lru_cache(maxsize=1024)  # once: to list a large folder for every file in it takes long
+def _sweep(folder: Path) -> None:
+    """Remove the copies that killed processes have left in a folder."""
+    for left in folder.glob(".genreclf-*-*"):
+        process = left.name.rpartition("-")[2]
+        if process.isdecimal() and not _is_running(int(process)):
+            left.unlink(missing_ok=True)
 
 
 def _is_running(process: int) -> bool:

@@ -17,7 +17,7 @@ from mediafile import MediaFile
 
 from tests.conftest import Beets
 from tests.faults import HOPELESS, TRUNCATED
-from tests.sounds import make
+from tests.sounds import long_track, make
 from tests.tags import audio_bytes, every_tag, our_tags
 
 # Root reads everything, unless it gives that up.
@@ -265,8 +265,10 @@ def test_other_plugins_come_to_their_end(collection: Beets) -> None:
 
 def test_what_fails_while_importing_is_said_when_it_has_ended(beets: Beets) -> None:
     """And imported without a genre."""
-    beets.add("a.flac")
-    beets.add("b.flac", seed=1)
+    for name in ("a", "b"):
+        media = MediaFile(long_track(beets.music / f"{name}.mp3"))
+        media.title = name
+        media.save()
     beets.settings["genreclf"]["timeout"] = 0.001
     done = beets.run("import", "-qA", str(beets.music))
     assert done.returncode == 0

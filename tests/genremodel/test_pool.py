@@ -16,7 +16,7 @@ from mediafile import MediaFile
 from genremodel import AudioError, Classifier
 from genremodel.cache import Cache
 from genremodel.pool import Pool
-from tests.sounds import make
+from tests.sounds import long_track, make
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -31,14 +31,6 @@ def pool(classifier: Classifier, tmp_path: Path) -> Iterator[Pool]:
     pool = classifier.pool(workers=1, cache=tmp_path / "cache.db")
     yield pool
     pool.close()
-
-
-def long_track(path: Path) -> Path:
-    """Write an MP3 of an hour, without a header that would make seeking quick."""
-    content = make(path, seconds=20).read_bytes()
-    first = content.find(b"\xff\xfb", content.find(b"Info"))
-    path.write_bytes(content[first:] * 180)
-    return path
 
 
 def hit_the_worker(signal_: signal.Signals) -> None:
