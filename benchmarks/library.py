@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import os
+import random
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import av
 import yaml
 
+from beetsplug.genreclf.fields import (
+    AGREEMENT,
+    CONFIDENCE,
+    GENRE,
+    HISTORY,
+    MODEL,
+    REASON,
+    VOTES,
+)
 
-def stream_copies(original: Path, folder: Path, count: int) -> None:
-    """Write copies of an MP3, each without a few more frames at its beginning."""
+
+def stream_copies(original: Path, folder: Path, count: int, frames: int | None = None) -> None:
+    """Write copies of an MP3, each without one more frame at its beginning.
+
+    frames: how many each of them has; otherwise all that are left.
+    """
     content = original.read_bytes()
     with av.open(str(original)) as container:
         starts = [packet.pos for packet in container.demux(audio=0) if packet.size]
     folder.mkdir()
     for number in range(count):
-        (folder / f"{number:05}.mp3").write_bytes(content[starts[number] :])
+        end = starts[number + frames] if frames else None
+        (folder / f"{number:05}.mp3").write_bytes(content[starts[number] : end])
 
 
 class Library:
@@ -30,32 +47,62 @@ class Library:
         self.root = root
         self._music = music
 
-    def configure(self, *, threads: int = 1, plugins: tuple[str, ...] = ("genreclf",)) -> None:
-        """Write the settings."""
+    def configure(self, *, threads: int = 1, plugins: Sequence[str] = ("genreclf",)) -> None:
+        """Write the settings. plugins: `types`, if it is there, knows what the confidence is."""
         settings = {
             "directory": str(self._music),
             "library": str(self.root / "library.db"),
             "plugins": [*plugins],
             "import": {"copy": False, "duplicate_keys": {"item": "path"}},
+            "types": {CONFIDENCE: "float"},
             "genreclf": {"auto": False, "write": True, "threads": threads},
         }
+        self.root.mkdir(exist_ok=True)
         (self.root / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+    def fill(self, tracks: int) -> None:
+        """Put tracks without files into a new library, with what the plugin knows of them."""
+        self.beet("ls", "title:nothing")  # makes the tables
+        rng = random.Random(0)
+        with closing(sqlite3.connect(self.root / "library.db")) as library, library:
+            for number in range(tracks):
+                row = (number, f"{number}.mp3".encode(), f"title {number}", "artist", "rock", 200.0)
+                library.execute(
+                    "INSERT INTO items (id, path, title, artist, genres, length) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    row,
+                )
+                values = {
+                    GENRE: rng.choice(("blues", "jazz", "pop", "rock", "classical", "")),
+                    CONFIDENCE: f"{rng.random():.3f}",
+                    MODEL: "bundled-cnn-1",
+                    VOTES: "jazz 10",
+                    REASON: "",
+                    AGREEMENT: "differs",
+                    HISTORY: f"{number:016x}",
+                }
+                library.executemany(
+                    "INSERT INTO item_attributes (entity_id, key, value) VALUES (?, ?, ?)",
+                    [(number, *value) for value in values.items()],
+                )
 
     def beet(self, *arguments: str) -> float:
         """Run `beet`; return the seconds that it took."""
         start = time.perf_counter()
         with self._started(*arguments) as process:
             process.wait()
+        _check(process)
         return time.perf_counter() - start
 
-    def peak(self, *arguments: str) -> tuple[float, float]:
-        """Run `beet`; return the seconds, and the most memory of all its processes, in MB."""
-        start, most = time.perf_counter(), 0.0
+    def watched(self, *arguments: str) -> tuple[float, list[float]]:
+        """Run `beet`; return the seconds, and what memory its processes had by the way, in MB."""
+        start, memory = time.perf_counter(), list[float]()
         with self._started(*arguments) as process:
             while process.poll() is None:
-                most = max(most, sum(map(_memory, _family(process.pid))))
+                memory.append(sum(map(_memory, _family(process.pid))))
                 time.sleep(0.1)
-        return time.perf_counter() - start, most
+        _check(process)
+        return time.perf_counter() - start, memory
 
     def _started(self, *arguments: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -64,6 +111,11 @@ class Library:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+
+def _check(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
 
 
 def _family(pid: int) -> Iterator[int]:

@@ -6,7 +6,6 @@ that kills its worker, or takes too long, fails alone.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -18,6 +17,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import resource_tracker
+from multiprocessing.context import SpawnContext
+from multiprocessing.synchronize import RLock
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -114,7 +115,7 @@ class Pool:
             max_workers=self._workers,
             initializer=_start,
             initargs=[self._setup],
-            context=multiprocessing.get_context("spawn"),
+            context=_Spawn(),
         )
 
     def _restart(self) -> None:
@@ -160,6 +161,22 @@ class Pool:
             return _patiently(self._schedule(path))
 
 
+class _Spawn(SpawnContext):
+    """Keeps its locks as long as it lives.
+
+    Pebble drops them before it ends its workers; one that has only begun would not find them, and
+    say so in the middle of what is printed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._locks: list[RLock] = []
+
+    def RLock(self) -> RLock:  # its name there
+        self._locks.append(super().RLock())
+        return self._locks[-1]
+
+
 def _patiently(task: Task) -> tuple[Analysis, str | None]:
     """Wait for a task, but not for one that a broken pool has lost."""
     while not wait([task.future], timeout=1).done:
@@ -200,24 +217,19 @@ def _fail(error: AudioError) -> Analysis:
     raise error
 
 
-# In a worker: how files are analysed here, and what analyses them, made for the first.
-_setup: Setup
-_analyser: Analyser | None = None
+_analyser: Analyser  # of a worker
 
 
 def _start(setup: Setup) -> None:
-    global _setup
-    _setup = setup
+    global _analyser
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where they could not be blocked
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # at once, even while a decoder hangs
     # What libraries print as they crash would land in the middle of somebody's question.
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
+    _analyser = setup.analyser(Knn() if setup.knn else Cnn())  # not in the time of the first file
 
 
 def _analyse(path: PathLike) -> tuple[Analysis, str | None]:
-    global _analyser
-    if _analyser is None:
-        _analyser = _setup.analyser(Knn() if _setup.knn else Cnn())
     return _analyser.analyse(path), _analyser.problem

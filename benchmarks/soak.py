@@ -1,0 +1,48 @@
+"""`python -m benchmarks.soak`: a long run, and whether its speed and memory stay as they are.
+
+Twenty thousand different recordings of forty seconds, imported, tagged, and tagged again from the
+cache. Takes half an hour and 13 GB of temporary files.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from benchmarks.library import Library, stream_copies
+from tests.sounds import melody, write
+
+TRACKS = 20_000
+FRAMES = 1532  # of an MP3 of 44.1 kHz: forty seconds
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="genreclf-soak-") as folder:
+        root = Path(folder)
+        original = write(root / "original.mp3", melody((TRACKS + FRAMES) * 1152 / 44_100 + 1))
+        stream_copies(original, root / "music", TRACKS, FRAMES)
+        library = Library(root, root / "music")
+        library.configure(threads=2)
+        seconds = library.beet(
+            "import", "--quiet", "--noautotag", "--singletons", str(root / "music")
+        )
+        print(f"imported {TRACKS:,} tracks without the plugin in {seconds:.0f} s", flush=True)
+        for title, arguments in (
+            ("heard", []),
+            ("again, nothing to do", []),
+            ("decided again from the cache", ["--force"]),
+        ):
+            seconds, memory = library.watched("genreclf", *arguments)
+            tenth = len(memory) // 10
+            print(
+                f"{title}: {seconds:.0f} s, {TRACKS / seconds:.1f} tracks/s; memory, medians: "
+                f"second tenth {median(memory[tenth : 2 * tenth]):.0f} MB, "
+                f"last full tenth {median(memory[-2 * tenth : -tenth]):.0f} MB, "
+                f"most {max(memory):.0f} MB",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
