@@ -10,10 +10,12 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 
 import av
 import yaml
+from mutagen.id3 import ID3, TIT2
 
 from beetsplug.genreclf.fields import (
     AGREEMENT,
@@ -27,17 +29,21 @@ from beetsplug.genreclf.fields import (
 
 
 def stream_copies(original: Path, folder: Path, count: int, frames: int | None = None) -> None:
-    """Write copies of an MP3, each without one more frame at its beginning.
+    """Write copies of an MP3, each without one more frame at its beginning, and with a title.
 
     frames: how many each of them has; otherwise all that are left.
     """
     content = original.read_bytes()
     with av.open(str(original)) as container:
         starts = [packet.pos for packet in container.demux(audio=0) if packet.size]
+    tags, header = ID3(), BytesIO()
+    tags.add(TIT2(text="title"))
+    tags.save(header)
     folder.mkdir()
     for number in range(count):
         end = starts[number + frames] if frames else None
-        (folder / f"{number:05}.mp3").write_bytes(content[starts[number] : end])
+        copy = header.getvalue() + content[starts[number] : end]
+        (folder / f"{number:05}.mp3").write_bytes(copy)
 
 
 class Library:

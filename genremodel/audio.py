@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain, dropwhile, groupby
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -154,7 +154,7 @@ def _decode_window(
     assert stream.time_base is not None
     wanted = start + _origin(stream)
     container.seek(int(max(wanted - _PREROLL, 0.0) / stream.time_base), stream=stream)
-    frames = (frame for frame in _frames(container, stream) if _end(frame) > wanted)
+    frames = dropwhile(lambda frame: _end(frame) <= wanted, _frames(container, stream))
     first = next(frames, None)
     if first is None or first.time is None or first.time > wanted + _TOLERANCE:
         return None

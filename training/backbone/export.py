@@ -78,7 +78,9 @@ def _front_block(graph: _Graph, x: str, block: Block) -> str:
     frames, bands, channels = block.kernel.shape
     step = min(range(1, 33), key=lambda step: _work(frames, channels, step))
     sign = np.sign(block.norm.scale)
-    shifted = [np.pad(block.kernel * sign, ((i, step - 1 - i), (0, 0), (0, 0))) for i in range(step)]
+    shifted = [
+        np.pad(block.kernel * sign, ((i, step - 1 - i), (0, 0), (0, 0))) for i in range(step)
+    ]
     kernel = np.stack(shifted).transpose(3, 0, 1, 2).reshape(channels * step, 1, -1, bands)
     before, strides = (frames - 1) // 2, _ceil(WINDOW_FRAMES, step)
     after = strides * step - WINDOW_FRAMES + frames - 1 - before
