@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from genremodel.analysis import Analysis
-from genremodel.audio import AudioError, PathLike, read_windows
-from genremodel.backends import Backend
+from genremodel.audio import AudioError, PathLike
+from genremodel.backends import Backend, hear
 from genremodel.cache import Cache, CacheError, FileState
 from genremodel.digest import audio_digest, byte_digest
 
@@ -89,7 +89,7 @@ class Analyser:
             self._cache.close()
 
     def _hear(self, path: PathLike) -> Analysis:
-        return self._backend.analyse(read_windows(path, self._windows))
+        return hear(self._backend, path, self._windows)
 
     def _keep(self, digest: bytes, result: Analysis | AudioError) -> None:
         self._attempt(lambda cache: cache.keep(digest, result))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 class Analysis:
     """All that deciding needs of the windows of one track.
 
-    starts: (n,) seconds. audible: (n,) False where a window is digital silence.
+    starts: (n,) seconds; none of a track that is too short.
+    audible: (n,) False where a window is digital silence.
     outputs: (n, values) float16, what the backend that made them keeps of each window.
     """
 
@@ -32,8 +33,9 @@ class Analysis:
     def from_bytes(cls, content: bytes, windows: int) -> Analysis:
         """Return what `to_bytes` was called on. Raises ValueError when it is not that."""
         starts, audible = 8 * windows, windows
+        outputs = np.frombuffer(content[starts + audible :], "<f2")
         return cls(
             np.frombuffer(content[:starts], "<f8"),
             np.frombuffer(content[starts : starts + audible], np.bool_),
-            np.frombuffer(content[starts + audible :], "<f2").reshape(windows, -1),
+            outputs.reshape(windows, -1 if windows else 0),
         )

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from genremodel.constants import (
     DEFAULT_WINDOWS,
     SAMPLE_RATE,
+    SHORTEST_SAMPLES,
     SILENCE_PEAK,
     WINDOW_SAMPLES,
     WINDOW_SECONDS,
@@ -87,7 +88,8 @@ def read_windows(path: PathLike, count: int = DEFAULT_WINDOWS) -> Windows:
     """Decode `count` windows spread evenly over the audio file at `path`.
 
     A track too short for windows at least a second apart gives fewer; one shorter than a window
-    is repeated until it fills one, as the backbone's own training did.
+    is repeated until it fills one, as the backbone's own training did; from one of less than
+    SHORTEST_SECONDS none is taken.
 
     Raises AudioError when nothing can be decoded.
     """
@@ -192,6 +194,8 @@ def _scan_windows(path: PathLike, count: int) -> Windows:
         raise AudioError("no audio could be decoded")
     if stride == 1:  # everything is still here: cut where the windows belong
         track = np.concatenate([*held, rest])
+        if len(track) < SHORTEST_SAMPLES:
+            return Windows(np.empty(0), np.empty((0, WINDOW_SAMPLES), np.float32))
         if len(track) < WINDOW_SAMPLES:
             return Windows(np.zeros(1), np.resize(track, (1, WINDOW_SAMPLES)))
         starts = _window_starts(len(track) / SAMPLE_RATE, count)

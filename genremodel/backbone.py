@@ -1,43 +1,48 @@
-"""The pretrained network under the genre head, run by onnxruntime."""
+"""The pretrained networks under the genre heads, run by onnxruntime."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genremodel import assets
-from genremodel.audio import Windows
-from genremodel.constants import ACTIVATIONS, EMBEDDING
+from genremodel.constants import ACTIVATIONS, EMBEDDING, EXPERT_START, EXPERT_WINDOWS, OUTPUTS
 
-NETWORK = "musicnn.onnx"
+if TYPE_CHECKING:
+    from genremodel.audio import Windows
+
+NETWORK = "musicnn.onnx"  # MSD-musicnn: what people call songs, heard in every window
+EXPERT = "mtt_musicnn.onnx"  # MTT-musicnn: what instruments there are, heard in a few
 # Windows at once: no slower than all, and a worker needs a third less memory.
 _BATCH = 2
 
 
 class Backbone:
-    """The pruned MSD-musicnn, run by onnxruntime on one thread: tracks are the unit of parallelism.
+    """A pruned musicnn, run by onnxruntime on one thread: tracks are the unit of parallelism.
 
+    network: the bytes of its ONNX file.
     Raises ImportError without onnxruntime and AssetError when it cannot load the network.
     """
 
-    def __init__(self, network: bytes | None = None) -> None:
+    def __init__(self, network: bytes) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors
-        network = assets.read(NETWORK) if network is None else network
         try:
             self._session = onnxruntime.InferenceSession(
                 network, options, providers=["CPUExecutionProvider"]
             )
         except Exception as exc:  # onnxruntime's own errors share no base class
-            raise assets.AssetError(f"{NETWORK}: {exc}") from exc
+            raise assets.AssetError(f"the network cannot be loaded: {exc}") from exc
 
-    def run(self, windows: Windows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Run the network on the windows of a track.
+    def run(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Run the network on windows, (windows, WINDOW_SAMPLES), at least one.
 
         Returns (windows, ACTIVATIONS), probabilities of the backbone's tags, and (windows,
         EMBEDDING), its penultimate layer.
@@ -46,8 +51,8 @@ class Backbone:
         from genremodel.spectrogram import power_spectrogram
 
         parts = [
-            self.run_power(power_spectrogram(windows.samples[i : i + _BATCH]))
-            for i in range(0, len(windows.samples), _BATCH)
+            self.run_power(power_spectrogram(samples[i : i + _BATCH]))
+            for i in range(0, len(samples), _BATCH)
         ]
         activations, embeddings = map(np.concatenate, zip(*parts, strict=True))
         assert activations.shape[1:] == (ACTIVATIONS,)
@@ -59,7 +64,38 @@ class Backbone:
         return self._session.run(["activations", "embedding"], {"power": power})
 
 
-@lru_cache(maxsize=1)
-def bundled_backbone() -> Backbone:
-    """Return the backbone of the package, loaded once."""
-    return Backbone()
+@lru_cache(maxsize=2)
+def bundled_backbone(name: str = NETWORK) -> Backbone:
+    """Return a network of the package, loaded once."""
+    return Backbone(assets.read(name))
+
+
+@dataclass(frozen=True)
+class Backbones:
+    """Two views of one track: MSD-musicnn hears all of its windows, MTT-musicnn a few of them."""
+
+    network: Backbone
+    expert: Backbone
+
+    @classmethod
+    def bundled(cls) -> Backbones:
+        """Return those of the package."""
+        return cls(bundled_backbone(NETWORK), bundled_backbone(EXPERT))
+
+    def run(self, windows: Windows) -> NDArray[np.float32]:
+        """Return (windows, OUTPUTS): activations, embedding, and the expert's activations.
+
+        windows: at least one. The expert's are NaN where the expert has not heard the window.
+        """
+        outputs = np.full((len(windows.samples), OUTPUTS), np.nan, np.float32)
+        outputs[:, :EXPERT_START] = np.concatenate(self.network.run(windows.samples), axis=1)
+        heard = _evenly(np.flatnonzero(windows.audible), EXPERT_WINDOWS)
+        if len(heard):
+            outputs[heard, EXPERT_START:] = self.expert.run(windows.samples[heard])[0]
+        return outputs
+
+
+def _evenly(indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    """Return up to `count` of the indices, evenly spread."""
+    count = min(count, len(indices))
+    return indices[((np.arange(count) + 0.5) * len(indices) / max(count, 1)).astype(int)]

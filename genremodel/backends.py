@@ -10,17 +10,16 @@ from numpy.typing import NDArray
 
 from genremodel import assets
 from genremodel.analysis import Analysis
-from genremodel.audio import Windows
-from genremodel.backbone import NETWORK, bundled_backbone
-from genremodel.constants import ACTIVATIONS
-from genremodel.decision import Rules
+from genremodel.audio import PathLike, Windows, read_windows
+from genremodel.backbone import EXPERT, NETWORK, Backbones
+from genremodel.decision import Calibration, Rules
 from genremodel.features import window_features
-from genremodel.head import LinearHead
+from genremodel.head import Heads, Judgement
 
 # Of what is done to a file before a backend sees it: decoding, placing of windows. A change that
 # gives other samples takes another number, and what was analysed before is analysed anew.
-FRONT_END = "windows 1"
-HEAD = "head.npz"
+FRONT_END = "windows 2"
+HEADS = "heads.npz"
 NEIGHBOURS = "knn.npz"
 _SHRINKAGE = 0.3  # of the covariances, towards the diagonal: 74 features, few hundred tracks
 
@@ -34,35 +33,34 @@ class Backend(Protocol):
     rules: Rules
     version: str
 
-    def analyse(self, windows: Windows) -> Analysis:
-        """Do what takes long, and need not be done again."""
+    def analyse(self, windows: Windows) -> NDArray[np.float32]:
+        """Return what takes long to find, and need not be found again: (windows, values)."""
         ...
 
-    def predict_proba(self, analysis: Analysis) -> NDArray[np.float64]:
-        """Return (windows, genres), rows sum to 1."""
+    def judge(self, outputs: NDArray[np.floating[Any]]) -> Judgement:
+        """Judge the audible windows of a track, at least one: (windows, values)."""
         ...
 
 
 class Cnn:
-    """The bundled backbone with the bundled genre head.
+    """The bundled backbones with the heads that were fitted on them.
 
     Raises ImportError where onnxruntime cannot be loaded, AssetError where the model cannot.
     """
 
     def __init__(self) -> None:
         self.rules = bundled_rules("cnn")
-        self.backbone = bundled_backbone()
-        self.head = LinearHead(**assets.arrays(HEAD))
-        self.version = f"{FRONT_END}, {assets.checksum(NETWORK)}"
+        self.backbones = Backbones.bundled()
+        self.heads = Heads.from_arrays(assets.arrays(HEADS))
+        self.version = f"{FRONT_END}, {assets.checksum(NETWORK)}, {assets.checksum(EXPERT)}"
 
-    def analyse(self, windows: Windows) -> Analysis:
-        """Return the activations and, beside them, the embedding of each window."""
-        outputs = np.concatenate(self.backbone.run(windows), axis=1)
-        return Analysis(windows.starts, windows.audible, outputs.astype(np.float16))
+    def analyse(self, windows: Windows) -> NDArray[np.float32]:
+        """Return the outputs of both networks, see `Backbones`."""
+        return self.backbones.run(windows)
 
-    def predict_proba(self, analysis: Analysis) -> NDArray[np.float64]:
-        """Return (windows, genres), rows sum to 1."""
-        return self.head.predict_proba(analysis.outputs[:, :ACTIVATIONS])
+    def judge(self, outputs: NDArray[np.floating[Any]]) -> Judgement:
+        """Judge the audible windows of a track by both heads."""
+        return self.heads.judge(outputs)
 
 
 class Knn:
@@ -78,17 +76,19 @@ class Knn:
         self.rules = bundled_rules("knn")
         stored = assets.arrays(NEIGHBOURS)
         self.neighbours = int(stored["neighbours"])
-        self.classify = fit_neighbours(stored["features"], stored["genre"], self.neighbours)
+        self.judge = fit_neighbours(stored["features"], stored["genre"], self.neighbours)
         self.version = f"{FRONT_END}, librosa features 1"
 
-    def analyse(self, windows: Windows) -> Analysis:
+    def analyse(self, windows: Windows) -> NDArray[np.float32]:
         """Return the features of each window."""
-        outputs = window_features(windows.samples).astype(np.float16)
-        return Analysis(windows.starts, windows.audible, outputs)
+        return window_features(windows.samples)
 
-    def predict_proba(self, analysis: Analysis) -> NDArray[np.float64]:
-        """Return (windows, genres), rows sum to 1."""
-        return self.classify(analysis.outputs.astype(np.float32))
+
+def hear(backend: Backend, path: PathLike, count: int) -> Analysis:
+    """Return the analysis of `count` windows of a file. Raises AudioError without audio."""
+    windows = read_windows(path, count)
+    outputs = backend.analyse(windows) if len(windows.starts) else np.empty((0, 0))
+    return Analysis(windows.starts, windows.audible, outputs.astype(np.float16))
 
 
 def bundled_rules(backend: str) -> Rules:
@@ -98,8 +98,7 @@ def bundled_rules(backend: str) -> Rules:
     return Rules(
         genres=tuple(model["genres"]),
         prior=tuple(model["prior"]),
-        temperature=fitted["temperature"],
-        evidence=fitted["evidence"],
+        calibration=Calibration(**fitted["calibration"]),
         min_confidence=fitted["min_confidence"],
         model=fitted["id"],
     )
@@ -107,8 +106,8 @@ def bundled_rules(backend: str) -> Rules:
 
 def fit_neighbours(
     features: NDArray[np.floating[Any]], genre: NDArray[np.integer[Any]], neighbours: int
-) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
-    """Return what tells the genre probabilities of features, (rows, FEATURES) to (rows, genres).
+) -> Callable[[NDArray[np.floating[Any]]], Judgement]:
+    """Return what judges tracks by the features of their windows, (windows, FEATURES).
 
     K nearest neighbours under the metric that tells the genres apart best.
     features: (rows, FEATURES). genre: (rows,) index. neighbours: K. Distances are taken after
@@ -119,13 +118,18 @@ def fit_neighbours(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    metric = make_pipeline(
+        StandardScaler(), LinearDiscriminantAnalysis(solver="eigen", shrinkage=_SHRINKAGE)
+    ).fit(features, genre)
     knn = KNeighborsClassifier(n_neighbors=neighbours, weights="distance")
-    metric = LinearDiscriminantAnalysis(solver="eigen", shrinkage=_SHRINKAGE)
-    pipeline = make_pipeline(StandardScaler(), metric, knn).fit(features, genre)
+    knn.fit(metric.transform(features), genre)
 
-    def classify(values: NDArray[np.float32]) -> NDArray[np.float64]:
-        shares = np.asarray(pipeline.predict_proba(values), np.float64)
+    def judge(windows: NDArray[np.floating[Any]]) -> Judgement:
+        places = metric.transform(windows.astype(np.float32))
+        shares = np.asarray(knn.predict_proba(places), np.float64)
         # One more neighbour, of every genre in equal parts: no genre is ever impossible.
-        return (neighbours * shares + 1 / shares.shape[1]) / (neighbours + 1)
+        probabilities = (neighbours * shares + 1 / shares.shape[1]) / (neighbours + 1)
+        distance = float(knn.kneighbors(places)[0].mean())
+        return Judgement(probabilities, float(np.log(max(distance, 1e-3))))
 
-    return classify
+    return judge

@@ -10,10 +10,10 @@ import numpy as np
 
 from genremodel.analysis import Analysis
 from genremodel.assets import AssetError
-from genremodel.audio import PathLike, read_windows
-from genremodel.backends import Backend, Cnn, Knn
+from genremodel.audio import PathLike
+from genremodel.backends import Backend, Cnn, Knn, hear
 from genremodel.constants import DEFAULT_TIMEOUT, DEFAULT_WINDOWS
-from genremodel.decision import Prediction, Vote, decide, decide_album
+from genremodel.decision import Prediction, Vote, decide, decide_album, without_vote
 
 if TYPE_CHECKING:
     from genremodel.pool import Pool
@@ -86,13 +86,17 @@ class Classifier:
 
     def classify(self, path: PathLike) -> Prediction:
         """Return the verdict on an audio file. Raises AudioError when it cannot be decoded."""
-        return self.decide(self._backend.analyse(read_windows(path, self._windows)))
+        return self.decide(hear(self._backend, path, self._windows))
 
     def decide(self, analysis: Analysis) -> Prediction:
         """Return the verdict on an analysis by the same backend."""
-        probabilities = self._backend.predict_proba(analysis)[:, self._voting]
+        if not analysis.audible.any():
+            return without_vote(analysis.starts, analysis.audible, self._rules)
+        judgement = self._backend.judge(analysis.outputs[analysis.audible])
+        probabilities = judgement.probabilities[:, self._voting]
         return decide(
             probabilities / probabilities.sum(axis=1, keepdims=True),
+            judgement.novelty,
             analysis.starts,
             analysis.audible,
             self._rules,

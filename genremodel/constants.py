@@ -17,10 +17,18 @@ WINDOW_SAMPLES = int(WINDOW_SECONDS * SAMPLE_RATE)
 WINDOW_FRAMES = WINDOW_SAMPLES // HOP_SIZE  # 187 spectrogram frames
 DEFAULT_WINDOWS = 10  # per track; more change the accuracy by less than 0.01
 
+SHORTEST_SECONDS = 1.0  # of audio that a genre can be heard in
+SHORTEST_SAMPLES = int(SHORTEST_SECONDS * SAMPLE_RATE)
+
 DEFAULT_TIMEOUT = 60.0  # s that the analysis of a track may take
 
 ACTIVATIONS = 50  # tags of the backbone
 EMBEDDING = 200  # units of its penultimate layer
+# What is kept of a window: both, and the activations of the second network, which hears few windows
+# of a track: more of them are hardly better (3 as good as 10, 1 worse by 0.01) and cost time.
+EXPERT_WINDOWS = 3
+EXPERT_START = ACTIVATIONS + EMBEDDING
+OUTPUTS = EXPERT_START + ACTIVATIONS
 
 # A window that never exceeds this peak (-80 dB of full scale) is digital silence, dither included.
 SILENCE_PEAK = 1e-4

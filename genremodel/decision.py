@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from genremodel.novelty import NO_MUSIC
 
 Vote: TypeAlias = Literal["majority", "mean"]
 VOTES: tuple[Vote, ...] = get_args(Vote)
-Reason: TypeAlias = Literal["low confidence", "tie", "silence"]
+Reason: TypeAlias = Literal["low confidence", "tie", "silence", "too short", "unfamiliar"]
 ABSTAINED = "abstained"
+
+_TINY = 1e-6  # no probability is taken for smaller, or for closer to 1
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Prediction:
     votes: windows for each genre that has any, most first; of an album, tracks, and last those that
         `ABSTAINED`.
     probabilities: of every genre, the average of the windows or tracks; empty without a vote.
+    novelty: the logarithm of how far the track is from the music that the model was fitted on; None
+        of an album and without a vote.
     windows: in the order of time; none of an album.
     model: the id of the model that said so.
     """
@@ -46,9 +53,36 @@ class Prediction:
     reason: Reason | None
     votes: dict[str, int]
     probabilities: dict[str, float]
+    novelty: float | None
     windows: tuple[WindowGenre, ...]
     styles: tuple[str, ...]
     model: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The probability that a genre is right: logistic regression, fitted on artists never heard.
+
+    After Platt, "Probabilistic outputs for support vector machines", 1999, with what else tells
+    right from wrong: log-odds = intercept + probability * logit(a genre's mean probability)
+    + novelty * the track's novelty + windows * log(how many voted).
+    typical: the novelty of half of the known tracks.
+    """
+
+    intercept: float
+    probability: float
+    novelty: float
+    windows: float
+    typical: float
+
+    def confidence(
+        self, probability: NDArray[np.floating[Any]], novelty: float, windows: int
+    ) -> NDArray[np.float64]:
+        """Return the confidence in genres from their mean probabilities, of the same shape."""
+        odds = logit(np.clip(probability, _TINY, 1 - _TINY)) * self.probability
+        odds += self.intercept + self.novelty * novelty + self.windows * np.log(windows)
+        confidence: NDArray[np.float64] = expit(odds)
+        return confidence
 
 
 @dataclass(frozen=True)
@@ -57,15 +91,12 @@ class Rules:
 
     genres: their names, in the order of the probabilities.
     prior: (genres,) their shares among the training tracks, the last resort in a tie.
-    temperature: of one window; above 1 where the model is too sure of itself.
-    evidence: how much surer more windows make: the temperature of n is that of one by n**evidence.
     min_confidence: below it the verdict is to abstain.
     """
 
     genres: tuple[str, ...]
     prior: tuple[float, ...]
-    temperature: float
-    evidence: float
+    calibration: Calibration
     min_confidence: float
     model: str
 
@@ -76,13 +107,16 @@ class Rules:
         return replace(self, genres=tuple(kept), prior=tuple(kept.values()))
 
 
-def verdict(probabilities: NDArray[np.float64], rules: Rules, vote: Vote) -> tuple[int, float]:
+def verdict(
+    probabilities: NDArray[np.float64], novelty: float, rules: Rules, vote: Vote
+) -> tuple[int, float]:
     """Return the winning genre's index and the confidence that it is right, before abstaining.
 
-    probabilities: (windows, genres), at least one window.
+    probabilities: (windows, genres), at least one window. novelty: of the track.
     """
     index = winner(probabilities, rules.prior, vote)
-    return index, float(_calibrated(probabilities.mean(axis=0), len(probabilities), rules)[index])
+    mean = probabilities[:, index].mean()
+    return index, float(rules.calibration.confidence(mean, novelty, len(probabilities)))
 
 
 def winner(probabilities: NDArray[np.float64], prior: Sequence[float], vote: Vote) -> int:
@@ -104,26 +138,9 @@ def vote_counts(probabilities: NDArray[np.float64]) -> NDArray[np.int_]:
     return np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1])
 
 
-def temper(
-    probabilities: NDArray[np.float64], temperature: float | NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Flatten (temperature > 1) or sharpen distributions along the last axis.
-
-    Temperature scaling: Guo et al., "On calibration of modern neural networks", ICML 2017.
-    """
-    # Float32's smallest normal number: a probability of 0 stays possible, if barely.
-    logs = np.log(np.maximum(probabilities, 1.2e-38)) / temperature
-    powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
-    tempered: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
-    return tempered
-
-
-def _calibrated(mean: NDArray[np.float64], windows: int, rules: Rules) -> NDArray[np.float64]:
-    return temper(mean, rules.temperature / windows**rules.evidence)
-
-
 def decide(
     probabilities: NDArray[np.float64],
+    novelty: float,
     starts: NDArray[np.float64],
     audible: NDArray[np.bool_],
     rules: Rules,
@@ -133,33 +150,61 @@ def decide(
 ) -> Prediction:
     """Hold the vote over the audible windows of a track.
 
-    probabilities: (windows, genres). starts: (windows,) seconds. audible: (windows,).
+    probabilities: (audible windows, genres), at least one window. novelty: of the track.
+    starts: (windows,) seconds. audible: (windows,).
     min_confidence: in [0, 1]; by default that of the rules.
     """
-    windows = tuple(
-        WindowGenre(float(start), rules.genres[int(row.argmax())], float(row.max()))
-        if heard
-        else WindowGenre(float(start), None, None)
-        for start, row, heard in zip(starts, probabilities, audible, strict=True)
-    )
-    voting = probabilities[audible]
-    if not len(voting):
-        return Prediction(None, None, "silence", {}, {}, windows, (), rules.model)
-    counts = vote_counts(voting)
-    mean = voting.mean(axis=0)
-    index, confidence = verdict(voting, rules, vote)
+    counts = vote_counts(probabilities)
+    mean = probabilities.mean(axis=0)
+    index, confidence = verdict(probabilities, novelty, rules, vote)
     votes = {genre: int(n) for genre, n in zip(rules.genres, counts, strict=True) if n}
     probabilities_of = dict(zip(rules.genres, mean.tolist(), strict=True))
-    reason = _doubt(confidence, votes if vote == "majority" else {}, rules, min_confidence)
+    threshold = rules.min_confidence if min_confidence is None else min_confidence
+    reason: Reason | None = None
+    if confidence < threshold:
+        familiar = rules.calibration.confidence(mean[index], rules.calibration.typical, len(counts))
+        unlikely = novelty > rules.calibration.typical and familiar >= threshold
+        if unlikely or novelty >= NO_MUSIC:
+            reason = "unfamiliar"
+        else:
+            reason = _doubt(votes if vote == "majority" else {})
     return Prediction(
         genre=None if reason else rules.genres[index],
         confidence=confidence,
         reason=reason,
         votes=_ranked(votes, probabilities_of),
         probabilities=probabilities_of,
-        windows=windows,
+        novelty=novelty,
+        windows=_windows(starts, audible, probabilities, rules),
         styles=(),
         model=rules.model,
+    )
+
+
+def without_vote(
+    starts: NDArray[np.float64], audible: NDArray[np.bool_], rules: Rules
+) -> Prediction:
+    """Return the verdict on a track without an audible window. starts, audible: (windows,)."""
+    reason: Reason = "silence" if len(starts) else "too short"
+    windows = _windows(starts, audible, np.empty((0, len(rules.genres))), rules)
+    return Prediction(None, None, reason, {}, {}, None, windows, (), rules.model)
+
+
+def _windows(
+    starts: NDArray[np.float64],
+    audible: NDArray[np.bool_],
+    probabilities: NDArray[np.float64],
+    rules: Rules,
+) -> tuple[WindowGenre, ...]:
+    heard = iter(probabilities)
+
+    def window(start: float) -> WindowGenre:
+        row = next(heard)
+        return WindowGenre(start, rules.genres[int(row.argmax())], float(row.max()))
+
+    return tuple(
+        window(start) if voting else WindowGenre(start, None, None)
+        for start, voting in zip(starts.tolist(), audible, strict=True)
     )
 
 
@@ -168,45 +213,46 @@ def decide_album(
 ) -> Prediction:
     """Hold the vote over the tracks of an album.
 
-    The vote of a track is its calibrated probabilities, whatever its length and however many of its
+    The vote of a track is the confidence in each genre, whatever its length and however many of its
     windows are silent; a track without probabilities has none. The confidence is their average.
     """
     votes = Counter(track.genre for track in tracks)
     abstained = {ABSTAINED: votes.pop(None)} if None in votes else {}
-    voting = [
-        _calibrated(np.array([*track.probabilities.values()]), sum(track.votes.values()), rules)
-        for track in tracks
-        if track.probabilities
-    ]
+    voting = [track for track in tracks if track.novelty is not None]
     if not voting:
-        return Prediction(None, None, "silence", abstained, {}, (), (), rules.model)
-    probabilities = np.stack(voting)
-    index = winner(probabilities, rules.prior, "mean")
+        silent = any(track.reason == "silence" for track in tracks)
+        reason: Reason = "silence" if silent else "too short"
+        return Prediction(None, None, reason, abstained, {}, None, (), (), rules.model)
+    probabilities = np.array([[*track.probabilities.values()] for track in voting])
+    confidences = np.stack(
+        [
+            rules.calibration.confidence(row, track.novelty or 0.0, sum(track.votes.values()))
+            for row, track in zip(probabilities, voting, strict=True)
+        ]
+    )
+    index = winner(confidences, rules.prior, "mean")
+    confidence = float(confidences[:, index].mean())
     mean = dict(zip(rules.genres, probabilities.mean(axis=0).tolist(), strict=True))
-    genre = rules.genres[index]
     counts = {name: count for name, count in votes.items() if name}
-    reason = _doubt(mean[genre], counts, rules, min_confidence)
+    threshold = rules.min_confidence if min_confidence is None else min_confidence
+    doubted = confidence < threshold
     return Prediction(
-        genre=None if reason else genre,
-        confidence=mean[genre],
-        reason=reason,
+        genre=None if doubted else rules.genres[index],
+        confidence=confidence,
+        reason=_doubt(counts) if doubted else None,
         votes=_ranked(counts, mean) | abstained,
         probabilities=mean,
+        novelty=None,
         windows=(),
         styles=(),
         model=rules.model,
     )
 
 
-def _doubt(
-    confidence: float, votes: dict[str, int], rules: Rules, min_confidence: float | None
-) -> Reason | None:
-    threshold = rules.min_confidence if min_confidence is None else min_confidence
-    if confidence >= threshold:
-        return None
-    return (
-        "tie" if [*votes.values()].count(max(votes.values(), default=0)) > 1 else "low confidence"
-    )
+def _doubt(votes: dict[str, int]) -> Reason:
+    """Tell why a verdict that is not confident enough is not."""
+    tied = [*votes.values()].count(max(votes.values(), default=0)) > 1
+    return "tie" if tied else "low confidence"
 
 
 def _ranked(votes: dict[str, int], probabilities: dict[str, float]) -> dict[str, int]:

@@ -1,13 +1,17 @@
-"""The genre head: a small linear classifier on the backbone's activations."""
+"""The genre heads: small linear classifiers on the activations of the backbones."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit, softmax
+
+from genremodel.constants import ACTIVATIONS, EXPERT_START
+from genremodel.novelty import Novelty
 
 # Beyond this logit (an activation of 0.0025) a tag is absent, or present, and how much more so is
 # noise. Chosen with the head, see `training/fitting.py`.
@@ -25,7 +29,7 @@ def tag_logits(activations: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 class LinearHead:
     """Multinomial logistic regression on tag logits.
 
-    weight: (ACTIVATIONS, genres). bias: (genres,).
+    weight: (activations, genres). bias: (genres,).
     """
 
     weight: NDArray[np.float64]
@@ -34,8 +38,77 @@ class LinearHead:
     def predict_proba(self, activations: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return the probability of each genre for each window.
 
-        activations: (windows, ACTIVATIONS). Returns (windows, genres), rows sum to 1.
+        activations: (windows, activations). Returns (windows, genres), rows sum to 1.
         """
         scores = tag_logits(activations) @ self.weight + self.bias
         probabilities: NDArray[np.float64] = softmax(scores, axis=1)
         return probabilities
+
+
+class Judgement(NamedTuple):
+    """What a model says of the audible windows of a track.
+
+    probabilities: (windows, genres), rows sum to 1. novelty: the logarithm of how far the track is
+    from all that the model was fitted on.
+    """
+
+    probabilities: NDArray[np.float64]
+    novelty: float
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Two heads and what is new to them.
+
+    network: reads the activations of a window. expert: reads those of both networks where both have
+    heard the window; what it says of the track, on average, is weighed against every window's own
+    probabilities, log-linearly (Heskes, "Selecting weighting factors in logarithmic opinion pools",
+    NeurIPS 1997), by expert_weight in [0, 1].
+    """
+
+    network: LinearHead
+    expert: LinearHead
+    novelty: Novelty
+    expert_weight: float
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Heads:
+        """Return what `to_arrays` was called on."""
+        return cls(
+            LinearHead(arrays["network_weight"], arrays["network_bias"]),
+            LinearHead(arrays["expert_weight"], arrays["expert_bias"]),
+            Novelty(arrays["centres"], arrays["whitening"], arrays["nonmusic"]),
+            float(arrays["mixing"]),
+        )
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return it as arrays, by name."""
+        return {
+            "network_weight": self.network.weight,
+            "network_bias": self.network.bias,
+            "expert_weight": self.expert.weight,
+            "expert_bias": self.expert.bias,
+            "centres": self.novelty.centres,
+            "whitening": self.novelty.whitening,
+            "nonmusic": self.novelty.nonmusic,
+            "mixing": np.array(self.expert_weight),
+        }
+
+    def judge(self, outputs: NDArray[np.floating[Any]]) -> Judgement:
+        """Judge the audible windows of a track.
+
+        outputs: (windows, OUTPUTS), see `Backbones`, or (windows, ACTIVATIONS) without the expert.
+        """
+        activations = outputs[:, :ACTIVATIONS]
+        probabilities = self.network.predict_proba(activations)
+        embeddings = outputs[:, ACTIVATIONS:EXPERT_START]
+        novelty = self.novelty.score(tag_logits(activations), embeddings)
+        second = outputs[:, EXPERT_START:]
+        heard = np.isfinite(second).any(axis=1)
+        if heard.any():
+            both = np.concatenate([activations[heard], second[heard]], axis=1)
+            opinion = self.expert.predict_proba(both).mean(axis=0)
+            weight = self.expert_weight
+            mixed = (1 - weight) * np.log(probabilities) + weight * np.log(opinion)
+            probabilities = softmax(mixed, axis=1)
+        return Judgement(probabilities, novelty)

@@ -42,16 +42,17 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _backbone(options: argparse.Namespace) -> None:
-    build.build_backbone(options.assets)
+    build.build_backbones(options.assets)
 
 
 def _check(options: argparse.Namespace) -> None:
-    difference = build.check_backbone(options.assets, musicnn.load_musicnn())
-    print(f"largest difference from the published network: {difference:.1e}")
+    for file, name in build.NETWORKS.items():
+        difference = build.check_backbone(options.assets / file, musicnn.load_musicnn(name))
+        print(f"{file}: largest difference from the published network: {difference:.1e}")
 
 
 def _head(options: argparse.Namespace) -> None:
-    build.build_head(options.assets, collection.load(options.data))
+    build.build_heads(options.assets, collection.load(options.data))
 
 
 def _knn(options: argparse.Namespace) -> None:
@@ -61,6 +62,7 @@ def _knn(options: argparse.Namespace) -> None:
 def _card(options: argparse.Namespace) -> None:
     model = build.read_description(options.assets)
     card.CARD.write_text(card.render(model), encoding="utf-8")
+    card.draw(model, card.CARD.with_suffix(""))
     readme = card.README.read_text(encoding="utf-8")
     card.README.write_text(card.with_figures(readme, model), encoding="utf-8")
 
@@ -98,10 +100,10 @@ def _parser() -> argparse.ArgumentParser:
         )
 
     build_all = add("build", _build, "do all of the following, but for the evaluation")
-    add("fetch", _fetch, "download the published backbone")
-    backbone = add("backbone", _backbone, "read, prune, export and check the backbone")
-    check = add("check", _check, "compare the exported backbone with the published one")
-    head = add("head", _head, "fit, calibrate and measure the genre head")
+    add("fetch", _fetch, "download the published backbones")
+    backbone = add("backbone", _backbone, "read, prune, export and check the backbones")
+    check = add("check", _check, "compare the exported backbones with the published ones")
+    head = add("head", _head, "fit, calibrate and measure the genre heads")
     knn = add("knn", _knn, "fit, calibrate and measure the KNN fallback")
     model_card = add("card", _card, "write the model card and README's figures from model.json")
     evaluate = add("evaluate", _evaluate, "measure the bundled model and print JSON")
@@ -113,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         "--activations",
         type=Path,
         metavar="FILE.npz",
-        help="score the genre head on stored backbone outputs instead: arrays activations "
+        help="score the head on stored backbone outputs instead: arrays activations "
         "(rows, 50), track and genre",
     )
     return parser

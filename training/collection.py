@@ -10,21 +10,17 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from genremodel.backbone import Backbone
+from genremodel.backbone import Backbones
 from training.datasets import emotify, genre_folders, gtzan, gtzan_clips, gtzan_taggrams
 from training.datasets.track import DataError, Track
-from training.rows import Rows, read_activations, read_features
+from training.rows import Rows, read_augmented, read_features, read_outputs
 
 DEFAULT_FOLDER = Path(os.environ.get("GENRE_DATA", Path(__file__).parents[2] / "shared" / "data"))
-
-# Its tracks have 10 windows where whole songs have 28, and come from another world of recordings.
-# Chosen with the regularisation, see `training/fitting.py`.
-_EMOTIFY_WEIGHT = 4.0
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Raw audio to fit on and to calibrate on, and backbone outputs of whole songs, if any.
+    """Raw audio to fit on and to validate with, and backbone outputs of whole songs, if any.
 
     No artist stands in both `train` and `valid`. sources: what the card says of the data.
     """
@@ -34,17 +30,22 @@ class Collection:
     sources: list[str]
     taggrams: Rows | None = None
 
-    def training_activations(self, backbone: Backbone) -> Rows:
-        """Return the activations of everything that a head is fitted on, whole songs first."""
-        rows = read_activations(self.train, backbone)
-        return self.taggrams + rows if self.taggrams else rows
+    @property
+    def files(self) -> list[Track]:
+        """All that there is audio of."""
+        return [*self.train, *self.valid]
 
-    def training_features(self) -> Rows:
-        """Return the features of everything that KNN is fitted on.
+    def outputs(self, backbones: Backbones) -> Rows:
+        """Return what the heads are fitted on and scored with, in all roles."""
+        rows = read_outputs(self.files, backbones) + read_augmented(self.files, backbones)
+        return rows + self.taggrams if self.taggrams else rows
+
+    def features(self) -> Rows:
+        """Return what KNN is fitted on and scored with.
 
         Two windows a track, or the genre with the longest files would surround every other.
         """
-        return read_features(self.train, windows=2)
+        return read_features(self.files, windows=2)
 
 
 def load(folder: Path = DEFAULT_FOLDER) -> Collection:
@@ -68,16 +69,12 @@ def _project(folder: Path) -> Collection:
     clips = gtzan_clips.load(folder)
     # GTZAN lacks electronic music, and its classical music hardly has early music or a solo guitar.
     # Emotify's pop and rock are noisy.
-    extra = [
-        replace(track, weight=_EMOTIFY_WEIGHT)
-        for track in emotify.load(folder)
-        if track.genre in ("electronic", "classical")
-    ]
+    extra = [track for track in emotify.load(folder) if track.genre in ("electronic", "classical")]
     train, taggrams = _of(clips, "train"), gtzan_taggrams.load(folder)
     whole = len(taggrams.by_track()[0])
     sources = [
-        f"GTZAN, fault-filtered training split: {whole} whole tracks (backbone outputs) and "
-        f"{len(train)} excerpts (audio)",
+        f"GTZAN, fault-filtered: {whole} whole tracks (outputs of the first network) and "
+        f"{len(clips)} excerpts (audio)",
         f"Emotify: {len(extra)} electronic and classical tracks (audio)",
     ]
     return Collection(train + extra, _of(clips, "valid"), sources, taggrams)
@@ -88,11 +85,13 @@ def _of(tracks: Sequence[Track], split: str) -> list[Track]:
 
 
 def _divide(tracks: Sequence[Track]) -> Collection:
-    """Hold out a fifth for calibration where the data has no split of its own."""
+    """Hold out a fifth for validation where the data has no split of its own."""
     genres = np.array([track.genre for track in tracks])
     groups = np.array([track.group for track in tracks])
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
     train, valid = next(folds.split(genres, genres, groups))
     return Collection(
-        [tracks[i] for i in train], [tracks[i] for i in valid], [f"{len(tracks)} tracks by folder"]
+        [tracks[i] for i in train],
+        [replace(tracks[i], split="valid") for i in valid],
+        [f"{len(tracks)} tracks by folder"],
     )

@@ -1,83 +1,171 @@
-"""How good the model is: on artists that it never heard, and on the validation files."""
+"""How good a recipe is: on artists that it never heard, and on genres that it never heard."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold
 
 from genremodel.backends import Cnn, Knn
+from genremodel.constants import ACTIVATIONS, EXPERT_START
 from genremodel.decision import Rules
+from genremodel.head import Judgement
+from genremodel.novelty import is_nonmusic
+from training.calibration import Verdict, fit_calibration, out_of_fold
 from training.collection import Collection
 from training.datasets import gtzan_taggrams
-from training.fitting import Classify, Fit, fit_head_classifier, fit_knn, out_of_fold
-from training.rows import Rows, read_activations, read_features
-from training.scoring import Figures, score
+from training.fitting import Fit, Judge, fit_nonmusic, judge_by_heads, judge_by_neighbours
+from training.rows import Role, Rows
+from training.scoring import Figures, Scores, details, score
 
 SEEDS = 10
+_FOLDS = 5
 
 
 def evaluate(collection: Collection) -> dict[str, Any]:
-    """Score both bundled models; their recipes across artists, and the files of `valid`."""
+    """Measure the recipes of both bundled models."""
     cnn, knn = Cnn(), Knn()
-    activations = read_activations(collection.valid, cnn.backbone)
-    features = read_features(collection.valid)
+    outputs, features = collection.outputs(cnn.backbones), collection.features()
     return {
-        cnn.rules.model: {
-            "cross_validation": cross_validate(
-                collection.training_activations(cnn.backbone),
-                fit_head_classifier,
-                cnn.rules,
-                scored=len(collection.taggrams or ()),
-            ),
-            "valid": validate(activations, cnn.head.predict_proba, cnn.rules),
-        },
-        knn.rules.model: {
-            "cross_validation": cross_validate(
-                collection.training_features(),
-                lambda rows: fit_knn(rows, knn.neighbours),
-                knn.rules,
-            ),
-            "valid": validate(features, knn.classify, knn.rules),
-        },
+        cnn.rules.model: measure(outputs, judge_by_heads, cnn.rules),
+        knn.rules.model: measure(
+            features, lambda rows: judge_by_neighbours(rows, knn.neighbours), knn.rules
+        ),
     }
 
 
 def evaluate_activations(path: Path) -> dict[str, Any]:
     """Score the bundled genre head on stored backbone outputs. Raises DataError."""
     cnn = Cnn()
-    return validate(gtzan_taggrams.read(path), cnn.head.predict_proba, cnn.rules)
+    return Figures.of(score(_verdicts(gtzan_taggrams.read(path), cnn.judge), cnn.rules)).rounded()
 
 
-def validate(rows: Rows, classify: Classify, rules: Rules) -> dict[str, Any]:
-    """Return the figures of a fitted model on tracks."""
-    return _score(rows, classify(rows.values), rules).rounded()
+def measure(rows: Rows, fit: Fit, rules: Rules) -> dict[str, Any]:
+    """Return all figures of a recipe.
 
-
-def cross_validate(rows: Rows, fit: Fit, rules: Rules, scored: int = 0) -> dict[str, Any]:
-    """Return the figures of artist-grouped cross-validation, each the mean over ten seeds.
-
-    scored: how many rows, the first, are the tracks to score, the others only helping to fit;
-    0 for all.
+    songs, files: by cross-validation grouped by artist, the means over ten seeds; of the first,
+    `details`. valid: the validation files by a fit without them. unheard_genres: each of the genres
+    left out of training in turn.
     """
-    mask = np.arange(len(rows)) < (scored or len(rows))
-    runs = [
-        _score(rows[mask], out_of_fold(rows, fit, seed=seed, scored=mask), rules)
-        for seed in range(SEEDS)
+    basis, files = calibrating(rows), scored(rows, "train", "valid")
+    known = [out_of_fold(rows, fit, seed=seed, scored=basis) for seed in range(SEEDS)]
+    figures: dict[str, Any] = {}
+    if len(rows.of("song")):
+        figures["songs"] = _summary([_scores(run, run, rules) for run in known])
+        figures["unheard_genres"] = _unheard_genres(rows, fit, rules)
+        runs = [out_of_fold(rows, fit, seed=seed, scored=files) for seed in range(SEEDS)]
+    else:
+        runs = known
+    pairs = zip(runs, known, strict=True)
+    figures["files"] = _summary([_scores(run, others, rules) for run, others in pairs])
+    figures["valid"] = validate(rows, fit, rules).rounded()
+    return figures
+
+
+def measure_nonmusic(music: Rows, sounds: NDArray[np.float32]) -> dict[str, Any]:
+    """Return how much is taken for no music: of other sounds, and of files by unheard artists."""
+    files = music.of("train", "valid")
+    genres, groups, members = files.by_track()
+    sound = np.arange(len(sounds)) % _FOLDS
+    found, mistaken = [], []
+    for fold, (_, held_out) in enumerate(GroupKFold(_FOLDS).split(genres, genres, groups)):
+        others = music[~np.isin(music.group, groups[held_out])]
+        weights = fit_nonmusic(others, sounds[sound != fold])
+        found += [is_nonmusic(weights, one[np.newaxis]) for one in sounds[sound == fold]]
+        embeddings = files.values[:, ACTIVATIONS:EXPERT_START]
+        mistaken += [is_nonmusic(weights, embeddings[members[track]]) for track in held_out]
+    return {
+        "sounds": len(found),
+        "abstained": round(float(np.mean(found)), 4),
+        "files": len(mistaken),
+        "mistaken": round(float(np.mean(mistaken)), 4),
+    }
+
+
+def scored(rows: Rows, *roles: Role) -> NDArray[np.bool_]:
+    """Return which rows have one of the roles."""
+    return np.isin(rows.role, roles)
+
+
+def calibrating(rows: Rows) -> NDArray[np.bool_]:
+    """Return which rows a calibration is fitted on: whole songs, or files where there are none."""
+    songs = scored(rows, "song")
+    return songs if songs.any() else scored(rows, "train", "valid")
+
+
+def calibrated(rules: Rules, rows: Rows, fit: Fit) -> Rules:
+    """Return the rules with the calibration that fits what is said across artists."""
+    return _calibrated(rules, out_of_fold(rows, fit, seed=0, scored=calibrating(rows)))
+
+
+def accuracy(rows: Rows, fit: Fit, rules: Rules) -> float:
+    """Return the accuracy on files in one cross-validation grouped by artist."""
+    verdicts = out_of_fold(rows, fit, seed=0, scored=scored(rows, "train", "valid"))
+    return float(score(verdicts, rules).right.mean())
+
+
+def validate(rows: Rows, fit: Fit, rules: Rules) -> Figures:
+    """Return the figures of the validation files by a fit and a calibration without them."""
+    valid = rows.of("valid")
+    others = rows[~np.isin(rows.group, valid.group)]
+    return Figures.of(score(_verdicts(valid, fit(others)), calibrated(rules, others, fit)))
+
+
+def _scores(verdicts: list[Verdict], known: list[Verdict], rules: Rules) -> Scores:
+    """Score verdicts by calibrations that are fitted on known ones, but for the same artists'."""
+    parts = []
+    for fold in sorted({v.fold for v in verdicts}):
+        own = [v for v in verdicts if v.fold == fold]
+        artists = {v.group for v in own}
+        parts.append(score(own, _calibrated(rules, [v for v in known if v.group not in artists])))
+    return sum(parts[1:], parts[0])
+
+
+def _summary(runs: list[Scores]) -> dict[str, Any]:
+    """Return the means of the runs' figures, and details of the first."""
+    figures = [asdict(Figures.of(run)) for run in runs]
+    means = {name: _mean([run[name] for run in figures]) for name in figures[0]}
+    means["tracks"] = len(runs[0].true)
+    return {**means, "seeds": SEEDS, **details(runs[0])}
+
+
+def _unheard_genres(rows: Rows, fit: Fit, rules: Rules) -> dict[str, Any]:
+    """Return how many songs of a genre left out of training abstain, and how many others decide."""
+    all_known = calibrated(rules, rows, fit)
+    abstained: dict[str, float] = {}
+    decided = []
+    for genre in np.unique(rows.of("song").genre).tolist():
+        known = rows[rows.genre != genre]
+        rest = all_known.without([genre])
+        verdicts = out_of_fold(known, fit, seed=0, scored=scored(known, "song"))
+        decided.append(score(verdicts, rest).decided.mean())
+        unheard = rows[(rows.genre == genre) & scored(rows, "song")]
+        told = score(_verdicts(unheard, fit(known)), rest)
+        abstained[genre] = round(float(1 - told.decided.mean()), 4)
+    return {
+        "known_decided": round(float(np.mean(decided)), 4),
+        "abstained": round(float(np.mean([*abstained.values()])), 4),
+        "genres": abstained,
+    }
+
+
+def _calibrated(rules: Rules, verdicts: list[Verdict]) -> Rules:
+    return replace(rules, calibration=fit_calibration(verdicts, rules.genres, rules.prior))
+
+
+def _verdicts(rows: Rows, judge: Judge) -> list[Verdict]:
+    genres, groups, members = rows.by_track()
+    judgements: list[Judgement] = [judge(rows.values[track]) for track in members]
+    return [
+        Verdict(str(genre), str(group), 0, True, judgement)
+        for genre, group, judgement in zip(genres, groups, judgements, strict=True)
     ]
-    names = [name for name in asdict(runs[0]) if name != "tracks"]
-    means: dict[str, Any] = {name: _mean([getattr(run, name) for run in runs]) for name in names}
-    return {**Figures(tracks=runs[0].tracks, **means).rounded(), "seeds": SEEDS}
 
 
 def _mean(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
-
-
-def _score(rows: Rows, probabilities: NDArray[np.float64], rules: Rules) -> Figures:
-    genres, _, members = rows.by_track()
-    return score([probabilities[track] for track in members], genres.tolist(), rules)
+    return round(float(np.mean(known)), 4) if known else None

@@ -1,63 +1,74 @@
-"""Fits what stands on top of the backbone: the genre head, the KNN fallback, their calibration."""
+"""Fits what judges tracks: the genre heads on the backbones' outputs, and the KNN fallback."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from sklearn.covariance import LedoitWolf
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from genremodel.backends import fit_neighbours
-from genremodel.decision import temper
-from genremodel.head import LinearHead, tag_logits
+from genremodel.constants import ACTIVATIONS, EMBEDDING, EXPERT_START
+from genremodel.head import Heads, Judgement, LinearHead, tag_logits
+from genremodel.novelty import Novelty
 from training.rows import Rows
 
-Probabilities: TypeAlias = NDArray[np.float64]
-Classify: TypeAlias = Callable[[NDArray[np.float32]], Probabilities]
-Fit: TypeAlias = Callable[[Rows], Classify]
+# Judges the windows of a track, (windows, columns); the genres are those of the rows fitted on.
+Judge: TypeAlias = Callable[[NDArray[np.floating[Any]]], Judgement]
+Fit: TypeAlias = Callable[[Rows], Judge]
 
-# Chosen, with the range of the logits and the weight of Emotify, by a random search over 0.003 to
-# 0.3, for accuracy on the valid files and in artist-grouped cross-validation.
-_INVERSE_REGULARISATION = 0.012
+# Inverse regularisation of the heads and the weight of the expert, chosen by artist-grouped
+# cross-validation on whole songs (the first) and files (the others), never by the validation files.
+_NETWORK_REGULARISATION = 0.012
+_EXPERT_REGULARISATION = 0.03
+_EXPERT_WEIGHT = 0.5
+_ALL_IS_MUSIC = np.append(np.zeros(EMBEDDING), -1.0)
+_LONG = 3  # windows of a track that shows where its genre lies
 
 
-def fit_head(rows: Rows) -> LinearHead:
-    """Fit logistic regression on standardised tag logits, every genre weighing the same.
+def fit_heads(rows: Rows, nonmusic: NDArray[np.float64] = _ALL_IS_MUSIC) -> Heads:
+    """Fit both genre heads, and what is known music to them.
 
-    rows: activations. The genres are numbered in alphabetical order.
+    rows: outputs of the networks. nonmusic: as `Novelty` has it, from `fit_nonmusic`.
     """
-    logits = tag_logits(rows.values)
-    scaler = StandardScaler().fit(logits)
-    regression = LogisticRegression(C=_INVERSE_REGULARISATION, tol=1e-3, max_iter=1000)
-    regression.fit(scaler.transform(logits), rows.genre, sample_weight=_balanced(rows))
-    coefficients, intercepts = regression.coef_, regression.intercept_
-    if len(regression.classes_) == 2:  # scikit-learn keeps one row: the second's lead on the first
-        coefficients = np.vstack([-coefficients, coefficients]) / 2
-        intercepts = np.concatenate([-intercepts, intercepts]) / 2
-    weight = coefficients.T / scaler.scale_[:, np.newaxis]  # the scaling, folded in
-    return LinearHead(weight, intercepts - scaler.mean_ @ weight)
+    genres = np.unique(rows.genre)
+    activations = rows.values[:, :ACTIVATIONS]
+    expert = rows.values[:, EXPERT_START:]
+    heard = np.isfinite(expert[:, 0])
+    both = np.concatenate([activations, expert], axis=1)[heard]
+    return Heads(
+        _fit_linear(activations, rows, genres, _NETWORK_REGULARISATION),
+        _fit_linear(both, rows[heard], genres, _EXPERT_REGULARISATION),
+        _fit_novelty(rows, genres, nonmusic),
+        _EXPERT_WEIGHT,
+    )
 
 
-def _balanced(rows: Rows) -> NDArray[np.float64]:
-    """Return weights under which every genre counts the same, with a mean of 1."""
-    genre = np.unique(rows.genre, return_inverse=True)[1]
-    total = np.bincount(genre, rows.weight)
-    weight: NDArray[np.float64] = rows.weight / total[genre]
-    return weight * len(rows) / weight.sum()
+def judge_by_heads(rows: Rows) -> Judge:
+    """Fit the heads and return how they judge."""
+    return fit_heads(rows).judge
 
 
-def fit_head_classifier(rows: Rows) -> Classify:
-    """Fit the genre head and return how it classifies activations."""
-    return fit_head(rows).predict_proba
+def fit_nonmusic(music: Rows, sounds: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Fit what tells sounds from music: weights of the embedding and a bias, (EMBEDDING + 1,).
+
+    music: outputs of the networks, of files. sounds: embeddings of `nonmusic`.
+    """
+    embeddings = np.concatenate([music.values[:, ACTIVATIONS:EXPERT_START], sounds])
+    is_sound = np.arange(len(embeddings)) >= len(music)
+    scaler = StandardScaler().fit(embeddings)
+    regression = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
+    regression.fit(scaler.transform(embeddings), is_sound)
+    weight = regression.coef_[0] / scaler.scale_
+    return np.append(weight, regression.intercept_[0] - scaler.mean_ @ weight)
 
 
-def fit_knn(rows: Rows, neighbours: int) -> Classify:
-    """Fit K nearest neighbours. rows: features. Genres in alphabetical order."""
+def judge_by_neighbours(rows: Rows, neighbours: int) -> Judge:
+    """Fit K nearest neighbours. rows: features."""
     genre = np.unique(rows.genre, return_inverse=True)[1]
     return fit_neighbours(rows.values, genre, min(neighbours, len(rows)))
 
@@ -69,43 +80,53 @@ def prior(rows: Rows) -> list[float]:
     return [round(float(share), 4) for share in counts / counts.sum()]
 
 
-def out_of_fold(rows: Rows, fit: Fit, *, seed: int, scored: NDArray[np.bool_]) -> Probabilities:
-    """Return the probabilities of rows by models that never heard their artist.
+def _fit_linear(
+    activations: NDArray[np.float32], rows: Rows, genres: NDArray[np.str_], regularisation: float
+) -> LinearHead:
+    """Fit logistic regression on standardised tag logits of rows, every genre weighing the same."""
+    logits = tag_logits(activations)
+    scaler = StandardScaler().fit(logits)
+    regression = LogisticRegression(C=regularisation, tol=1e-3, max_iter=1000)
+    regression.fit(scaler.transform(logits), rows.genre, sample_weight=_balanced(rows))
+    coefficients, intercepts = regression.coef_, regression.intercept_
+    if len(regression.classes_) == 2:  # scikit-learn keeps one row: the second's lead on the first
+        coefficients = np.vstack([-coefficients, coefficients]) / 2
+        intercepts = np.concatenate([-intercepts, intercepts]) / 2
+    weight = np.zeros((logits.shape[1], len(genres)))
+    bias = np.full(len(genres), intercepts.min() - 1)  # of a genre that none of the rows has
+    known = np.searchsorted(genres, regression.classes_)
+    weight[:, known] = coefficients.T / scaler.scale_[:, np.newaxis]  # the scaling, folded in
+    bias[known] = intercepts - scaler.mean_ @ weight[:, known]
+    return LinearHead(weight, bias)
 
-    Five folds, grouped by artist and stratified by genre. scored: (rows,) the tracks that folds
-    are made of; others only help to fit, save those of an artist in the fold that is left out.
-    Returns (scored rows, genres).
+
+def _fit_novelty(rows: Rows, genres: NDArray[np.str_], nonmusic: NDArray[np.float64]) -> Novelty:
+    """Fit where the tracks of each genre lie.
+
+    Altered ones do not count, nor short ones, which lie anywhere.
     """
-    genres, groups, members = rows[scored].by_track()
-    index = np.flatnonzero(scored)
-    names = np.unique(rows.genre)
-    probabilities = np.zeros((len(index), len(names)))
-    folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
-    for _, held_out in folds.split(genres, genres, groups):
-        artists = np.unique(groups[held_out])
-        others = rows[~np.isin(rows.group, artists)]
-        known = np.isin(names, others.genre)  # few artists may leave a fold without a genre
-        own = np.concatenate([members[track] for track in held_out])
-        probabilities[np.ix_(own, known)] = fit(others)(rows.values[index[own]])
-    return probabilities
+    tracks = rows.of("song", "train", "valid")
+    genre, _, members = tracks.by_track()
+    logits = tag_logits(tracks.values[:, :ACTIVATIONS])
+    places = np.stack([logits[track].mean(axis=0) for track in members])
+    long = np.array([len(track) >= _LONG for track in members])
+    if np.isin(genres, genre[long]).all():
+        places, genre = places[long], genre[long]
+    centres = np.stack([places[genre == name].mean(axis=0) for name in genres])
+    spread = places - centres[np.searchsorted(genres, genre)]
+    precision = LedoitWolf(assume_centered=True).fit(spread).precision_
+    whitening = np.linalg.cholesky(precision)
+    return Novelty(centres @ whitening, whitening, nonmusic)
 
 
-def fit_temperature(
-    rows: Rows, probabilities: Probabilities, genres: Sequence[str]
-) -> tuple[float, float]:
-    """Return the temperature and evidence under which the tracks' own genres are likeliest.
+def _balanced(rows: Rows) -> NDArray[np.float64]:
+    """Return weights under which every genre counts the same, with a mean of 1.
 
-    probabilities: (rows, genres), the genres in the order of `genres`. See `decision.Rules`.
+    Within a genre, an artist with four times as many windows counts twice as much: between all
+    windows being equal, where one artist is half of a genre, and all artists.
     """
-    names, _, members = rows.by_track()
-    genre = np.searchsorted(genres, names)
-    means = np.stack([probabilities[track].mean(axis=0) for track in members])
-    windows = np.array([[len(track)] for track in members])
-
-    def loss(parameters: NDArray[np.float64]) -> float:
-        log_temperature, evidence = parameters
-        tempered = temper(means, np.exp(log_temperature) / windows**evidence)
-        return float(-np.log(tempered[np.arange(len(genre)), genre]).mean())
-
-    best = minimize(loss, [0.0, 0.0], method="Nelder-Mead").x
-    return round(float(np.exp(best[0])), 3), round(float(best[1]), 3)
+    artist, windows = np.unique(rows.group, return_inverse=True, return_counts=True)[1:]
+    weight: NDArray[np.float64] = rows.weight / np.sqrt(windows[artist])
+    genre = np.unique(rows.genre, return_inverse=True)[1]
+    weight /= np.bincount(genre, weight)[genre]
+    return weight * len(rows) / weight.sum()

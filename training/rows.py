@@ -1,29 +1,36 @@
-"""Windows of many tracks as rows of a table: what heads are fitted on and scored with."""
+"""Windows of many tracks as rows of a table: what models are fitted on and scored with."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track as progress
 
 from genremodel.audio import AudioError, Windows, read_windows
-from genremodel.backbone import Backbone
-from genremodel.constants import DEFAULT_WINDOWS
+from genremodel.backbone import Backbones
+from genremodel.constants import DEFAULT_WINDOWS, EXPERT_WINDOWS
 from genremodel.features import window_features
+from training.augmentation import augmented
 from training.datasets.track import DataError, Track
+
+# song: a whole one of which there is no audio. train, valid: files, as users have them, no artist
+# in both. altered: copies of the windows of files, to fit on alone.
+Role: TypeAlias = Literal["song", "train", "valid", "altered"]
 
 
 @dataclass(frozen=True)
 class Rows:
     """One row a window.
 
-    values: (rows, columns) activations or features.
+    values: (rows, columns) outputs of the networks, or features; NaN where one is not known.
     track, genre, group: (rows,) strings; rows of one group stay on one side of a split.
     weight: (rows,) how much each counts in a fit.
+    role: (rows,) what kind of track it is, see `Role`.
     """
 
     values: NDArray[np.float32]
@@ -31,6 +38,7 @@ class Rows:
     genre: NDArray[np.str_]
     group: NDArray[np.str_]
     weight: NDArray[np.float64]
+    role: NDArray[np.str_]
 
     def __len__(self) -> int:
         return len(self.values)
@@ -39,14 +47,13 @@ class Rows:
         return Rows(*(column[keep] for column in vars(self).values()))
 
     def __add__(self, other: Rows) -> Rows:
-        """Return the rows of both; a track in both is two tracks of one group."""
-        return Rows(
-            np.concatenate([self.values, other.values]),
-            np.concatenate([self.track, np.char.add("+", other.track)]),
-            np.concatenate([self.genre, other.genre]),
-            np.concatenate([self.group, other.group]),
-            np.concatenate([self.weight, other.weight]),
-        )
+        """Return the rows of both, which have no track in common."""
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Rows(*(np.concatenate(pair) for pair in pairs))
+
+    def of(self, *roles: Role) -> Rows:
+        """Return the rows that have one of the roles."""
+        return self[np.isin(self.role, roles)]
 
     def by_track(self) -> tuple[NDArray[np.str_], NDArray[np.str_], list[NDArray[np.intp]]]:
         """Return genre and group of each track, and which rows are its."""
@@ -56,9 +63,20 @@ class Rows:
         return self.genre[first], self.group[first], rows
 
 
-def read_activations(tracks: Sequence[Track], backbone: Backbone) -> Rows:
-    """Return the activations of each track's windows. Raises DataError when none is readable."""
-    return _read(tracks, lambda windows: backbone.run(windows)[0], DEFAULT_WINDOWS)
+def read_outputs(tracks: Sequence[Track], backbones: Backbones) -> Rows:
+    """Return the outputs of both networks. Raises DataError when no track is readable."""
+    return _read(tracks, backbones.run, DEFAULT_WINDOWS)
+
+
+def read_augmented(tracks: Sequence[Track], backbones: Backbones) -> Rows:
+    """Return the outputs of both networks for altered windows, see `augmented`."""
+    rng = np.random.default_rng(0)
+    rows = _read(tracks, backbones.run, EXPERT_WINDOWS, lambda windows: augmented(windows, rng))
+    return replace(
+        rows,
+        track=np.char.add(rows.track, " altered"),
+        role=np.full(len(rows), "altered"),
+    )
 
 
 def read_features(tracks: Sequence[Track], windows: int = DEFAULT_WINDOWS) -> Rows:
@@ -67,7 +85,10 @@ def read_features(tracks: Sequence[Track], windows: int = DEFAULT_WINDOWS) -> Ro
 
 
 def _read(
-    tracks: Sequence[Track], read: Callable[[Windows], NDArray[np.float32]], count: int
+    tracks: Sequence[Track],
+    read: Callable[[Windows], NDArray[np.float32]],
+    count: int,
+    alter: Callable[[Windows], Windows] = lambda windows: windows,
 ) -> Rows:
     """Decode `count` windows of each track and read their values.
 
@@ -77,9 +98,11 @@ def _read(
     owners: list[Track] = []
     for track in progress(tracks, description=f"{len(tracks)} files", transient=True):
         try:
-            windows = read_windows(track.path, count)
+            windows = alter(read_windows(track.path, count))
         except AudioError as exc:
             print(f"{track.path}: {exc}", file=sys.stderr)
+            continue
+        if not windows.audible.any():
             continue
         heard = read(windows)[windows.audible]
         values.append(heard)
@@ -92,4 +115,5 @@ def _read(
         np.array([owner.genre for owner in owners]),
         np.array([owner.group for owner in owners]),
         np.array([owner.weight for owner in owners]),
+        np.array([owner.split for owner in owners]),
     )

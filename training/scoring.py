@@ -2,17 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score
+from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
-from genremodel.decision import Rules, verdict
+from genremodel.decision import Rules, verdict, winner
+from training.calibration import Verdict
 
 _BINS = 5
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a model said of tracks, (tracks,) each.
+
+    predicted: by majority, whether or not it abstained. mean: by averaged probabilities.
+    confidence: in the first. decided: not abstained.
+    """
+
+    true: NDArray[np.str_]
+    predicted: NDArray[np.str_]
+    mean: NDArray[np.str_]
+    confidence: NDArray[np.float64]
+    decided: NDArray[np.bool_]
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Where the majority is right."""
+        return self.predicted == self.true
+
+    def __add__(self, other: Scores) -> Scores:
+        """Return the scores of both."""
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Scores(*(np.concatenate(pair) for pair in pairs))
+
+
+def score(verdicts: Iterable[Verdict], rules: Rules) -> Scores:
+    """Score the verdicts by all windows of a track."""
+    names = np.array(rules.genres)
+    true, predicted, mean, confidence = [], [], [], []
+    for whole in (v for v in verdicts if v.whole):
+        probabilities, novelty = whole.judgement
+        index, sure = verdict(probabilities, novelty, rules, "majority")
+        true.append(whole.genre)
+        predicted.append(names[index])
+        mean.append(names[winner(probabilities, rules.prior, "mean")])
+        confidence.append(sure)
+    sureness = np.array(confidence)
+    return Scores(
+        np.array(true), np.array(predicted), np.array(mean), sureness,
+        sureness >= rules.min_confidence,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,32 +77,26 @@ class Figures:
     selective_accuracy: float | None
     coverage: float
 
+    @classmethod
+    def of(cls, scores: Scores) -> Figures:
+        """Return the figures of what a model said."""
+        right, decided, labels = scores.right, scores.decided, np.unique(scores.true)
+        f1 = f1_score(
+            scores.true, scores.predicted, labels=labels, average="macro", zero_division=0
+        )
+        return cls(
+            tracks=len(right),
+            accuracy=float(right.mean()),
+            accuracy_mean=float((scores.mean == scores.true).mean()),
+            macro_f1=float(f1),
+            ece=calibration_error(scores.confidence, right),
+            selective_accuracy=float(right[decided].mean()) if decided.any() else None,
+            coverage=float(decided.mean()),
+        )
+
     def rounded(self) -> dict[str, Any]:
         """Return the figures as a dictionary, to four digits."""
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
-
-
-def score(
-    probabilities: Sequence[NDArray[np.float64]], genre: Sequence[str], rules: Rules
-) -> Figures:
-    """Score tracks. probabilities: (windows, genres) of each. genre: the right one of each."""
-    true = np.array(genre)
-    names = np.array(rules.genres)
-    majority = [verdict(track, rules, "majority") for track in probabilities]
-    mean = [verdict(track, rules, "mean")[0] for track in probabilities]
-    predicted = names[[index for index, _ in majority]]
-    confidence = np.array([confidence for _, confidence in majority])
-    right = predicted == true
-    decided = confidence >= rules.min_confidence
-    return Figures(
-        tracks=len(true),
-        accuracy=float(right.mean()),
-        accuracy_mean=float((names[mean] == true).mean()),
-        macro_f1=float(f1_score(true, predicted, labels=np.unique(true), average="macro")),
-        ece=calibration_error(confidence, right),
-        selective_accuracy=float(right[decided].mean()) if decided.any() else None,
-        coverage=float(decided.mean()),
-    )
 
 
 def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
@@ -66,7 +105,57 @@ def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_])
     Nguyen and O'Connor, "Posterior calibration and exploratory analysis for natural language
     processing models", EMNLP 2015. confidence, right: (tracks,).
     """
+    gaps = [
+        abs(confidence[part].mean() - right[part].mean()) * len(part) for part in _bins(confidence)
+    ]
+    return float(sum(gaps) / len(right))
+
+
+def details(scores: Scores) -> dict[str, Any]:
+    """Return what a card shows besides the figures.
+
+    intervals: 95 % of accuracy and of what is right among the decided, by bootstrap over tracks
+    (Efron and Tibshirani, 1993). genres: precision and recall of each. confusion: rows are the true
+    genres, in order. reliability: mean confidence and accuracy of each bin.
+    """
+    labels = np.unique(np.concatenate([scores.true, scores.predicted]))
+    precision, recall, _, tracks = precision_recall_fscore_support(
+        scores.true, scores.predicted, labels=labels, zero_division=0
+    )
+    matrix = confusion_matrix(scores.true, scores.predicted, labels=labels)
+    return {
+        "intervals": {
+            "accuracy": _interval(scores.right),
+            "selective_accuracy": _interval(scores.right[scores.decided]),
+        },
+        "genres": {
+            str(name): {
+                "tracks": int(tracks[i]),
+                "precision": round(float(precision[i]), 3),
+                "recall": round(float(recall[i]), 3),
+            }
+            for i, name in enumerate(labels)
+        },
+        "confusion": matrix.tolist(),
+        "reliability": [
+            [
+                round(float(scores.confidence[part].mean()), 3),
+                round(float(scores.right[part].mean()), 3),
+            ]
+            for part in _bins(scores.confidence)
+        ],
+    }
+
+
+def _bins(confidence: NDArray[np.float64]) -> list[NDArray[np.intp]]:
+    """Return the tracks by confidence, in parts of one size."""
     order = np.argsort(confidence, kind="stable")
-    bins = [part for part in np.array_split(order, _BINS) if len(part)]
-    gaps = [abs(confidence[part].mean() - right[part].mean()) * len(part) for part in bins]
-    return float(sum(gaps) / len(order))
+    return [part for part in np.array_split(order, _BINS) if len(part)]
+
+
+def _interval(right: NDArray[np.bool_]) -> list[float] | None:
+    if not len(right):
+        return None
+    drawn = np.random.default_rng(0).choice(right, (_RESAMPLES, len(right)))
+    low, high = np.quantile(drawn.mean(axis=1), [0.025, 0.975])
+    return [round(float(low), 3), round(float(high), 3)]

