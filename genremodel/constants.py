@@ -17,6 +17,8 @@ WINDOW_SAMPLES = int(WINDOW_SECONDS * SAMPLE_RATE)
 WINDOW_FRAMES = WINDOW_SAMPLES // HOP_SIZE  # 187 spectrogram frames
 DEFAULT_WINDOWS = 10  # per track; more change the accuracy by less than 0.01
 
+DEFAULT_STYLES = 3  # at most, per track
+
 DEFAULT_TIMEOUT = 60.0  # s that the analysis of a track may take
 
 ACTIVATIONS = 50  # tags of the backbone

@@ -38,6 +38,7 @@ class Prediction:
         `ABSTAINED`.
     probabilities: of every genre, the average of the windows or tracks; empty without a vote.
     windows: in the order of time; none of an album.
+    styles: see `genremodel.styles`; the vote has none, the classifier adds them.
     model: the id of the model that said so.
     """
 

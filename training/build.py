@@ -43,6 +43,7 @@ from training.fitting import (
     prior,
 )
 from training.rows import Rows, read_activations, read_features
+from training.styles import style_thresholds
 
 VERSION = 1  # of the bundled model: raise it when its verdicts change
 # Some three times what a guess among eleven genres would be right; the card tells how many tracks
@@ -98,7 +99,7 @@ def check_backbone(folder: Path, published: musicnn.Musicnn) -> float:
 
 
 def build_head(folder: Path, collection: Collection) -> None:
-    """Fit the genre head, calibrate it on the valid files, and measure it."""
+    """Fit the genre head, calibrate and measure it on the valid files; set thresholds of styles."""
     backbone = Backbone((folder / NETWORK).read_bytes())
     rows = collection.training_activations(backbone)
     head = fit_head(rows)
@@ -107,6 +108,7 @@ def build_head(folder: Path, collection: Collection) -> None:
         folder,
         genres=np.unique(rows.genre).tolist(),
         prior=prior(rows),
+        styles=style_thresholds(rows),
         data=collection.sources,
         tags=musicnn.TAGS,
     )

@@ -39,6 +39,7 @@ def render(model: dict[str, Any]) -> str:
         "",
         f"- **Models**: {', '.join(f'{ids[b]}, {name}' for b, name in _BACKENDS.items())}.",
         f"- **Genres**: {', '.join(model['genres'])}.",
+        f"- **Styles** (CNN only): {', '.join(sorted(model['styles']))}.",
         f"- **Backbone**: {backbone['source']} ({backbone['licence']} licence, see `NOTICE`), its "
         f"dead channels removed: {backbone['channels']} of {backbone['published_channels']} are "
         "left, and the outputs agree with the published network's within "
@@ -73,6 +74,9 @@ def render(model: dict[str, Any]) -> str:
         "- The genres above are all that it knows. Other music is given the nearest of them or, "
         "where no genre is likely enough, none.",
         "- Genre labels are opinions. The split of GTZAN in use leaves out what is known as wrong.",
+        "- Styles are measured on nothing: there were no labels for them. They are tags of the "
+        "backbone; a track has one when the mean activation of the tag is among the highest tenth "
+        "of the training tracks', and no less than 0.1, which decides for most of them.",
         "- Confidence is calibrated on short excerpts; for whole songs it is rather too low.",
         "- It must not be used to judge people or to decide what they are paid.",
         "",
