@@ -14,7 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mediafile import MediaFile, StorageStyle, mutagen_call
+from mediafile import ListMediaField, MediaFile, StorageStyle, mutagen_call
 from mutagen._vorbis import VComment
 from mutagen.id3 import ID3, Frames
 from mutagen.mp4 import MP4FreeForm
@@ -121,7 +121,8 @@ class TagFile:
         tags, key, text = self._media.mgfile.tags, tag["key"], tag["text"]
         if isinstance(tags, ID3) != ("encoding" in tag) or not self._is_key(key, style):
             # Read in another container, from which the file has been converted since.
-            setattr(self._media, name, text if name == GENRES else text[0])
+            several = isinstance(vars(MediaFile)[name], ListMediaField)
+            setattr(self._media, name, text if several else text[0])
         elif isinstance(tags, ID3):
             described = {"desc": key.partition(":")[2]} if ":" in key else {}
             tags.add(Frames[style.key](encoding=tag["encoding"], text=text, **described))
