@@ -132,7 +132,7 @@ MEDIA_FIELDS: dict[str, MediaField] = {
     CONFIDENCE: _tag(CONFIDENCE, float),
     MODEL: _tag(MODEL),
     STYLES: OptionalListField(
-        MP3ListDescStorageStyle(STYLES),
+        MP3ListDescStorageStyle(STYLES, split_v23=True),  # beets joins them by "/" there
         MP4ListStorageStyle(f"----:com.apple.iTunes:{STYLES}"),
         ListStorageStyle(STYLES),
         ASFStorageStyle(STYLES),

@@ -109,7 +109,10 @@ class TagFile:
             return None
         value = self._media.mgfile.tags[key]
         if isinstance(self._media.mgfile.tags, ID3):
-            return {"text": [*map(str, value.text)], "key": key, "encoding": int(value.encoding)}
+            text = [*map(str, value.text)]
+            if self._version == (2, 3) and getattr(style, "split_v23", False):
+                text = [part for joined in text for part in joined.split("/")]
+            return {"text": text, "key": key, "encoding": int(value.encoding)}
         return {"text": [_text(part) for part in value], "key": key}
 
     def _remove(self, style: StorageStyle) -> None:

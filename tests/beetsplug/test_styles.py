@@ -186,6 +186,22 @@ def test_tags_that_beets_writes_itself_are_written_down(beets: Beets) -> None:
     assert not our_tags(path)
 
 
+def test_id3v23_in_which_beets_joins_values(beets: Beets) -> None:
+    beets.settings |= {"id3v23": True}
+    beets.settings["genreclf"]["write"] = False
+    beets.add("a.mp3", seconds=12)
+    beets.import_music()
+    (path,) = beets.files()
+    beets("write")
+    (styles,) = beets.field("predicted_styles")
+    assert in_file(path) == [styles.replace("; ", "/")]
+    os.utime(path, (time.time() + 9, time.time() + 9))
+    assert "predicted_styles" not in beets("update")
+    assert beets.field("predicted_styles") == [styles]
+    assert "left alone" not in beets.run("genreclf-undo").stderr
+    assert not our_tags(path)
+
+
 def test_spelling_and_explanation(heard: Beets) -> None:
     heard.settings["genreclf"]["title_case"] = True
     heard("genreclf", "-f")
