@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ from genremodel.analysis import Analysis
 from genremodel.assets import AssetError
 from genremodel.audio import PathLike
 from genremodel.backends import Backend, Cnn, Knn, hear
-from genremodel.constants import DEFAULT_TIMEOUT, DEFAULT_WINDOWS
+from genremodel.constants import DEFAULT_STYLES, DEFAULT_TIMEOUT, DEFAULT_WINDOWS
 from genremodel.decision import Prediction, Vote, decide, decide_album, without_vote
+from genremodel.novelty import NO_MUSIC
+from genremodel.styles import album_styles, bundled_styles, track_styles
 
 if TYPE_CHECKING:
     from genremodel.pool import Pool
@@ -29,6 +32,7 @@ class Classifier:
     windows: how many 3-second windows of a track are heard, at least 1.
     vote: how they agree. min_confidence: in [0, 1], by default that of the model.
     ignore: genres that no track is of; probabilities and confidence are then those of the others.
+    styles: how many a track has at most; none by the fallback, which knows no tags.
     knn: use the fallback, whether or not the CNN can be loaded.
 
     Where the CNN cannot be loaded, KNN takes over and `fallback` says why.
@@ -43,6 +47,7 @@ class Classifier:
         vote: Vote = "majority",
         min_confidence: float | None = None,
         ignore: Collection[str] = (),
+        styles: int = DEFAULT_STYLES,
         knn: bool = False,
     ) -> None:
         self.fallback: str | None = None
@@ -50,6 +55,8 @@ class Classifier:
         self._vote: Vote = vote
         self._min_confidence = min_confidence
         self._backend = Knn() if knn else self._cnn_or_knn()
+        self._styles = bundled_styles() if isinstance(self._backend, Cnn) else ()
+        self._most_styles = styles
         self.require(ignore)
         self._rules = self._backend.rules.without(ignore)
         if not self._rules.genres:
@@ -94,7 +101,7 @@ class Classifier:
             return without_vote(analysis.starts, analysis.audible, self._rules)
         judgement = self._backend.judge(analysis.outputs[analysis.audible])
         probabilities = judgement.probabilities[:, self._voting]
-        return decide(
+        prediction = decide(
             probabilities / probabilities.sum(axis=1, keepdims=True),
             judgement.novelty,
             analysis.starts,
@@ -103,6 +110,9 @@ class Classifier:
             vote=self._vote,
             min_confidence=self.min_confidence,
         )
+        if judgement.novelty >= NO_MUSIC:
+            return prediction
+        return replace(prediction, styles=track_styles(analysis, self._styles, self._most_styles))
 
     def pool(
         self,
@@ -122,7 +132,9 @@ class Classifier:
 
     def decide_album(self, tracks: Sequence[Prediction]) -> Prediction:
         """Return the verdict on an album from those on its tracks, all made by this classifier."""
-        return decide_album(tracks, self._rules, min_confidence=self.min_confidence)
+        prediction = decide_album(tracks, self._rules, min_confidence=self.min_confidence)
+        styles = album_styles([track.styles for track in tracks], self._most_styles)
+        return replace(prediction, styles=styles)
 
     def _cnn_or_knn(self) -> Backend:
         try:

@@ -20,6 +20,8 @@ DEFAULT_WINDOWS = 10  # per track; more change the accuracy by less than 0.01
 SHORTEST_SECONDS = 1.0  # of audio that a genre can be heard in
 SHORTEST_SAMPLES = int(SHORTEST_SECONDS * SAMPLE_RATE)
 
+DEFAULT_STYLES = 3  # at most, per track
+
 DEFAULT_TIMEOUT = 60.0  # s that the analysis of a track may take
 
 ACTIVATIONS = 50  # tags of the backbone

@@ -45,6 +45,7 @@ class Prediction:
     novelty: the logarithm of how far the track is from the music that the model was fitted on; None
         of an album and without a vote.
     windows: in the order of time; none of an album.
+    styles: see `genremodel.styles`; the vote has none, the classifier adds them.
     model: the id of the model that said so.
     """
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import av
 import mutagen
+from mutagen.apev2 import APETextValue
 
-OURS = ("predicted_genre", "genre_confidence", "genre_model")
+OURS = ("predicted_genre", "genre_confidence", "genre_model", "predicted_styles")
 _GENRE_KEYS = ("TCON", "GENRE", "\xa9GEN", "WM/GENRE")
 
 
@@ -18,7 +19,8 @@ def plain_tags(path: Path) -> dict[str, list[str]]:
     for key, value in dict(mutagen.File(path).tags or {}).items():
         name = "genre" if key.upper() in _GENRE_KEYS else key.split(":")[-1]
         values = value.text if hasattr(value, "text") else value
-        tags[name] = [_text(part) for part in (values if isinstance(values, list) else [values])]
+        several = isinstance(values, (list, APETextValue))
+        tags[name] = [_text(part) for part in (values if several else [values])]
     return tags
 
 
@@ -42,10 +44,15 @@ def audio_bytes(path: Path) -> bytes:
 
 
 def our_tags(path: Path) -> dict[str, str]:
-    """Return the tags that a prediction leaves, each with its one value."""
-    ours = {name: values for name, values in plain_tags(path).items() if name.lower() in OURS}
-    assert all(len(values) == 1 and values[0] for values in ours.values()), ours
-    return {name.lower(): values[0] for name, values in ours.items()}
+    """Return the tags that a prediction leaves: each has one value, but there are several styles.
+
+    They are joined as beets shows them.
+    """
+    tags = plain_tags(path).items()
+    ours = {name.lower(): values for name, values in tags if name.lower() in OURS}
+    assert all(values and all(values) for values in ours.values()), ours
+    assert all(len(values) == 1 for name, values in ours.items() if name != "predicted_styles")
+    return {name: "; ".join(values) for name, values in ours.items()}
 
 
 def _text(value: Any) -> str:

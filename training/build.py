@@ -44,6 +44,7 @@ from training.fitting import (
 )
 from training.nonmusic import nonmusic
 from training.rows import Rows
+from training.styles import style_thresholds
 
 NETWORKS: dict[str, musicnn.Name] = {NETWORK: "MSD_musicnn", EXPERT: "MTT_musicnn"}
 VERSION = 2  # of the bundled model: raise it when its verdicts change
@@ -112,6 +113,7 @@ def build_heads(folder: Path, collection: Collection) -> None:
         folder,
         genres=np.unique(rows.genre).tolist(),
         prior=prior(rows.of("song", "train")),
+        styles=style_thresholds(rows.of("song", "train")),
         data=collection.sources,
         nonmusic=measure_nonmusic(music, sounds),
     )

@@ -22,7 +22,7 @@ from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import cli, fields, queries
-from beetsplug.genreclf.compat import mend_album_store, mend_update
+from beetsplug.genreclf.compat import mend_album_store, mend_diff, mend_update
 from beetsplug.genreclf.journal import Journal, JournalError
 from beetsplug.genreclf.settings import DEFAULTS, Settings
 from beetsplug.genreclf.tagging import Tagger, Update, record_write
@@ -60,6 +60,7 @@ class GenreClfPlugin(BeetsPlugin):
             self.add_media_field(name, field)
         mend_update()
         mend_album_store()
+        mend_diff()
         self._journal: Journal | None = None
         # Of the import in progress: its tagger, the updates whose tags are written once the files
         # have been placed, by the ids of their tracks, and what is said when it has ended.

@@ -1,11 +1,14 @@
-"""What beets does to a library whose tracks have genres of their own, mended."""
+"""What beets does to a library whose tracks have genres and styles of their own, mended."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import beets
+from beets.dbcore.db import FormattedMapping
 from beets.library import Album, Item
+from beets.util import diff
+from beets.util.color import colorize
 
 from beetsplug.genreclf.fields import GENRES, TYPES
 
@@ -49,3 +52,20 @@ def mend_album_store() -> None:
             store(album, columns, inherit=False)
 
     Album.store = store_apart  # type: ignore[method-assign, assignment]
+
+
+def mend_diff() -> None:
+    """Let beets show that a flexible field of several values is gone.
+
+    It takes it that a list is never absent, which is so of its own fields, and stops with a
+    TypeError: at `beet modify predicted_styles!`, or where a file has lost the tag.
+    """
+    field_diff = diff._field_diff
+
+    def field_diff_or_gone(field: str, old: FormattedMapping, new: FormattedMapping) -> str | None:
+        values = old.model.get(field)
+        if not isinstance(values, list) or new.model.get(field) is not None:
+            return field_diff(field, old, new)
+        return colorize("text_diff_removed", f"{field}: {old.get(field)}") if values else None
+
+    diff._field_diff = field_diff_or_gone

@@ -1,6 +1,6 @@
 """The fields of a prediction: their types in the database and their tags in files.
 
-Three are also tags, see `MEDIA_FIELDS`; the others stay in the database. Albums have all of them,
+Four are also tags, see `MEDIA_FIELDS`; the others stay in the database. Albums have all of them,
 and because tracks inherit the flexible fields of their album, each of its tracks has all as well.
 """
 
@@ -14,9 +14,13 @@ from beets.dbcore.query import NumericQuery
 from beets.library import Album, Item
 from mediafile import (
     ASFStorageStyle,
+    ListMediaField,
+    ListStorageStyle,
     MediaField,
     MediaFile,
     MP3DescStorageStyle,
+    MP3ListDescStorageStyle,
+    MP4ListStorageStyle,
     MP4StorageStyle,
     StorageStyle,
 )
@@ -30,6 +34,7 @@ GENRES = "genres"  # beets' own
 GENRE = "predicted_genre"
 CONFIDENCE = "genre_confidence"
 MODEL = "genre_model"
+STYLES = "predicted_styles"
 REASON = "genre_reason"
 VOTES = "genre_votes"
 AGREEMENT = "genre_agreement"
@@ -66,17 +71,32 @@ class OptionalString(types.String):
         return value or ""
 
 
+class OptionalList(types.DelimitedString):
+    """Texts that may be absent, so that reading a file without the tag is no change."""
+
+    null: Any = None
+
+    def format(self, value: list[str] | None) -> str:
+        """Return the texts, or nothing."""
+        return super().format(value or [])
+
+    def to_sql(self, model_value: list[str] | None) -> Any:
+        """Return the texts as the database keeps them, or nothing."""
+        return None if model_value is None else super().to_sql(model_value)
+
+
 TYPES: dict[str, types.Type[Any, Any]] = {
     GENRE: OptionalString(),
     CONFIDENCE: OptionalFloat(CONFIDENCE_DIGITS),
     MODEL: OptionalString(),
+    STYLES: OptionalList(types.MULTI_VALUE_DSV.db_delimiter),
     REASON: types.STRING,
     VOTES: types.STRING,
     AGREEMENT: types.STRING,
     HISTORY: types.STRING,
 }
 # What shadows the fields of the album where a track has no prediction.
-EMPTY: dict[str, Any] = {name: None if name == CONFIDENCE else "" for name in TYPES}
+EMPTY: dict[str, Any] = {**dict.fromkeys(TYPES, ""), CONFIDENCE: None, STYLES: []}
 # All that the plugin sets in the database.
 CHANGED = (GENRES, *TYPES)
 
@@ -85,10 +105,14 @@ class OptionalField(MediaField):
     """A tag that is deleted when its value is emptied, so that no empty tag is ever written."""
 
     def __set__(self, mediafile: MediaFile, value: object) -> None:
-        if value is None or value == "":
+        if value in (None, "", []):
             self.__delete__(mediafile)
         else:
             super().__set__(mediafile, value)
+
+
+class OptionalListField(OptionalField, ListMediaField):
+    """A tag of several values that is deleted when it has none any more."""
 
 
 def _tag(name: str, out_type: type = str) -> OptionalField:
@@ -107,6 +131,12 @@ MEDIA_FIELDS: dict[str, MediaField] = {
     GENRE: _tag(GENRE),
     CONFIDENCE: _tag(CONFIDENCE, float),
     MODEL: _tag(MODEL),
+    STYLES: OptionalListField(
+        MP3ListDescStorageStyle(STYLES, split_v23=True),  # beets joins them by "/" there
+        MP4ListStorageStyle(f"----:com.apple.iTunes:{STYLES}"),
+        ListStorageStyle(STYLES),
+        ASFStorageStyle(STYLES),
+    ),
 }
 
 

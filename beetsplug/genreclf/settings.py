@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "title_case": False,
     "names": {},
     "ignore": [],
+    "styles": 3,
     "windows": 10,
     "vote": "majority",
     "knn": False,
@@ -44,6 +45,7 @@ class Settings:
     compilations: bool
     spelling: Spelling
     ignore: tuple[str, ...]
+    styles: int
     windows: int
     vote: Vote
     knn: bool
@@ -71,6 +73,7 @@ class Settings:
             compilations=config["compilations"].get(bool),
             spelling=Spelling(config["title_case"].get(bool), _names(config["names"])),
             ignore=_genres(config["ignore"]),
+            styles=_count(config["styles"], 0, 10),
             windows=_count(config["windows"]),
             vote=config["vote"].as_choice(("majority", "mean")),
             knn=config["knn"].get(bool),
@@ -93,6 +96,7 @@ class Settings:
                 vote=self.vote,
                 min_confidence=self.min_confidence,
                 ignore=self.ignore,
+                styles=self.styles,
                 knn=self.knn,
             )
             option = "names"
@@ -118,10 +122,13 @@ def _genres(view: Any) -> tuple[str, ...]:
     return tuple(map(str.lower, view.as_str_seq(split=False)))
 
 
-def _count(view: Any) -> int:
+def _count(view: Any, lowest: int = 1, highest: int | None = None) -> int:
     value = view.get()
-    if not (isinstance(value, int) and _is_number(value) and value >= 1):
-        raise _error(view, "a whole number from 1", value)
+    if not (isinstance(value, int) and _is_number(value) and value >= lowest) or (
+        highest is not None and value > highest
+    ):
+        upto = "" if highest is None else f" to {highest}"
+        raise _error(view, f"a whole number from {lowest}{upto}", value)
     return value
 
 

@@ -1,15 +1,18 @@
-"""How a genre of the model is spelled in tags."""
+"""How a genre or a style of the model is spelled in tags."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from string import capwords
+
+# Of each word, and of each part of "r&b".
+_FIRST_LETTER = re.compile(r"(?<![^\s&])\w")
 
 
 @dataclass(frozen=True)
 class Spelling:
-    """The user's spelling of genres.
+    """The user's spelling of genres and styles.
 
     title_case: "Hip Hop" for "hip hop". names: the exceptions, by the model's names.
     """
@@ -18,5 +21,11 @@ class Spelling:
     names: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, genre: str) -> str:
-        """Return a genre of the model as it is to be spelled."""
-        return self.names.get(genre) or (capwords(genre) if self.title_case else genre)
+        """Return a genre or a style of the model as it is to be spelled."""
+        if genre in self.names:
+            return self.names[genre]
+        return _FIRST_LETTER.sub(_upper, genre) if self.title_case else genre
+
+
+def _upper(letter: re.Match[str]) -> str:
+    return letter[0].upper()

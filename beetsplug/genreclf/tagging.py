@@ -232,6 +232,7 @@ class Tagger:
                     None if confidence is None else round(confidence, fields.CONFIDENCE_DIGITS)
                 ),
                 fields.MODEL: prediction.model,
+                fields.STYLES: [*map(spell, prediction.styles)],
                 fields.REASON: prediction.reason or "",
                 fields.VOTES: ", ".join(votes),
                 fields.AGREEMENT: agreement(before, heard, spell(heard)) if heard else "",

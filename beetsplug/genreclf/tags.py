@@ -14,7 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mediafile import MediaFile, StorageStyle, mutagen_call
+from mediafile import ListMediaField, MediaFile, StorageStyle, mutagen_call
 from mutagen._vorbis import VComment
 from mutagen.id3 import ID3, Frames
 from mutagen.mp4 import MP4FreeForm
@@ -109,7 +109,10 @@ class TagFile:
             return None
         value = self._media.mgfile.tags[key]
         if isinstance(self._media.mgfile.tags, ID3):
-            return {"text": [*map(str, value.text)], "key": key, "encoding": int(value.encoding)}
+            text = [*map(str, value.text)]
+            if self._version == (2, 3) and getattr(style, "split_v23", False):
+                text = [part for joined in text for part in joined.split("/")]
+            return {"text": text, "key": key, "encoding": int(value.encoding)}
         return {"text": [_text(part) for part in value], "key": key}
 
     def _remove(self, style: StorageStyle) -> None:
@@ -121,7 +124,8 @@ class TagFile:
         tags, key, text = self._media.mgfile.tags, tag["key"], tag["text"]
         if isinstance(tags, ID3) != ("encoding" in tag) or not self._is_key(key, style):
             # Read in another container, from which the file has been converted since.
-            setattr(self._media, name, text if name == GENRES else text[0])
+            several = isinstance(vars(MediaFile)[name], ListMediaField)
+            setattr(self._media, name, text if several else text[0])
         elif isinstance(tags, ID3):
             described = {"desc": key.partition(":")[2]} if ":" in key else {}
             tags.add(Frames[style.key](encoding=tag["encoding"], text=text, **described))

@@ -110,7 +110,7 @@ def test_tags_come_and_go_with_the_values(kind: str, beets: Beets) -> None:
     assert not set(OURS) & names(), "a track never analysed got tags"
     beets("genreclf", "--write")
     assert {"genre_model"} <= names()
-    beets("modify", "--yes", "predicted_genre=", "genre_confidence!")
+    beets("modify", "--yes", "predicted_genre=", "genre_confidence!", "predicted_styles=")
     assert set(OURS) & names() == {"genre_model"}
     assert beets.field("genre_confidence") in (["$genre_confidence"], [""])
     beets("modify", "--yes", "genre_model!")

@@ -72,7 +72,7 @@ def test_emotify(decided: Beets, data: Path) -> None:
 
 def is_ours(key: str) -> bool:
     ours = ("tcon", "genre", "\xa9gen", "wm/genre")
-    return key.lower() in ours or "predicted_genre" in key.lower() or "genre_" in key.lower()
+    return key.lower() in ours or "predicted_" in key.lower() or "genre_" in key.lower()
 
 
 def dress(path: Path) -> None:

@@ -54,6 +54,7 @@ def test_json_tells_everything(song: Path) -> None:
     assert "hip hop" in result["probabilities"]
     assert (result["genre"] is None) == (result["reason"] is not None)
     assert result["model"] == "bundled-cnn-1"
+    assert len(result["styles"]) == 3
 
 
 def test_a_file_that_fails_does_not_stop_the_others(song: Path, tmp_path: Path) -> None:

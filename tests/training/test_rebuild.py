@@ -40,6 +40,9 @@ def test_rebuilding_gives_the_same_figures(
     assert done.returncode == 0, done.stderr
     rebuilt = json.loads((tmp_path / assets.DESCRIPTION).read_text())
     assert rebuilt["genres"] == bundled["genres"]
+    assert rebuilt["styles"].keys() == bundled["styles"].keys()
+    for name, style in bundled["styles"].items():
+        assert rebuilt["styles"][name] == pytest.approx(style, abs=TOLERANCE)
     compared = [("cnn", "valid")]
     if rebuilt["scikit_learn"] == bundled["scikit_learn"]:  # another one draws other folds
         compared += [("cnn", "cross_validation"), ("knn", "cross_validation"), ("knn", "valid")]

@@ -1,0 +1,213 @@
+"""Stories of styles: several values in database and files, and gone again."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import mutagen
+import pytest
+
+from tests.conftest import Beets
+from tests.sounds import CONTAINERS, melody, write
+from tests.tags import every_tag, our_tags, plain_tags
+
+
+@pytest.fixture
+def heard(beets: Beets) -> Beets:
+    """Return a library of one track, which has been classified."""
+    beets.add("a.flac", seconds=12)
+    beets.import_music()
+    return beets
+
+
+def in_file(path: Path) -> list[str]:
+    return plain_tags(path).get("predicted_styles", [])
+
+
+def edit(path: Path, styles: list[str] | None) -> None:
+    """Change the tag as another program does."""
+    file = mutagen.File(path)
+    if styles is None:
+        del file["predicted_styles"]
+    else:
+        file["predicted_styles"] = styles
+    file.save()
+    os.utime(path, (time.time() + 9, time.time() + 9))
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_they_reach_database_and_file_and_survive_undo(kind: str, beets: Beets) -> None:
+    beets.settings["genreclf"] |= {"auto": False, "min_confidence": 0}
+    beets.add(f"a.{kind}", seconds=12)
+    beets.import_music()
+    (path,) = beets.files()
+    tags, rows = every_tag(path), beets.rows()
+    assert "predicted_styles" not in str(rows), "a track never analysed got a field"
+    beets("genreclf")
+    styles = in_file(path)
+    assert beets.field("predicted_styles") == ["; ".join(styles)]
+    assert len(styles) == (0 if kind == "ape" else 3), "silence has none"
+    if styles:
+        assert "ambient" in styles
+    after = every_tag(path)
+    beets("genreclf", "-f")
+    assert every_tag(path) == after, "what is there is written again as something else"
+    beets("genreclf-undo")
+    assert every_tag(path) == tags
+    assert beets.rows() == rows
+
+
+@pytest.mark.parametrize("kind", ["mp3", "flac", "m4a", "wma", "wv"])
+def test_they_come_back_from_the_file(kind: str, beets: Beets) -> None:
+    path = beets.add(f"a.{kind}", seconds=12)
+    beets.import_music()
+    styles = beets.field("predicted_styles")
+    assert beets("update") == "", "our own writing looks like a change"
+    beets.settings["genreclf"]["auto"] = False
+    path.write_bytes(beets.files()[0].read_bytes())
+    beets("remove", "--force")
+    beets.import_music()
+    assert beets.field("predicted_styles") == styles
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_of_them(count: int, heard: Beets) -> None:
+    (path,) = heard.files()
+    before, styles = every_tag(path), in_file(path)
+    heard.settings["genreclf"]["styles"] = count
+    heard("genreclf")
+    assert in_file(path) == styles, "a track that has a prediction is passed over"
+    assert "predicted_styles:" in heard("genreclf", "-f", "-p")
+    heard("genreclf", "-f")
+    assert in_file(path) == styles[:count]
+    assert heard.field("predicted_styles") == ["; ".join(styles[:count])]
+    assert heard("ls", "-a", "-f", "$predicted_styles").strip() == "; ".join(styles[:count])
+    heard("genreclf-undo", "--last")
+    assert every_tag(path) == before
+    assert heard.field("predicted_styles") == ["; ".join(styles)]
+
+
+def test_a_track_without_a_genre_has_them(beets: Beets) -> None:
+    beets.settings["genreclf"]["min_confidence"] = 1
+    beets.add("a.flac", seconds=12)
+    write(beets.music / "b.flac", melody(5) * 0)
+    beets.import_music("--singletons")
+    *_, styles = sorted(in_file(path) for path in beets.files())
+    assert len(styles) == 3
+    shown = set(beets("ls", "-f", "$genre_reason|$predicted_styles").splitlines())
+    assert shown == {f"low confidence|{'; '.join(styles)}", "silence|"}
+
+
+def test_queries(heard: Beets) -> None:
+    (styles,) = heard.field("predicted_styles")
+    assert "ambient" in styles
+    for query, count in (
+        ("predicted_styles:ambient", 1),
+        ("predicted_styles:AMBI", 1),
+        ("predicted_styles:polka", 0),
+        ("^predicted_styles:ambient", 0),
+        ("predicted_styles:=ambient", 1),
+        ("predicted_styles:=ambi", 0),
+        ("predicted_styles::^amb", 1),
+    ):
+        assert len(heard("ls", query).splitlines()) == count, query
+        assert len(heard("ls", "-a", query).splitlines()) == count, query
+
+
+def test_what_a_track_does_not_have_it_does_not_have_from_its_album(beets: Beets) -> None:
+    beets.add("a.flac", seconds=12)
+    write(beets.music / "b.flac", melody(5) * 0)
+    beets.settings["genreclf"]["auto"] = False
+    beets.import_music()
+    beets("genreclf", "length:11..")
+    (album,) = beets("ls", "-a", "-f", "$predicted_styles").splitlines()
+    assert album, "half of its tracks have them"
+    assert sorted(beets("ls", "-f", "$predicted_styles").splitlines()) == ["", album]
+    beets("genreclf")
+    assert sorted(beets("ls", "-f", "$predicted_styles").splitlines()) == ["", album]
+    assert len(beets("ls", "predicted_styles:ambient").splitlines()) == 1
+    beets("modify", "--yes", "--album", "predicted_styles=polka; ska")
+    assert sorted(beets("ls", "-f", "$predicted_styles").splitlines()) == ["", album]
+    beets("genreclf-undo")
+    assert not beets("ls", "predicted_styles::.")
+
+
+def test_they_can_be_changed_and_removed(beets: Beets) -> None:
+    beets.add("a.flac", seconds=12)
+    beets.import_music("--singletons")
+    (path,) = beets.files()
+    beets("modify", "--yes", "predicted_styles=polka; ska")
+    assert in_file(path) == ["polka", "ska"]
+    beets("modify", "--yes", "predicted_styles=")
+    assert "predicted_styles" not in our_tags(path)
+    beets("genreclf", "-f")
+    styles = in_file(path)
+    assert f"predicted_styles: {'; '.join(styles)}" in beets("modify", "-y", "predicted_styles!")
+    assert "predicted_styles" not in our_tags(path)
+    assert beets.field("predicted_styles") in ([""], ["$predicted_styles"])
+
+
+def test_update_reads_what_another_program_changed(heard: Beets) -> None:
+    (path,) = heard.files()
+    edit(path, ["polka", "ska"])
+    heard("update")
+    assert heard.field("predicted_styles") == ["polka; ska"]
+    edit(path, None)
+    assert "predicted_styles: polka; ska" in heard("update")
+    assert heard.field("predicted_styles") in ([""], ["$predicted_styles"])
+    assert not heard("ls", "predicted_styles:polka")
+
+
+def test_what_the_user_changed_since_stays(heard: Beets) -> None:
+    heard("modify", "--yes", "predicted_styles=polka; ska")
+    done = heard.run("genreclf-undo")
+    assert "a.flac: changed since, left alone: predicted_styles" in done.stderr
+    assert our_tags(heard.files()[0]) == {"predicted_styles": "polka; ska"}
+    assert heard.field("predicted_styles") == ["polka; ska"]
+
+
+def test_tags_that_beets_writes_itself_are_written_down(beets: Beets) -> None:
+    beets.settings["genreclf"]["write"] = False
+    beets.add("a.mp3", seconds=12)
+    beets.import_music()
+    (path,) = beets.files()
+    assert not our_tags(path)
+    beets("write")
+    assert "; ".join(in_file(path)) == beets.field("predicted_styles")[0] != ""
+    with closing(sqlite3.connect(beets.root / "library.genre-journal.db")) as database:
+        ((new,),) = database.execute("SELECT new FROM changes WHERE place = 'file'")
+    assert json.loads(new)["predicted_styles"]["text"] == in_file(path)
+    beets("genreclf-undo")
+    assert not our_tags(path)
+
+
+def test_id3v23_in_which_beets_joins_values(beets: Beets) -> None:
+    beets.settings |= {"id3v23": True}
+    beets.settings["genreclf"]["write"] = False
+    beets.add("a.mp3", seconds=12)
+    beets.import_music()
+    (path,) = beets.files()
+    beets("write")
+    (styles,) = beets.field("predicted_styles")
+    assert in_file(path) == [styles.replace("; ", "/")]
+    os.utime(path, (time.time() + 9, time.time() + 9))
+    assert "predicted_styles" not in beets("update")
+    assert beets.field("predicted_styles") == [styles]
+    assert "left alone" not in beets.run("genreclf-undo").stderr
+    assert not our_tags(path)
+
+
+def test_spelling_and_explanation(heard: Beets) -> None:
+    heard.settings["genreclf"]["title_case"] = True
+    heard("genreclf", "-f")
+    styles = in_file(heard.files()[0])
+    assert "Ambient" in styles
+    assert f"styles      {', '.join(styles).lower()}\n" in heard("genreclf-explain")
+    assert json.loads(heard("genreclf-explain", "--json"))["styles"] == [
+        style.lower() for style in styles
+    ]

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+
+from genremodel import Classifier, assets
+from genremodel.analysis import Analysis
+from genremodel.constants import ACTIVATIONS
+from genremodel.styles import Style, album_styles, bundled_styles, track_styles
+from tests.sounds import make, melody, write
+
+STYLES = (Style("folk", 0, 0.2), Style("punk", 1, 0.1), Style("soul", 3, 0.4))
+NAMES = {style.name for style in STYLES}
+
+
+def analysis(*windows: list[float], audible: list[bool] | None = None) -> Analysis:
+    outputs = np.array(windows, np.float16)
+    heard = np.ones(len(windows), np.bool_) if audible is None else np.array(audible)
+    return Analysis(np.arange(len(windows), dtype=np.float64), heard, outputs)
+
+
+@st.composite
+def analyses(draw: st.DrawFn) -> Analysis:
+    windows = draw(st.integers(1, 8))
+    outputs: NDArray[np.float32] = draw(
+        arrays(np.float32, (windows, 6), elements=st.floats(0, 1, width=32))
+    )
+    return Analysis(
+        np.arange(windows, dtype=np.float64),
+        draw(arrays(np.bool_, windows)),
+        outputs.astype(np.float16),
+    )
+
+
+def test_what_exceeds_its_threshold_most_is_first() -> None:
+    assert track_styles(analysis([0.3, 0.3, 0.9, 0.3]), STYLES, 3) == ("punk", "folk")
+    assert track_styles(analysis([0.3, 0.3, 0.9, 0.3]), STYLES, 1) == ("punk",)
+    assert track_styles(analysis([0.1, 0.05, 0.9, 0.3]), STYLES, 3) == ()
+
+
+def test_the_mean_of_the_audible_windows_counts() -> None:
+    loud, quiet, silent = [0.5, 0, 0, 0.0], [0.0, 0, 0, 0.0], [0, 1.0, 0, 1.0]
+    assert track_styles(analysis(loud, quiet), STYLES, 3) == ("folk",)
+    assert track_styles(analysis(loud, quiet, quiet), STYLES, 3) == ()
+    heard = analysis(loud, silent, audible=[True, False])
+    assert track_styles(heard, STYLES, 3) == ("folk",)
+    assert track_styles(analysis(silent, audible=[False]), STYLES, 3) == ()
+
+
+@given(analyses(), st.integers(0, 4))
+def test_never_more_than_asked_for_and_only_known_names(heard: Analysis, limit: int) -> None:
+    found = track_styles(heard, STYLES, limit)
+    assert len(found) <= limit
+    assert len(set(found)) == len(found)
+    assert set(found) <= NAMES
+    assert found == track_styles(heard, STYLES, len(STYLES))[:limit]
+
+
+@given(analyses(), st.integers(0, 4), st.sampled_from(STYLES), st.floats(0, 1))
+def test_a_higher_activation_never_costs_a_track_its_style(
+    heard: Analysis, limit: int, style: Style, more: float
+) -> None:
+    outputs = heard.outputs.copy()
+    outputs[:, style.column] = np.minimum(outputs[:, style.column] + np.float16(more), 1)
+    before = track_styles(heard, STYLES, limit)
+    after = track_styles(replace(heard, outputs=outputs), STYLES, limit)
+    if style.name in before:
+        assert style.name in after
+        assert after.index(style.name) <= before.index(style.name)
+
+
+@pytest.mark.parametrize(
+    ("tracks", "expected"),
+    [
+        ([], ()),
+        ([()], ()),
+        ([("folk",), ("punk", "folk")], ("folk", "punk")),
+        ([("folk",), ("punk", "folk"), ()], ("folk",)),
+        ([("a", "b", "c"), ("c", "b")], ("b", "c")),
+    ],
+)
+def test_styles_of_an_album(tracks: list[tuple[str, ...]], expected: tuple[str, ...]) -> None:
+    assert album_styles(tracks, 2) == expected
+    assert album_styles(tracks, 0) == ()
+
+
+def test_bundled_styles() -> None:
+    styles = bundled_styles()
+    names = [style.name for style in styles]
+    assert names == sorted(set(names))
+    assert {"folk", "house", "progressive rock", "r&b"} <= set(names)
+    assert not set(names) & set(assets.description()["genres"])
+    assert all(name == name.lower() for name in names)
+    assert all(0.1 <= style.threshold < 1 for style in styles)
+    columns = {style.column for style in styles}
+    assert len(columns) == len(styles)
+    assert max(columns) < ACTIVATIONS == len(assets.description()["tags"])
+
+
+def test_a_classifier_names_as_many_as_it_was_told(tmp_path: Path) -> None:
+    song = make(tmp_path / "song.flac", seconds=12)
+    many = Classifier(styles=10).classify(song)
+    assert len(many.styles) > 3
+    assert Classifier().classify(song).styles == many.styles[:3]
+    none = Classifier(styles=0).classify(song)
+    assert none == replace(many, styles=())
+    assert Classifier(knn=True).classify(song).styles == ()
+
+
+def test_styles_do_without_a_genre_but_not_without_sound(tmp_path: Path) -> None:
+    classifier = Classifier(min_confidence=1)
+    doubtful = classifier.classify(make(tmp_path / "song.flac", seconds=12))
+    silent = classifier.classify(write(tmp_path / "silence.flac", melody(5) * 0))
+    assert (doubtful.genre, len(doubtful.styles)) == (None, 3)
+    assert (silent.genre, silent.styles) == (None, ())
+    assert classifier.decide_album([doubtful, silent]).styles == doubtful.styles
+    assert classifier.decide_album([doubtful, silent, silent]).styles == ()
