@@ -30,7 +30,7 @@ needs_torch = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def sources(data: Path) -> Sources:
-    return Sources(data, every=8)
+    return Sources(data, every=6)
 
 
 def small(model: Songwise) -> Songwise:
@@ -130,13 +130,15 @@ def test_every_baseline_learns_and_predicts(name: str, sources: Sources) -> None
     if networks(model):
         pytest.importorskip("torch", reason="networks need PyTorch: make compare")
     songs = sources.songs(baseline.view)
+    if networks(model):
+        songs = songs.with_values(songs.values[:, :2])
     model.fit(songs.values, songs.genre, groups=songs.group)
     probabilities = model.predict_proba(songs.values[:20])
     assert probabilities.shape == (20, 10)
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert model.classes_.tolist() == sorted(set(songs.genre.tolist()))
     assert set(model.predict(songs.values[:20])) <= set(model.classes_)
-    if not networks(model) and name != "knn-30s-100":  # which asks more songs than a genre has
+    if not networks(model) and name != "knn-30s-100":  # it asks nearly all of the slice
         assert np.mean(model.predict(songs.values) == songs.genre) > 0.3
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 from training.baselines.baseline import Baseline
 from training.baselines.descriptors import MOMENTS
@@ -19,6 +22,7 @@ from training.comparison.results import Result
 Results: TypeAlias = Mapping[tuple[str, str], Result]
 
 _DPI = 80
+_COLOURS = 64
 _CONFUSIONS = (
     "knn-3s-10", "forest", "bi-lstm", "frame-gru",
     "picture-cnn", "playlist-crnn", "short-window-cnn", "bundled-head",
@@ -34,7 +38,10 @@ def draw(results: Results, folder: Path) -> list[tuple[str, str]]:
     drawn: list[tuple[str, str]] = []
 
     def add(name: str, caption: str, draw_one: Callable[[], Figure]) -> None:
-        draw_one().savefig(folder / name, dpi=_DPI)
+        picture = BytesIO()
+        draw_one().savefig(picture, dpi=_DPI)
+        # A third of the size: few colours are in use.
+        Image.open(picture).convert("RGB").quantize(_COLOURS).save(folder / name, optimize=True)
         drawn.append((name, caption))
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,6 +103,7 @@ def _curves(results: Mapping[str, Result]) -> Figure:
                 epochs, [epoch[f"stop_{kind}"] for epoch in result.history], label="held back"
             )
             axes.grid(alpha=0.3)
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             if column == 0:
                 axes.set_ylabel(kind)
             if kind == "loss":
@@ -119,8 +127,8 @@ def _confusions(results: Mapping[str, Result]) -> Figure:
         shares = counts / counts.sum(axis=1, keepdims=True)
         _heat(axes, shares, result.genres, result.genres)
         axes.set_title(title(BASELINES[name]), fontsize=10)
-    figure.supxlabel("named")
-    figure.supylabel("right")
+    figure.supxlabel("genre named")
+    figure.supylabel("right genre")
     return figure
 
 
@@ -148,7 +156,7 @@ def _heat(axes: Axes, shares: np.ndarray, rows: list[str], columns: list[str]) -
 
 
 def _seconds(results: Mapping[str, Result]) -> Figure:
-    figure = Figure((8, 4.5), layout="constrained")
+    figure = Figure((9, 4), layout="constrained")
     axes = figure.subplots()
     for name, result in results.items():
         seconds = [float(length) for length in result.heard]
@@ -159,7 +167,7 @@ def _seconds(results: Mapping[str, Result]) -> Figure:
     axes.set_xlabel("seconds heard")
     axes.set_ylabel("accuracy")
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside right upper")
     return figure
 
 

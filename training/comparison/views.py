@@ -21,7 +21,7 @@ SONG_SECONDS = FRAMES / FRAME_RATE
 _WINDOWS = 10  # of the activations of a song, 3 s each, side by side
 
 
-def cut(level: NDArray[np.uint8], seconds: float = SONG_SECONDS) -> NDArray[np.uint8]:
+def cut(level: NDArray[Any], seconds: float = SONG_SECONDS) -> NDArray[Any]:
     """Return the middle `seconds` of spectrograms as segments of 3 s, evenly spaced.
 
     level: (songs, bands, FRAMES). Returns (songs, segments, bands, SEGMENT_FRAMES): as few segments
