@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Music for the demo; empty for twelve Creative Commons excerpts.
 MUSIC ?=
 
-.PHONY: demo test lint model bench clean
+.PHONY: demo test lint model bench compare clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m demo $(if $(MUSIC),"$(MUSIC)")
@@ -23,6 +23,9 @@ model: $(VENV)/.model
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
+
+compare: $(VENV)/.compare
+	$(BIN)/python -m training compare $(ARGS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,4 +1,4 @@
-"""`python -m training STEP`: rebuild and evaluate the bundled model."""
+"""`python -m training STEP`: rebuild and evaluate the bundled model, and compare it."""
 
 from __future__ import annotations
 
@@ -76,6 +76,15 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(json.dumps(figures, indent=2))
 
 
+def _compare(options: argparse.Namespace) -> None:
+    try:
+        from training.compare import compare  # the other steps do without Matplotlib
+
+        compare(options.data, options.only, quick=options.quick)
+    except ImportError as exc:
+        raise DataError(f"{exc}: `make compare` installs what it needs") from exc
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     steps = parser.add_subparsers(required=True, metavar="STEP")
@@ -107,7 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     knn = add("knn", _knn, "fit, calibrate and measure the KNN fallback")
     model_card = add("card", _card, "write the model card and README's figures from model.json")
     evaluate = add("evaluate", _evaluate, "measure the bundled model and print JSON")
-    for command in (build_all, head, knn, evaluate):
+    compare = add("compare", _compare, "train five student systems and write docs/comparison.md")
+    for command in (build_all, head, knn, evaluate, compare):
         data(command)
     for command in (build_all, backbone, check, head, knn, model_card):
         written(command)
@@ -117,6 +127,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE.npz",
         help="score the head on stored backbone outputs instead: arrays activations "
         "(rows, 50), track and genre",
+    )
+    compare.add_argument(
+        "--only", nargs="+", default=(), metavar="NAME", help="only these; a wrong name lists all"
+    )
+    compare.add_argument(
+        "--quick", action="store_true", help="every fourth song; nothing but the table is written"
     )
     return parser
 

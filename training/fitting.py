@@ -23,7 +23,7 @@ Fit: TypeAlias = Callable[[Rows], Judge]
 
 # Inverse regularisation of the heads and the weight of the expert, chosen by artist-grouped
 # cross-validation on whole songs (the first) and files (the others), never by the validation files.
-_NETWORK_REGULARISATION = 0.012
+NETWORK_REGULARISATION = 0.012
 _EXPERT_REGULARISATION = 0.03
 _EXPERT_WEIGHT = 0.5
 _ALL_IS_MUSIC = np.append(np.zeros(EMBEDDING), -1.0)
@@ -41,8 +41,8 @@ def fit_heads(rows: Rows, nonmusic: NDArray[np.float64] = _ALL_IS_MUSIC) -> Head
     heard = np.isfinite(expert[:, 0])
     both = np.concatenate([activations, expert], axis=1)[heard]
     return Heads(
-        _fit_linear(activations, rows, genres, _NETWORK_REGULARISATION),
-        _fit_linear(both, rows[heard], genres, _EXPERT_REGULARISATION),
+        fit_linear(activations, rows, genres, NETWORK_REGULARISATION),
+        fit_linear(both, rows[heard], genres, _EXPERT_REGULARISATION),
         _fit_novelty(rows, genres, nonmusic),
         _EXPERT_WEIGHT,
     )
@@ -80,7 +80,7 @@ def prior(rows: Rows) -> list[float]:
     return [round(float(share), 4) for share in counts / counts.sum()]
 
 
-def _fit_linear(
+def fit_linear(
     activations: NDArray[np.float32], rows: Rows, genres: NDArray[np.str_], regularisation: float
 ) -> LinearHead:
     """Fit logistic regression on standardised tag logits of rows, every genre weighing the same."""

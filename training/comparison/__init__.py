@@ -1,0 +1,1 @@
+"""What `training/compare.py` compares by: protocols, results, and the document made of them."""
