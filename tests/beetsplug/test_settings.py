@@ -30,14 +30,14 @@ ALL_BUT_BLUES = (
         ({"styles": True}, "genreclf.styles: must be a whole number from 0 to 10, not True"),
         ({"styles": None}, "genreclf.styles: must be a whole number from 0 to 10, not None"),
         ({"write": "often"}, "genreclf.write: must be auto, yes or no, not 'often'"),
-        ({"ignore": ["discoo"]}, "genreclf.ignore: must be a genre of bundled-cnn-1 (blues, class"),
-        ({"names": {"hiphop": "Hip-Hop"}}, "genreclf.names: must be a genre of bundled-cnn-1"),
+        ({"ignore": ["discoo"]}, "genreclf.ignore: must be a genre of bundled-cnn-2 (blues, class"),
+        ({"names": {"hiphop": "Hip-Hop"}}, "genreclf.names: must be a genre of bundled-cnn-2"),
         ({"names": ["Hip-Hop"]}, "genreclf.names must be a dict"),
         ({"title_case": "of course"}, "genreclf.title_case: must be"),
         ({"auto": "maybe"}, "genreclf.auto: must be"),
         ({"genre": "replace"}, "genreclf.genre: there is no such option"),
         ({"names": {"rock": " "}}, "genreclf.names.rock: must be a name, not ' '"),
-        ({"names": {80: "Eighties"}}, "genreclf.names: must be a genre of bundled-cnn-1"),
+        ({"names": {80: "Eighties"}}, "genreclf.names: must be a genre of bundled-cnn-2"),
     ],
 )
 def test_what_cannot_be(options: dict[str, Any], message: str) -> None:
@@ -58,7 +58,7 @@ def test_it_stops_a_command_with_one_line(beets: Beets) -> None:
         assert done.returncode == 1
         said = [line for line in done.stderr.splitlines() if "backup" not in line]
         assert len(said) == 1, done.stderr
-        assert "genreclf.ignore: must be a genre of bundled-cnn-1 (blues, class" in said[0]
+        assert "genreclf.ignore: must be a genre of bundled-cnn-2 (blues, class" in said[0]
     assert beets("ls") == "", "nothing is imported half"
 
 

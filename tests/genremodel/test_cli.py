@@ -53,7 +53,7 @@ def test_json_tells_everything(song: Path) -> None:
     assert len(result["probabilities"]) == 11
     assert "hip hop" in result["probabilities"]
     assert (result["genre"] is None) == (result["reason"] is not None)
-    assert result["model"] == "bundled-cnn-1"
+    assert result["model"] == "bundled-cnn-2"
     assert len(result["styles"]) == 3
 
 
@@ -70,27 +70,29 @@ def test_a_file_that_fails_does_not_stop_the_others(song: Path, tmp_path: Path) 
     table = run(text, song)
     assert table.returncode == 1
     assert f"{text}: Invalid data" in table.stderr
-    assert "bundled-cnn-1" in table.stdout
+    assert "bundled-cnn-2" in table.stdout
 
 
-def test_silence_and_one_second(tmp_path: Path) -> None:
+def test_silence_one_second_and_less(tmp_path: Path) -> None:
     silence = write(tmp_path / "silence.flac", np.zeros((2, 20 * RATE), np.float32))
     second = make(tmp_path / "second.ogg", seconds=1)
-    quiet, short = lines(run("--json", silence, second))
+    blink = write(tmp_path / "blink.wav", np.full((2, RATE // 2), 0.5, np.float32))
+    quiet, short, shorter = lines(run("--json", silence, second, blink))
     assert (quiet["genre"], quiet["confidence"], quiet["reason"]) == (None, None, "silence")
     assert quiet["votes"] == {}
     assert len(short["windows"]) == 1
+    assert (shorter["reason"], shorter["windows"]) == ("too short", [])
 
 
 def test_knn_on_request_and_when_onnxruntime_is_missing(song: Path, tmp_path: Path) -> None:
     asked = run("--json", "--knn", song)
-    assert lines(asked)[0]["model"] == "bundled-knn-1"
+    assert lines(asked)[0]["model"] == "bundled-knn-2"
     assert asked.stderr == ""
     (tmp_path / "onnxruntime.py").write_text("raise ImportError('no onnxruntime here')")
     forced = run("--json", song, PYTHONPATH=str(tmp_path))
     assert forced.returncode == 0
     assert "KNN fallback: no onnxruntime here" in forced.stderr
-    assert lines(forced)[0]["model"] == "bundled-knn-1"
+    assert lines(forced)[0]["model"] == "bundled-knn-2"
     assert lines(forced)[0]["probabilities"] == lines(asked)[0]["probabilities"]
 
 
@@ -106,7 +108,7 @@ def test_knn_takes_over_from_a_damaged_network(
     bundled_backbone.cache_clear()
     classifier = Classifier()
     assert classifier.fallback == f"{NETWORK}: wrong checksum"
-    assert classifier.classify(song).model == "bundled-knn-1"
+    assert classifier.classify(song).model == "bundled-knn-2"
     (tmp_path / "knn.npz").unlink()
     with pytest.raises(genremodel.AssetError, match=r"knn\.npz: No such file"):
         Classifier()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,18 +11,21 @@ from numpy.typing import NDArray
 
 from genremodel.decision import (
     VOTES,
+    Calibration,
     Prediction,
     Rules,
     Vote,
     decide,
     decide_album,
-    temper,
-    verdict,
     winner,
+    without_vote,
 )
+from genremodel.novelty import NO_MUSIC
 
 GENRES = ("blues", "jazz", "rock")
-RULES = Rules(GENRES, (0.2, 0.3, 0.5), temperature=1.0, evidence=0.0, min_confidence=0.4, model="m")
+# The confidence is the mean probability.
+PLAIN = Calibration(intercept=0.0, probability=1.0, novelty=0.0, windows=0.0, typical=0.0)
+RULES = Rules(GENRES, (0.2, 0.3, 0.5), PLAIN, min_confidence=0.4, model="m")
 
 
 def distributions(rows: int = 12) -> st.SearchStrategy[NDArray[np.float64]]:
@@ -67,20 +72,29 @@ def test_no_genre_has_more_votes_than_the_winner(probabilities: NDArray[np.float
     assert votes[index] == votes.max()
 
 
-@given(distributions(), st.floats(0.3, 5))
-def test_temperature_keeps_the_order(probabilities: NDArray[np.float64], warmth: float) -> None:
-    tempered = temper(probabilities, warmth)
-    np.testing.assert_allclose(tempered.sum(axis=1), 1)
-    best = np.take_along_axis(tempered, probabilities.argmax(axis=1)[:, np.newaxis], axis=1)
-    assert (best[:, 0] >= tempered.max(axis=1) - 1e-9).all()
+@given(st.floats(0, 1), st.floats(0, 3), st.floats(0, 1), st.integers(1, 30))
+def test_confidence_grows_with_probability_and_windows_and_falls_with_novelty(
+    probability: float, novelty: float, more: float, windows: int
+) -> None:
+    calibration = Calibration(0.5, 1.2, -1.3, 0.2, typical=1.5)
+    confidence = float(calibration.confidence(np.array(probability), novelty, windows))
+    assert 0 <= confidence <= 1
+    larger = np.array(min(probability + more, 1.0))
+    assert calibration.confidence(larger, novelty, windows) >= confidence
+    assert calibration.confidence(np.array(probability), novelty + more, windows) <= confidence
+    assert calibration.confidence(np.array(probability), novelty, windows + 1) >= confidence
 
 
 def _decide(
-    rows: list[list[float]], audible: list[bool] | None = None, min_confidence: float | None = None
+    rows: list[list[float]],
+    audible: list[bool] | None = None,
+    min_confidence: float | None = None,
+    novelty: float = 0.0,
+    rules: Rules = RULES,
 ) -> Prediction:
     heard = np.array(audible or [True] * len(rows))
-    starts = 3 * np.arange(len(rows), dtype=np.float64)
-    return decide(np.array(rows), starts, heard, RULES, min_confidence=min_confidence)
+    starts = 3 * np.arange(len(heard), dtype=np.float64)
+    return decide(np.array(rows), novelty, starts, heard, rules, min_confidence=min_confidence)
 
 
 def test_a_decided_track() -> None:
@@ -108,20 +122,24 @@ def test_abstaining_keeps_the_reason_and_the_votes() -> None:
 
 
 def test_silence_never_votes() -> None:
-    some = _decide([[0.9, 0.05, 0.05], [0.1, 0.8, 0.1]], audible=[False, True])
+    some = _decide([[0.1, 0.8, 0.1]], audible=[False, True])
     assert some.votes == {"jazz": 1}
-    assert some.windows[0].genre is None
-    none = _decide([[0.9, 0.05, 0.05]], audible=[False])
-    assert (none.genre, none.confidence, none.reason) == (None, None, "silence")
-    assert none.votes == {}
+    assert [window.genre for window in some.windows] == [None, "jazz"]
+    assert (SILENT.genre, SILENT.confidence, SILENT.reason) == (None, None, "silence")
+    assert (SILENT.votes, len(SILENT.windows)) == ({}, 1)
 
 
-def test_more_windows_make_surer() -> None:
-    rules = Rules(GENRES, RULES.prior, temperature=1.5, evidence=0.2, min_confidence=0, model="m")
-    one = np.array([[0.6, 0.3, 0.1]])
-    assert (
-        verdict(np.repeat(one, 10, axis=0), rules, "majority")[1] > verdict(one, rules, "mean")[1]
-    )
+def test_what_is_too_short_has_no_windows() -> None:
+    assert (SHORT.genre, SHORT.confidence, SHORT.reason) == (None, None, "too short")
+    assert SHORT.windows == ()
+
+
+def test_unfamiliar_is_what_would_be_sure_enough_if_it_were_not() -> None:
+    rules = replace(RULES, calibration=replace(PLAIN, novelty=-1.0))
+    assert _decide([JAZZ], rules=rules).genre == "jazz"
+    assert _decide([JAZZ], novelty=3.0, rules=rules).reason == "unfamiliar"
+    assert _decide([ODD], novelty=3.0, rules=rules).reason == "low confidence"
+    assert _decide([ODD], novelty=NO_MUSIC, rules=rules).reason == "unfamiliar"
 
 
 def test_the_rules_among_some_genres() -> None:
@@ -131,7 +149,8 @@ def test_the_rules_among_some_genres() -> None:
 
 
 JAZZ, ROCK, ODD = [0.1, 0.8, 0.1], [0.0, 0.1, 0.9], [0.35, 0.33, 0.32]
-SILENT = decide(np.array([JAZZ]), np.zeros(1), np.array([False]), RULES)
+SILENT = without_vote(np.zeros(1), np.array([False]), RULES)
+SHORT = without_vote(np.zeros(0), np.zeros(0, np.bool_), RULES)
 
 
 def test_a_long_track_weighs_as_much_as_a_short_one() -> None:
@@ -155,10 +174,13 @@ def test_a_split_album_abstains() -> None:
     assert decide_album([_decide([ODD])], RULES).reason == "low confidence"
 
 
-@pytest.mark.parametrize("tracks", [[], [SILENT, SILENT]])
-def test_nothing_to_hear_on_an_album(tracks: list[Prediction]) -> None:
+@pytest.mark.parametrize(
+    ("tracks", "reason"),
+    [([SHORT, SHORT], "too short"), ([SILENT, SHORT], "silence"), ([], "too short")],
+)
+def test_nothing_to_hear_on_an_album(tracks: list[Prediction], reason: str) -> None:
     album = decide_album(tracks, RULES)
-    assert (album.genre, album.confidence, album.reason) == (None, None, "silence")
+    assert (album.genre, album.confidence, album.reason) == (None, None, reason)
     assert album.votes == ({"abstained": 2} if tracks else {})
 
 

@@ -69,11 +69,11 @@ def test_public_gtzan_with_its_split_lists(tmp_path: Path) -> None:
 
 def test_rows_by_track() -> None:
     track = np.array(["b", "a", "b", "c"])
-    rows = Rows(
-        np.eye(4, dtype=np.float32), track, np.array(["x", "y", "x", "z"]), track, np.ones(4)
-    )
+    genre, role = np.array(["x", "y", "x", "z"]), np.array(["song", "train", "song", "valid"])
+    rows = Rows(np.eye(4, dtype=np.float32), track, genre, track, np.ones(4), role)
     genres, groups, members = rows.by_track()
     assert genres.tolist() == ["y", "x", "z"]
     assert groups.tolist() == ["a", "b", "c"]
     assert [part.tolist() for part in members] == [[1], [0, 2], [3]]
-    assert len((rows + rows).by_track()[0]) == 6
+    assert rows.of("train", "valid").track.tolist() == ["a", "c"]
+    assert len(rows + rows) == 8

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genremodel.constants import ACTIVATIONS
 from training.backbone import musicnn
 from training.rows import Rows
 from training.styles import style_thresholds
+
+
+def _rows(values: NDArray[np.float32], names: NDArray[np.str_]) -> Rows:
+    return Rows(values, names, names, names, np.ones(len(names)), np.full(len(names), "song"))
 
 
 def test_thresholds_are_a_quantile_of_tracks_and_at_least_the_floor() -> None:
@@ -17,7 +22,7 @@ def test_thresholds_are_a_quantile_of_tracks_and_at_least_the_floor() -> None:
     values[:, soul] = tracks / 200
     values[tracks == 0, musicnn.TAGS.index("punk")] = 1  # one track of eleven
     names = tracks.astype(str)
-    found = style_thresholds(Rows(values, names, names, names, np.ones(len(tracks))))
+    found = style_thresholds(_rows(values, names))
     assert found["folk"] == {"tag": "folk", "threshold": 0.45}
     assert found["soul"] == {"tag": "soul", "threshold": 0.1}
     assert found["punk"] == {"tag": "punk", "threshold": 0.1}
