@@ -52,11 +52,11 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _head(options: argparse.Namespace) -> None:
-    build.build_heads(options.assets, collection.load(options.data))
+    build.build_heads(options.assets, collection.load(options.data), options.seeds)
 
 
 def _knn(options: argparse.Namespace) -> None:
-    build.build_knn(options.assets, collection.load(options.data))
+    build.build_knn(options.assets, collection.load(options.data), options.seeds)
 
 
 def _card(options: argparse.Namespace) -> None:
@@ -71,7 +71,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     figures: dict[str, Any] = (
         evaluation.evaluate_activations(options.activations)
         if options.activations
-        else evaluation.evaluate(collection.load(options.data))
+        else evaluation.evaluate(collection.load(options.data), options.seeds)
     )
     print(json.dumps(figures, indent=2))
 
@@ -101,6 +101,13 @@ def _parser() -> argparse.ArgumentParser:
             default=collection.DEFAULT_FOLDER,
             help="the project's data, GTZAN with its split lists, or any genre/track folders "
             "(default: $GENRE_DATA or %(default)s)",
+        )
+        command.add_argument(
+            "--seeds",
+            type=int,
+            default=10,
+            metavar="N",
+            help="how many cross-validations the figures are the means of (default: %(default)s)",
         )
 
     def written(command: argparse.ArgumentParser) -> None:

@@ -100,7 +100,7 @@ def check_backbone(file: Path, published: musicnn.Musicnn) -> float:
     return worst
 
 
-def build_heads(folder: Path, collection: Collection) -> None:
+def build_heads(folder: Path, collection: Collection, seeds: int) -> None:
     """Fit the genre heads on everything, calibrate them across artists, and measure the recipe."""
     network, expert = (Backbone((folder / name).read_bytes()) for name in (NETWORK, EXPERT))
     rows = collection.outputs(Backbones(network, expert))
@@ -117,30 +117,30 @@ def build_heads(folder: Path, collection: Collection) -> None:
         data=collection.sources,
         nonmusic=measure_nonmusic(music, sounds),
     )
-    _calibrate(folder, "cnn", rows, judge_by_heads)
+    _calibrate(folder, "cnn", rows, judge_by_heads, seeds)
 
 
-def build_knn(folder: Path, collection: Collection) -> None:
+def build_knn(folder: Path, collection: Collection, seeds: int) -> None:
     """Choose K across artists, keep the neighbours, calibrate across artists, and measure."""
     rows = collection.features()
     best = max(_NEIGHBOURS, key=lambda neighbours: accuracy(rows, _by(neighbours), _rules(folder)))
     genre = np.unique(rows.genre, return_inverse=True)[1].astype(np.int8)
     np.savez(folder / NEIGHBOURS, features=rows.values, genre=genre, neighbours=best)
-    _calibrate(folder, "knn", rows, _by(best))
+    _calibrate(folder, "knn", rows, _by(best), seeds)
 
 
 def _by(neighbours: int) -> Fit:
     return lambda rows: judge_by_neighbours(rows, neighbours)
 
 
-def _calibrate(folder: Path, backend: str, rows: Rows, fit: Fit) -> None:
+def _calibrate(folder: Path, backend: str, rows: Rows, fit: Fit, seeds: int) -> None:
     """Fit the calibration and write the backend's part of `model.json`, figures included."""
     rules = calibrated(_rules(folder, backend), rows, fit)
     figures = {
         "id": rules.model,
         "calibration": asdict(rules.calibration),
         "min_confidence": rules.min_confidence,
-        **measure(rows, fit, rules),
+        **measure(rows, fit, rules, seeds),
     }
     _describe(folder, **{backend: figures})
 

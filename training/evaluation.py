@@ -22,18 +22,17 @@ from training.fitting import Fit, Judge, fit_nonmusic, judge_by_heads, judge_by_
 from training.rows import Role, Rows
 from training.scoring import Figures, Scores, details, score
 
-SEEDS = 10
 _FOLDS = 5
 
 
-def evaluate(collection: Collection) -> dict[str, Any]:
+def evaluate(collection: Collection, seeds: int) -> dict[str, Any]:
     """Measure the recipes of both bundled models."""
     cnn, knn = Cnn(), Knn()
     outputs, features = collection.outputs(cnn.backbones), collection.features()
     return {
-        cnn.rules.model: measure(outputs, judge_by_heads, cnn.rules),
+        cnn.rules.model: measure(outputs, judge_by_heads, cnn.rules, seeds),
         knn.rules.model: measure(
-            features, lambda rows: judge_by_neighbours(rows, knn.neighbours), knn.rules
+            features, lambda rows: judge_by_neighbours(rows, knn.neighbours), knn.rules, seeds
         ),
     }
 
@@ -44,20 +43,20 @@ def evaluate_activations(path: Path) -> dict[str, Any]:
     return Figures.of(score(_verdicts(gtzan_taggrams.read(path), cnn.judge), cnn.rules)).rounded()
 
 
-def measure(rows: Rows, fit: Fit, rules: Rules) -> dict[str, Any]:
+def measure(rows: Rows, fit: Fit, rules: Rules, seeds: int) -> dict[str, Any]:
     """Return all figures of a recipe.
 
-    songs, files: by cross-validation grouped by artist, the means over ten seeds; of the first,
+    songs, files: by cross-validation grouped by artist, the means over seeds; of the first,
     `details`. valid: the validation files by a fit without them. unheard_genres: each of the genres
     left out of training in turn.
     """
     basis, files = calibrating(rows), scored(rows, "train", "valid")
-    known = [out_of_fold(rows, fit, seed=seed, scored=basis) for seed in range(SEEDS)]
+    known = [out_of_fold(rows, fit, seed=seed, scored=basis) for seed in range(seeds)]
     figures: dict[str, Any] = {}
     if len(rows.of("song")):
         figures["songs"] = _summary([_scores(run, run, rules) for run in known])
         figures["unheard_genres"] = _unheard_genres(rows, fit, rules)
-        runs = [out_of_fold(rows, fit, seed=seed, scored=files) for seed in range(SEEDS)]
+        runs = [out_of_fold(rows, fit, seed=seed, scored=files) for seed in range(seeds)]
     else:
         runs = known
     pairs = zip(runs, known, strict=True)
@@ -130,7 +129,7 @@ def _summary(runs: list[Scores]) -> dict[str, Any]:
     figures = [asdict(Figures.of(run)) for run in runs]
     means = {name: _mean([run[name] for run in figures]) for name in figures[0]}
     means["tracks"] = len(runs[0].true)
-    return {**means, "seeds": SEEDS, **details(runs[0])}
+    return {**means, "seeds": len(runs), **details(runs[0])}
 
 
 def _unheard_genres(rows: Rows, fit: Fit, rules: Rules) -> dict[str, Any]:

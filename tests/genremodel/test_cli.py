@@ -17,7 +17,8 @@ from genremodel import Classifier, assets
 from tests.sounds import RATE, make, write
 
 KEYS = {
-    "path", "genre", "confidence", "reason", "votes", "probabilities", "windows", "styles", "model",
+    "path", "genre", "confidence", "reason", "votes", "probabilities", "novelty", "windows",
+    "styles", "model",
 }  # fmt: skip
 
 

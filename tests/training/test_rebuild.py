@@ -16,6 +16,7 @@ from tests.sounds import make
 from training import card
 
 TOLERANCE = 0.01  # of shares, between machines; on one machine the figures are the same
+SPREAD = 0.03  # of one cross-validation about the mean of ten
 
 
 def training(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -36,7 +37,7 @@ def bundled() -> dict[str, Any]:
 def test_rebuilding_gives_the_same_figures(
     data: Path, bundled: dict[str, Any], tmp_path: Path
 ) -> None:
-    done = training("build", "--data", data, "--assets", tmp_path)
+    done = training("build", "--data", data, "--assets", tmp_path, "--seeds", 1)
     assert done.returncode == 0, done.stderr
     rebuilt = json.loads((tmp_path / assets.DESCRIPTION).read_text())
     assert rebuilt["genres"] == bundled["genres"]
@@ -48,7 +49,7 @@ def test_rebuilding_gives_the_same_figures(
         for backend, protocol in (("cnn", "songs"), ("cnn", "files"), ("knn", "files")):
             for name in ("accuracy", "accuracy_mean", "ece", "coverage"):
                 figure = rebuilt[backend][protocol][name]
-                assert figure == pytest.approx(bundled[backend][protocol][name], abs=TOLERANCE)
+                assert figure == pytest.approx(bundled[backend][protocol][name], abs=SPREAD)
 
 
 def test_a_model_of_ones_own_music(tmp_path: Path) -> None:

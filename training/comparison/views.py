@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genremodel.constants import ACTIVATIONS
 from training.baselines.baseline import View
 from training.baselines.descriptors import describe
 from training.datasets import gtzan_taggrams
@@ -51,6 +52,7 @@ def taggrams(folder: Path) -> Songs:
     """
     rows = gtzan_taggrams.load(folder)
     genre, group, members = rows.by_track()
-    windows = np.stack([rows.values[track[: 3 * _WINDOWS : 3]] for track in members])
+    activations = rows.values[:, :ACTIVATIONS]
+    windows = np.stack([activations[track[: 3 * _WINDOWS : 3]] for track in members])
     track = np.array([rows.track[track[0]] for track in members])
     return Songs(windows, track, genre, group, np.zeros(len(track), np.bool_))
