@@ -89,13 +89,13 @@ class Backbones:
         """
         outputs = np.full((len(windows.samples), OUTPUTS), np.nan, np.float32)
         outputs[:, :EXPERT_START] = np.concatenate(self.network.run(windows.samples), axis=1)
-        heard = _evenly(np.flatnonzero(windows.audible), EXPERT_WINDOWS)
+        heard = evenly(np.flatnonzero(windows.audible), EXPERT_WINDOWS)
         if len(heard):
             outputs[heard, EXPERT_START:] = self.expert.run(windows.samples[heard])[0]
         return outputs
 
 
-def _evenly(indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+def evenly(indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
     """Return up to `count` of the indices, evenly spread."""
     count = min(count, len(indices))
     return indices[((np.arange(count) + 0.5) * len(indices) / max(count, 1)).astype(int)]

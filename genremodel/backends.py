@@ -12,9 +12,11 @@ from genremodel import assets
 from genremodel.analysis import Analysis
 from genremodel.audio import PathLike, Windows, read_windows
 from genremodel.backbone import EXPERT, NETWORK, Backbones
+from genremodel.constants import EXPERT_WINDOWS
 from genremodel.decision import Calibration, Rules
 from genremodel.features import window_features
 from genremodel.head import Heads, Judgement
+from genremodel.novelty import NO_MUSIC, is_nonmusic
 
 # Of what is done to a file before a backend sees it: decoding, placing of windows. A change that
 # gives other samples takes another number, and what was analysed before is analysed anew.
@@ -52,7 +54,8 @@ class Cnn:
         self.rules = bundled_rules("cnn")
         self.backbones = Backbones.bundled()
         self.heads = Heads.from_arrays(assets.arrays(HEADS))
-        self.version = f"{FRONT_END}, {assets.checksum(NETWORK)}, {assets.checksum(EXPERT)}"
+        networks = f"{assets.checksum(NETWORK)}, {assets.checksum(EXPERT)} in {EXPERT_WINDOWS}"
+        self.version = f"{FRONT_END}, {networks}"
 
     def analyse(self, windows: Windows) -> NDArray[np.float32]:
         """Return the outputs of both networks, see `Backbones`."""
@@ -76,7 +79,9 @@ class Knn:
         self.rules = bundled_rules("knn")
         stored = assets.arrays(NEIGHBOURS)
         self.neighbours = int(stored["neighbours"])
-        self.judge = fit_neighbours(stored["features"], stored["genre"], self.neighbours)
+        self.judge = fit_neighbours(
+            stored["features"], stored["genre"], self.neighbours, stored["nonmusic"]
+        )
         self.version = f"{FRONT_END}, librosa features 1"
 
     def analyse(self, windows: Windows) -> NDArray[np.float32]:
@@ -105,13 +110,17 @@ def bundled_rules(backend: str) -> Rules:
 
 
 def fit_neighbours(
-    features: NDArray[np.floating[Any]], genre: NDArray[np.integer[Any]], neighbours: int
+    features: NDArray[np.floating[Any]],
+    genre: NDArray[np.integer[Any]],
+    neighbours: int,
+    nonmusic: NDArray[np.float64],
 ) -> Callable[[NDArray[np.floating[Any]]], Judgement]:
     """Return what judges tracks by the features of their windows, (windows, FEATURES).
 
     K nearest neighbours under the metric that tells the genres apart best.
     features: (rows, FEATURES). genre: (rows,) index. neighbours: K. Distances are taken after
     linear discriminant analysis: without it the many features that say little drown the few.
+    nonmusic: (FEATURES + 1,) as `is_nonmusic` has it.
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.neighbors import KNeighborsClassifier
@@ -129,6 +138,8 @@ def fit_neighbours(
         shares = np.asarray(knn.predict_proba(places), np.float64)
         # One more neighbour, of every genre in equal parts: no genre is ever impossible.
         probabilities = (neighbours * shares + 1 / shares.shape[1]) / (neighbours + 1)
+        if is_nonmusic(nonmusic, windows):
+            return Judgement(probabilities, NO_MUSIC)
         distance = float(knn.kneighbors(places)[0].mean())
         return Judgement(probabilities, float(np.log(max(distance, 1e-3))))
 

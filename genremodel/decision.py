@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import expit, logit
+from numpy.typing import ArrayLike, NDArray
 
 from genremodel.novelty import NO_MUSIC
+from genremodel.odds import expit, logit
 
 Vote: TypeAlias = Literal["majority", "mean"]
 VOTES: tuple[Vote, ...] = get_args(Vote)
@@ -77,13 +77,19 @@ class Calibration:
     typical: float
 
     def confidence(
-        self, probability: NDArray[np.floating[Any]], novelty: float, windows: int
+        self, probability: ArrayLike, novelty: float, windows: int
     ) -> NDArray[np.float64]:
         """Return the confidence in genres from their mean probabilities, of the same shape."""
-        odds = logit(np.clip(probability, _TINY, 1 - _TINY)) * self.probability
-        odds += self.intercept + self.novelty * novelty + self.windows * np.log(windows)
-        confidence: NDArray[np.float64] = expit(odds)
-        return confidence
+        odds, *others = evidence(probability, novelty, windows)
+        slopes = (self.novelty, self.windows)
+        rest = sum(slope * value for slope, value in zip(slopes, others, strict=True))
+        return expit(self.intercept + self.probability * odds + rest)
+
+
+def evidence(probability: ArrayLike, novelty: float, windows: int) -> tuple[Any, float, float]:
+    """Return what a calibration reads: log-odds of mean probabilities, novelty, log of windows."""
+    odds = logit(np.clip(probability, _TINY, 1 - _TINY))
+    return odds, novelty, float(np.log(windows))
 
 
 @dataclass(frozen=True)
@@ -162,10 +168,11 @@ def decide(
     probabilities_of = dict(zip(rules.genres, mean.tolist(), strict=True))
     threshold = rules.min_confidence if min_confidence is None else min_confidence
     reason: Reason | None = None
-    if confidence < threshold:
+    if novelty >= NO_MUSIC:
+        reason = "unfamiliar"
+    elif confidence < threshold:
         familiar = rules.calibration.confidence(mean[index], rules.calibration.typical, len(counts))
-        unlikely = novelty > rules.calibration.typical and familiar >= threshold
-        if unlikely or novelty >= NO_MUSIC:
+        if novelty > rules.calibration.typical and familiar >= threshold:
             reason = "unfamiliar"
         else:
             reason = _doubt(votes if vote == "majority" else {})
@@ -215,14 +222,14 @@ def decide_album(
     """Hold the vote over the tracks of an album.
 
     The vote of a track is the confidence in each genre, whatever its length and however many of its
-    windows are silent; a track without probabilities has none. The confidence is their average.
+    windows are silent; silent tracks and what is no music have none. The confidence is their mean.
     """
     votes = Counter(track.genre for track in tracks)
     abstained = {ABSTAINED: votes.pop(None)} if None in votes else {}
-    voting = [track for track in tracks if track.novelty is not None]
+    reasons = Counter(track.reason for track in tracks if track.reason)
+    voting = [t for t in tracks if t.novelty is not None and t.novelty < NO_MUSIC]
     if not voting:
-        silent = any(track.reason == "silence" for track in tracks)
-        reason: Reason = "silence" if silent else "too short"
+        reason = reasons.most_common(1)[0][0] if reasons else "silence"
         return Prediction(None, None, reason, abstained, {}, None, (), (), rules.model)
     probabilities = np.array([[*track.probabilities.values()] for track in voting])
     confidences = np.stack(
@@ -240,7 +247,7 @@ def decide_album(
     return Prediction(
         genre=None if doubted else rules.genres[index],
         confidence=confidence,
-        reason=_doubt(counts) if doubted else None,
+        reason=(_doubt(counts) if counts else reasons.most_common(1)[0][0]) if doubted else None,
         votes=_ranked(counts, mean) | abstained,
         probabilities=mean,
         novelty=None,

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit, softmax
 
 from genremodel.constants import ACTIVATIONS, EXPERT_START
 from genremodel.novelty import Novelty
+from genremodel.odds import logit, softmax
 
 # Beyond this logit (an activation of 0.0025) a tag is absent, or present, and how much more so is
 # noise. Chosen with the head, see `training/fitting.py`.
@@ -20,9 +20,7 @@ _LARGEST_LOGIT = 6.0
 
 def tag_logits(activations: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Return the logits of activations, which is what heads read. Same shape."""
-    with np.errstate(divide="ignore"):  # an activation of exactly 0 or 1 has an infinite logit
-        logits: NDArray[np.float64] = logit(activations.astype(np.float64))
-    return logits.clip(-_LARGEST_LOGIT, _LARGEST_LOGIT)
+    return logit(activations).clip(-_LARGEST_LOGIT, _LARGEST_LOGIT)
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,7 @@ class LinearHead:
         activations: (windows, activations). Returns (windows, genres), rows sum to 1.
         """
         scores = tag_logits(activations) @ self.weight + self.bias
-        probabilities: NDArray[np.float64] = softmax(scores, axis=1)
-        return probabilities
+        return softmax(scores)
 
 
 class Judgement(NamedTuple):
@@ -110,5 +107,5 @@ class Heads:
             opinion = self.expert.predict_proba(both).mean(axis=0)
             weight = self.expert_weight
             mixed = (1 - weight) * np.log(probabilities) + weight * np.log(opinion)
-            probabilities = softmax(mixed, axis=1)
+            probabilities = softmax(mixed)
         return Judgement(probabilities, novelty)

@@ -44,6 +44,9 @@ class Novelty:
         return float(np.log(max(nearest, 1e-3)))
 
 
-def is_nonmusic(weights: NDArray[np.float64], embeddings: NDArray[np.floating[Any]]) -> bool:
-    """Tell noise, tones and speech from music. weights: as `Novelty` has them."""
-    return bool(embeddings.mean(axis=0, dtype=np.float64) @ weights[:-1] + weights[-1] > 0)
+def is_nonmusic(weights: NDArray[np.float64], values: NDArray[np.floating[Any]]) -> bool:
+    """Tell noise, tones and speech from music by embeddings, or features, of windows.
+
+    weights: (values + 1,), the last a bias. values: (windows, values).
+    """
+    return bool(values.mean(axis=0, dtype=np.float64) @ weights[:-1] + weights[-1] > 0)

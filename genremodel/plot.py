@@ -26,11 +26,14 @@ def plot_timeline(path: PathLike, prediction: Prediction, file: Path, *, title: 
     """Draw the spectrogram of a track and, under it, the genre of each window with its probability.
 
     file: its ending is the format, such as .png. Raises AudioError when the track cannot be
-    decoded, OSError or ValueError when the picture cannot be written.
+    decoded, OSError or ValueError when the picture cannot be drawn or written.
     """
+    windows = read_windows(path, _COLUMNS)
+    if not len(windows.starts):
+        raise ValueError("too short for a picture")
     figure = Figure(figsize=(11, 5.5), layout="constrained")
     above, below = figure.subplots(2, sharex=True, height_ratios=(2, 1))
-    _draw_spectrogram(above, read_windows(path, _COLUMNS))
+    _draw_spectrogram(above, windows)
     _draw_genres(below, prediction)
     for window in prediction.windows:
         above.axvspan(

@@ -110,3 +110,8 @@ def data() -> Path:
     if not DEFAULT_FOLDER.is_dir():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no music in {DEFAULT_FOLDER}")
     return DEFAULT_FOLDER
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, or one worker does it while the other has nothing left."""
+    items.sort(key=lambda item: item.path.name != "test_rebuild.py")

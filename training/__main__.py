@@ -61,6 +61,9 @@ def _knn(options: argparse.Namespace) -> None:
 
 def _card(options: argparse.Namespace) -> None:
     model = build.read_description(options.assets)
+    if "songs" not in model["cnn"]:
+        print("the documents stay: they tell of models that are measured on whole songs")
+        return
     card.CARD.write_text(card.render(model), encoding="utf-8")
     card.draw(model, card.CARD.with_suffix(""))
     readme = card.README.read_text(encoding="utf-8")
@@ -102,6 +105,8 @@ def _parser() -> argparse.ArgumentParser:
             help="the project's data, GTZAN with its split lists, or any genre/track folders "
             "(default: $GENRE_DATA or %(default)s)",
         )
+
+    def seeds(command: argparse.ArgumentParser) -> None:
         command.add_argument(
             "--seeds",
             type=int,
@@ -115,17 +120,19 @@ def _parser() -> argparse.ArgumentParser:
             "--assets", type=Path, default=assets.FOLDER, help="default: %(default)s"
         )
 
-    build_all = add("build", _build, "do all of the following, but for the evaluation")
+    build_all = add("build", _build, "do the next six: the bundled model and its documents")
     add("fetch", _fetch, "download the published backbones")
     backbone = add("backbone", _backbone, "read, prune, export and check the backbones")
     check = add("check", _check, "compare the exported backbones with the published ones")
     head = add("head", _head, "fit, calibrate and measure the genre heads")
     knn = add("knn", _knn, "fit, calibrate and measure the KNN fallback")
     model_card = add("card", _card, "write the model card and README's figures from model.json")
-    evaluate = add("evaluate", _evaluate, "measure the bundled model and print JSON")
+    evaluate = add("evaluate", _evaluate, "measure the bundled models' recipes and print JSON")
     compare = add("compare", _compare, "train five student systems and write docs/comparison.md")
     for command in (build_all, head, knn, evaluate, compare):
         data(command)
+    for command in (build_all, head, knn, evaluate):
+        seeds(command)
     for command in (build_all, backbone, check, head, knn, model_card):
         written(command)
     evaluate.add_argument(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from genremodel.audio import Windows
 from genremodel.constants import SAMPLE_RATE, WINDOW_SAMPLES
 
-_COPIES = 4  # of each track, divided among its windows
+_COPIES = 4  # of a track with one window; with more, fewer of each
 _SPEED = 1.5  # semitones up or down: pitch and tempo together, as a turntable does it
 _TILT = 3.0  # dB an octave up or down
 _GAIN = (-10.0, 4.0)  # dB

@@ -20,6 +20,8 @@ from genremodel import assets
 from genremodel.backbone import EXPERT, NETWORK, Backbone, Backbones
 from genremodel.backends import HEADS, NEIGHBOURS
 from genremodel.constants import (
+    ACTIVATIONS,
+    EXPERT_START,
     FFT_SIZE,
     HOP_SIZE,
     LOG_GAIN,
@@ -29,6 +31,7 @@ from genremodel.constants import (
     WINDOW_SAMPLES,
 )
 from genremodel.decision import Calibration, Rules
+from genremodel.features import window_features
 from training.backbone import musicnn
 from training.backbone.export import to_onnx
 from training.backbone.prune import DEAD, PrunedMusicnn, prune
@@ -50,7 +53,7 @@ NETWORKS: dict[str, musicnn.Name] = {NETWORK: "MSD_musicnn", EXPERT: "MTT_musicn
 VERSION = 2  # of the bundled model: raise it when its verdicts change
 # Where three quarters of the songs by artists never heard are decided, and most of the songs of a
 # genre never heard are not; the card has the figures.
-_MIN_CONFIDENCE = 0.7
+_MIN_CONFIDENCE = 0.68
 _SOUNDS = 800  # that are no music
 _NEIGHBOURS = (5, 10, 20, 40)  # the values of K that are tried
 _TOLERANCE = 1e-5  # largest difference from the published network
@@ -105,47 +108,60 @@ def build_heads(folder: Path, collection: Collection, seeds: int) -> None:
     network, expert = (Backbone((folder / name).read_bytes()) for name in (NETWORK, EXPERT))
     rows = collection.outputs(Backbones(network, expert))
     music = rows.of("train", "valid", "altered")
+    embeddings = music.values[:, ACTIVATIONS:EXPERT_START]
     sounds = network.run(nonmusic(_SOUNDS, np.random.default_rng(0)))[1]
-    heads = fit_heads(rows, fit_nonmusic(music, sounds))
+    heads = fit_heads(rows, fit_nonmusic(embeddings, sounds))
     with (folder / HEADS).open("wb") as file:
         np.savez(file, allow_pickle=False, **heads.to_arrays())
     _describe(
         folder,
         genres=np.unique(rows.genre).tolist(),
-        prior=prior(rows.of("song", "train")),
+        prior=prior(rows.of("song", "train", "valid")),
         styles=style_thresholds(rows.of("song", "train")),
         data=collection.sources,
-        nonmusic=measure_nonmusic(music, sounds),
     )
-    _calibrate(folder, "cnn", rows, judge_by_heads, seeds)
+    no_music = measure_nonmusic(music, embeddings, sounds)
+    _calibrate(folder, "cnn", rows, judge_by_heads, seeds, no_music)
 
 
 def build_knn(folder: Path, collection: Collection, seeds: int) -> None:
     """Choose K across artists, keep the neighbours, calibrate across artists, and measure."""
     rows = collection.features()
-    best = max(_NEIGHBOURS, key=lambda neighbours: accuracy(rows, _by(neighbours), _rules(folder)))
+    rules, train = _rules(folder, "knn"), rows.of("train")
+    best = max(_NEIGHBOURS, key=lambda neighbours: accuracy(train, _by(neighbours), rules))
     genre = np.unique(rows.genre, return_inverse=True)[1].astype(np.int8)
-    np.savez(folder / NEIGHBOURS, features=rows.values, genre=genre, neighbours=best)
-    _calibrate(folder, "knn", rows, _by(best), seeds)
+    sounds = window_features(nonmusic(_SOUNDS // 2, np.random.default_rng(0)))
+    np.savez(
+        folder / NEIGHBOURS,
+        features=rows.values,
+        genre=genre,
+        neighbours=best,
+        nonmusic=fit_nonmusic(rows.values, sounds),
+    )
+    no_music = measure_nonmusic(rows, rows.values, sounds)
+    _calibrate(folder, "knn", rows, _by(best), seeds, no_music)
 
 
 def _by(neighbours: int) -> Fit:
     return lambda rows: judge_by_neighbours(rows, neighbours)
 
 
-def _calibrate(folder: Path, backend: str, rows: Rows, fit: Fit, seeds: int) -> None:
+def _calibrate(
+    folder: Path, backend: str, rows: Rows, fit: Fit, seeds: int, no_music: dict[str, Any]
+) -> None:
     """Fit the calibration and write the backend's part of `model.json`, figures included."""
     rules = calibrated(_rules(folder, backend), rows, fit)
     figures = {
         "id": rules.model,
         "calibration": asdict(rules.calibration),
         "min_confidence": rules.min_confidence,
+        "nonmusic": no_music,
         **measure(rows, fit, rules, seeds),
     }
     _describe(folder, **{backend: figures})
 
 
-def _rules(folder: Path, backend: str = "knn") -> Rules:
+def _rules(folder: Path, backend: str) -> Rules:
     model = read_description(folder)
     return Rules(
         genres=tuple(model["genres"]),
@@ -171,7 +187,12 @@ def _describe(folder: Path, **parts: Any) -> None:
     files = [path for name in names if (path := folder / name).exists()]
     checksums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     # Cross-validation depends on how scikit-learn draws its folds.
-    fixed = {"version": VERSION, "scikit_learn": sklearn.__version__, "sha256": checksums}
+    fixed = {
+        "version": VERSION,
+        "scikit_learn": sklearn.__version__,
+        "sha256": checksums,
+        "bytes": sum(path.stat().st_size for path in files),
+    }
     content = read_description(folder) | parts | fixed
     text = json.dumps(content, indent=2, sort_keys=True) + "\n"
     (folder / assets.DESCRIPTION).write_text(text, encoding="utf-8")

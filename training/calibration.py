@@ -7,25 +7,27 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
-from genremodel.decision import Calibration, winner
+from genremodel.backbone import evenly
+from genremodel.constants import DEFAULT_WINDOWS
+from genremodel.decision import Calibration, evidence, winner
 from genremodel.head import Judgement
 from training.fitting import Fit
 from training.rows import Rows
 
 _FOLDS = 5
 # A calibration is for any number of windows: tracks are judged by so many of theirs as well.
-_WINDOWS = (1, 3, 10)
+_WINDOWS = (1, 3, DEFAULT_WINDOWS)
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What a model says of a track that it was not fitted on.
 
-    group: its artist. fold: the one that the track was left out with. whole: by all its windows.
+    group: its artist. fold: the one that the track was left out with. whole: by as many windows as
+    users have.
     """
 
     genre: str
@@ -52,7 +54,7 @@ def out_of_fold(rows: Rows, fit: Fit, *, seed: int, scored: NDArray[np.bool_]) -
         for track in held_out:
             for part in _parts(members[track]):
                 judgement = _widened(judge(tracks.values[part]), known)
-                whole = len(part) == len(members[track])
+                whole = len(part) == min(DEFAULT_WINDOWS, len(members[track]))
                 name, group = str(genres[track]), str(groups[track])
                 verdicts.append(Verdict(name, group, fold, whole, judgement))
     return verdicts
@@ -62,7 +64,7 @@ def _parts(windows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
     """Yield some of the windows, evenly spread, and all of them."""
     for count in _WINDOWS:
         if count < len(windows):
-            yield windows[((np.arange(count) + 0.5) * len(windows) / count).astype(int)]
+            yield evenly(windows, count)
     yield windows
 
 
@@ -76,18 +78,29 @@ def _widened(judgement: Judgement, known: NDArray[np.bool_]) -> Judgement:
 def fit_calibration(
     verdicts: Iterable[Verdict], genres: Sequence[str], prior: Sequence[float]
 ) -> Calibration:
-    """Fit how likely the winner of a vote is to be right."""
+    """Fit how likely the winner of a vote is to be right.
+
+    What the verdicts cannot tell has no say: many windows where none has them, and novelty where
+    the farther ones happen to be right.
+    """
     verdicts = [*verdicts]
     typical = float(np.median([v.judgement.novelty for v in verdicts if v.whole]))
-    evidence, right = [], []
+    known, right = [], []
     for verdict in verdicts:
         probabilities, novelty = verdict.judgement
         index = winner(probabilities, prior, "majority")
-        mean = np.clip(probabilities[:, index].mean(), 1e-6, 1 - 1e-6)
-        evidence.append([logit(mean), novelty, np.log(len(probabilities))])
+        known.append(evidence(probabilities[:, index].mean(), novelty, len(probabilities)))
         right.append(genres[index] == verdict.genre)
     if all(right) or not any(right):  # of very little music: nothing to learn from
         return Calibration(0.0, 1.0, 0.0, 0.0, round(typical, 3))
-    regression = LogisticRegression(C=10.0, max_iter=1000).fit(evidence, right)
-    coefficients = [*regression.intercept_, *regression.coef_[0], typical]
+    supported = np.array([True, True, max(len(v.judgement.probabilities) for v in verdicts) >= 10])
+    slopes = np.zeros(3)
+    while True:
+        regression = LogisticRegression(C=10.0, max_iter=1000)
+        regression.fit(np.array(known)[:, supported], right)
+        slopes[supported], slopes[~supported] = regression.coef_[0], 0
+        if slopes[1] <= 0:
+            break
+        supported[1] = False  # it says nothing of what lies farther than these
+    coefficients = [*regression.intercept_, *slopes, typical]
     return Calibration(*(round(float(value), 3) for value in coefficients))

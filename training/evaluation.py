@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
+from genremodel.backbone import evenly
 from genremodel.backends import Cnn, Knn
-from genremodel.constants import ACTIVATIONS, EXPERT_START
+from genremodel.constants import DEFAULT_WINDOWS
 from genremodel.decision import Rules
 from genremodel.head import Judgement
 from genremodel.novelty import is_nonmusic
@@ -54,32 +55,38 @@ def measure(rows: Rows, fit: Fit, rules: Rules, seeds: int) -> dict[str, Any]:
     known = [out_of_fold(rows, fit, seed=seed, scored=basis) for seed in range(seeds)]
     figures: dict[str, Any] = {}
     if len(rows.of("song")):
-        figures["songs"] = _summary([_scores(run, run, rules) for run in known])
+        figures["songs"] = _summary([_scores(run, run, rules) for run in known], rules.genres)
         figures["unheard_genres"] = _unheard_genres(rows, fit, rules)
         runs = [out_of_fold(rows, fit, seed=seed, scored=files) for seed in range(seeds)]
     else:
         runs = known
     pairs = zip(runs, known, strict=True)
-    figures["files"] = _summary([_scores(run, others, rules) for run, others in pairs])
+    figures["files"] = _summary(
+        [_scores(run, others, rules) for run, others in pairs], rules.genres
+    )
     figures["valid"] = validate(rows, fit, rules).rounded()
     return figures
 
 
-def measure_nonmusic(music: Rows, sounds: NDArray[np.float32]) -> dict[str, Any]:
-    """Return how much is taken for no music: of other sounds, and of files by unheard artists."""
-    files = music.of("train", "valid")
-    genres, groups, members = files.by_track()
+def measure_nonmusic(
+    music: Rows, values: NDArray[np.float32], sounds: NDArray[np.float32]
+) -> dict[str, Any]:
+    """Return how much is taken for no music: of other sounds, and of files by unheard artists.
+
+    values: of the rows of music, and sounds: as `fit_nonmusic` has them.
+    """
+    files = scored(music, "train", "valid")
+    genres, groups, members = music[files].by_track()
     sound = np.arange(len(sounds)) % _FOLDS
     found, mistaken = [], []
     for fold, (_, held_out) in enumerate(GroupKFold(_FOLDS).split(genres, genres, groups)):
-        others = music[~np.isin(music.group, groups[held_out])]
-        weights = fit_nonmusic(others, sounds[sound != fold])
+        others = ~np.isin(music.group, groups[held_out])
+        weights = fit_nonmusic(values[others], sounds[sound != fold])
         found += [is_nonmusic(weights, one[np.newaxis]) for one in sounds[sound == fold]]
-        embeddings = files.values[:, ACTIVATIONS:EXPERT_START]
-        mistaken += [is_nonmusic(weights, embeddings[members[track]]) for track in held_out]
+        mistaken += [is_nonmusic(weights, values[files][members[track]]) for track in held_out]
     return {
         "sounds": len(found),
-        "abstained": round(float(np.mean(found)), 4),
+        "told": round(float(np.mean(found)), 4),
         "files": len(mistaken),
         "mistaken": round(float(np.mean(mistaken)), 4),
     }
@@ -124,26 +131,25 @@ def _scores(verdicts: list[Verdict], known: list[Verdict], rules: Rules) -> Scor
     return sum(parts[1:], parts[0])
 
 
-def _summary(runs: list[Scores]) -> dict[str, Any]:
+def _summary(runs: list[Scores], genres: tuple[str, ...]) -> dict[str, Any]:
     """Return the means of the runs' figures, and details of the first."""
     figures = [asdict(Figures.of(run)) for run in runs]
     means = {name: _mean([run[name] for run in figures]) for name in figures[0]}
     means["tracks"] = len(runs[0].true)
-    return {**means, "seeds": len(runs), **details(runs[0])}
+    return {**means, "seeds": len(runs), **details(runs[0], genres)}
 
 
 def _unheard_genres(rows: Rows, fit: Fit, rules: Rules) -> dict[str, Any]:
     """Return how many songs of a genre left out of training abstain, and how many others decide."""
-    all_known = calibrated(rules, rows, fit)
     abstained: dict[str, float] = {}
     decided = []
     for genre in np.unique(rows.of("song").genre).tolist():
         known = rows[rows.genre != genre]
-        rest = all_known.without([genre])
+        rest = rules.without([genre])
         verdicts = out_of_fold(known, fit, seed=0, scored=scored(known, "song"))
-        decided.append(score(verdicts, rest).decided.mean())
-        unheard = rows[(rows.genre == genre) & scored(rows, "song")]
-        told = score(_verdicts(unheard, fit(known)), rest)
+        decided.append(_scores(verdicts, verdicts, rest).decided.mean())
+        unheard = _verdicts(rows[(rows.genre == genre) & scored(rows, "song")], fit(known))
+        told = score(unheard, _calibrated(rest, verdicts))
         abstained[genre] = round(float(1 - told.decided.mean()), 4)
     return {
         "known_decided": round(float(np.mean(decided)), 4),
@@ -158,7 +164,9 @@ def _calibrated(rules: Rules, verdicts: list[Verdict]) -> Rules:
 
 def _verdicts(rows: Rows, judge: Judge) -> list[Verdict]:
     genres, groups, members = rows.by_track()
-    judgements: list[Judgement] = [judge(rows.values[track]) for track in members]
+    judgements: list[Judgement] = [
+        judge(rows.values[evenly(track, DEFAULT_WINDOWS)]) for track in members
+    ]
     return [
         Verdict(str(genre), str(group), 0, True, judgement)
         for genre, group, judgement in zip(genres, groups, judgements, strict=True)

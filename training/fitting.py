@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from genremodel.backends import fit_neighbours
 from genremodel.constants import ACTIVATIONS, EMBEDDING, EXPERT_START
+from genremodel.features import FEATURES
 from genremodel.head import Heads, Judgement, LinearHead, tag_logits
 from genremodel.novelty import Novelty
 from training.rows import Rows
@@ -22,7 +23,7 @@ Judge: TypeAlias = Callable[[NDArray[np.floating[Any]]], Judgement]
 Fit: TypeAlias = Callable[[Rows], Judge]
 
 # Inverse regularisation of the heads and the weight of the expert, chosen by artist-grouped
-# cross-validation on whole songs (the first) and files (the others), never by the validation files.
+# cross-validation on whole songs (the first) and on all files (the others).
 NETWORK_REGULARISATION = 0.012
 _EXPERT_REGULARISATION = 0.03
 _EXPERT_WEIGHT = 0.5
@@ -53,16 +54,18 @@ def judge_by_heads(rows: Rows) -> Judge:
     return fit_heads(rows).judge
 
 
-def fit_nonmusic(music: Rows, sounds: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Fit what tells sounds from music: weights of the embedding and a bias, (EMBEDDING + 1,).
+def fit_nonmusic(
+    music: NDArray[np.floating[Any]], sounds: NDArray[np.floating[Any]]
+) -> NDArray[np.float64]:
+    """Fit what tells sounds from music: weights and a bias, (values + 1,), see `is_nonmusic`.
 
-    music: outputs of the networks, of files. sounds: embeddings of `nonmusic`.
+    music, sounds: (windows, values) embeddings, or features, of files and of `nonmusic`.
     """
-    embeddings = np.concatenate([music.values[:, ACTIVATIONS:EXPERT_START], sounds])
-    is_sound = np.arange(len(embeddings)) >= len(music)
-    scaler = StandardScaler().fit(embeddings)
+    values = np.concatenate([music, sounds])
+    is_sound = np.arange(len(values)) >= len(music)
+    scaler = StandardScaler().fit(values)
     regression = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
-    regression.fit(scaler.transform(embeddings), is_sound)
+    regression.fit(scaler.transform(values), is_sound)
     weight = regression.coef_[0] / scaler.scale_
     return np.append(weight, regression.intercept_[0] - scaler.mean_ @ weight)
 
@@ -70,7 +73,8 @@ def fit_nonmusic(music: Rows, sounds: NDArray[np.float32]) -> NDArray[np.float64
 def judge_by_neighbours(rows: Rows, neighbours: int) -> Judge:
     """Fit K nearest neighbours. rows: features."""
     genre = np.unique(rows.genre, return_inverse=True)[1]
-    return fit_neighbours(rows.values, genre, min(neighbours, len(rows)))
+    nothing = np.append(np.zeros(FEATURES), -1.0)
+    return fit_neighbours(rows.values, genre, min(neighbours, len(rows)), nothing)
 
 
 def prior(rows: Rows) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -111,14 +111,14 @@ def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_])
     return float(sum(gaps) / len(right))
 
 
-def details(scores: Scores) -> dict[str, Any]:
+def details(scores: Scores, genres: Sequence[str]) -> dict[str, Any]:
     """Return what a card shows besides the figures.
 
     intervals: 95 % of accuracy and of what is right among the decided, by bootstrap over tracks
     (Efron and Tibshirani, 1993). genres: precision and recall of each. confusion: rows are the true
     genres, in order. reliability: mean confidence and accuracy of each bin.
     """
-    labels = np.unique(np.concatenate([scores.true, scores.predicted]))
+    labels = np.array(genres)
     precision, recall, _, tracks = precision_recall_fscore_support(
         scores.true, scores.predicted, labels=labels, zero_division=0
     )

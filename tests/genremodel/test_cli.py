@@ -115,6 +115,19 @@ def test_knn_takes_over_from_a_damaged_network(
         Classifier()
 
 
+@pytest.mark.parametrize("options", [(), ("--knn",)])
+def test_what_is_no_music_has_no_genre(tmp_path: Path, options: tuple[str, ...]) -> None:
+    time = np.arange(12 * RATE) / RATE
+    noise = 0.3 * np.random.default_rng(5).uniform(-1, 1, (2, len(time)))
+    tone = np.tile(0.3 * np.sin(2 * np.pi * 440 * time), (2, 1))
+    files = [
+        write(tmp_path / f"{name}.flac", sound.astype(np.float32))
+        for name, sound in (("noise", noise), ("tone", tone))
+    ]
+    for result in lines(run("--json", *options, *files)):
+        assert (result["genre"], result["reason"], result["styles"]) == (None, "unfamiliar", [])
+
+
 def test_wrong_options() -> None:
     assert run().returncode == 2
     for windows in ("0", "x"):

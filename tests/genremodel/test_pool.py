@@ -33,9 +33,9 @@ def pool(classifier: Classifier, tmp_path: Path) -> Iterator[Pool]:
     pool.close()
 
 
-def hit_the_worker(signal_: signal.Signals) -> None:
+def hit_the_worker(signal_: signal.Signals, after: float = 0.1) -> None:
     """Send a signal to the worker as soon as there is one, and it has had time to begin."""
-    time.sleep(0.1)
+    time.sleep(after)
     while not (workers := multiprocessing.active_children()):
         time.sleep(0.01)
     assert workers[0].pid is not None
@@ -71,7 +71,7 @@ def test_a_worker_that_somebody_killed(pool: Pool, tmp_path: Path) -> None:
 
 def test_workers_that_die_before_they_begin(pool: Pool, tmp_path: Path) -> None:
     pending = [pool.submit(make(tmp_path / f"{seed}.wav", seed=seed)) for seed in range(3)]
-    hit_the_worker(signal.SIGKILL)  # while it imports what it needs
+    hit_the_worker(signal.SIGKILL, after=0.03)  # while it imports what it needs
     assert [len(wait().starts) for wait in pending] == [3, 3, 3]
 
 

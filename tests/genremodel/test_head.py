@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from genremodel.audio import Windows
+from genremodel.backbone import Backbones, evenly
+from genremodel.constants import ACTIVATIONS, EMBEDDING, EXPERT_START, OUTPUTS, WINDOW_SAMPLES
+from genremodel.head import Heads, LinearHead
+from genremodel.novelty import NO_MUSIC, Novelty
+
+RNG = np.random.default_rng(0)
+NETWORK = LinearHead(RNG.normal(size=(ACTIVATIONS, 3)), np.zeros(3))
+EXPERT = LinearHead(RNG.normal(size=(2 * ACTIVATIONS, 3)), np.zeros(3))
+ALL_MUSIC = np.append(np.zeros(EMBEDDING), -1.0)
+NOVELTY = Novelty(np.zeros((1, ACTIVATIONS)), np.eye(ACTIVATIONS), ALL_MUSIC)
+
+
+def outputs(windows: int, heard: int) -> NDArray[np.float32]:
+    """Return outputs of which the expert has heard the first windows."""
+    values = np.random.default_rng(1).uniform(0.01, 0.99, (windows, OUTPUTS)).astype(np.float32)
+    values[heard:, EXPERT_START:] = np.nan
+    return values
+
+
+def judged(weight: float, values: NDArray[np.float32]) -> NDArray[np.float64]:
+    return Heads(NETWORK, EXPERT, NOVELTY, weight).judge(values).probabilities
+
+
+def test_the_expert_has_its_say_in_every_window() -> None:
+    values = outputs(4, heard=2)
+    alone = NETWORK.predict_proba(values[:, :ACTIVATIONS])
+    both = np.delete(values[:2], np.s_[ACTIVATIONS:EXPERT_START], axis=1)
+    opinion = EXPERT.predict_proba(both).mean(axis=0)
+    np.testing.assert_allclose(judged(0, values), alone)
+    np.testing.assert_allclose(judged(1, values), np.tile(opinion, (4, 1)))
+    mixed = np.sqrt(alone * opinion)
+    expected = mixed / mixed.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(judged(0.5, values), expected)
+
+
+def test_without_the_expert_the_network_decides_alone() -> None:
+    values = outputs(4, heard=0)
+    alone = NETWORK.predict_proba(values[:, :ACTIVATIONS])
+    np.testing.assert_allclose(judged(0.5, values), alone)
+    np.testing.assert_allclose(judged(0.5, values[:, :ACTIVATIONS]), alone)
+
+
+def test_heads_come_back_from_their_arrays() -> None:
+    heads = Heads(NETWORK, EXPERT, NOVELTY, 0.5)
+    values = outputs(3, heard=3)
+    again = Heads.from_arrays(heads.to_arrays()).judge(values)
+    np.testing.assert_array_equal(again.probabilities, heads.judge(values).probabilities)
+    assert again.novelty == heads.judge(values).novelty
+
+
+@given(st.floats(0.1, 5), st.floats(1.1, 3))
+def test_novelty_grows_with_the_distance(distance: float, factor: float) -> None:
+    place = np.full((2, ACTIVATIONS), distance)
+    nothing = np.empty((2, 0))
+    assert NOVELTY.score(place * factor, nothing) > NOVELTY.score(place, nothing)
+
+
+def test_what_is_no_music_is_as_far_as_can_be() -> None:
+    never = Novelty(NOVELTY.centres, NOVELTY.whitening, np.append(np.zeros(EMBEDDING), 1.0))
+    assert never.score(np.zeros((1, ACTIVATIONS)), np.zeros((1, EMBEDDING))) == NO_MUSIC
+    assert never.score(np.zeros((1, ACTIVATIONS)), np.empty((1, 0))) < NO_MUSIC
+
+
+@pytest.mark.parametrize("silent", [[], [0, 1, 2, 3], [0, 1, 2, 3, 4]])
+def test_the_expert_hears_audible_windows_alone(silent: list[int]) -> None:
+    samples = RNG.normal(scale=0.1, size=(5, WINDOW_SAMPLES)).astype(np.float32)
+    samples[silent] = 0
+    found = Backbones.bundled().run(Windows(np.arange(5.0), samples))
+    heard = np.isfinite(found[:, EXPERT_START])
+    assert heard.sum() == min(3, 5 - len(silent))
+    assert not heard[silent].any()
+    assert np.isfinite(found[:, :EXPERT_START]).all()
+
+
+@given(st.integers(0, 30), st.integers(1, 12))
+def test_evenly(total: int, count: int) -> None:
+    chosen = evenly(np.arange(total), count)
+    assert len(chosen) == min(total, count)
+    assert (np.diff(chosen) > 0).all()

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from genremodel.audio import Windows
+from genremodel.constants import WINDOW_SAMPLES
+from genremodel.head import Judgement
+from training.augmentation import augmented
+from training.calibration import Verdict, fit_calibration, out_of_fold
+from training.fitting import Judge
+from training.nonmusic import nonmusic
+from training.rows import Rows
+
+GENRES = ("blues", "jazz")
+
+
+def rows() -> Rows:
+    """Return 20 tracks of twelve windows by ten artists, and an altered copy of each."""
+    track = np.repeat(np.arange(20), 12)
+    genre = np.array(GENRES)[track % 2]
+    group = np.char.add("artist ", (track % 10).astype(str))
+    owner = (track % 10).astype(np.float32)[:, np.newaxis]
+    roles = [np.full(len(track), role) for role in ("train", "altered")]
+    own, altered = (
+        Rows(
+            owner, np.char.add(track.astype(str), role[0]), genre, group, np.ones(len(track)), role
+        )
+        for role in roles
+    )
+    return own + altered
+
+
+def test_no_artist_is_judged_by_a_model_that_heard_them() -> None:
+    table = rows()
+
+    def fit(known: Rows) -> Judge:
+        artists = set(known.values[:, 0].tolist())
+
+        def judge(values: NDArray[np.floating[Any]]) -> Judgement:
+            assert artists.isdisjoint(values[:, 0].tolist())
+            return Judgement(np.full((len(values), 2), 0.5), 1.0)
+
+        return judge
+
+    verdicts = out_of_fold(table, fit, seed=0, scored=table.role == "train")
+    assert len({verdict.group for verdict in verdicts}) == 10
+    by_windows = [len(verdict.judgement.probabilities) for verdict in verdicts]
+    assert [by_windows.count(windows) for windows in (1, 3, 10, 12)] == [20] * 4
+    assert {len(v.judgement.probabilities) for v in verdicts if v.whole} == {10}
+
+
+def verdicts(right: Callable[[float, float], float], windows: int = 10) -> list[Verdict]:
+    """Return verdicts for jazz of random probability and novelty, right as often as told."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(3000):
+        probability, novelty = rng.uniform(0.5, 0.99), rng.uniform(0, 3)
+        genre = GENRES[int(rng.random() < right(probability, novelty))]
+        table = np.tile([1 - probability, probability], (windows, 1))
+        found.append(Verdict(genre, "someone", 0, True, Judgement(table, novelty)))
+    return found
+
+
+def test_a_calibration_says_how_often_one_is_right() -> None:
+    said = verdicts(lambda probability, novelty: probability / (1 + novelty))
+    calibration = fit_calibration(said, GENRES, (0.5, 0.5))
+    for probability, novelty in ((0.9, 0.5), (0.6, 1.5), (0.8, 2.5)):
+        sure = float(calibration.confidence(probability, novelty, 10))
+        assert sure == pytest.approx(probability / (1 + novelty), abs=0.07)
+    assert calibration.novelty < 0
+    assert calibration.typical == pytest.approx(1.5, abs=0.1)
+
+
+def test_what_the_verdicts_cannot_tell_has_no_say() -> None:
+    rising = fit_calibration(verdicts(lambda _, novelty: novelty / 3), GENRES, (0.5, 0.5))
+    assert rising.novelty == 0
+    few = fit_calibration(verdicts(lambda p, _: p, windows=2), GENRES, (0.5, 0.5))
+    assert few.windows == 0
+
+
+@pytest.mark.parametrize(("windows", "copies"), [(0, 0), (1, 4), (2, 4), (3, 3)])
+def test_altered_windows(windows: int, copies: int) -> None:
+    rng = np.random.default_rng(0)
+    samples = rng.uniform(-0.5, 0.5, (windows, WINDOW_SAMPLES)).astype(np.float32)
+    altered = augmented(Windows(np.arange(float(windows)), samples), rng)
+    assert altered.samples.shape == (copies, WINDOW_SAMPLES)
+    assert len(altered.starts) == copies
+    assert (np.abs(altered.samples) <= 1).all()
+
+
+def test_sounds_that_are_no_music() -> None:
+    sounds = nonmusic(8, np.random.default_rng(0))
+    assert sounds.shape == (8, WINDOW_SAMPLES)
+    assert (np.abs(sounds) <= 1).all()
+    assert (np.abs(sounds).max(axis=1) > 0).all()
