@@ -30,7 +30,7 @@ PIXEL = bytes.fromhex(
 
 @pytest.fixture
 def decided(beets: Beets) -> Beets:
-    """Return a library that nothing has been done to; every track that sounds will be decided."""
+    """Return a library that nothing has been done to; all that sounds like music is decided."""
     beets.settings["genreclf"] = {
         "auto": False, "write": True, "genres": "replace", "min_confidence": 0, "threads": 1,
     }  # fmt: skip
@@ -58,9 +58,10 @@ def test_emotify(decided: Beets, data: Path) -> None:
     assert done.returncode == 0
     assert done.stderr.splitlines()[-1] == shown.stderr.splitlines()[-1], "another count"
     changed = tags_of(decided)
+    assert sum("predicted_genre" in our_tags(path) for path in tags) > 220, "a few are hardly music"
     for path, before in tags.items():
-        ours = our_tags(path)
-        assert plain_tags(path)["genre"] == [ours["predicted_genre"]]
+        if genre := our_tags(path).get("predicted_genre"):
+            assert plain_tags(path)["genre"] == [genre]
         others = [tag for tag in changed[path] if not is_ours(tag[0])]
         assert others == [tag for tag in before if not is_ours(tag[0])]
 
