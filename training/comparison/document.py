@@ -153,9 +153,10 @@ def _protocols(results: Results) -> list[str]:
         f"{scored('leaky', 'activations')} windows, shuffled tracks "
         f"{scored('shuffled tracks', 'activations')} songs, honest five-fold cross-validation "
         f"grouped by artist over all {scored('honest', 'activations')}. *Bundled head* is the "
-        "recipe of the bundled model fitted on these alone; *bundled model* is what is shipped, "
-        "with Emotify and an eleventh genre, deciding by majority: its figure is taken from "
-        "`genremodel/assets/model.json`, the same cross-validation, mean of ten seeds.",
+        "first head of the bundled model, without weights by artist, fitted on these alone; "
+        "*bundled model* is what is shipped, with files and an eleventh genre, deciding by "
+        "majority, but for its second network, which cannot hear these songs: its figure is taken "
+        "from `genremodel/assets/model.json`, the same cross-validation, mean of ten seeds.",
     ]
 
 
