@@ -16,7 +16,7 @@ from genremodel.constants import EXPERT_WINDOWS
 from genremodel.decision import Calibration, Rules
 from genremodel.features import window_features
 from genremodel.head import Heads, Judgement
-from genremodel.novelty import NO_MUSIC, is_nonmusic
+from genremodel.novelty import NO_MUSIC, is_nonmusic, log_distance
 
 # Of what is done to a file before a backend sees it: decoding, placing of windows. A change that
 # gives other samples takes another number, and what was analysed before is analysed anew.
@@ -140,7 +140,6 @@ def fit_neighbours(
         probabilities = (neighbours * shares + 1 / shares.shape[1]) / (neighbours + 1)
         if is_nonmusic(nonmusic, windows):
             return Judgement(probabilities, NO_MUSIC)
-        distance = float(knn.kneighbors(places)[0].mean())
-        return Judgement(probabilities, float(np.log(max(distance, 1e-3))))
+        return Judgement(probabilities, log_distance(knn.kneighbors(places)[0].mean()))
 
     return judge

@@ -80,10 +80,10 @@ class Calibration:
         self, probability: ArrayLike, novelty: float, windows: int
     ) -> NDArray[np.float64]:
         """Return the confidence in genres from their mean probabilities, of the same shape."""
-        odds, *others = evidence(probability, novelty, windows)
-        slopes = (self.novelty, self.windows)
-        rest = sum(slope * value for slope, value in zip(slopes, others, strict=True))
-        return expit(self.intercept + self.probability * odds + rest)
+        odds, far, many = evidence(probability, novelty, windows)
+        return expit(
+            self.intercept + self.probability * odds + self.novelty * far + self.windows * many
+        )
 
 
 def evidence(probability: ArrayLike, novelty: float, windows: int) -> tuple[Any, float, float]:
@@ -171,8 +171,9 @@ def decide(
     if novelty >= NO_MUSIC:
         reason = "unfamiliar"
     elif confidence < threshold:
-        familiar = rules.calibration.confidence(mean[index], rules.calibration.typical, len(counts))
-        if novelty > rules.calibration.typical and familiar >= threshold:
+        typical = rules.calibration.typical
+        familiar = rules.calibration.confidence(mean[index], typical, len(probabilities))
+        if novelty > typical and familiar >= threshold:
             reason = "unfamiliar"
         else:
             reason = _doubt(votes if vote == "majority" else {})

@@ -41,7 +41,12 @@ class Novelty:
             return NO_MUSIC
         place = logits.mean(axis=0, dtype=np.float64) @ self.whitening
         nearest = np.linalg.norm(self.centres - place, axis=1).min()
-        return float(np.log(max(nearest, 1e-3)))
+        return log_distance(nearest)
+
+
+def log_distance(distance: float) -> float:
+    """Return the novelty of what lies so far from known music."""
+    return float(np.log(max(distance, 1e-3)))
 
 
 def is_nonmusic(weights: NDArray[np.float64], values: NDArray[np.floating[Any]]) -> bool:

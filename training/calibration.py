@@ -17,7 +17,7 @@ from genremodel.head import Judgement
 from training.fitting import Fit
 from training.rows import Rows
 
-_FOLDS = 5
+FOLDS = 5
 # A calibration is for any number of windows: tracks are judged by so many of theirs as well.
 _WINDOWS = (1, 3, DEFAULT_WINDOWS)
 
@@ -45,7 +45,7 @@ def out_of_fold(rows: Rows, fit: Fit, *, seed: int, scored: NDArray[np.bool_]) -
     """
     tracks = rows[scored]
     genres, groups, members = tracks.by_track()
-    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     verdicts: list[Verdict] = []
     for fold, (_, held_out) in enumerate(folds.split(genres, genres, groups)):
         others = rows[~np.isin(rows.group, groups[held_out])]
@@ -93,14 +93,14 @@ def fit_calibration(
         right.append(genres[index] == verdict.genre)
     if all(right) or not any(right):  # of very little music: nothing to learn from
         return Calibration(0.0, 1.0, 0.0, 0.0, round(typical, 3))
-    supported = np.array([True, True, max(len(v.judgement.probabilities) for v in verdicts) >= 10])
-    slopes = np.zeros(3)
-    while True:
+    many = max(len(verdict.judgement.probabilities) for verdict in verdicts) >= DEFAULT_WINDOWS
+    for far in (True, False):
+        supported = np.array([True, far, many])
         regression = LogisticRegression(C=10.0, max_iter=1000)
         regression.fit(np.array(known)[:, supported], right)
-        slopes[supported], slopes[~supported] = regression.coef_[0], 0
+        slopes = np.zeros(3)
+        slopes[supported] = regression.coef_[0]
         if slopes[1] <= 0:
             break
-        supported[1] = False  # it says nothing of what lies farther than these
     coefficients = [*regression.intercept_, *slopes, typical]
     return Calibration(*(round(float(value), 3) for value in coefficients))

@@ -16,14 +16,12 @@ from genremodel.constants import DEFAULT_WINDOWS
 from genremodel.decision import Rules
 from genremodel.head import Judgement
 from genremodel.novelty import is_nonmusic
-from training.calibration import Verdict, fit_calibration, out_of_fold
+from training.calibration import FOLDS, Verdict, fit_calibration, out_of_fold
 from training.collection import Collection
 from training.datasets import gtzan_taggrams
 from training.fitting import Fit, Judge, fit_nonmusic, judge_by_heads, judge_by_neighbours
-from training.rows import Role, Rows
+from training.rows import Rows
 from training.scoring import Figures, Scores, details, score
-
-_FOLDS = 5
 
 
 def evaluate(collection: Collection, seeds: int) -> dict[str, Any]:
@@ -51,7 +49,7 @@ def measure(rows: Rows, fit: Fit, rules: Rules, seeds: int) -> dict[str, Any]:
     `details`. valid: the validation files by a fit without them. unheard_genres: each of the genres
     left out of training in turn.
     """
-    basis, files = calibrating(rows), scored(rows, "train", "valid")
+    basis, files = calibrating(rows), rows.are("train", "valid")
     known = [out_of_fold(rows, fit, seed=seed, scored=basis) for seed in range(seeds)]
     figures: dict[str, Any] = {}
     if len(rows.of("song")):
@@ -75,11 +73,11 @@ def measure_nonmusic(
 
     values: of the rows of music, and sounds: as `fit_nonmusic` has them.
     """
-    files = scored(music, "train", "valid")
+    files = music.are("train", "valid")
     genres, groups, members = music[files].by_track()
-    sound = np.arange(len(sounds)) % _FOLDS
+    sound = np.arange(len(sounds)) % FOLDS
     found, mistaken = [], []
-    for fold, (_, held_out) in enumerate(GroupKFold(_FOLDS).split(genres, genres, groups)):
+    for fold, (_, held_out) in enumerate(GroupKFold(FOLDS).split(genres, genres, groups)):
         others = ~np.isin(music.group, groups[held_out])
         weights = fit_nonmusic(values[others], sounds[sound != fold])
         found += [is_nonmusic(weights, one[np.newaxis]) for one in sounds[sound == fold]]
@@ -92,15 +90,10 @@ def measure_nonmusic(
     }
 
 
-def scored(rows: Rows, *roles: Role) -> NDArray[np.bool_]:
-    """Return which rows have one of the roles."""
-    return np.isin(rows.role, roles)
-
-
 def calibrating(rows: Rows) -> NDArray[np.bool_]:
     """Return which rows a calibration is fitted on: whole songs, or files where there are none."""
-    songs = scored(rows, "song")
-    return songs if songs.any() else scored(rows, "train", "valid")
+    songs = rows.are("song")
+    return songs if songs.any() else rows.are("train", "valid")
 
 
 def calibrated(rules: Rules, rows: Rows, fit: Fit) -> Rules:
@@ -110,7 +103,7 @@ def calibrated(rules: Rules, rows: Rows, fit: Fit) -> Rules:
 
 def accuracy(rows: Rows, fit: Fit, rules: Rules) -> float:
     """Return the accuracy on files in one cross-validation grouped by artist."""
-    verdicts = out_of_fold(rows, fit, seed=0, scored=scored(rows, "train", "valid"))
+    verdicts = out_of_fold(rows, fit, seed=0, scored=rows.are("train", "valid"))
     return float(score(verdicts, rules).right.mean())
 
 
@@ -146,9 +139,9 @@ def _unheard_genres(rows: Rows, fit: Fit, rules: Rules) -> dict[str, Any]:
     for genre in np.unique(rows.of("song").genre).tolist():
         known = rows[rows.genre != genre]
         rest = rules.without([genre])
-        verdicts = out_of_fold(known, fit, seed=0, scored=scored(known, "song"))
+        verdicts = out_of_fold(known, fit, seed=0, scored=known.are("song"))
         decided.append(_scores(verdicts, verdicts, rest).decided.mean())
-        unheard = _verdicts(rows[(rows.genre == genre) & scored(rows, "song")], fit(known))
+        unheard = _verdicts(rows[(rows.genre == genre) & rows.are("song")], fit(known))
         told = score(unheard, _calibrated(rest, verdicts))
         abstained[genre] = round(float(1 - told.decided.mean()), 4)
     return {

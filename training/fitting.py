@@ -27,11 +27,10 @@ Fit: TypeAlias = Callable[[Rows], Judge]
 NETWORK_REGULARISATION = 0.012
 _EXPERT_REGULARISATION = 0.03
 _EXPERT_WEIGHT = 0.5
-_ALL_IS_MUSIC = np.append(np.zeros(EMBEDDING), -1.0)
 _LONG = 3  # windows of a track that shows where its genre lies
 
 
-def fit_heads(rows: Rows, nonmusic: NDArray[np.float64] = _ALL_IS_MUSIC) -> Heads:
+def fit_heads(rows: Rows, nonmusic: NDArray[np.float64]) -> Heads:
     """Fit both genre heads, and what is known music to them.
 
     rows: outputs of the networks. nonmusic: as `Novelty` has it, from `fit_nonmusic`.
@@ -51,7 +50,7 @@ def fit_heads(rows: Rows, nonmusic: NDArray[np.float64] = _ALL_IS_MUSIC) -> Head
 
 def judge_by_heads(rows: Rows) -> Judge:
     """Fit the heads and return how they judge."""
-    return fit_heads(rows).judge
+    return fit_heads(rows, _all_is_music(EMBEDDING)).judge
 
 
 def fit_nonmusic(
@@ -73,8 +72,12 @@ def fit_nonmusic(
 def judge_by_neighbours(rows: Rows, neighbours: int) -> Judge:
     """Fit K nearest neighbours. rows: features."""
     genre = np.unique(rows.genre, return_inverse=True)[1]
-    nothing = np.append(np.zeros(FEATURES), -1.0)
-    return fit_neighbours(rows.values, genre, min(neighbours, len(rows)), nothing)
+    return fit_neighbours(rows.values, genre, min(neighbours, len(rows)), _all_is_music(FEATURES))
+
+
+def _all_is_music(values: int) -> NDArray[np.float64]:
+    """Return weights for `is_nonmusic` that take nothing for no music."""
+    return np.append(np.zeros(values), -1.0)
 
 
 def prior(rows: Rows) -> list[float]:

@@ -51,9 +51,13 @@ class Rows:
         pairs = zip(vars(self).values(), vars(other).values(), strict=True)
         return Rows(*(np.concatenate(pair) for pair in pairs))
 
+    def are(self, *roles: Role) -> NDArray[np.bool_]:
+        """Return which rows have one of the roles, (rows,)."""
+        return np.isin(self.role, roles)
+
     def of(self, *roles: Role) -> Rows:
         """Return the rows that have one of the roles."""
-        return self[np.isin(self.role, roles)]
+        return self[self.are(*roles)]
 
     def by_track(self) -> tuple[NDArray[np.str_], NDArray[np.str_], list[NDArray[np.intp]]]:
         """Return genre and group of each track, and which rows are its."""
@@ -79,7 +83,7 @@ def read_augmented(tracks: Sequence[Track], backbones: Backbones) -> Rows:
     )
 
 
-def read_features(tracks: Sequence[Track], windows: int = DEFAULT_WINDOWS) -> Rows:
+def read_features(tracks: Sequence[Track], windows: int) -> Rows:
     """Return librosa features of each track's windows. Raises DataError when none is readable."""
     return _read(tracks, lambda w: window_features(w.samples), windows)
 

@@ -43,7 +43,7 @@ class Scores:
 
 
 def score(verdicts: Iterable[Verdict], rules: Rules) -> Scores:
-    """Score the verdicts by all windows of a track."""
+    """Score the verdicts by as many windows of a track as users have."""
     names = np.array(rules.genres)
     true, predicted, mean, confidence = [], [], [], []
     for whole in (v for v in verdicts if v.whole):

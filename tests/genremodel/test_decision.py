@@ -140,6 +140,9 @@ def test_unfamiliar_is_what_would_be_sure_enough_if_it_were_not() -> None:
     assert _decide([JAZZ], novelty=3.0, rules=rules).reason == "unfamiliar"
     assert _decide([ODD], novelty=3.0, rules=rules).reason == "low confidence"
     assert _decide([ODD], novelty=NO_MUSIC, rules=rules).reason == "unfamiliar"
+    few = replace(rules, calibration=replace(PLAIN, novelty=-1.0, windows=1.0))
+    assert _decide([ODD], novelty=3.0, rules=few).reason == "low confidence", "of one window"
+    assert _decide([ODD] * 3, novelty=3.0, rules=few).reason == "unfamiliar", "of three"
 
 
 def test_the_rules_among_some_genres() -> None:

@@ -21,11 +21,7 @@ def picture_cnn(bands: int, genres: int) -> nn.Module:
         layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
     return nn.Sequential(
         *layers,
-        nn.Flatten(),
-        nn.LazyLinear(128),
-        nn.ReLU(),
-        nn.Dropout(0.25),
-        nn.Linear(128, genres),
+        *_hidden(128, 0.25, genres),
     )
 
 
@@ -69,11 +65,7 @@ def vgg(bands: int, genres: int) -> nn.Module:
         layers += [nn.Conv2d(after, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
     return nn.Sequential(
         *layers,
-        nn.Flatten(),
-        nn.LazyLinear(256),
-        nn.ReLU(),
-        nn.Dropout(0.5),
-        nn.Linear(256, genres),
+        *_hidden(256, 0.5, genres),
     )
 
 
@@ -135,6 +127,12 @@ def _dense(widths: Sequence[int]) -> Sequence[nn.Module]:
     for before, after in zip(widths, others, strict=False):
         layers += [nn.ReLU(), nn.Linear(before, after)]
     return layers
+
+
+def _hidden(width: int, dropout: float, genres: int) -> Sequence[nn.Module]:
+    """Return one hidden layer with dropout, and the linear layer on it."""
+    linear = nn.Linear(width, genres)
+    return nn.Flatten(), nn.LazyLinear(width), nn.ReLU(), nn.Dropout(dropout), linear
 
 
 class _Middle(nn.Module):
