@@ -51,12 +51,12 @@ class Library:
 
     def __init__(self, root: Path, music: Path) -> None:
         self.root = root
-        self._music = music
+        self.music = music
 
     def configure(self, *, threads: int = 1, plugins: Sequence[str] = ("genreclf",)) -> None:
         """Write the settings. plugins: `types`, if it is there, knows what the confidence is."""
         settings = {
-            "directory": str(self._music),
+            "directory": str(self.music),
             "library": str(self.root / "library.db"),
             "plugins": [*plugins],
             "import": {"copy": False, "duplicate_keys": {"item": "path"}},

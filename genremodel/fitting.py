@@ -16,6 +16,8 @@ from sklearn.preprocessing import StandardScaler
 from genremodel.head import LinearHead
 from genremodel.novelty import Novelty
 
+_LEAST = 1e-6  # variance: copies of one track have none
+
 
 def balanced(
     genre: NDArray[np.integer[Any]],
@@ -69,11 +71,11 @@ def fit_novelty(
 ) -> Novelty:
     """Fit where the tracks of each genre lie.
 
-    places: (tracks, ACTIVATIONS), the mean tag logits of each. genre: (tracks,) indices; each of
-    those that there are is a centre. nonmusic: as `Novelty` has it.
+    places: (tracks, ACTIVATIONS), the mean tag logits of each, two at least. genre: (tracks,)
+    indices; each of those that there are is a centre. nonmusic: as `Novelty` has it.
     """
     present, genre = np.unique(genre, return_inverse=True)
     centres = np.stack([places[genre == index].mean(axis=0) for index in range(len(present))])
-    precision = LedoitWolf(assume_centered=True).fit(places - centres[genre]).precision_
-    whitening = np.linalg.cholesky(precision)
+    covariance = LedoitWolf(assume_centered=True).fit(places - centres[genre]).covariance_
+    whitening = np.linalg.cholesky(np.linalg.inv(covariance + _LEAST * np.eye(len(covariance))))
     return Novelty(centres @ whitening, whitening, nonmusic)

@@ -91,9 +91,10 @@ class Lesson:
 
     A track is rightly named when it has the genre, whatever else it has.
     recalls: means over the genres, each counting the same, by the estimators that were tried; the
-    best was taken. accuracy: share of all tracks that it names rightly. commonest: the share of the commonest genre, which is what always naming it would score.
-    calibration_error: see there. decided: share of the tracks that are sure enough for a genre;
-    right: share of those that are rightly named, None if there are none.
+    best was taken. accuracy: share of all tracks that are rightly named. commonest: that of the
+    commonest genre, which always naming it would score. calibration_error: of the confidence.
+    decided: share of the tracks that are sure enough for a genre; right: share of those that are
+    rightly named, None if there are none.
     confused: genre, what it was named instead, and how often, most often first.
     doubts: most confident first. warnings: why the model may be of little use.
     """
@@ -126,8 +127,12 @@ class LearningError(ValueError):
 
 
 @dataclass(frozen=True)
-class _Tracks:
-    """Examples as arrays. genres: (tracks, genres) True where a track has the genre."""
+class Tracks:
+    """Examples as arrays.
+
+    names: of the genres. views: of each track, (windows, VIEW). places: (tracks, VIEW), their
+    means. genres: (tracks, genres) True where a track has the genre. artist: (tracks,).
+    """
 
     names: tuple[str, ...]
     views: list[NDArray[np.float64]]
@@ -136,7 +141,8 @@ class _Tracks:
     artist: NDArray[np.str_]
 
     @classmethod
-    def of(cls, examples: Sequence[Example]) -> _Tracks:
+    def of(cls, examples: Sequence[Example]) -> Tracks:
+        """Return examples as arrays."""
         names = tuple(sorted({genre for example in examples for genre in example.genres}))
         views = [example.views.astype(np.float64) for example in examples]
         return cls(
@@ -157,18 +163,19 @@ class _Tracks:
         return self.places[track], genre, weight
 
 
-def _linear(tracks: _Tracks, among: NDArray[np.intp]) -> Head:
+def _linear(tracks: Tracks, among: NDArray[np.intp]) -> Head:
     places, genre, weight = tracks.rows(among)
     return fit_linear(places, genre, weight, len(tracks.names), _REGULARISATION)
 
 
-def _neighbours(tracks: _Tracks, among: NDArray[np.intp]) -> Head:
+def _neighbours(tracks: Tracks, among: NDArray[np.intp]) -> Head:
     places, genre, _ = tracks.rows(among)
     return Neighbours(places, genre, len(tracks.names), _NEIGHBOURS)
 
 
-_Fit: TypeAlias = Callable[[_Tracks, NDArray[np.intp]], Head]
-_ESTIMATORS: dict[Estimator, _Fit] = {
+# Fits a head on some of the tracks.
+Fit: TypeAlias = Callable[[Tracks, NDArray[np.intp]], Head]
+ESTIMATORS: dict[Estimator, Fit] = {
     "linear": _linear,
     "neighbours": _neighbours,
 }
@@ -180,10 +187,11 @@ def learn(
     """Fit a model on examples, and say what to expect of it.
 
     name: of the model. field: where the genres are from. version: of what made the analyses.
-    What the bundled model takes for no music is told by this one as well, unless it is a genre.
-    Raises LearningError where there are not two genres, and two artists.
+    What the bundled model takes for no music is told by this one as well, unless that would
+    silence most tracks of a genre.
+    Raises LearningError where there are not two genres, by artists enough to compare.
     """
-    tracks = _Tracks.of(examples)
+    tracks = Tracks.of(examples)
     if len(tracks.names) < 2:
         raise LearningError("there are not two genres to tell apart")
     if len(np.unique(tracks.artist)) < 2:
@@ -195,7 +203,7 @@ def learn(
     best = max(trials, key=lambda name: recalls[name])
     everything = np.arange(len(examples))
     is_music = np.array([example.is_music for example in examples])
-    silenced = any(not is_music[members].any() for members in tracks.genres.T)
+    silenced = any(is_music[members].mean() < 0.5 for members in tracks.genres.T)
     lesson = _lesson(tracks, trials[best], recalls)
     model = LearnedModel(
         name,
@@ -203,7 +211,7 @@ def learn(
         version,
         Rules(tracks.names, prior, trials[best].calibration(), _MIN_CONFIDENCE, model=""),
         best,
-        _ESTIMATORS[best](tracks, everything),
+        ESTIMATORS[best](tracks, everything),
         fit_novelty(*_first_genres(tracks, everything), _ALL_IS_MUSIC if silenced else _nonmusic()),
         lesson.summary(),
         learned=time.time(),
@@ -217,7 +225,7 @@ def _nonmusic() -> NDArray[np.float64]:
 
 
 def _first_genres(
-    tracks: _Tracks, among: NDArray[np.intp]
+    tracks: Tracks, among: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     return tracks.places[among, :ACTIVATIONS], tracks.genres[among].argmax(axis=1)
 
@@ -261,9 +269,9 @@ class _Trial:
         return confidence
 
 
-def _try(tracks: _Tracks, prior: tuple[float, ...]) -> dict[Estimator, _Trial]:
+def _try(tracks: Tracks, prior: tuple[float, ...]) -> dict[Estimator, _Trial]:
     """Cross-validate each way to fit; votes are in the order of the tracks."""
-    votes: dict[Estimator, list[tuple[Any, ...]]] = {estimator: [] for estimator in _ESTIMATORS}
+    votes: dict[Estimator, list[tuple[Any, ...]]] = {estimator: [] for estimator in ESTIMATORS}
     for fold, (others, held_out) in enumerate(_splits(tracks)):
         novelty = fit_novelty(*_first_genres(tracks, others), _ALL_IS_MUSIC)
         views = [tracks.views[track] for track in held_out]
@@ -273,7 +281,7 @@ def _try(tracks: _Tracks, prior: tuple[float, ...]) -> dict[Estimator, _Trial]:
             [novelty.score(windows[part, :ACTIVATIONS], _NO_EMBEDDING) for part in some]
             for windows, some in zip(views, divided, strict=True)
         ]
-        for estimator, fit in _ESTIMATORS.items():
+        for estimator, fit in ESTIMATORS.items():
             said = np.split(fit(tracks, others).predict_proba(rows), ends[:-1])
             for i, track in enumerate(held_out):
                 for part, distance in zip(divided[i], far[i], strict=True):
@@ -296,22 +304,32 @@ def _try(tracks: _Tracks, prior: tuple[float, ...]) -> dict[Estimator, _Trial]:
     }
 
 
-def _splits(tracks: _Tracks) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Return folds of which none hears an artist of another, stratified by genre."""
-    count = min(_FOLDS, len(np.unique(tracks.artist)))
+def _splits(tracks: Tracks) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return folds of which none hears an artist of another, stratified by genre.
+
+    Raises LearningError where what is left to learn from is no more than one genre.
+    """
+    genre = tracks.genres.argmax(axis=1)
+    count = min(_FOLDS, len(np.unique(tracks.artist)), np.bincount(genre).max())
+    if count < 2:
+        raise LearningError("there are too few tracks to tell the genres apart")
     folds = StratifiedGroupKFold(count, shuffle=True, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a genre with fewer tracks than folds
-        return [*folds.split(tracks.places, tracks.genres.argmax(axis=1), tracks.artist)]
+        splits = [*folds.split(tracks.places, genre, tracks.artist)]
+    for others, _ in splits:
+        if not 2 <= len(np.unique(genre[others])) < len(others):
+            raise LearningError("there are too few artists to tell the genres apart")
+    return splits
 
 
-def _mean_recall(tracks: _Tracks, trial: _Trial) -> float:
+def _mean_recall(tracks: Tracks, trial: _Trial) -> float:
     named = trial.named[trial.whole]
     recalls = [(named[having] == index).mean() for index, having in enumerate(tracks.genres.T)]
     return float(np.mean(recalls))
 
 
-def _lesson(tracks: _Tracks, trial: _Trial, recalls: dict[Estimator, float]) -> Lesson:
+def _lesson(tracks: Tracks, trial: _Trial, recalls: dict[Estimator, float]) -> Lesson:
     confidence, wholes = trial.confidence()[trial.whole], trial.among(trial.whole)
     named, right = wholes.named, wholes.right
     decided = confidence >= _MIN_CONFIDENCE
@@ -349,7 +367,7 @@ def _warnings(artists: int, true: NDArray[np.intp], named: NDArray[np.intp]) -> 
         yield "on artists that it has not heard it is hardly better than chance"
 
 
-def _figures(tracks: _Tracks, named: NDArray[np.intp], index: int) -> GenreFigures:
+def _figures(tracks: Tracks, named: NDArray[np.intp], index: int) -> GenreFigures:
     members, chosen = tracks.genres[:, index], named == index
     return GenreFigures(
         tracks.names[index],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -34,9 +35,10 @@ class Neighbours:
         self.genre = genre
         self._genres = genres
         self.neighbours = min(neighbours, len(features))
-        self._metric = make_pipeline(
-            StandardScaler(), LinearDiscriminantAnalysis(solver="eigen", shrinkage=_SHRINKAGE)
-        ).fit(features, genre)
+        analysis = LinearDiscriminantAnalysis(solver="eigen", shrinkage=_SHRINKAGE)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Only one sample available")  # of a genre
+            self._metric = make_pipeline(StandardScaler(), analysis).fit(features, genre)
         self._knn = KNeighborsClassifier(n_neighbors=self.neighbours, weights="distance")
         self._knn.fit(self._metric.transform(features), genre)
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from mediafile import MediaFile
 
-from tests.sounds import make
+from tests.sounds import drums, make, melody, write
 from training.collection import DEFAULT_FOLDER
 
 
@@ -75,6 +75,18 @@ class Beets:
         media.title = path.stem
         media.save()
         return path
+
+    def add_collection(self, artists: int = 6, *, label: bool = True) -> None:
+        """Put an album by each artist there, of a tune and a drum loop, in the user's genres."""
+        for number in range(artists):
+            for title, sound in (("tune", melody), ("loop", drums)):
+                name = f"album {number}/{title} {number}.mp3"
+                path = write(self.music / name, sound(6, number))
+                media = MediaFile(path)
+                media.title, media.album = path.stem, path.parent.name
+                media.artist = media.albumartist = f"artist {number}"
+                media.genres = [f"My {title.title()}s"] if label else []
+                media.save()
 
     def import_music(self, *options: str) -> str:
         return self("import", "--quiet", "--noautotag", *options, str(self.music))

@@ -51,6 +51,17 @@ def melody(seconds: float, seed: int = 0) -> NDArray[np.float32]:
     return np.stack([left, right]).astype(np.float32).clip(-1, 1)
 
 
+def drums(seconds: float, seed: int = 0) -> NDArray[np.float32]:
+    """Return a drum loop of its own for each seed, stereo, (2, samples)."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(int(seconds * RATE)) / RATE
+    tempo = rng.uniform(1.5, 2.5)  # beats a second
+    kick = np.sin(2 * np.pi * 50 * time) * np.exp(-((time * tempo) % 1) * 12)
+    hits = ((time * tempo * 4).astype(int) * int(rng.integers(3, 9))) % 5 < 2
+    snare = rng.normal(size=len(time)) * hits * np.exp(-((time * tempo * 4) % 1) * 8)
+    return np.stack([0.6 * kick + 0.2 * snare] * 2).astype(np.float32).clip(-1, 1)
+
+
 def write(path: Path, samples: NDArray[np.float32], rate: int = RATE) -> Path:
     """Encode samples, (channels, samples), in the container that the file's suffixes name."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -64,10 +64,12 @@ def _by_likeness(
     from genremodel.similarity import nearest
 
     with lib.transaction() as transaction:
-        rows = transaction.query("SELECT id, path FROM items")
-    # Relative to the music folder from beets 2.10 on; `join` leaves absolute paths as they are.
-    ids = {os.path.join(lib.directory, path): id_ for id_, path in rows}  # noqa: PTH118  # bytes
-    places = [(ids[path], place) for path, place in tagger.pool.places().items() if path in ids]
+        rows = transaction.query("SELECT path, id FROM items")
+    ids = dict(map(tuple, rows))
+    # From beets 2.10 on, paths within the music folder are kept relative to it.
+    folder = os.path.join(lib.directory, b"")  # noqa: PTH118  # bytes
+    known = ((path.removeprefix(folder), place) for path, place in tagger.pool.places().items())
+    places = [(ids[path], place) for path, place in known if path in ids]
     for index in nearest(seeds, [place for _, place in places]):
         id_ = places[index][0]
         if id_ not in without and (track := lib.get_item(id_)):

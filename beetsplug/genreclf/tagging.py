@@ -139,7 +139,7 @@ class Tagger:
             if analysis := _attempt(track, pending, report):
                 yield track, analysis
 
-        for track in filter(None, (lib.get_item(id_) for id_ in ids if id_)):
+        for track in filter(None, (lib.get_item(id_) for id_ in ids if id_ is not None)):
             ahead.append((track, self.pool.submit(track.filepath)))
             if len(ahead) > AHEAD:
                 yield from next_heard()

@@ -1,0 +1,213 @@
+"""The user's own genres, learned from the tracks that have them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from mediafile import MediaFile
+
+from tests.conftest import Beets
+
+LEARN = ("genreclf-learn", "--min-tracks", "4")
+
+
+@pytest.fixture
+def collector(beets: Beets) -> Beets:
+    """Return a library of six albums, each of a tune and a drum loop, with the user's genres."""
+    beets.settings["genreclf"]["auto"] = False
+    beets.add_collection()
+    beets.import_music()
+    return beets
+
+
+def tag_others(beets: Beets, count: int = 2) -> None:
+    """Import tracks by other artists, without genres."""
+    shutil.rmtree(beets.music)
+    beets.add_collection(6 + count, label=False)
+    for number in range(6):
+        shutil.rmtree(beets.music / f"album {number}")
+    beets.import_music()
+
+
+def test_half_of_the_artists_teach_the_other_half(beets: Beets, data: Path) -> None:
+    """The story of the README, on real music."""
+    beets.settings["genreclf"] |= {"auto": False, "threads": 2, "genres": "replace"}
+    folder = data / "emotify"
+    with (folder / "index.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["genre"] != "pop"]
+    artists = sorted({row["artist"] for row in rows})
+    true = {}
+    for row in rows:
+        taught = artists.index(row["artist"]) % 2
+        path = beets.music / ("taught" if taught else "others") / row["path"].replace("/", "-")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / row["path"], path)
+        media = MediaFile(path)
+        media.artist = media.albumartist = row["artist"]
+        media.genres = [f"my {row['genre']}"] if taught else []
+        media.title = path.stem
+        media.save()
+        if not taught:
+            true[path.stem] = f"my {row['genre']}"
+    beets.import_music("--singletons")
+    said = beets("genreclf-learn")
+    assert "my classical" in said
+    assert "saved as mine (mine-" in said
+
+    before = beets.rows()
+    beets("genreclf", "--quiet", "genres::^$")
+    lines = beets("ls", "-f", "$title|$predicted_genre|$genres", "genre_model:mine-").splitlines()
+    named = [line.split("|") for line in lines]
+    assert len(named) == len(true)
+    right = [title for title, predicted, _ in named if predicted == true[title]]
+    wrong = [title for title, predicted, _ in named if predicted not in ("", true[title])]
+    assert len(right) > 0.75 * len(true)
+    assert len(wrong) < 0.2 * len(true)
+    assert all(predicted == genres for _, predicted, genres in named if predicted)
+    explained = beets("genreclf-explain", f"title:={right[0]}")
+    assert f"genre       {true[right[0]]}\n" in explained
+    assert "model       mine-" in explained
+    beets("genreclf-undo")
+    assert beets.rows() == before
+
+
+def test_what_it_says(collector: Beets) -> None:
+    said = collector(*LEARN)
+    assert "My Tunes" in said
+    assert "12 tracks by 6 artists; of artists that it has not heard, 100% of the tracks" in said
+    assert "always the commonest: 50%" in said
+    assert "linear 100%" in said
+    (listed,) = collector("genreclf-learn", "--list").splitlines()
+    assert listed.startswith("mine: 2 genres of 12 tracks, learned 2")
+    assert "from genres, 100% right, mine-" in listed
+
+
+def test_a_mislabelled_track_is_named(collector: Beets) -> None:
+    collector("modify", "--yes", "title:loop 3", "genres=My Tunes")
+    said = collector(*LEARN)
+    doubts = said[said.index("labels that it doubts:") :]
+    assert "loop 3.mp3: My Tunes, sounds like My Loops" in doubts
+
+
+def test_what_the_plugin_gave_is_no_label(collector: Beets) -> None:
+    """Or it would learn from itself."""
+    collector("modify", "--yes", "genres=")
+    collector.settings["genreclf"]["min_confidence"] = 0
+    collector("genreclf")
+    assert collector("ls", "genres::.")
+    done = collector.run(*LEARN)
+    assert "no track of the query has genres of your own" in done.stderr
+    assert done.returncode == 1
+
+
+def test_new_tracks_are_given_the_users_genres_on_import(collector: Beets) -> None:
+    collector(*LEARN)
+    collector.settings["genreclf"]["auto"] = True
+    collector.settings["genreclf"] |= {"title_case": True, "names": {"hip hop": "Rap"}}
+    tag_others(collector)
+    assert collector.field("genres", "artist:artist 6") == ["My Loops", "My Tunes"]
+    assert all("mine-" in model for model in collector.field("genre_model", "artist:artist 7"))
+    for path in collector.library.glob("artist 6/*/*"):
+        assert (MediaFile(path).genres or [""])[0].startswith("My ")
+
+
+def test_learning_again_decides_again(collector: Beets) -> None:
+    collector(*LEARN, "artist::[0-4]")
+    tag_others(collector)
+    collector("genreclf", "artist::[67]")
+    (first,) = set(collector.field("genre_model", "artist::[67]"))
+    collector(*LEARN)
+    collector("genreclf", "artist::[67]")
+    (second,) = set(collector.field("genre_model", "artist::[67]"))
+    assert first.startswith("mine-")
+    assert second.startswith("mine-")
+    assert first != second
+
+
+def test_too_little_is_not_saved(collector: Beets) -> None:
+    done = collector.run("genreclf-learn", "--min-tracks", "2", "artist::[01]")
+    assert done.returncode == 1
+    assert "nothing learned: there are too few" in done.stderr
+    done = collector.run("genreclf-learn", "--min-tracks", "2", "artist::[0-2]")
+    assert done.returncode == 1
+    assert "with 3 artists nothing can be said" in done.stderr
+    assert "nothing saved; --force saves it all the same" in done.stderr
+    assert collector("genreclf-learn", "--list") == ""
+    assert "saved as mine" in collector("genreclf-learn", "--min-tracks=2", "-f", "artist::[0-2]")
+
+
+def test_rare_ones_are_left_out_and_spellings_joined(collector: Beets) -> None:
+    collector("modify", "--yes", "title:tune 0", "genres=my-tunes")
+    collector("modify", "--yes", "title:tune 1", "genres=Polka; My tunes")
+    said = collector(*LEARN)
+    assert "left out, fewer than 4 tracks: Polka (1)" in said
+    assert "12 tracks by 6 artists" in said
+    done = collector.run("genreclf-learn", "--min-tracks", "7")
+    assert "left out, fewer than 7 tracks: My Loops (6), My Tunes (6)" in done.stdout
+    assert "there is nothing to learn from" in done.stderr
+
+
+def test_genres_of_another_field(collector: Beets) -> None:
+    collector("modify", "--yes", "title:tune", "grouping=calm", "taste=good")
+    collector("modify", "--yes", "title:loop", "grouping=wild", "taste=bad")
+    collector(*LEARN, "--field", "grouping", "--name", "groups")
+    collector(*LEARN, "--field", "taste", "--name", "tastes")
+    collector("genreclf", "artist:artist 1")
+    assert all(model.startswith("bundled-") for model in collector.field("genre_model", "artist:1"))
+    for name, genres in (("groups", ["wild", "calm"]), ("tastes", ["bad", "good"])):
+        collector.settings["genreclf"]["model"] = name
+        collector("genreclf", "artist:artist 1")
+        assert collector.field("predicted_genre", "artist:artist 1") == genres
+    assert "no track of the query has mood" in collector.run(*LEARN, "--field", "mood").stderr
+
+
+def test_models_are_forgotten(collector: Beets) -> None:
+    collector(*LEARN, "--name", "one")
+    collector(*LEARN, "--name", "two")
+    collector("genreclf-learn", "--forget", "two")
+    assert collector("genreclf-learn", "--list").startswith("one: ")
+    done = collector.run("genreclf-learn", "--forget", "two")
+    assert done.returncode == 1
+    assert "there is no model 'two'; learned ones: one" in done.stderr
+    assert "a model cannot be called 'auto'" in collector.run(*LEARN, "--name", "auto").stderr
+
+
+def test_a_model_that_cannot_be_used(collector: Beets) -> None:
+    collector(*LEARN)
+    file = collector.root / "library.genre-models" / "mine.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**content, "version": "of old"}), encoding="utf-8")
+    done = collector.run("genreclf", "artist:artist 0")
+    assert done.returncode == 0
+    again = "it must be learned again: beet genreclf-learn --name mine"
+    assert f"using the bundled genres: mine: learned from what other networks say; {again}" in (
+        done.stderr
+    )
+    collector.settings["genreclf"]["model"] = "mine"
+    done = collector.run("genreclf", "artist:artist 1")
+    assert done.returncode == 1
+    assert f"genreclf.model: mine: learned from what other networks say; {again}" in done.stderr
+    collector.settings["genreclf"]["model"] = "yours"
+    assert "there is no model 'yours'" in collector.run("genreclf").stderr
+    collector.settings["genreclf"]["model"] = "bundled"
+    assert collector.run("genreclf").stderr.count("mine") == 0
+
+
+def test_the_fallback_cannot_learn(collector: Beets) -> None:
+    collector.settings["genreclf"]["knn"] = True
+    done = collector.run(*LEARN)
+    assert done.returncode == 1
+    assert "this cannot be done with the KNN fallback" in done.stderr
+
+
+def test_a_file_that_is_gone_is_named_and_the_rest_is_learned(collector: Beets) -> None:
+    (gone,) = collector.library.glob("artist 5/*/*tune*")
+    gone.unlink()
+    done = collector.run(*LEARN)
+    assert f"{gone}: " in done.stderr
+    assert "saved as mine" in done.stdout
+    assert done.returncode == 1

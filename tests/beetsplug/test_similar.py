@@ -1,0 +1,85 @@
+"""`beet genreclf-similar`: tracks that sound like others."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Beets
+
+
+@pytest.fixture
+def heard(beets: Beets) -> Beets:
+    beets.settings["genreclf"]["auto"] = False
+    beets.add_collection()
+    beets.import_music()
+    beets("genreclf")
+    return beets
+
+
+def similar(beets: Beets, *arguments: str) -> list[str]:
+    return beets("genreclf-similar", "-f", "$title", *arguments).splitlines()
+
+
+def test_nearest_first(heard: Beets) -> None:
+    found = similar(heard, "title:tune 0")
+    assert len(found) == 11
+    assert all(title.startswith("tune") for title in found[:5])
+    assert similar(heard, "title:tune 0", "-n", "3") == found[:3]
+    assert similar(heard, "title:loop 0", "-n", "5") == [
+        title for title in similar(heard, "title:loop 0") if title.startswith("loop")
+    ]
+    assert "artist 0 - album 0 - " in heard("genreclf-similar", "title:tune 1")
+
+
+def test_of_the_same_genre_and_by_others(heard: Beets) -> None:
+    heard("modify", "--yes", "title:loop 3", "genres=my-tunes", "albumartist=artist 0")
+    found = similar(heard, "title:tune 0", "--same-genre")
+    assert sorted(found) == ["loop 3", *(f"tune {n}" for n in range(1, 6))]
+    others = similar(heard, "title:tune 0", "--not-artist")
+    assert len(others) == 9
+    assert not {"loop 0", "loop 3"} & set(others)
+
+
+def test_several_tracks_are_one_taste(heard: Beets) -> None:
+    found = similar(heard, "title:tune 0", ",", "title:tune 1", "-n", "4")
+    assert sorted(found) == [f"tune {n}" for n in range(2, 6)]
+
+
+def test_a_playlist(heard: Beets) -> None:
+    file = heard.root / "like it.m3u8"
+    heard("genreclf-similar", "title:tune 0", "-n", "2", "--playlist", str(file))
+    head, *paths = file.read_text(encoding="utf-8").splitlines()
+    assert head == "#EXTM3U"
+    assert paths == heard("ls", "-f", "$path", "title::tune").splitlines()[1:3] or len(paths) == 2
+    assert all(path.startswith(str(heard.library)) for path in paths)
+    done = heard.run("genreclf-similar", "title:tune 0", "--playlist", str(heard.root))
+    assert done.returncode == 1
+    assert f"{heard.root}: " in done.stderr
+
+
+def test_what_is_asked_for_is_heard_if_need_be(heard: Beets) -> None:
+    heard("genreclf-cache", "--clear")
+    assert similar(heard, "title:tune 0") == [], "of the others nothing is known"
+    assert similar(heard, "title:tune 1") == ["tune 0"]
+    heard("genreclf", "--force")
+    assert len(similar(heard, "title:tune 0")) == 11
+
+
+def test_tracks_are_known_when_they_move(heard: Beets) -> None:
+    before = similar(heard, "title:tune 0")
+    heard.settings["paths"] = {"default": "elsewhere/$title"}
+    heard("move")
+    assert similar(heard, "title:tune 0") == []
+    heard("genreclf", "--force")
+    assert similar(heard, "title:tune 0") == before
+
+
+def test_nothing_to_go_by(heard: Beets) -> None:
+    done = heard.run("genreclf-similar", "title:nothing")
+    assert done.returncode == 1
+    assert "no track matches" in done.stderr
+    (gone,) = heard.library.glob("*/*/*tune 5*")
+    gone.unlink()
+    done = heard.run("genreclf-similar", "title:tune 5")
+    assert done.returncode == 1
+    assert "no track of the query can be heard" in done.stderr

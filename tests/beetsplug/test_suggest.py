@@ -1,0 +1,97 @@
+"""`beet genreclf --suggest`: nothing is changed that the user has not agreed to."""
+
+from __future__ import annotations
+
+import pytest
+from mediafile import MediaFile
+
+from tests.conftest import Beets
+from tests.tags import our_tags
+
+
+@pytest.fixture
+def untagged(beets: Beets) -> Beets:
+    """Return three albums of two tracks without genres, of which much is certain."""
+    beets.settings["genreclf"] |= {"auto": False, "min_confidence": 0}
+    for album in range(3):
+        for title, seed in (("one", 2 * album), ("two", 2 * album + 1)):
+            media = MediaFile(beets.add(f"album {album}/{title} {album}.mp3", seed=seed))
+            media.artist, media.album = "artist", f"album {album}"
+            media.save()
+    beets.import_music()
+    return beets
+
+
+def suggest(beets: Beets, answers: str, *query: str) -> str:
+    done = beets.run("genreclf", "--suggest", *query, stdin=answers)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_apply_skip_and_quit(untagged: Beets) -> None:
+    said = suggest(untagged, "a\ns\nq\n", "album+")
+    assert said.count("one 0.mp3: ") == said.count("two 2.mp3: ") == 1
+    assert len(untagged("ls", "genres::.", "album:album 0").splitlines()) == 2
+    assert not untagged("ls", "genres::.", "album:album 1")
+    assert not untagged("ls", "genres::.", "album:album 2")
+    for path in untagged.files():
+        applied = path.parent.name == "album 0"
+        assert bool(MediaFile(path).genres) == applied
+        assert ("predicted_genre" in our_tags(path)) == applied
+
+
+def test_only_tracks_without_genres(untagged: Beets) -> None:
+    untagged("modify", "--yes", "title:one", "genres=Mine")
+    said = suggest(untagged, "a\n" * 3)
+    assert "one" not in said
+    assert set(untagged.field("genres", "title:one")) == {"Mine"}
+    assert all(untagged.field("genres", "title:two"))
+    assert suggest(untagged, "") == ""
+
+
+def test_edited_genres_are_the_users(untagged: Beets) -> None:
+    suggest(untagged, "e\n\nTango; Ska\n", "album:album 1")
+    assert untagged.field("genres", "album:album 1") == ["Tango; Ska"] * 2
+    assert untagged("ls", "-a", "-f", "$genres", "album:album 1") == "Tango; Ska\n"
+    assert all(untagged.field("predicted_genre", "album:album 1"))
+    for path in untagged.library.glob("*/album 1/*"):
+        assert MediaFile(path).genres == ["Tango", "Ska"]
+    untagged.settings["genreclf"]["genres"] = "append"
+    untagged("genreclf", "--force", "album:album 1")
+    assert all(g.startswith("Tango; Ska") for g in untagged.field("genres", "album:album 1"))
+    untagged("genreclf-undo")
+    assert untagged.field("genres", "album:album 1") == ["Tango; Ska"] * 2
+    for path in untagged.library.glob("*/album 1/*"):
+        assert MediaFile(path).genres == ["Tango", "Ska"]
+    assert "changed" not in untagged("update")
+
+
+def test_undone_like_everything(untagged: Beets) -> None:
+    before = untagged.rows()
+    suggest(untagged, "a\na\na\n")
+    untagged("genreclf-undo", "--last")
+    assert untagged.rows() == before
+    assert not any(our_tags(path) for path in untagged.files())
+
+
+def test_nobody_to_ask(untagged: Beets) -> None:
+    before = untagged.rows()
+    done = untagged.run("genreclf", "--suggest")
+    assert done.returncode == 1
+    assert "stdin stream ended" in done.stderr
+    assert untagged.rows() == before
+
+
+def test_doubtful_tracks_are_not_asked_about(untagged: Beets) -> None:
+    untagged.settings["genreclf"]["min_confidence"] = 1
+    before = untagged.rows()
+    done = untagged.run("genreclf", "--suggest")
+    assert done.returncode == 0
+    assert "0 written, 0 kept, 6 abstained, 0 failed, 0 skipped" in done.stderr
+    assert untagged.rows() == before
+
+
+def test_not_with_pretend(untagged: Beets) -> None:
+    done = untagged.run("genreclf", "--suggest", "--pretend")
+    assert done.returncode == 1
+    assert "either --suggest or --pretend" in done.stderr

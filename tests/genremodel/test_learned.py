@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genremodel.learned import Estimator, LearnedModel, ModelError, Models
+from genremodel.learning import ESTIMATORS, Tracks
+from tests.genremodel.test_learning import collection, learned, outputs
+
+
+def model(estimator: Estimator = "linear") -> LearnedModel:
+    examples = collection()
+    fitted, _ = learned(examples)
+    head = ESTIMATORS[estimator](Tracks.of(examples), np.arange(len(examples)))
+    return LearnedModel(**{**vars(fitted), "estimator": estimator, "head": head})
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Models:
+    return Models.beside(tmp_path / "library.db")
+
+
+@pytest.mark.parametrize("estimator", ["linear", "neighbours"])
+def test_a_model_comes_back_as_it_was(models: Models, estimator: Estimator) -> None:
+    kept = model(estimator)
+    described = models.save(kept)
+    again = models.load("mine")
+    assert (again.rules.model, again.field, again.version) == (described.id, "genres", "v")
+    assert again.rules.genres == kept.rules.genres == described.genres
+    values = outputs(collection()[5].views)
+    np.testing.assert_allclose(
+        again.judge(values).probabilities, kept.judge(values).probabilities, atol=1e-3
+    )
+    assert again.judge(values).novelty == pytest.approx(kept.judge(values).novelty)
+
+
+def test_the_same_lesson_has_the_same_id(models: Models) -> None:
+    first = models.save(model()).id
+    assert models.save(model()).id == first
+    examples = collection()
+    examples[0] = examples[0]._replace(genres=("genre 1",))
+    assert models.save(learned(examples)[0]).id != first
+    assert first.startswith("mine-")
+
+
+def test_learned_last_is_listed_first(models: Models) -> None:
+    assert models.list() == []
+    for name, time in (("a", 1.0), ("b", 3.0), ("c", 2.0)):
+        models.save(LearnedModel(**{**vars(model()), "name": name, "learned": time}))
+    assert [described.name for described in models.list()] == ["b", "c", "a"]
+    models.forget("b")
+    assert [described.name for described in models.list()] == ["c", "a"]
+    with pytest.raises(ModelError, match="there is no model 'b'; learned ones: a, c"):
+        models.load("b")
+
+
+def test_what_is_damaged_is_refused(models: Models, tmp_path: Path) -> None:
+    models.save(model())
+    folder = tmp_path / "library.genre-models"
+    assert sorted(file.name for file in folder.iterdir()) == ["mine.json", "mine.npz"]
+    arrays = folder / "mine.npz"
+    arrays.write_bytes(arrays.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelError, match="wrong checksum; it must be learned again"):
+        models.load("mine")
+    arrays.unlink()
+    with pytest.raises(ModelError, match=r"mine\.npz"):
+        models.load("mine")
+    content = json.loads((folder / "mine.json").read_text())
+    (folder / "mine.json").write_text(json.dumps({**content, "form": 0}))
+    with pytest.raises(ModelError, match="of another version"):
+        models.load("mine")
+    (folder / "mine.json").write_text("{")
+    with pytest.raises(ModelError, match=r"mine\.json: .*learned again"):
+        models.list()
+
+
+@pytest.mark.parametrize("name", ["auto", "bundled", "", "a b", "../a", "a.b"])
+def test_names_that_cannot_be(models: Models, name: str) -> None:
+    with pytest.raises(ModelError, match="cannot be called"):
+        models.check_name(name)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "library.genre-models").write_text("a file")
+    with pytest.raises(ModelError, match=r"library\.genre-models"):
+        Models.beside(tmp_path / "library.db").save(model())
