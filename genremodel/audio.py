@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, dropwhile, groupby
+from itertools import chain, dropwhile
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -18,7 +18,6 @@ import av.error
 import numpy as np
 from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from genremodel.constants import (
@@ -29,6 +28,7 @@ from genremodel.constants import (
     WINDOW_SAMPLES,
     WINDOW_SECONDS,
 )
+from genremodel.resampling import Resampler
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -44,18 +44,18 @@ _PREROLL = 0.1
 _TOLERANCE = 1.0  # s
 # Bare streams of frames: without a header that tells, FFmpeg guesses their length from the bitrate.
 GUESSED_LENGTH = {"mp3", "aac"}
-# Samples that go to the resampler at once: a call into FFmpeg for every frame of 20 ms is slow.
-_BATCH = 8192
+# Decoded beyond the end of a window, in seconds: the resampler looks ahead.
+_POSTROLL = 0.01
+# Samples that are resampled at once: to do it for every frame of 20 ms is slow.
+_BATCH = 1 << 16
 # Of a WAV file FFmpeg would read 5 MB to see whether it is DTS in disguise.
 _OPTIONS: dict[str, Any] = {"options": {"probesize": str(1 << 16)}}
 # Tags that are not UTF-8 must not stop the decoding; from PyAV 19 on they never do.
 if int(av.__version__.partition(".")[0]) < 19:
     _OPTIONS["metadata_errors"] = "ignore"
-# Lower sampling rates than any music has; what the file then claims to last would fill the memory.
-_LOWEST_RATE = 1000  # Hz
-# FFmpeg's down-mix of stereo to mono is 3 dB louder than the average, which is what librosa takes
-# and the backbone was trained on. Of more channels it weighs some more than others: we average.
-_MONO_GAIN = {1: 1.0, 2: 0.5**0.5}  # by channels
+# Sampling rates of music, up to that of DSD512: with others, what the file then claims to last or
+# the filters of the resampler would fill the memory.
+_RATES = range(1000, 3_072_000 + 1)  # Hz
 # Float files can hold NaN, infinity, and what is as good as that: 60 dB over full scale.
 _LOUDEST = 1000.0
 # A sequential pass holds so many windows, or twice those wanted, however long the track is.
@@ -160,15 +160,11 @@ def _decode_window(
     first = next(frames, None)
     if first is None or first.time is None or first.time > wanted + _TOLERANCE:
         return None
-    skip = max(round((wanted - first.time) * SAMPLE_RATE), 0)
-    chunks: list[NDArray[np.float32]] = []
-    missing = skip + WINDOW_SAMPLES
-    for chunk in _signal(chain([first], frames)):
-        chunks.append(chunk)
-        missing -= len(chunk)
-        if missing <= 0:
-            return np.concatenate(chunks)[skip : skip + WINDOW_SAMPLES]
-    return None
+    early = max(wanted - first.time, 0.0)
+    heard = _lasting(chain([first], frames), early + WINDOW_SECONDS + _POSTROLL)
+    skip = round(early * SAMPLE_RATE)
+    window = np.concatenate([*_signal(heard)])[skip : skip + WINDOW_SAMPLES]
+    return window if len(window) == WINDOW_SAMPLES else None
 
 
 def _scan_windows(path: PathLike, count: int) -> Windows:
@@ -224,52 +220,65 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
             continue
 
 
+def _lasting(frames: Iterable[AudioFrame], seconds: float) -> Iterator[AudioFrame]:
+    """Yield as many frames as last so long."""
+    for frame in frames:
+        yield frame
+        seconds -= frame.samples / frame.sample_rate
+        if seconds <= 0:
+            return
+
+
 def _signal(frames: Iterable[AudioFrame]) -> Iterator[NDArray[np.float32]]:
-    """Yield the frames as 16 kHz mono, in chunks of a fraction of a second."""
-    for (rate, channels, *_), group in groupby(frames, key=_form):  # streams may change
-        if rate < _LOWEST_RATE:
-            raise AudioError(f"a sampling rate of {rate} Hz")
-        resampler = AudioResampler("flt", "mono", SAMPLE_RATE)
-        gain = np.float32(_MONO_GAIN.get(channels, 1.0))
-        batches = chain(_batches(group), [None])  # None: what the resampler still has
-        for batch in batches:
-            if batch is not None and channels not in _MONO_GAIN:
-                batch = _average(batch)
-            for out in resampler.resample(batch):
-                samples = out.to_ndarray()[0] * gain
-                samples[~(np.abs(samples) < _LOUDEST)] = 0.0
-                yield samples
-
-
-def _form(frame: AudioFrame) -> tuple[int, int, str, str]:
-    """Return what two frames must share to be one signal: rate and channels, before all."""
-    return frame.sample_rate, frame.layout.nb_channels, frame.format.name, frame.layout.name
+    """Yield the frames as 16 kHz mono, in chunks."""
+    resampler: Resampler | None = None
+    for batch in _batches(frames):
+        rate = batch.sample_rate
+        if resampler is None or resampler.rate != rate:  # streams may change
+            if resampler:
+                yield resampler.flush()
+            if rate not in _RATES:
+                raise AudioError(f"a sampling rate of {rate} Hz")
+            resampler = Resampler(rate)
+        yield resampler.feed(_average(batch))
+    if resampler:
+        yield resampler.flush()
 
 
 def _batches(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
     """Join small frames of the same form."""
-    fifo = AudioFifo()
+    fifo, form = AudioFifo(), None
     for frame in frames:
+        before, form = form, (frame.sample_rate, frame.format.name, frame.layout.nb_channels)
+        if fifo.samples >= _BATCH or (fifo.samples and form != before):
+            yield cast(AudioFrame, fifo.read())
+        if form != before:
+            fifo = AudioFifo()
         frame.pts = None  # it insists on timestamps without gaps
         fifo.write(frame)
-        if fifo.samples >= _BATCH:
-            yield cast(AudioFrame, fifo.read())
     if fifo.samples:
         yield cast(AudioFrame, fifo.read())
 
 
-def _average(frame: AudioFrame) -> AudioFrame:
-    """Return the average of a frame's channels, full scale being 1."""
+def _average(frame: AudioFrame) -> NDArray[np.float32]:
+    """Return the average of a frame's channels, full scale being 1, without what is no sound.
+
+    FFmpeg's own down-mix weighs some channels more than others, and is 3 dB louder: the average is
+    what librosa takes and the backbone was trained on.
+    """
     samples = frame.to_ndarray()
     if samples.dtype == np.uint8:
         samples = samples.astype(np.int16) - 128
     channels = samples if frame.format.is_planar else samples.reshape(frame.samples, -1).T
     full_scale = 1.0 if samples.dtype.kind == "f" else 2.0 ** (8 * frame.format.bytes - 1)
+    mean = np.zeros(frame.samples, np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = channels.mean(axis=0, dtype=np.float32) / np.float32(full_scale)
-    average = AudioFrame.from_ndarray(mean[np.newaxis], "flt", "mono")
-    average.sample_rate = frame.sample_rate
-    return average
+        for channel in channels:  # mean(axis=0) takes ten times as long where they are interleaved
+            mean += channel.astype(np.float32)
+        mean /= np.float32(len(channels) * full_scale)
+        if not np.abs(mean).max() < _LOUDEST:
+            mean[~(np.abs(mean) < _LOUDEST)] = 0.0
+    return mean
 
 
 def _end(frame: AudioFrame) -> float:
@@ -286,8 +295,9 @@ def _origin(stream: AudioStream) -> float:
 
 def _end_of_stream(container: InputContainer, stream: AudioStream) -> float:
     """Return where the track ends, in seconds, from the packets between here and there."""
-    end = 0.0
+    end = 0
     for packet in packets(container, stream):
         if packet.pts is not None and packet.duration is not None:
-            end = float((packet.pts + packet.duration) * packet.time_base)
-    return end - _origin(stream)
+            end = packet.pts + packet.duration
+    assert stream.time_base is not None
+    return float(end * stream.time_base) - _origin(stream)

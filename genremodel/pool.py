@@ -22,6 +22,7 @@ from multiprocessing.synchronize import RLock
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from genremodel.analyser import Analyser
@@ -232,6 +233,9 @@ def _start(setup: Setup) -> None:
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
+    # glibc keeps up to twice as much as was ever freed at once: what it gave back to the system
+    # after each track, the system would clear again for the next, a thousand pages.
+    np.empty(1 << 24, np.uint8)
     _analyser = setup.analyser(Knn() if setup.knn else Cnn())  # not in the time of the first file
 
 

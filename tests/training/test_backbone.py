@@ -28,7 +28,7 @@ def test_what_is_exported_is_what_is_bundled(file: str, name: musicnn.Name) -> N
     bundled = (assets.FOLDER / file).read_bytes()
     # The same graph; weights may differ in their last bits from one machine to the next.
     assert len(exported.SerializeToString()) == pytest.approx(len(bundled), abs=200)
-    assert len(bundled) < 1_500_000
+    assert len(bundled) < 2_100_000
 
 
 @pytest.mark.parametrize(

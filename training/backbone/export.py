@@ -9,7 +9,7 @@ from typing import Any
 import librosa
 import numpy as np
 import onnx
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from genremodel.constants import (
@@ -22,11 +22,12 @@ from genremodel.constants import (
     SAMPLE_RATE,
     WINDOW_FRAMES,
 )
-from training.backbone.musicnn import Affine, Block
+from training.backbone.musicnn import Affine, Array, Block
 from training.backbone.prune import MiddleBlock, PrunedMusicnn
 
 _OPSET = 17
 _IR_VERSION = 8  # the newest that the oldest supported onnxruntime reads
+_BINS = MEL_BANDS // 2 + 1  # of the Fourier transform over the bands
 
 
 def to_onnx(net: PrunedMusicnn) -> onnx.ModelProto:
@@ -37,11 +38,11 @@ def to_onnx(net: PrunedMusicnn) -> onnx.ModelProto:
     """
     graph = _Graph()
     x = graph.affine(_log_mel(graph, "power"), net.input_norm)
+    spectrum = _spectrum(graph, x)
     x = graph.add("Unsqueeze", x, graph.constant([1], np.int64))  # (n, 1, frames, bands)
-    layers = [
-        graph.add("Concat", *(_front_block(graph, x, b) for b in (*net.timbral, *net.temporal)),
-                  axis=1)
-    ]  # fmt: skip
+    front = [_timbral_block(graph, spectrum, block) for block in net.timbral]
+    front += [_temporal_block(graph, x, block) for block in net.temporal]
+    layers = [graph.add("Concat", *front, axis=1)]
     for number, block in enumerate(net.middle):
         layers.append(_middle_block(graph, layers[-1], block, residual=number > 0))
     features = graph.add("Concat", *layers, axis=1)  # (n, channels, frames)
@@ -65,23 +66,63 @@ def _log_mel(graph: _Graph, power: str) -> str:
     return graph.add("Mul", graph.add("Log", scaled), graph.constant(1 / log(10)))
 
 
-def _front_block(graph: _Graph, x: str, block: Block) -> str:
-    """Convolve, then take the maximum over the bands: (n, channels, frames).
+def _spectrum(graph: _Graph, x: str) -> str:
+    """Take the discrete Fourier transform of each frame over its bands.
 
-    The maximum comes first, ReLU and normalisation after it, on 1/50 of the values: both are
-    monotonic. Where the normalisation falls, the maximum of its output lies at the minimum of its
-    input, which is the negative maximum of the negative filter.
+    Returns (n, 2 * _BINS, frames): real part and imaginary part of the first bin, and so on.
+    """
+    waves = np.exp(-2j * np.pi * np.outer(np.arange(MEL_BANDS), np.arange(_BINS)) / MEL_BANDS)
+    parts = np.stack([waves.real, waves.imag], axis=2).reshape(MEL_BANDS, -1)
+    return graph.add("Transpose", graph.add("MatMul", x, graph.constant(parts)), perm=[0, 2, 1])
+
+
+def _timbral_block(graph: _Graph, spectrum: str, block: Block) -> str:
+    """Convolve over frames and bands, then take the maximum over the places in the bands.
+
+    A convolution over bands is a product in each bin of their Fourier transform: a fourth of the
+    work for filters as wide as these. Counted from the middle, place q has E(q) + O(q) and place -q
+    has E(q) - O(q), the sums of cosines and of sines; the larger of the two is E(q) + |O(q)|.
+    """
+    frames, bands, channels = block.kernel.shape
+    sign, bins, places = np.sign(block.norm.scale), np.arange(_BINS), MEL_BANDS - bands + 1
+    middle = (places - 1) / 2
+    waves = np.exp(2j * np.pi * np.outer(bins, np.arange(bands) + middle) / MEL_BANDS)
+    kernel = np.einsum("kb,tbc->kct", waves, block.kernel * sign)
+    angles = 2 * np.pi * np.outer(np.arange(middle % 1, middle + 1), bins) / MEL_BANDS
+    # All bins but the first and the last stand for their mirror images too.
+    weights = np.where(bins % (MEL_BANDS // 2), 2, 1) / MEL_BANDS
+    before = (frames - 1) // 2
+
+    def summed(parts: tuple[Array, Array], waves: NDArray[np.float64]) -> str:
+        """Multiply the real and imaginary parts of the bins by these, and sum up over the bins."""
+        filters = np.stack(parts, axis=2).reshape(-1, 2, frames)
+        y = graph.add(
+            "Conv", spectrum, graph.constant(filters),
+            group=_BINS, pads=[before, frames - 1 - before],
+        )  # fmt: skip
+        return graph.add("MatMul", graph.constant(waves), graph.reshape(y, 0, _BINS, -1))
+
+    even = summed((kernel.real, -kernel.imag), weights * np.cos(angles))
+    odd = summed((kernel.imag, kernel.real), weights * np.sin(angles))
+    x = graph.add("ReduceMax", graph.add("Add", even, graph.add("Abs", odd)), axes=[1], keepdims=0)
+    x = graph.reshape(x, 0, channels, WINDOW_FRAMES)
+    x = graph.add("Add", x, graph.constant((block.bias * sign)[:, np.newaxis]))
+    return _activated(graph, x, block.norm)
+
+
+def _temporal_block(graph: _Graph, x: str, block: Block) -> str:
+    """Convolve over frames, then take the maximum over the bands: (n, channels, frames).
 
     onnxruntime computes channels by sixteens, and these blocks have few: with strides of `step`
     frames, each filter stands in as many channels, later by a frame in each.
     """
-    frames, bands, channels = block.kernel.shape
+    frames, _, channels = block.kernel.shape
     step = min(range(1, 33), key=lambda step: _work(frames, channels, step))
     sign = np.sign(block.norm.scale)
     shifted = [
         np.pad(block.kernel * sign, ((i, step - 1 - i), (0, 0), (0, 0))) for i in range(step)
     ]
-    kernel = np.stack(shifted).transpose(3, 0, 1, 2).reshape(channels * step, 1, -1, bands)
+    kernel = np.stack(shifted).transpose(3, 0, 1, 2).reshape(channels * step, 1, -1, 1)
     before, strides = (frames - 1) // 2, _ceil(WINDOW_FRAMES, step)
     after = strides * step - WINDOW_FRAMES + frames - 1 - before
     x = graph.add(
@@ -93,8 +134,18 @@ def _front_block(graph: _Graph, x: str, block: Block) -> str:
         x = graph.reshape(x, 0, channels, step, strides)
         x = graph.reshape(graph.add("Transpose", x, perm=[0, 1, 3, 2]), 0, channels, -1)
         x = graph.add("Slice", x, *(graph.constant([i], np.int64) for i in (0, WINDOW_FRAMES, 2)))
-    x = graph.add("Mul", x, graph.constant(sign[:, np.newaxis]))
-    return graph.affine(graph.add("Relu", x), block.norm, axes=1)
+    return _activated(graph, x, block.norm)
+
+
+def _activated(graph: _Graph, x: str, norm: Affine) -> str:
+    """Finish a front block whose maximum over the bands has been taken: (n, channels, frames).
+
+    The maximum comes first, ReLU and normalisation after it, on 1/50 of the values: both are
+    monotonic. Where the normalisation falls, the maximum of its output lies at the minimum of its
+    input, which is the negative maximum of the negative filter.
+    """
+    x = graph.add("Mul", x, graph.constant(np.sign(norm.scale)[:, np.newaxis]))
+    return graph.affine(graph.add("Relu", x), norm, axes=1)
 
 
 def _work(frames: int, channels: int, step: int) -> int:
