@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import abc
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from genremodel.backbone import Backbones
+from genremodel.features import GROUPS
 from training.datasets import emotify, genre_folders, gtzan, gtzan_clips, gtzan_taggrams
 from training.datasets.track import DataError, Track
 from training.rows import Rows, read_augmented, read_features, read_outputs
@@ -40,12 +42,12 @@ class Collection:
         rows = read_outputs(self.files, backbones) + read_augmented(self.files, backbones)
         return rows + self.taggrams if self.taggrams else rows
 
-    def features(self) -> Rows:
-        """Return what KNN is fitted on and scored with.
+    def features(self, groups: abc.Collection[str] = tuple(GROUPS)) -> Rows:
+        """Return what KNN is fitted on and scored with: features of some groups.
 
         Two windows a track, or the genre with the longest files would surround every other.
         """
-        return read_features(self.files, windows=2)
+        return read_features(self.files, windows=2, groups=groups)
 
 
 def load(folder: Path = DEFAULT_FOLDER) -> Collection:

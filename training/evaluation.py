@@ -27,7 +27,7 @@ from training.scoring import Figures, Scores, details, score
 def evaluate(collection: Collection, seeds: int) -> dict[str, Any]:
     """Measure the recipes of both bundled models."""
     cnn, knn = Cnn(), Knn()
-    outputs, features = collection.outputs(cnn.backbones), collection.features()
+    outputs, features = collection.outputs(cnn.backbones), collection.features(knn.groups)
     return {
         cnn.rules.model: measure(outputs, judge_by_heads, cnn.rules, seeds),
         knn.rules.model: measure(
@@ -101,9 +101,9 @@ def calibrated(rules: Rules, rows: Rows, fit: Fit) -> Rules:
     return _calibrated(rules, out_of_fold(rows, fit, seed=0, scored=calibrating(rows)))
 
 
-def accuracy(rows: Rows, fit: Fit, rules: Rules) -> float:
+def accuracy(rows: Rows, fit: Fit, rules: Rules, seed: int) -> float:
     """Return the accuracy on files in one cross-validation grouped by artist."""
-    verdicts = out_of_fold(rows, fit, seed=0, scored=rows.are("train", "valid"))
+    verdicts = out_of_fold(rows, fit, seed=seed, scored=rows.are("train", "valid"))
     return float(score(verdicts, rules).right.mean())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -83,9 +83,9 @@ def read_augmented(tracks: Sequence[Track], backbones: Backbones) -> Rows:
     )
 
 
-def read_features(tracks: Sequence[Track], windows: int) -> Rows:
+def read_features(tracks: Sequence[Track], windows: int, groups: Collection[str]) -> Rows:
     """Return librosa features of each track's windows. Raises DataError when none is readable."""
-    return _read(tracks, lambda w: window_features(w.samples), windows)
+    return _read(tracks, lambda w: window_features(w.samples, groups), windows)
 
 
 def _read(
