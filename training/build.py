@@ -73,7 +73,8 @@ def build_backbones(folder: Path) -> None:
         parts[file] = {
             "source": f"{name} of {musicnn.WHEEL.name} {musicnn.WHEEL.version}",
             "source_sha256": musicnn.WHEEL.sha256,
-            "licence": "ISC",
+            "licence": musicnn.LICENCE,
+            "trained_on": asdict(musicnn.TRAINED_ON[name]),
             "channels": _channels(pruned),
             "published_channels": _channels(published),
             "agrees_within": _TOLERANCE,
@@ -119,7 +120,7 @@ def build_heads(folder: Path, collection: Collection, seeds: int) -> None:
         genres=np.unique(rows.genre).tolist(),
         prior=prior(rows.of("song", "train", "valid")),
         styles=style_thresholds(rows.of("song", "train")),
-        data=collection.sources,
+        data=[asdict(source) for source in collection.sources],
     )
     no_music = measure_nonmusic(music, embeddings, sounds)
     _calibrate(folder, "cnn", rows, judge_by_heads, seeds, nonmusic=no_music)

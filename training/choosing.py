@@ -14,7 +14,7 @@ from training.fitting import judge_by_neighbours
 from training.rows import Rows
 
 _NEIGHBOURS = (5, 10, 20, 40)  # the values of K that are tried
-_MEANWHILE = 20  # K while groups are chosen
+_MEANWHILE = 20
 _SEEDS = 3
 
 
@@ -22,16 +22,18 @@ _SEEDS = 3
 class Choice:
     """What was chosen, and by which accuracies.
 
-    every: with all groups. left_out: the others and the accuracy once each of them was, in turn.
-    without: with all that are chosen but one. by_neighbours: with those chosen, for each K.
+    every: with all groups. left_out: the others, and the accuracy once each of them was, in turn.
+    without: with all that are chosen but one. Of all these, K is `meanwhile`. by_neighbours: with
+    those chosen, for each K.
     """
 
     groups: tuple[str, ...]
     neighbours: int
+    meanwhile: int
     every: float
-    left_out: tuple[tuple[str, float], ...]
-    without: dict[str, float]
-    by_neighbours: dict[int, float]
+    left_out: list[tuple[str, float]]
+    without: list[tuple[str, float]]
+    by_neighbours: list[tuple[int, float]]
 
 
 def choose(rows: Rows, rules: Rules) -> Choice:
@@ -54,7 +56,7 @@ def choose(rows: Rows, rules: Rules) -> Choice:
 
     groups = tuple(GROUPS)
     every = best = right(groups)
-    left_out: tuple[tuple[str, float], ...] = ()
+    left_out: list[tuple[str, float]] = []
     while True:
         without = {
             group: right(others)
@@ -65,13 +67,15 @@ def choose(rows: Rows, rules: Rules) -> Choice:
         if least is None or without[least] < best:
             break
         best = without[least]
-        left_out += ((least, best),)
+        left_out.append((least, best))
         groups = tuple(group for group in groups if group != least)
-    by_neighbours = {neighbours: right(groups, neighbours) for neighbours in _NEIGHBOURS}
-    top = max(by_neighbours.values())
+    by_neighbours = [(neighbours, right(groups, neighbours)) for neighbours in _NEIGHBOURS]
+    top = max(share for _, share in by_neighbours)
     error = np.sqrt(top * (1 - top) / len(rows.by_track()[0]))
-    neighbours = max(k for k, share in by_neighbours.items() if share >= top - error)
-    return Choice(groups, neighbours, every, left_out, without, by_neighbours)
+    neighbours = max(tried for tried, share in by_neighbours if share >= top - error)
+    return Choice(
+        groups, neighbours, _MEANWHILE, every, left_out, [*without.items()], by_neighbours
+    )
 
 
 def of_groups(rows: Rows, groups: Collection[str]) -> Rows:

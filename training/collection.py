@@ -14,9 +14,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from genremodel.backbone import Backbones
 from genremodel.features import GROUPS
 from training.datasets import emotify, genre_folders, gtzan, gtzan_clips, gtzan_taggrams
+from training.datasets.source import Source
 from training.datasets.track import DataError, Track
 from training.rows import Rows, read_augmented, read_features, read_outputs
 
+_GTZAN = "GTZAN, fault-filtered split"
 DEFAULT_FOLDER = Path(os.environ.get("GENRE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
@@ -29,7 +31,7 @@ class Collection:
 
     train: list[Track]
     valid: list[Track]
-    sources: list[str]
+    sources: list[Source]
     taggrams: Rows | None = None
 
     @property
@@ -61,9 +63,8 @@ def load(folder: Path = DEFAULT_FOLDER) -> Collection:
         return _project(folder)
     if gtzan.recognises(folder):
         tracks = gtzan.load(folder)
-        return Collection(
-            _of(tracks, "train"), _of(tracks, "valid"), ["GTZAN, fault-filtered split"]
-        )
+        source = Source(_GTZAN, f"{len(tracks)} tracks (audio)", gtzan.LICENCE)
+        return Collection(_of(tracks, "train"), _of(tracks, "valid"), [source])
     return _divide(genre_folders.load(folder))
 
 
@@ -75,9 +76,12 @@ def _project(folder: Path) -> Collection:
     train, taggrams = _of(clips, "train"), gtzan_taggrams.load(folder)
     whole = len(taggrams.by_track()[0])
     sources = [
-        f"GTZAN, fault-filtered: {whole} whole tracks (outputs of the first network) and "
-        f"{len(clips)} excerpts (audio)",
-        f"Emotify: {len(extra)} electronic and classical tracks (audio)",
+        Source(
+            _GTZAN,
+            f"{whole} whole tracks (outputs of the first network), {len(clips)} excerpts (audio)",
+            gtzan.LICENCE,
+        ),
+        Source("Emotify", f"{len(extra)} electronic and classical tracks (audio)", emotify.LICENCE),
     ]
     return Collection(train + extra, _of(clips, "valid"), sources, taggrams)
 
@@ -95,5 +99,5 @@ def _divide(tracks: Sequence[Track]) -> Collection:
     return Collection(
         [tracks[i] for i in train],
         [replace(tracks[i], split="valid") for i in valid],
-        [f"{len(tracks)} tracks by folder"],
+        [Source("music of one's own", f"{len(tracks)} tracks (audio)", genre_folders.LICENCE)],
     )
