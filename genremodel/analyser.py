@@ -12,6 +12,7 @@ from genremodel.audio import AudioError, PathLike
 from genremodel.backends import Backend, hear
 from genremodel.cache import Cache, CacheError, FileState
 from genremodel.digest import audio_digest, byte_digest
+from genremodel.similarity import place
 
 T = TypeVar("T")
 
@@ -59,6 +60,10 @@ class Analyser:
         if _state(path) == file:  # else it was another recording that was heard
             self._keep(digest, analysis)
         return analysis
+
+    def places(self) -> dict[bytes, bytes]:
+        """Return where files lie that have been analysed by the networks, see `similarity`."""
+        return self._attempt(lambda cache: cache.places(place)) or {}
 
     def give_up(self, path: PathLike, error: AudioError) -> None:
         """Remember that the analysis of a file took its process down, or too long."""

@@ -27,21 +27,29 @@ _SHRINKAGE = 0.3  # of the covariances, towards the diagonal: features are many,
 _NEAREST = 1e-9  # the distance of what is one and the same
 
 
-class Backend(Protocol):
-    """Anything that gives each window of a track a probability for each genre of its rules.
+class Judge(Protocol):
+    """Anything that gives each window of a track a probability for each genre of its rules."""
 
-    version: what an analysis depends on; one of another version is of no use.
-    """
-
-    rules: Rules
-    version: str
-
-    def analyse(self, windows: Windows) -> NDArray[np.float32]:
-        """Return what takes long to find, and need not be found again: (windows, values)."""
+    @property
+    def rules(self) -> Rules:
+        """What becomes of them."""
         ...
 
     def judge(self, outputs: NDArray[np.floating[Any]]) -> Judgement:
         """Judge the audible windows of a track, at least one: (windows, values)."""
+        ...
+
+
+class Backend(Judge, Protocol):
+    """A judge of its own analyses.
+
+    version: what an analysis depends on; one of another version is of no use.
+    """
+
+    version: str
+
+    def analyse(self, windows: Windows) -> NDArray[np.float32]:
+        """Return what takes long to find, and need not be found again: (windows, values)."""
         ...
 
 
@@ -54,7 +62,7 @@ class Cnn:
     def __init__(self) -> None:
         self.rules = bundled_rules("cnn")
         self.backbones = Backbones.bundled()
-        self.heads = Heads.from_arrays(assets.arrays(HEADS))
+        self.heads = bundled_heads()
         networks = f"{assets.checksum(NETWORK)}, {assets.checksum(EXPERT)} in {EXPERT_WINDOWS}"
         self.version = f"{FRONT_END}, {networks}"
 
@@ -96,6 +104,11 @@ def hear(backend: Backend, path: PathLike, count: int) -> Analysis:
     windows = read_windows(path, count)
     outputs = backend.analyse(windows) if len(windows.starts) else np.empty((0, 0))
     return Analysis(windows.starts, windows.audible, outputs.astype(np.float16))
+
+
+def bundled_heads() -> Heads:
+    """Return the heads of the package. Raises AssetError."""
+    return Heads.from_arrays(assets.arrays(HEADS))
 
 
 def bundled_rules(backend: str) -> Rules:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from genremodel.analysis import Analysis
 from genremodel.audio import AudioError, PathLike
 
-_FORM = 1  # of the tables; a cache of another form is begun anew
+_FORM = 2  # of the tables; a cache of another form is begun anew
 _SCHEMA = """
 CREATE TABLE files (
     path BLOB PRIMARY KEY,
@@ -31,9 +32,20 @@ CREATE TABLE analyses (
     failure TEXT,
     PRIMARY KEY (digest, version, asked)
 );
+CREATE TABLE places (
+    digest BLOB NOT NULL,
+    version TEXT NOT NULL,
+    asked INTEGER NOT NULL,
+    place BLOB,
+    PRIMARY KEY (digest, version, asked)
+) WITHOUT ROWID;
 CREATE TABLE requests (hits INTEGER NOT NULL, misses INTEGER NOT NULL);
 INSERT INTO requests VALUES (0, 0);
 """
+_FORGET_PLACES = (
+    "DELETE FROM places WHERE (digest, version) NOT IN (SELECT digest, version FROM analyses)"
+)
+_BATCH = 500  # recordings that are placed before it is written down
 _LOCATE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)"
 
 
@@ -109,6 +121,42 @@ class Cache:
         """Remember that a file holds a recording."""
         self._write((_LOCATE, (*_row(file), digest)))
 
+    def places(self, place: Callable[[Analysis], bytes | None]) -> dict[bytes, bytes]:
+        """Return where recordings lie by the paths of their files, except those that lie nowhere.
+
+        place: tells that of an analysis; once, then it is kept beside it.
+        """
+        new = self._execute(
+            "SELECT digest FROM analyses WHERE version = ? AND asked = ? AND failure IS NULL "
+            "EXCEPT SELECT digest FROM places WHERE version = ? AND asked = ?",
+            self._key * 2,
+        )
+        for start in range(0, len(new), _BATCH):
+            some = [digest for (digest,) in new[start : start + _BATCH]]
+            found = [
+                self._find(
+                    "SELECT windows, content, failure FROM analyses "
+                    "WHERE digest = ? AND version = ? AND asked = ?",
+                    (digest, *self._key),
+                )
+                for digest in some
+            ]
+            self._write(
+                *(
+                    ("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)",
+                     (digest, *self._key, place(analysis)))
+                    for digest, analysis in zip(some, found, strict=True)
+                    if isinstance(analysis, Analysis)
+                )
+            )  # fmt: skip
+        return dict(
+            self._execute(
+                "SELECT path, place FROM files JOIN places USING (digest) "
+                "WHERE version = ? AND asked = ? AND place IS NOT NULL",
+                self._key,
+            )
+        )
+
     def digest_of(self, file: FileState) -> bytes | None:
         """Return the digest of the recording in a file that is as it was, if it is known."""
         rows = self._execute(
@@ -152,6 +200,7 @@ class Cache:
                 "(SELECT digest FROM files)",
                 self._key[:1],
             ),
+            (_FORGET_PLACES, ()),
         )
         self._execute("VACUUM")
         after = self.statistics()
@@ -162,6 +211,7 @@ class Cache:
         self._write(
             ("DELETE FROM files", ()),
             ("DELETE FROM analyses", ()),
+            (_FORGET_PLACES, ()),
             ("UPDATE requests SET hits = 0, misses = 0", ()),
         )
         self._execute("VACUUM")
@@ -223,7 +273,7 @@ def _form(connection: sqlite3.Connection) -> int:
 
 
 def _begin_anew(connection: sqlite3.Connection) -> None:
-    for table in ("files", "analyses", "requests"):
+    for table in ("files", "analyses", "places", "requests"):
         connection.execute(f"DROP TABLE IF EXISTS {table}")
     for statement in _SCHEMA.split(";"):
         connection.execute(statement)

@@ -12,9 +12,10 @@ import numpy as np
 from genremodel.analysis import Analysis
 from genremodel.assets import AssetError
 from genremodel.audio import PathLike
-from genremodel.backends import Backend, Cnn, Knn, hear
+from genremodel.backends import Backend, Cnn, Judge, Knn, hear
 from genremodel.constants import DEFAULT_STYLES, DEFAULT_TIMEOUT, DEFAULT_WINDOWS
 from genremodel.decision import Prediction, Vote, decide, decide_album, without_vote
+from genremodel.learned import LearnedModel, ModelError, again
 from genremodel.novelty import NO_MUSIC
 from genremodel.styles import album_styles, bundled_styles, track_styles
 
@@ -34,10 +35,12 @@ class Classifier:
     ignore: genres that no track is of; probabilities and confidence are then those of the others.
     styles: how many a track has at most; none by the fallback, which knows no tags.
     knn: use the fallback, whether or not the CNN can be loaded.
+    learned: a model of the user's own genres, to judge what the networks say of tracks.
 
     Where the CNN cannot be loaded, KNN takes over and `fallback` says why.
     Raises ImportError or AssetError when neither can be loaded, UnknownGenreError when `ignore`
-    names a genre that the model does not have, or all that it has.
+    names a genre that there is not, or all that the model has, ModelError when the learned model
+    is for analyses by other networks.
     """
 
     def __init__(
@@ -49,16 +52,23 @@ class Classifier:
         ignore: Collection[str] = (),
         styles: int = DEFAULT_STYLES,
         knn: bool = False,
+        learned: LearnedModel | None = None,
     ) -> None:
         self.fallback: str | None = None
         self._windows = windows
         self._vote: Vote = vote
         self._min_confidence = min_confidence
         self._backend = Knn() if knn else self._cnn_or_knn()
-        self._styles = bundled_styles() if isinstance(self._backend, Cnn) else ()
+        if learned and learned.version != self._backend.version:
+            raise ModelError(
+                f"{learned.name}: learned from what other networks say; {again(learned.name)}"
+            )
+        self._learned = learned is not None
+        self._judge: Judge = learned or self._backend
+        self._styles = bundled_styles() if self.by_networks else ()
         self._most_styles = styles
         self.require(ignore)
-        self._rules = self._backend.rules.without(ignore)
+        self._rules = self._judge.rules.without(ignore)
         if not self._rules.genres:
             raise UnknownGenreError("leaves no genre to name")
         self._voting = np.isin(self.genres, self._rules.genres)
@@ -66,7 +76,17 @@ class Classifier:
     @property
     def model(self) -> str:
         """The id of the model that predictions carry."""
-        return self._backend.rules.model
+        return self._judge.rules.model
+
+    @property
+    def by_networks(self) -> bool:
+        """Whether its analyses are what the networks say, of which models can be learned."""
+        return isinstance(self._backend, Cnn)
+
+    @property
+    def learned(self) -> bool:
+        """Whether the genres are the user's own."""
+        return self._learned
 
     @property
     def version(self) -> str:
@@ -76,14 +96,18 @@ class Classifier:
     @property
     def genres(self) -> tuple[str, ...]:
         """The genres of the model, ignored ones too."""
-        return self._backend.rules.genres
+        return self._judge.rules.genres
 
     def require(self, genres: Iterable[str]) -> None:
-        """Raise UnknownGenreError, telling what there is, unless the model has all the genres."""
+        """Raise UnknownGenreError, telling what there is, unless the model has all the genres.
+
+        Those of the bundled model may be named beside those of a learned one.
+        """
+        known = {genre.casefold() for genre in (*self.genres, *self._backend.rules.genres)}
         for genre in genres:
-            if genre not in self.genres:
-                known = ", ".join(sorted(self.genres))
-                raise UnknownGenreError(f"must be a genre of {self.model} ({known}), not {genre!r}")
+            if genre.casefold() not in known:
+                there = ", ".join(sorted(self.genres))
+                raise UnknownGenreError(f"must be a genre of {self.model} ({there}), not {genre!r}")
 
     @property
     def min_confidence(self) -> float:
@@ -99,7 +123,7 @@ class Classifier:
         """Return the verdict on an analysis by the same backend."""
         if not analysis.audible.any():
             return without_vote(analysis.starts, analysis.audible, self._rules)
-        judgement = self._backend.judge(analysis.outputs[analysis.audible])
+        judgement = self._judge.judge(analysis.outputs[analysis.audible])
         probabilities = judgement.probabilities[:, self._voting]
         prediction = decide(
             probabilities / probabilities.sum(axis=1, keepdims=True),
@@ -127,7 +151,7 @@ class Classifier:
         """
         from genremodel.pool import Pool, Setup
 
-        setup = Setup(isinstance(self._backend, Knn), self._windows, cache)
+        setup = Setup(not self.by_networks, self._windows, cache)
         return Pool(setup, setup.analyser(self._backend), workers, timeout)
 
     def decide_album(self, tracks: Sequence[Prediction]) -> Prediction:

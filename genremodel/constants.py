@@ -31,6 +31,7 @@ EMBEDDING = 200  # units of its penultimate layer
 EXPERT_WINDOWS = 3
 EXPERT_START = ACTIVATIONS + EMBEDDING
 OUTPUTS = EXPERT_START + ACTIVATIONS
+VIEW = 2 * ACTIVATIONS  # tag logits of both networks, what learned heads read
 
 # A window that never exceeds this peak (-80 dB of full scale) is digital silence, dither included.
 SILENCE_PEAK = 1e-4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,19 +77,24 @@ class Calibration:
     typical: float
 
     def confidence(
-        self, probability: ArrayLike, novelty: float, windows: int
+        self, probability: ArrayLike, novelty: ArrayLike, windows: ArrayLike
     ) -> NDArray[np.float64]:
-        """Return the confidence in genres from their mean probabilities, of the same shape."""
+        """Return the confidence in genres from their mean probabilities, of the same shape.
+
+        novelty, windows: of the track, or of the same shape.
+        """
         odds, far, many = evidence(probability, novelty, windows)
         return expit(
             self.intercept + self.probability * odds + self.novelty * far + self.windows * many
         )
 
 
-def evidence(probability: ArrayLike, novelty: float, windows: int) -> tuple[Any, float, float]:
+def evidence(
+    probability: ArrayLike, novelty: ArrayLike, windows: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return what a calibration reads: log-odds of mean probabilities, novelty, log of windows."""
     odds = logit(np.clip(probability, _TINY, 1 - _TINY))
-    return odds, novelty, float(np.log(windows))
+    return odds, np.asarray(novelty, np.float64), np.log(windows)
 
 
 @dataclass(frozen=True)
@@ -108,9 +113,10 @@ class Rules:
     model: str
 
     def without(self, ignored: Collection[str]) -> Rules:
-        """Return the rules among the other genres."""
+        """Return the rules among the other genres, however they are capitalised."""
+        ignored = {genre.casefold() for genre in ignored}
         shares = dict(zip(self.genres, self.prior, strict=True))
-        kept = {genre: share for genre, share in shares.items() if genre not in ignored}
+        kept = {genre: share for genre, share in shares.items() if genre.casefold() not in ignored}
         return replace(self, genres=tuple(kept), prior=tuple(kept.values()))
 
 

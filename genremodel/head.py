@@ -1,4 +1,4 @@
-"""The genre heads: small linear classifiers on the activations of the backbones."""
+"""The genre heads: small linear classifiers on the tag logits of the backbones."""
 
 from __future__ import annotations
 
@@ -23,23 +23,34 @@ def tag_logits(activations: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return logit(activations).clip(-_LARGEST_LOGIT, _LARGEST_LOGIT)
 
 
+def track_views(outputs: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return what both networks say of each audible window of a track: (windows, VIEW) tag logits.
+
+    outputs: (windows, OUTPUTS), see `Backbones`. The second network hears a few windows; the mean
+    of what it says of those stands beside each.
+    """
+    second = outputs[:, EXPERT_START:]
+    opinion = tag_logits(second[np.isfinite(second).any(axis=1)]).mean(axis=0)
+    logits = tag_logits(outputs[:, :ACTIVATIONS])
+    return np.concatenate([logits, np.tile(opinion, (len(logits), 1))], axis=1)
+
+
 @dataclass(frozen=True)
 class LinearHead:
     """Multinomial logistic regression on tag logits.
 
-    weight: (activations, genres). bias: (genres,).
+    weight: (logits, genres). bias: (genres,).
     """
 
     weight: NDArray[np.float64]
     bias: NDArray[np.float64]
 
-    def predict_proba(self, activations: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    def predict_proba(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return the probability of each genre for each window.
 
-        activations: (windows, activations). Returns (windows, genres), rows sum to 1.
+        logits: (windows, logits), see `tag_logits`. Returns (windows, genres), rows sum to 1.
         """
-        scores = tag_logits(activations) @ self.weight + self.bias
-        return softmax(scores)
+        return softmax(logits @ self.weight + self.bias)
 
 
 class Judgement(NamedTuple):
@@ -96,14 +107,13 @@ class Heads:
 
         outputs: (windows, OUTPUTS), see `Backbones`, or (windows, ACTIVATIONS) without the expert.
         """
-        activations = outputs[:, :ACTIVATIONS]
-        probabilities = self.network.predict_proba(activations)
-        embeddings = outputs[:, ACTIVATIONS:EXPERT_START]
-        novelty = self.novelty.score(tag_logits(activations), embeddings)
+        logits = tag_logits(outputs[:, :ACTIVATIONS])
+        probabilities = self.network.predict_proba(logits)
+        novelty = self.novelty.score(logits, outputs[:, ACTIVATIONS:EXPERT_START])
         second = outputs[:, EXPERT_START:]
         heard = np.isfinite(second).any(axis=1)
         if heard.any():
-            both = np.concatenate([activations[heard], second[heard]], axis=1)
+            both = np.concatenate([logits[heard], tag_logits(second[heard])], axis=1)
             opinion = self.expert.predict_proba(both).mean(axis=0)
             weight = self.expert_weight
             mixed = (1 - weight) * np.log(probabilities) + weight * np.log(opinion)

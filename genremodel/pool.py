@@ -97,6 +97,10 @@ class Pool:
         self._waited_for += 1
         return partial(self._wait, path, task)
 
+    def places(self) -> dict[bytes, bytes]:
+        """Return where files lie that have been analysed by the networks, by path."""
+        return self._analyser.places()
+
     def same_audio(self, path: PathLike) -> AbstractContextManager[None]:
         """Know a file again that has other tags after what is done in this context."""
         return self._analyser.same_audio(path)

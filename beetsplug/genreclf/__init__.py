@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from beets.dbcore.types import Type
     from beets.importer import ImportSession, ImportTask
 
+    from genremodel import Classifier
+    from genremodel.learned import Models
+
 
 @contextmanager
 def _told() -> Iterator[None]:
@@ -81,21 +84,28 @@ class GenreClfPlugin(BeetsPlugin):
             cli.undo_command(self.undo),
             cli.explain_command(self.explain),
             cli.cache_command(self.cache),
+            cli.learn_command(self.learn),
+            cli.similar_command(self.similar),
         ]
 
     def tag(self, lib: Library, options: cli.TagOptions, query: list[str]) -> None:
         """Classify the tracks of a query."""
         from beetsplug.genreclf.retag import Mode, Retag
+        from beetsplug.genreclf.suggest import Suggest
+
+        if options.suggest and options.pretend:
+            raise UserError("either --suggest or --pretend")
 
         mode = Mode(
             force=options.force,
             pretend=options.pretend,
             write=self._writes() if options.write is None else options.write,
             rewrite=bool(options.write),
-            quiet=options.quiet,
+            quiet=options.quiet or options.suggest,  # which shows everything before
         )
         with _told(), self._hearing(lib, "genreclf", cached=options.cache) as tagger:
-            if Retag(tagger, self._log, mode).run(lib, query):
+            command = Suggest if options.suggest else Retag
+            if command(tagger, self._log, mode).run(lib, query):
                 self._fail("some tracks could not be classified or written")
 
     def undo(self, lib: Library, options: cli.UndoOptions, query: list[str]) -> None:
@@ -127,6 +137,32 @@ class GenreClfPlugin(BeetsPlugin):
 
         with self._hearing(lib, "genreclf-cache", cached=False) as tagger:
             tend(_cache_file(), tagger.classifier, prune=options.prune, clear=options.clear)
+
+    def learn(self, lib: Library, options: cli.LearnOptions, query: list[str]) -> None:
+        """Learn the genres of the tracks of a query."""
+        from beetsplug.genreclf.learn import Learning, show_models
+        from genremodel.learned import ModelError, Models
+
+        models = Models.beside(lib.path)
+        try:
+            if options.list:
+                show_models(models)
+            elif options.forget:
+                models.forget(options.forget)
+            else:
+                with _told(), self._hearing(lib, "genreclf-learn", bundled=True) as tagger:
+                    if Learning(tagger, self._log, options).run(lib, query, models):
+                        self._fail("some tracks could not be heard")
+        except ModelError as exc:
+            raise UserError(str(exc)) from exc
+
+    def similar(self, lib: Library, options: cli.SimilarOptions, query: list[str]) -> None:
+        """List the tracks that sound like those of a query."""
+        from beetsplug.genreclf.similar import list_similar
+
+        with _told(), self._hearing(lib, "genreclf-similar", bundled=True) as tagger:
+            if not list_similar(lib, query, tagger, self._log, options):
+                self._fail("some tracks could not be heard")
 
     def import_began(self, session: ImportSession) -> None:
         """Load the model, and say what is wrong with it, before beets asks its first question."""
@@ -231,8 +267,10 @@ class GenreClfPlugin(BeetsPlugin):
         self.register_listener("cli_exit", command_ended)
 
     @contextmanager
-    def _hearing(self, lib: Library, command: str, *, cached: bool = True) -> Iterator[Tagger]:
-        tagger = self._load(lib, command, cached=cached)
+    def _hearing(
+        self, lib: Library, command: str, *, cached: bool = True, bundled: bool = False
+    ) -> Iterator[Tagger]:
+        tagger = self._load(lib, command, cached=cached, bundled=bundled)
         try:
             yield tagger
         finally:
@@ -243,23 +281,43 @@ class GenreClfPlugin(BeetsPlugin):
         if tagger.pool.problem:
             self._log.warning("done without the cache: {}", tagger.pool.problem)
 
-    def _load(self, lib: Library, command: str, *, cached: bool = True) -> Tagger:
-        """Load the model. Raises UserError when there is none, confuse.ConfigError."""
+    def _load(
+        self, lib: Library, command: str, *, cached: bool = True, bundled: bool = False
+    ) -> Tagger:
+        """Load the model. Raises UserError when there is none, confuse.ConfigError.
+
+        bundled: the bundled networks, whatever the configuration says, and nothing in their place.
+        """
         from genremodel import AssetError
+        from genremodel.learned import Models
 
         settings = Settings.read(self.config)
         try:
-            classifier = settings.load_classifier()
+            classifier = self._classifier(settings, None if bundled else Models.beside(lib.path))
         except (ImportError, AssetError) as exc:
             raise UserError(f"no model can be loaded: {exc}") from exc
         if classifier.fallback:
             self._log.warning("using the KNN fallback: {}", classifier.fallback)
+        if bundled and not classifier.by_networks:
+            raise UserError("this cannot be done with the KNN fallback")
         pool = classifier.pool(
             workers=settings.threads,
             timeout=settings.timeout,
             cache=_cache_file() if cached else None,
         )
         return Tagger(classifier, pool, settings, self._journal_of(lib), command)
+
+    def _classifier(self, settings: Settings, models: Models | None) -> Classifier:
+        """Return what decides. models: the learned ones, if it may be one of those."""
+        from genremodel.learned import ModelError
+
+        try:
+            return settings.load_classifier(settings.learned_model(models) if models else None)
+        except ModelError as exc:
+            if settings.model != "auto":
+                raise UserError(f"genreclf.model: {exc}") from exc
+            self._log.warning("using the bundled genres: {}", exc)
+            return settings.load_classifier(None)
 
     def _journal_of(self, lib: Library) -> Journal:
         self._journal = self._journal or Journal.beside(lib.path)

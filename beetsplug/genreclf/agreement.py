@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 Agreement: TypeAlias = Literal["agrees", "related", "differs", ""]
 
-# Names are in the form that `_normal` gives. The first families are the genres of the bundled
+# Names are in the form that `normal` gives. The first families are the genres of the bundled
 # model; the model has no genre for the others, which can only be related, or differ.
 _FAMILIES = {
     "blues": "boogie woogie, jump blues, blues rock, jazz blues",
@@ -140,7 +140,7 @@ def agreement(before: Iterable[str], *heard: str) -> Agreement:
     otherwise, that name. Empty when nothing is known of either side.
     """
     theirs = {part for name in before for part in _parts(name)}
-    ours = {_normal(name) for name in heard}
+    ours = {normal(name) for name in heard}
     their_families = frozenset[str]().union(*map(_families, theirs))
     our_families = frozenset[str]().union(*map(_families, ours))
     if ours & (theirs | their_families):
@@ -153,10 +153,11 @@ def agreement(before: Iterable[str], *heard: str) -> Agreement:
 
 def _parts(name: str) -> Iterator[str]:
     """Split "Hip-Hop/Rap" and "Folk, World, & Country"."""
-    return filter(None, map(_normal, re.split(r"[/;,|]", name)))
+    return filter(None, map(normal, re.split(r"[/;,|]", name)))
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
+    """Return a name as all of its spellings have it: "hip hop" of "Hip-Hop"."""
     words = re.sub(r"[\W_]+", " ", name.casefold().replace("&", " and ").replace("+", " and "))
     words = re.sub(r"\bn\b", "and", words).strip()
     return words.removeprefix("and ").removesuffix(" music") if " " in words else words

@@ -17,6 +17,7 @@ class TagOptions(Protocol):
     write: bool | None
     quiet: bool
     cache: bool
+    suggest: bool
 
 
 class UndoOptions(Protocol):
@@ -32,6 +33,26 @@ class CacheOptions(Protocol):
 
     prune: bool
     clear: bool
+
+
+class LearnOptions(Protocol):
+    """The options of `beet genreclf-learn`."""
+
+    name: str
+    field: str
+    min_tracks: int
+    force: bool
+    list: bool
+    forget: str | None
+
+
+class SimilarOptions(Protocol):
+    """The options of `beet genreclf-similar`."""
+
+    number: int
+    same_genre: bool
+    not_artist: bool
+    playlist: str | None
 
 
 class ExplainOptions(Protocol):
@@ -67,6 +88,10 @@ def tag_command(run: Callable[[Library, TagOptions, list[str]], None]) -> ui.Sub
     command.parser.add_option(
         "--no-cache", action="store_false", dest="cache", default=True,
         help="hear every track, whether or not it was heard before",
+    )
+    command.parser.add_option(
+        "--suggest", action="store_true", default=False,
+        help="show what tracks without genres would get, album by album, and ask",
     )
     command.func = run
     return command
@@ -114,6 +139,55 @@ def cache_command(run: Callable[[Library, CacheOptions, list[str]], None]) -> ui
     command.parser.add_option(
         "--clear", action="store_true", default=False, help="forget everything",
     )
+    command.func = run
+    return command
+
+
+def learn_command(run: Callable[[Library, LearnOptions, list[str]], None]) -> ui.Subcommand:
+    """Return `beet genreclf-learn`."""
+    command = ui.Subcommand("genreclf-learn", help="learn genres from tracks that have them")
+    command.parser.add_option(
+        "-n", "--name", default="mine", help="what to call them (default: %default)",
+    )
+    command.parser.add_option(
+        "--field", default="genres", help="where the genres are (default: %default)",
+    )
+    command.parser.add_option(
+        "--min-tracks", type="int", default=8, metavar="N",
+        help="leave out genres of fewer tracks (default: %default)",
+    )
+    command.parser.add_option(
+        "-f", "--force", action="store_true", default=False,
+        help="save what is hardly better than chance, or learned from too few artists",
+    )
+    command.parser.add_option(
+        "--list", action="store_true", default=False, help="list what has been learned",
+    )
+    command.parser.add_option(
+        "--forget", default=None, metavar="NAME", help="remove what has been learned",
+    )
+    command.func = run
+    return command
+
+
+def similar_command(run: Callable[[Library, SimilarOptions, list[str]], None]) -> ui.Subcommand:
+    """Return `beet genreclf-similar`."""
+    command = ui.Subcommand("genreclf-similar", help="list tracks that sound like those of a query")
+    command.parser.add_option(
+        "-n", "--number", type="int", default=20, metavar="N",
+        help="list so many (default: %default)",
+    )
+    command.parser.add_option(
+        "--same-genre", action="store_true", default=False,
+        help="only tracks that share a genre with them",
+    )
+    command.parser.add_option(
+        "--not-artist", action="store_true", default=False, help="only tracks by other artists",
+    )
+    command.parser.add_option(
+        "--playlist", default=None, metavar="FILE.m3u8", help="write a playlist as well",
+    )
+    command.parser.add_format_option()
     command.func = run
     return command
 # fmt: on

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from logging import Logger
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from beets.library import Album, Item, Library
 from beets.util import displayable_path
@@ -15,14 +15,10 @@ from mediafile import UnreadableFileError
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.groups import Group, Groups
 from beetsplug.genreclf.progress import Bar, is_terminal
-from beetsplug.genreclf.tagging import Tagger, Update, is_synced
+from beetsplug.genreclf.tagging import AHEAD, Tagger, Update, is_synced
 
 if TYPE_CHECKING:
     from genremodel.pool import Pending
-
-OUTCOMES = ("written", "kept", "abstained", "failed")
-# Tracks that are being heard while others are decided and written, so that no worker waits.
-_AHEAD = 64
 
 
 @dataclass(frozen=True)
@@ -59,6 +55,8 @@ class _Batch:
 class Retag:
     """Hears the tracks of a query, album by album, and shows or makes the changes."""
 
+    outcomes: ClassVar = ["written", "kept", "abstained", "failed"]
+
     def __init__(self, tagger: Tagger, log: Logger, mode: Mode) -> None:
         self._tagger = tagger
         self._log = log
@@ -74,7 +72,7 @@ class Retag:
                 for batch in self._submitted_ahead(groups):
                     self._decide(batch)
             finally:
-                counts = (f"{self._counts[outcome]} {outcome}" for outcome in OUTCOMES)
+                counts = (f"{self._counts[outcome]} {outcome}" for outcome in self.outcomes)
                 with self._bar.hidden():
                     self._log.info("{}", ", ".join(counts))
         return self._counts["failed"]
@@ -85,29 +83,35 @@ class Retag:
         size = 0
         for album, tracks, chosen in groups:
             asked = [track for track in tracks if track.id in chosen]
-            wanted = [
-                track for track in asked if self._mode.force or not self._tagger.is_current(track)
-            ]
-            pending: dict[int | None, Pending] = {}
-            if wanted or (album and not self._tagger.is_current(album)):
-                if album and self._tagger.is_one(album):
-                    wanted = asked
-                pending = self._tagger.submit(tracks)
-            ahead.append(_Batch(album, tracks, asked, wanted, pending))
+            wanted = self._wanted(album, asked)
+            pending = {} if wanted is None else self._tagger.submit(tracks)
+            ahead.append(_Batch(album, tracks, asked, wanted or [], pending))
             size += len(tracks)
-            while size > _AHEAD:
+            while size > AHEAD:
                 size -= len(ahead[0].tracks)
                 yield ahead.popleft()
         yield from ahead
 
+    def _wanted(self, album: Album | None, asked: list[Item]) -> list[Item] | None:
+        """Return the tracks that are to be changed, or None where nothing need be heard."""
+        tagger = self._tagger
+        wanted = [track for track in asked if self._mode.force or not tagger.is_current(track)]
+        if not wanted and (album is None or tagger.is_current(album)):
+            return None
+        return asked if album and tagger.is_one(album) else wanted
+
     def _decide(self, batch: _Batch) -> None:
         heard = self._tagger.collect(batch.tracks, batch.pending, self._fail)
-        for update in self._tagger.updates(batch.album, batch.wanted, heard):
-            self._apply(update)
+        self._agree(self._tagger.updates(batch.album, batch.wanted, heard))
         for track in batch.asked:
             if track not in batch.wanted and self._is_unwritten(track):
                 self._write_tags(self._tagger.stored(track))
             self._bar.advance()
+
+    def _agree(self, updates: list[Update]) -> None:
+        """Apply what changes on the tracks of an album, and on the album, or on one track."""
+        for update in updates:
+            self._apply(update)
 
     def _apply(self, update: Update) -> None:
         outcome = update.outcome

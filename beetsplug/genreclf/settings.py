@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from confuse import ConfigValueError, MappingValues
 
+from beetsplug.genreclf.fields import GENRES
 from beetsplug.genreclf.policy import POLICIES, Policy
 from beetsplug.genreclf.spelling import Spelling
 
 if TYPE_CHECKING:
     from genremodel import Classifier
+    from genremodel.learned import LearnedModel, Models
 
 Scope: TypeAlias = Literal["track", "album"]
 Vote: TypeAlias = Literal["majority", "mean"]
@@ -19,6 +21,7 @@ Vote: TypeAlias = Literal["majority", "mean"]
 DEFAULTS: dict[str, Any] = {
     "auto": True,
     "write": "auto",
+    "model": "auto",
     "genres": "fill",
     "min_confidence": None,
     "scope": "track",
@@ -39,6 +42,7 @@ DEFAULTS: dict[str, Any] = {
 class Settings:
     """How tracks are heard and what becomes of their genres; `docs/options.md` tells each."""
 
+    model: str
     policy: Policy
     min_confidence: float | None
     scope: Scope
@@ -67,6 +71,7 @@ class Settings:
         if config["write"].get() not in ("auto", True, False):
             raise _error(config["write"], "auto, yes or no", config["write"].get())
         return cls(
+            model=str(config["model"].get()),
             policy=config["genres"].as_choice(POLICIES),
             min_confidence=threshold,
             scope=config["scope"].as_choice(("track", "album")),
@@ -81,11 +86,21 @@ class Settings:
             timeout=timeout,
         )
 
-    def load_classifier(self) -> Classifier:
-        """Load the model in use.
+    def learned_model(self, models: Models) -> LearnedModel | None:
+        """Return the learned model in use, if it is one. Raises ModelError."""
+        if self.model == "auto":
+            named = (model.name for model in models.list() if model.field == GENRES)
+            name = None if self.knn else next(named, None)
+        else:
+            name = None if self.model == "bundled" else self.model
+        return models.load(name) if name else None
+
+    def load_classifier(self, learned: LearnedModel | None) -> Classifier:
+        """Load the bundled model, or a learned one on top of it.
 
         Raises confuse.ConfigError where an option names a genre that the model does not have,
-        ImportError or AssetError where no model can be loaded.
+        ModelError where the learned model cannot be used, ImportError or AssetError where no model
+        can be loaded.
         """
         from genremodel import Classifier, UnknownGenreError
 
@@ -98,6 +113,7 @@ class Settings:
                 ignore=self.ignore,
                 styles=self.styles,
                 knn=self.knn,
+                learned=learned,
             )
             option = "names"
             classifier.require(self.spelling.names)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from beets import config
-from beets.library import Album, Item
+from beets.library import Album, Item, Library
 from beets.util import displayable_path
 
 from beetsplug.genreclf import fields
@@ -23,9 +25,13 @@ from beetsplug.genreclf.tags import NAMES, TagFile
 if TYPE_CHECKING:
     from beetsplug.genreclf.settings import Settings
     from genremodel import Classifier, Prediction
+    from genremodel.analysis import Analysis
     from genremodel.pool import Pending, Pool
 
+T = TypeVar("T")
 Report = Callable[[str], None]
+# Tracks that are being heard while others are decided and written, so that no worker waits.
+AHEAD = 64
 
 
 @dataclass(frozen=True)
@@ -114,19 +120,31 @@ class Tagger:
         self, tracks: Iterable[Item], pending: Mapping[int | None, Pending], report: Report
     ) -> dict[int | None, Prediction]:
         """Wait for tracks that have been submitted, and return the verdicts on them."""
-        from genremodel import AudioError
-
         heard = {}
         for track in tracks:
-            if track.id not in pending:
-                continue
-            try:
-                heard[track.id] = self.classifier.decide(pending[track.id]())
-            except AudioError as exc:
-                report(f"{displayable_path(track.path)}: {exc}")
-            except Exception as exc:  # whatever it is, the other tracks are to be heard
-                report(f"{displayable_path(track.path)}: {type(exc).__name__}: {exc}")
+            if track.id in pending:
+                verdict = _attempt(track, partial(self._decided, pending[track.id]), report)
+                if verdict:
+                    heard[track.id] = verdict
         return heard
+
+    def analyses(
+        self, lib: Library, ids: Iterable[int | None], report: Report
+    ) -> Iterator[tuple[Item, Analysis]]:
+        """Hear tracks, some ahead of the one that is yielded; report: takes what fails."""
+        ahead: deque[tuple[Item, Pending]] = deque()
+
+        def next_heard() -> Iterator[tuple[Item, Analysis]]:
+            track, pending = ahead.popleft()
+            if analysis := _attempt(track, pending, report):
+                yield track, analysis
+
+        for track in filter(None, (lib.get_item(id_) for id_ in ids if id_)):
+            ahead.append((track, self.pool.submit(track.filepath)))
+            if len(ahead) > AHEAD:
+                yield from next_heard()
+        while ahead:
+            yield from next_heard()
 
     def updates(
         self, album: Album | None, tracks: Iterable[Item], heard: Mapping[int | None, Prediction]
@@ -148,7 +166,7 @@ class Tagger:
 
     def stored(self, track: Item) -> Update:
         """Return the update that made a track what it is, so that its tags can be written."""
-        before = self._before(track)
+        before = self.before(track)
         given = [name for name in track.genres if name not in before]
         return Update(
             track, given[0] if given else None, before, fields.own_values(track), is_synced(track)
@@ -198,6 +216,22 @@ class Tagger:
                 file.save(id3v23=config["id3v23"].get(bool))
         self.settle(update)
 
+    def correct(self, model: Item | Album, genres: list[str], *, write: bool) -> None:
+        """Set genres that the user gives, which are not the plugin's to change or to take back.
+
+        Raises UnreadableFileError or OSError, and then nothing is changed.
+        """
+        synced = isinstance(model, Item) and is_synced(model)
+        if write and isinstance(model, Item):
+            file = TagFile(model.filepath)
+            file.set({fields.GENRES: genres})
+            with self.pool.same_audio(model.filepath):
+                file.save(id3v23=config["id3v23"].get(bool))
+            if synced:
+                model.mtime = model.current_mtime()
+        model.genres = genres
+        fields.store(model)
+
     def settle(self, update: Update) -> None:
         """Tell beets that the file has nothing to be read, lest `beet update` undo what is new."""
         if update.synced:
@@ -213,21 +247,22 @@ class Tagger:
     def _update(self, model: Item | Album, prediction: Prediction, decisive: Prediction) -> Update:
         """Decide what changes. decisive: whose genre the policy puts into the genres."""
         spell = self.settings.spelling
-        before = self._before(model)
+        name = str if self.classifier.learned else spell  # as the user spells it in any case
+        before = self.before(model)
         confidence = prediction.confidence
         votes = (
-            f"{spell(name) if name in self.classifier.genres else name} {count}"
-            for name, count in prediction.votes.items()
+            f"{name(voted) if voted in self.classifier.genres else voted} {count}"
+            for voted, count in prediction.votes.items()
         )
         heard = prediction.genre
-        genre = spell(decisive.genre) if decisive.genre else None
+        genre = name(decisive.genre) if decisive.genre else None
         return Update(
             model,
             genre,
             before,
             values={
                 fields.GENRES: new_genres(model.genres, before, genre, self.settings.policy),
-                fields.GENRE: spell(heard) if heard else "",
+                fields.GENRE: name(heard) if heard else "",
                 fields.CONFIDENCE: (
                     None if confidence is None else round(confidence, fields.CONFIDENCE_DIGITS)
                 ),
@@ -235,12 +270,15 @@ class Tagger:
                 fields.STYLES: [*map(spell, prediction.styles)],
                 fields.REASON: prediction.reason or "",
                 fields.VOTES: ", ".join(votes),
-                fields.AGREEMENT: agreement(before, heard, spell(heard)) if heard else "",
+                fields.AGREEMENT: agreement(before, heard, name(heard)) if heard else "",
             },
             synced=isinstance(model, Item) and is_synced(model),
         )
 
-    def _before(self, model: Item | Album) -> list[str]:
+    def _decided(self, pending: Pending) -> Prediction:
+        return self.classifier.decide(pending())
+
+    def before(self, model: Item | Album) -> list[str]:
         """Return the genres from before the plugin, or those of now where somebody changed them."""
         changes = changes_in(self._journal, model, "database")
         before, _ = unwind(fields.own_values(model), changes)
@@ -256,6 +294,19 @@ class Tagger:
             self._journal.record(self._run, history, "database", name, before, after)
             fields.set_values(model, new)
             fields.store(model)
+
+
+def _attempt(track: Item, action: Callable[[], T], report: Report) -> T | None:
+    """Do what may fail for a track; then say so, and return nothing."""
+    from genremodel import AudioError
+
+    try:
+        return action()
+    except AudioError as exc:
+        report(f"{displayable_path(track.path)}: {exc}")
+    except Exception as exc:  # whatever it is, the other tracks are to be heard
+        report(f"{displayable_path(track.path)}: {type(exc).__name__}: {exc}")
+    return None
 
 
 def changes_in(journal: Journal, model: Item | Album, place: Place) -> list[Change]:

@@ -45,7 +45,7 @@ def test_what_cannot_be(options: dict[str, Any], message: str) -> None:
         [ConfigSource.of({"genreclf": options}), ConfigSource.of({"genreclf": DEFAULTS})]
     )
     with pytest.raises(ConfigError) as error:
-        Settings.read(view["genreclf"]).load_classifier()
+        Settings.read(view["genreclf"]).load_classifier(None)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from genremodel.audio import Windows
 from genremodel.backbone import Backbones, evenly
 from genremodel.constants import ACTIVATIONS, EMBEDDING, EXPERT_START, OUTPUTS, WINDOW_SAMPLES
-from genremodel.head import Heads, LinearHead
+from genremodel.head import Heads, LinearHead, tag_logits
 from genremodel.novelty import NO_MUSIC, Novelty
 
 RNG = np.random.default_rng(0)
@@ -32,9 +32,9 @@ def judged(weight: float, values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def test_the_expert_has_its_say_in_every_window() -> None:
     values = outputs(4, heard=2)
-    alone = NETWORK.predict_proba(values[:, :ACTIVATIONS])
+    alone = NETWORK.predict_proba(tag_logits(values[:, :ACTIVATIONS]))
     both = np.delete(values[:2], np.s_[ACTIVATIONS:EXPERT_START], axis=1)
-    opinion = EXPERT.predict_proba(both).mean(axis=0)
+    opinion = EXPERT.predict_proba(tag_logits(both)).mean(axis=0)
     np.testing.assert_allclose(judged(0, values), alone)
     np.testing.assert_allclose(judged(1, values), np.tile(opinion, (4, 1)))
     mixed = np.sqrt(alone * opinion)
@@ -44,7 +44,7 @@ def test_the_expert_has_its_say_in_every_window() -> None:
 
 def test_without_the_expert_the_network_decides_alone() -> None:
     values = outputs(4, heard=0)
-    alone = NETWORK.predict_proba(values[:, :ACTIVATIONS])
+    alone = NETWORK.predict_proba(tag_logits(values[:, :ACTIVATIONS]))
     np.testing.assert_allclose(judged(0.5, values), alone)
     np.testing.assert_allclose(judged(0.5, values[:, :ACTIVATIONS]), alone)
 

@@ -1,0 +1,85 @@
+"""`beet genreclf-similar`: tracks that sound like others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from logging import Logger
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from beets import ui
+from beets.exceptions import UserError
+from beets.library import Item, Library
+
+from beetsplug.genreclf import fields
+from beetsplug.genreclf.agreement import normal
+from beetsplug.genreclf.labels import artist
+
+if TYPE_CHECKING:
+    from beetsplug.genreclf.cli import SimilarOptions
+    from beetsplug.genreclf.tagging import Tagger
+
+
+def list_similar(
+    lib: Library, query: Sequence[str], tagger: Tagger, log: Logger, options: SimilarOptions
+) -> bool:
+    """Print the tracks nearest to those of a query, nearest first, without these themselves.
+
+    Those of the query are heard if need be; of the others, those that have been. Returns whether
+    all of the query could be heard. Raises UserError where there is nothing to go by.
+    """
+    from genremodel.similarity import place
+
+    failures: list[str] = []
+
+    def fail(message: str) -> None:
+        failures.append(message)
+        log.error("{}", message)
+
+    seeds = [*lib.items(query)]
+    heard = tagger.analyses(lib, [seed.id for seed in seeds], fail)
+    places = [lies for _, analysis in heard if (lies := place(analysis))]
+    if not places:
+        raise UserError("no track of the query can be heard" if seeds else "no track matches")
+    found: list[Item] = []
+    for track in _by_likeness(lib, tagger, places, {seed.id for seed in seeds}):
+        if len(found) == options.number:
+            break
+        if options.not_artist and artist(track) in map(artist, seeds):
+            continue
+        if options.same_genre and not _genres(track) & set[str]().union(*map(_genres, seeds)):
+            continue
+        found.append(track)
+        ui.print_(format(track))
+    if options.playlist:
+        _write_playlist(Path(options.playlist), found)
+    return not failures
+
+
+def _by_likeness(
+    lib: Library, tagger: Tagger, seeds: Sequence[bytes], without: set[int | None]
+) -> Iterator[Item]:
+    """Yield the tracks that have been heard, those most like the seeds first."""
+    from genremodel.similarity import nearest
+
+    with lib.transaction() as transaction:
+        rows = transaction.query("SELECT id, path FROM items")
+    # Relative to the music folder from beets 2.10 on; `join` leaves absolute paths as they are.
+    ids = {os.path.join(lib.directory, path): id_ for id_, path in rows}  # noqa: PTH118  # bytes
+    places = [(ids[path], place) for path, place in tagger.pool.places().items() if path in ids]
+    for index in nearest(seeds, [place for _, place in places]):
+        id_ = places[index][0]
+        if id_ not in without and (track := lib.get_item(id_)):
+            yield track
+
+
+def _genres(track: Item) -> set[str]:
+    return {normal(name) for name in [*track.genres, track.get(fields.GENRE) or ""] if name}
+
+
+def _write_playlist(file: Path, tracks: Sequence[Item]) -> None:
+    try:
+        file.write_bytes(b"".join([b"#EXTM3U\n", *(track.path + b"\n" for track in tracks)]))
+    except OSError as exc:
+        raise UserError(f"{file}: {exc.strerror}") from exc
