@@ -23,6 +23,7 @@ model: $(VENV)/.model
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m training card
 
 compare: $(VENV)/.compare
 	$(BIN)/python -m training compare $(ARGS)

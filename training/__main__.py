@@ -64,7 +64,8 @@ def _card(options: argparse.Namespace) -> None:
     if "songs" not in model["cnn"]:
         print("the documents stay: they tell of models that are measured on whole songs")
         return
-    card.CARD.write_text(card.render(model), encoding="utf-8")
+    measured = card.MEASURED.read_text(encoding="utf-8")
+    card.CARD.write_text(card.render(model, measured), encoding="utf-8")
     card.draw(model, card.CARD.with_suffix(""))
     readme = card.README.read_text(encoding="utf-8")
     card.README.write_text(card.with_figures(readme, model), encoding="utf-8")
@@ -126,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     check = add("check", _check, "compare the exported backbones with the published ones")
     head = add("head", _head, "fit, calibrate and measure the genre heads")
     knn = add("knn", _knn, "fit, calibrate and measure the KNN fallback")
-    model_card = add("card", _card, "write the model card and README's figures from model.json")
+    model_card = add("card", _card, "write the model card and README's figures")
     evaluate = add("evaluate", _evaluate, "measure the bundled models' recipes and print JSON")
     compare = add("compare", _compare, "train five student systems and write docs/comparison.md")
     for command in (build_all, head, knn, evaluate, compare):

@@ -35,10 +35,12 @@ from genremodel.features import window_features
 from training.backbone import musicnn
 from training.backbone.export import to_onnx
 from training.backbone.prune import DEAD, PrunedMusicnn, prune
+from training.choosing import choose, of_groups
 from training.collection import Collection
-from training.evaluation import accuracy, calibrated, measure, measure_nonmusic
+from training.evaluation import calibrated, measure, measure_nonmusic
 from training.fitting import (
     Fit,
+    Judge,
     fit_heads,
     fit_nonmusic,
     judge_by_heads,
@@ -50,12 +52,11 @@ from training.rows import Rows
 from training.styles import style_thresholds
 
 NETWORKS: dict[str, musicnn.Name] = {NETWORK: "MSD_musicnn", EXPERT: "MTT_musicnn"}
-VERSION = 2  # of the bundled model: raise it when its verdicts change
+VERSIONS = {"cnn": 2, "knn": 3}  # of the bundled models: raise one when its verdicts change
 # Where three quarters of the songs by artists never heard are decided, and most of the songs of a
 # genre never heard are not; the card has the figures.
 _MIN_CONFIDENCE = 0.68
 _SOUNDS = 800  # that are no music
-_NEIGHBOURS = (5, 10, 20, 40)  # the values of K that are tried
 _TOLERANCE = 1e-5  # largest difference from the published network
 
 
@@ -72,7 +73,8 @@ def build_backbones(folder: Path) -> None:
         parts[file] = {
             "source": f"{name} of {musicnn.WHEEL.name} {musicnn.WHEEL.version}",
             "source_sha256": musicnn.WHEEL.sha256,
-            "licence": "ISC",
+            "licence": musicnn.LICENCE,
+            "trained_on": asdict(musicnn.TRAINED_ON[name]),
             "channels": _channels(pruned),
             "published_channels": _channels(published),
             "agrees_within": _TOLERANCE,
@@ -118,44 +120,49 @@ def build_heads(folder: Path, collection: Collection, seeds: int) -> None:
         genres=np.unique(rows.genre).tolist(),
         prior=prior(rows.of("song", "train", "valid")),
         styles=style_thresholds(rows.of("song", "train")),
-        data=collection.sources,
+        data=[asdict(source) for source in collection.sources],
     )
     no_music = measure_nonmusic(music, embeddings, sounds)
-    _calibrate(folder, "cnn", rows, judge_by_heads, seeds, no_music)
+    _calibrate(folder, "cnn", rows, judge_by_heads, seeds, nonmusic=no_music)
 
 
 def build_knn(folder: Path, collection: Collection, seeds: int) -> None:
-    """Choose K across artists, keep the neighbours, calibrate across artists, and measure."""
+    """Choose features and K across artists, keep the neighbours, calibrate, and measure.
+
+    The choice is made without the validation files, whose figures are to tell how good it is.
+    """
     rows = collection.features()
-    rules, train = _rules(folder, "knn"), rows.of("train")
-    best = max(_NEIGHBOURS, key=lambda neighbours: accuracy(train, _by(neighbours), rules))
+    choice = choose(rows.of("train"), _rules(folder, "knn"))
+    rows = of_groups(rows, choice.groups)
     genre = np.unique(rows.genre, return_inverse=True)[1].astype(np.int8)
-    sounds = window_features(nonmusic(_SOUNDS // 2, np.random.default_rng(0)))
+    sounds = window_features(nonmusic(_SOUNDS // 2, np.random.default_rng(0)), choice.groups)
     np.savez(
         folder / NEIGHBOURS,
         features=rows.values,
         genre=genre,
-        neighbours=best,
+        groups=np.array(choice.groups),
+        neighbours=choice.neighbours,
         nonmusic=fit_nonmusic(rows.values, sounds),
     )
     no_music = measure_nonmusic(rows, rows.values, sounds)
-    _calibrate(folder, "knn", rows, _by(best), seeds, no_music)
+
+    def fit(known: Rows) -> Judge:
+        return judge_by_neighbours(known, choice.neighbours)
+
+    _calibrate(folder, "knn", rows, fit, seeds, nonmusic=no_music, choice=asdict(choice))
 
 
-def _by(neighbours: int) -> Fit:
-    return lambda rows: judge_by_neighbours(rows, neighbours)
+def _calibrate(folder: Path, backend: str, rows: Rows, fit: Fit, seeds: int, **known: Any) -> None:
+    """Fit the calibration and write the backend's part of `model.json`, figures included.
 
-
-def _calibrate(
-    folder: Path, backend: str, rows: Rows, fit: Fit, seeds: int, no_music: dict[str, Any]
-) -> None:
-    """Fit the calibration and write the backend's part of `model.json`, figures included."""
+    known: what else that part is to hold.
+    """
     rules = calibrated(_rules(folder, backend), rows, fit)
     figures = {
         "id": rules.model,
         "calibration": asdict(rules.calibration),
         "min_confidence": rules.min_confidence,
-        "nonmusic": no_music,
+        **known,
         **measure(rows, fit, rules, seeds),
     }
     _describe(folder, **{backend: figures})
@@ -168,7 +175,7 @@ def _rules(folder: Path, backend: str) -> Rules:
         prior=tuple(model["prior"]),
         calibration=Calibration(0.0, 1.0, 0.0, 0.0, 0.0),
         min_confidence=_MIN_CONFIDENCE,
-        model=f"bundled-{backend}-{VERSION}",
+        model=f"bundled-{backend}-{VERSIONS[backend]}",
     )
 
 
@@ -188,7 +195,6 @@ def _describe(folder: Path, **parts: Any) -> None:
     checksums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     # Cross-validation depends on how scikit-learn draws its folds.
     fixed = {
-        "version": VERSION,
         "scikit_learn": sklearn.__version__,
         "sha256": checksums,
         "bytes": sum(path.stat().st_size for path in files),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import abc
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +12,13 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from genremodel.backbone import Backbones
+from genremodel.features import GROUPS
 from training.datasets import emotify, genre_folders, gtzan, gtzan_clips, gtzan_taggrams
+from training.datasets.source import Source
 from training.datasets.track import DataError, Track
 from training.rows import Rows, read_augmented, read_features, read_outputs
 
+_GTZAN = "GTZAN, fault-filtered split"
 DEFAULT_FOLDER = Path(os.environ.get("GENRE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
@@ -27,7 +31,7 @@ class Collection:
 
     train: list[Track]
     valid: list[Track]
-    sources: list[str]
+    sources: list[Source]
     taggrams: Rows | None = None
 
     @property
@@ -40,12 +44,12 @@ class Collection:
         rows = read_outputs(self.files, backbones) + read_augmented(self.files, backbones)
         return rows + self.taggrams if self.taggrams else rows
 
-    def features(self) -> Rows:
-        """Return what KNN is fitted on and scored with.
+    def features(self, groups: abc.Collection[str] = tuple(GROUPS)) -> Rows:
+        """Return what KNN is fitted on and scored with: features of some groups.
 
         Two windows a track, or the genre with the longest files would surround every other.
         """
-        return read_features(self.files, windows=2)
+        return read_features(self.files, windows=2, groups=groups)
 
 
 def load(folder: Path = DEFAULT_FOLDER) -> Collection:
@@ -59,9 +63,8 @@ def load(folder: Path = DEFAULT_FOLDER) -> Collection:
         return _project(folder)
     if gtzan.recognises(folder):
         tracks = gtzan.load(folder)
-        return Collection(
-            _of(tracks, "train"), _of(tracks, "valid"), ["GTZAN, fault-filtered split"]
-        )
+        source = Source(_GTZAN, f"{len(tracks)} tracks (audio)", gtzan.LICENCE)
+        return Collection(_of(tracks, "train"), _of(tracks, "valid"), [source])
     return _divide(genre_folders.load(folder))
 
 
@@ -73,9 +76,12 @@ def _project(folder: Path) -> Collection:
     train, taggrams = _of(clips, "train"), gtzan_taggrams.load(folder)
     whole = len(taggrams.by_track()[0])
     sources = [
-        f"GTZAN, fault-filtered: {whole} whole tracks (outputs of the first network) and "
-        f"{len(clips)} excerpts (audio)",
-        f"Emotify: {len(extra)} electronic and classical tracks (audio)",
+        Source(
+            _GTZAN,
+            f"{whole} whole tracks (outputs of the first network), {len(clips)} excerpts (audio)",
+            gtzan.LICENCE,
+        ),
+        Source("Emotify", f"{len(extra)} electronic and classical tracks (audio)", emotify.LICENCE),
     ]
     return Collection(train + extra, _of(clips, "valid"), sources, taggrams)
 
@@ -93,5 +99,5 @@ def _divide(tracks: Sequence[Track]) -> Collection:
     return Collection(
         [tracks[i] for i in train],
         [replace(tracks[i], split="valid") for i in valid],
-        [f"{len(tracks)} tracks by folder"],
+        [Source("music of one's own", f"{len(tracks)} tracks (audio)", genre_folders.LICENCE)],
     )

@@ -21,13 +21,13 @@ from training.collection import Collection
 from training.datasets import gtzan_taggrams
 from training.fitting import Fit, Judge, fit_nonmusic, judge_by_heads, judge_by_neighbours
 from training.rows import Rows
-from training.scoring import Figures, Scores, details, score
+from training.scoring import Figures, Scores, details, intervals, score
 
 
 def evaluate(collection: Collection, seeds: int) -> dict[str, Any]:
     """Measure the recipes of both bundled models."""
     cnn, knn = Cnn(), Knn()
-    outputs, features = collection.outputs(cnn.backbones), collection.features()
+    outputs, features = collection.outputs(cnn.backbones), collection.features(knn.groups)
     return {
         cnn.rules.model: measure(outputs, judge_by_heads, cnn.rules, seeds),
         knn.rules.model: measure(
@@ -62,7 +62,8 @@ def measure(rows: Rows, fit: Fit, rules: Rules, seeds: int) -> dict[str, Any]:
     figures["files"] = _summary(
         [_scores(run, others, rules) for run, others in pairs], rules.genres
     )
-    figures["valid"] = validate(rows, fit, rules).rounded()
+    valid = validate(rows, fit, rules)
+    figures["valid"] = {**Figures.of(valid).rounded(), "intervals": intervals([valid])}
     return figures
 
 
@@ -101,17 +102,17 @@ def calibrated(rules: Rules, rows: Rows, fit: Fit) -> Rules:
     return _calibrated(rules, out_of_fold(rows, fit, seed=0, scored=calibrating(rows)))
 
 
-def accuracy(rows: Rows, fit: Fit, rules: Rules) -> float:
+def accuracy(rows: Rows, fit: Fit, rules: Rules, seed: int) -> float:
     """Return the accuracy on files in one cross-validation grouped by artist."""
-    verdicts = out_of_fold(rows, fit, seed=0, scored=rows.are("train", "valid"))
+    verdicts = out_of_fold(rows, fit, seed=seed, scored=rows.are("train", "valid"))
     return float(score(verdicts, rules).right.mean())
 
 
-def validate(rows: Rows, fit: Fit, rules: Rules) -> Figures:
-    """Return the figures of the validation files by a fit and a calibration without them."""
+def validate(rows: Rows, fit: Fit, rules: Rules) -> Scores:
+    """Score the validation files by a fit and a calibration without them."""
     valid = rows.of("valid")
     others = rows[~np.isin(rows.group, valid.group)]
-    return Figures.of(score(_verdicts(valid, fit(others)), calibrated(rules, others, fit)))
+    return score(_verdicts(valid, fit(others)), calibrated(rules, others, fit))
 
 
 def _scores(verdicts: list[Verdict], known: list[Verdict], rules: Rules) -> Scores:
@@ -125,11 +126,16 @@ def _scores(verdicts: list[Verdict], known: list[Verdict], rules: Rules) -> Scor
 
 
 def _summary(runs: list[Scores], genres: tuple[str, ...]) -> dict[str, Any]:
-    """Return the means of the runs' figures, and details of the first."""
+    """Return the means of the runs' figures, their intervals, and details of the first."""
     figures = [asdict(Figures.of(run)) for run in runs]
     means = {name: _mean([run[name] for run in figures]) for name in figures[0]}
     means["tracks"] = len(runs[0].true)
-    return {**means, "seeds": len(runs), **details(runs[0], genres)}
+    return {
+        **means,
+        "seeds": len(runs),
+        "intervals": intervals(runs),
+        **details(runs[0], genres),
+    }
 
 
 def _unheard_genres(rows: Rows, fit: Fit, rules: Rules) -> dict[str, Any]:

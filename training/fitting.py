@@ -13,7 +13,6 @@ from sklearn.preprocessing import StandardScaler
 
 from genremodel.backends import fit_neighbours
 from genremodel.constants import ACTIVATIONS, EMBEDDING, EXPERT_START
-from genremodel.features import FEATURES
 from genremodel.head import Heads, Judgement, LinearHead, tag_logits
 from genremodel.novelty import Novelty
 from training.rows import Rows
@@ -72,7 +71,8 @@ def fit_nonmusic(
 def judge_by_neighbours(rows: Rows, neighbours: int) -> Judge:
     """Fit K nearest neighbours. rows: features."""
     genre = np.unique(rows.genre, return_inverse=True)[1]
-    return fit_neighbours(rows.values, genre, min(neighbours, len(rows)), _all_is_music(FEATURES))
+    nothing = _all_is_music(rows.values.shape[1])
+    return fit_neighbours(rows.values, genre, min(neighbours, len(rows)), nothing)
 
 
 def _all_is_music(values: int) -> NDArray[np.float64]:

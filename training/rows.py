@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -16,6 +16,7 @@ from genremodel.backbone import Backbones
 from genremodel.constants import DEFAULT_WINDOWS, EXPERT_WINDOWS
 from genremodel.features import window_features
 from training.augmentation import augmented
+from training.columns import Columns
 from training.datasets.track import DataError, Track
 
 # song: a whole one of which there is no audio. train, valid: files, as users have them, no artist
@@ -24,7 +25,7 @@ Role: TypeAlias = Literal["song", "train", "valid", "altered"]
 
 
 @dataclass(frozen=True)
-class Rows:
+class Rows(Columns):
     """One row a window.
 
     values: (rows, columns) outputs of the networks, or features; NaN where one is not known.
@@ -39,17 +40,6 @@ class Rows:
     group: NDArray[np.str_]
     weight: NDArray[np.float64]
     role: NDArray[np.str_]
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, keep: NDArray[np.bool_]) -> Rows:
-        return Rows(*(column[keep] for column in vars(self).values()))
-
-    def __add__(self, other: Rows) -> Rows:
-        """Return the rows of both, which have no track in common."""
-        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
-        return Rows(*(np.concatenate(pair) for pair in pairs))
 
     def are(self, *roles: Role) -> NDArray[np.bool_]:
         """Return which rows have one of the roles, (rows,)."""
@@ -83,9 +73,9 @@ def read_augmented(tracks: Sequence[Track], backbones: Backbones) -> Rows:
     )
 
 
-def read_features(tracks: Sequence[Track], windows: int) -> Rows:
+def read_features(tracks: Sequence[Track], windows: int, groups: Collection[str]) -> Rows:
     """Return librosa features of each track's windows. Raises DataError when none is readable."""
-    return _read(tracks, lambda w: window_features(w.samples), windows)
+    return _read(tracks, lambda w: window_features(w.samples, groups), windows)
 
 
 def _read(

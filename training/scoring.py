@@ -12,13 +12,14 @@ from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_
 
 from genremodel.decision import Rules, verdict, winner
 from training.calibration import Verdict
+from training.columns import Columns
 
 _BINS = 5
-_RESAMPLES = 2000
+_RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
-class Scores:
+class Scores(Columns):
     """What a model said of tracks, (tracks,) each.
 
     predicted: by majority, whether or not it abstained. mean: by averaged probabilities.
@@ -35,11 +36,6 @@ class Scores:
     def right(self) -> NDArray[np.bool_]:
         """Where the majority is right."""
         return self.predicted == self.true
-
-    def __add__(self, other: Scores) -> Scores:
-        """Return the scores of both."""
-        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
-        return Scores(*(np.concatenate(pair) for pair in pairs))
 
 
 def score(verdicts: Iterable[Verdict], rules: Rules) -> Scores:
@@ -111,11 +107,33 @@ def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_])
     return float(sum(gaps) / len(right))
 
 
+def intervals(runs: Sequence[Scores]) -> dict[str, list[float] | None]:
+    """Return the 95 % interval of each figure, by bootstrap over tracks.
+
+    The percentile method of Efron and Tibshirani, "An introduction to the bootstrap", 1993. runs:
+    of the same tracks; each is drawn from in turn, as the figures are the means of all. An interval
+    is None where the figure is.
+    """
+    rng = np.random.default_rng(0)
+    drawn = [
+        asdict(Figures.of(run[rng.integers(len(run), size=len(run))]))
+        for run in runs
+        for _ in range(_RESAMPLES // len(runs))
+    ]
+    return {
+        name: _middle([figures[name] for figures in drawn]) for name in drawn[0] if name != "tracks"
+    }
+
+
+def _middle(values: list[float | None]) -> list[float] | None:
+    known = [value for value in values if value is not None]
+    return np.quantile(known, [0.025, 0.975]).round(3).tolist() if known else None
+
+
 def details(scores: Scores, genres: Sequence[str]) -> dict[str, Any]:
     """Return what a card shows besides the figures.
 
-    intervals: 95 % of accuracy and of what is right among the decided, by bootstrap over tracks
-    (Efron and Tibshirani, 1993). genres: precision and recall of each. confusion: rows are the true
+    genres: precision and recall of each. confusion: rows are the true
     genres, in order. reliability: mean confidence and accuracy of each bin.
     """
     labels = np.array(genres)
@@ -124,10 +142,6 @@ def details(scores: Scores, genres: Sequence[str]) -> dict[str, Any]:
     )
     matrix = confusion_matrix(scores.true, scores.predicted, labels=labels)
     return {
-        "intervals": {
-            "accuracy": _interval(scores.right),
-            "selective_accuracy": _interval(scores.right[scores.decided]),
-        },
         "genres": {
             str(name): {
                 "tracks": int(tracks[i]),
@@ -151,11 +165,3 @@ def _bins(confidence: NDArray[np.float64]) -> list[NDArray[np.intp]]:
     """Return the tracks by confidence, in parts of one size."""
     order = np.argsort(confidence, kind="stable")
     return [part for part in np.array_split(order, _BINS) if len(part)]
-
-
-def _interval(right: NDArray[np.bool_]) -> list[float] | None:
-    if not len(right):
-        return None
-    drawn = np.random.default_rng(0).choice(right, (_RESAMPLES, len(right)))
-    low, high = np.quantile(drawn.mean(axis=1), [0.025, 0.975])
-    return [round(float(low), 3), round(float(high), 3)]

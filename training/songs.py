@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.columns import Columns
+
 
 @dataclass(frozen=True)
-class Songs:
+class Songs(Columns):
     """One row a song.
 
     values: (songs, ...) spectrograms, or (songs, segments, ...) once cut.
@@ -23,13 +25,6 @@ class Songs:
     genre: NDArray[np.str_]
     group: NDArray[np.str_]
     held_out: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, keep: NDArray[Any]) -> Songs:
-        """Return the songs of a mask or of indices."""
-        return Songs(*(column[keep] for column in vars(self).values()))
 
     def with_values(self, values: NDArray[Any]) -> Songs:
         """Return the same songs with something else known of each."""

@@ -242,7 +242,7 @@ def test_knn_takes_over_where_onnxruntime_is_missing(beets: Beets) -> None:
     beets.add("a.flac")
     done = beets.run("import", "--quiet", "--noautotag", str(beets.music))
     assert "using the KNN fallback: blocked" in done.stderr
-    assert beets.field("genre_model") == ["bundled-knn-2"]
+    assert beets.field("genre_model") == ["bundled-knn-3"]
     del beets.environment["PYTHONPATH"]
     beets("genreclf")  # the CNN is back, and better
     assert beets.field("genre_model") == ["bundled-cnn-2"]

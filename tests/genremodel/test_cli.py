@@ -87,13 +87,13 @@ def test_silence_one_second_and_less(tmp_path: Path) -> None:
 
 def test_knn_on_request_and_when_onnxruntime_is_missing(song: Path, tmp_path: Path) -> None:
     asked = run("--json", "--knn", song)
-    assert lines(asked)[0]["model"] == "bundled-knn-2"
+    assert lines(asked)[0]["model"] == "bundled-knn-3"
     assert asked.stderr == ""
     (tmp_path / "onnxruntime.py").write_text("raise ImportError('no onnxruntime here')")
     forced = run("--json", song, PYTHONPATH=str(tmp_path))
     assert forced.returncode == 0
     assert "KNN fallback: no onnxruntime here" in forced.stderr
-    assert lines(forced)[0]["model"] == "bundled-knn-2"
+    assert lines(forced)[0]["model"] == "bundled-knn-3"
     assert lines(forced)[0]["probabilities"] == lines(asked)[0]["probabilities"]
 
 
@@ -109,7 +109,7 @@ def test_knn_takes_over_from_a_damaged_network(
     bundled_backbone.cache_clear()
     classifier = Classifier()
     assert classifier.fallback == f"{NETWORK}: wrong checksum"
-    assert classifier.classify(song).model == "bundled-knn-2"
+    assert classifier.classify(song).model == "bundled-knn-3"
     (tmp_path / "knn.npz").unlink()
     with pytest.raises(genremodel.AssetError, match=r"knn\.npz: No such file"):
         Classifier()

@@ -46,6 +46,7 @@ def test_genre_folders(tmp_path: Path) -> None:
     parts = collection.load(tmp_path)
     assert len(parts.train) + len(parts.valid) == 12
     assert parts.valid
+    assert [source.licence for source in parts.sources] == ["none is known"]
     with pytest.raises(DataError, match="no genre/track files"):
         genre_folders.load(tmp_path / "jazz")
 
@@ -62,7 +63,9 @@ def test_public_gtzan_with_its_split_lists(tmp_path: Path) -> None:
         ("hiphop.00000", "hip hop", "train"),
         ("blues.00001", "blues", "valid"),
     ]
-    assert len(collection.load(tmp_path).valid) == 1
+    parts = collection.load(tmp_path)
+    assert len(parts.valid) == 1
+    assert [source.licence for source in parts.sources] == [gtzan.LICENCE]
     (tmp_path / "test_filtered.txt").write_text("rock/rock.00000.wav\n")
     with pytest.raises(DataError, match="listed, but not there"):
         gtzan.load(tmp_path)

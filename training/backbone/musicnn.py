@@ -16,13 +16,24 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from training.backbone.checkpoint import Tensors, read_checkpoint
+from training.datasets.source import Source
 from training.wheels import Wheel
 
 WHEEL = Wheel(
     "musicnn", "0.1.0", "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
 )
-# Trained on the Million Song Dataset, and on MagnaTagATune.
+LICENCE = "ISC"
 Name: TypeAlias = Literal["MSD_musicnn", "MTT_musicnn"]
+TRAINED_ON: dict[Name, Source] = {
+    "MSD_musicnn": Source(
+        "Million Song Dataset",
+        "the first backbone, trained by its authors",
+        "the recordings are copyrighted, and not part of it",
+    ),
+    "MTT_musicnn": Source(
+        "MagnaTagATune", "the second backbone, trained by its authors", "CC BY-NC-SA 3.0"
+    ),
+}
 _EPSILON = 1e-3  # of tf.layers.batch_normalization
 
 # Tags of the Million Song Dataset (Last.fm) in the order of MSD_musicnn's outputs.

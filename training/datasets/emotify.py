@@ -10,6 +10,8 @@ from pathlib import Path
 from training.datasets.index import read_index
 from training.datasets.track import Track
 
+LICENCE = "none is stated with the copy in use; the recordings are copyrighted"
+
 
 def load(folder: Path) -> list[Track]:
     """Return the tracks of all four genres."""

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from training.datasets.track import DataError, Split, Track, genre_name
 
+LICENCE = "none: the recordings are copyrighted"
+
 _LISTS: dict[Split, str] = {
     "train": "train_filtered.txt",
     "valid": "valid_filtered.txt",

@@ -1,0 +1,16 @@
+"""What the tests of the bundled model's figures look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from genremodel import assets
+from training.build import read_description
+
+
+@pytest.fixture(scope="session")
+def bundled() -> dict[str, Any]:
+    """Return `model.json`."""
+    return read_description(assets.FOLDER)
