@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, dropwhile
+from itertools import chain, dropwhile, groupby
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import av
 import av.error
 import numpy as np
+import soxr
 from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
@@ -28,7 +29,6 @@ from genremodel.constants import (
     WINDOW_SAMPLES,
     WINDOW_SECONDS,
 )
-from genremodel.resampling import Resampler
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -53,9 +53,8 @@ _OPTIONS: dict[str, Any] = {"options": {"probesize": str(1 << 16)}}
 # Tags that are not UTF-8 must not stop the decoding; from PyAV 19 on they never do.
 if int(av.__version__.partition(".")[0]) < 19:
     _OPTIONS["metadata_errors"] = "ignore"
-# Sampling rates of music, up to that of DSD512: with others, what the file then claims to last or
-# the filters of the resampler would fill the memory.
-_RATES = range(1000, 3_072_000 + 1)  # Hz
+# Lower sampling rates than any music has; what the file then claims to last would fill the memory.
+_LOWEST_RATE = 1000  # Hz
 # Float files can hold NaN, infinity, and what is as good as that: 60 dB over full scale.
 _LOUDEST = 1000.0
 # A sequential pass holds so many windows, or twice those wanted, however long the track is.
@@ -231,18 +230,13 @@ def _lasting(frames: Iterable[AudioFrame], seconds: float) -> Iterator[AudioFram
 
 def _signal(frames: Iterable[AudioFrame]) -> Iterator[NDArray[np.float32]]:
     """Yield the frames as 16 kHz mono, in chunks."""
-    resampler: Resampler | None = None
-    for batch in _batches(frames):
-        rate = batch.sample_rate
-        if resampler is None or resampler.rate != rate:  # streams may change
-            if resampler:
-                yield resampler.flush()
-            if rate not in _RATES:
-                raise AudioError(f"a sampling rate of {rate} Hz")
-            resampler = Resampler(rate)
-        yield resampler.feed(_average(batch))
-    if resampler:
-        yield resampler.flush()
+    for rate, batches in groupby(_batches(frames), key=lambda batch: batch.sample_rate):
+        if rate < _LOWEST_RATE:
+            raise AudioError(f"a sampling rate of {rate} Hz")
+        resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
+        for batch in batches:
+            yield resampler.resample_chunk(_average(batch))
+        yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
 def _batches(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,14 @@ from genremodel.features import window_features
 from genremodel.head import Heads, Judgement
 from genremodel.novelty import NO_MUSIC, is_nonmusic, log_distance
 
+if TYPE_CHECKING:
+    from genremodel.neighbours import Neighbours
+
 # Of what is done to a file before a backend sees it: decoding, placing of windows. A change that
 # gives other samples takes another number, and what was analysed before is analysed anew.
-FRONT_END = "windows 2"
+FRONT_END = "windows 3"
 HEADS = "heads.npz"
 NEIGHBOURS = "knn.npz"
-_SHRINKAGE = 0.3  # of the covariances, towards the diagonal: features are many, tracks few
-_NEAREST = 1e-9  # the distance of what is one and the same
 
 
 class Judge(Protocol):
@@ -85,13 +86,16 @@ class Knn:
     def __init__(self) -> None:
         import librosa.feature  # noqa: F401  # rather now than at the first track
 
+        from genremodel.neighbours import Neighbours
+
         self.rules = bundled_rules("knn")
         stored = assets.arrays(NEIGHBOURS)
         self.groups: list[str] = stored["groups"].tolist()
         self.neighbours = int(stored["neighbours"])
-        self.judge = fit_neighbours(
-            stored["features"], stored["genre"], self.neighbours, stored["nonmusic"]
+        known = Neighbours(
+            stored["features"], stored["genre"], len(self.rules.genres), self.neighbours
         )
+        self.judge = partial(judge_features, known, stored["nonmusic"])
         self.version = f"{FRONT_END}, librosa features 2: {', '.join(self.groups)}"
 
     def analyse(self, windows: Windows) -> NDArray[np.float32]:
@@ -124,43 +128,14 @@ def bundled_rules(backend: str) -> Rules:
     )
 
 
-def fit_neighbours(
-    features: NDArray[np.floating[Any]],
-    genre: NDArray[np.integer[Any]],
-    neighbours: int,
-    nonmusic: NDArray[np.float64],
-) -> Callable[[NDArray[np.floating[Any]]], Judgement]:
-    """Return what judges tracks by the features of their windows, (windows, features).
+def judge_features(
+    neighbours: Neighbours, nonmusic: NDArray[np.float64], features: NDArray[np.floating[Any]]
+) -> Judgement:
+    """Judge a track by the features of its audible windows, (windows, features).
 
-    K nearest neighbours under the metric that tells the genres apart best, the nearer ones
-    weighing more.
-    features: (rows, features). genre: (rows,) index. neighbours: K. Distances are taken after
-    linear discriminant analysis: without it the many features that say little drown the few.
     nonmusic: (features + 1,) as `is_nonmusic` has it.
     """
-    from scipy.spatial import KDTree
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    metric = make_pipeline(
-        StandardScaler(), LinearDiscriminantAnalysis(solver="eigen", shrinkage=_SHRINKAGE)
-    ).fit(features, genre)
-    # It is linear, and as one matrix it does not take a millisecond to check what it is given.
-    origin, *axes = metric.transform(np.eye(features.shape[1] + 1, features.shape[1], -1))
-    scaling = np.array(axes) - origin
-    tree = KDTree(features @ scaling)
-    votes = np.eye(genre.max() + 1)[genre]
-
-    def judge(windows: NDArray[np.floating[Any]]) -> Judgement:
-        places = windows.astype(np.float32) @ scaling
-        distances, rows = tree.query(places, k=range(1, neighbours + 1))
-        weights = 1 / np.maximum(distances, _NEAREST)[:, :, np.newaxis]
-        shares = (weights * votes[rows]).sum(axis=1) / weights.sum(axis=1)
-        # One more neighbour, of every genre in equal parts: no genre is ever impossible.
-        probabilities = (neighbours * shares + 1 / shares.shape[1]) / (neighbours + 1)
-        if is_nonmusic(nonmusic, windows):
-            return Judgement(probabilities, NO_MUSIC)
-        return Judgement(probabilities, log_distance(distances.mean()))
-
-    return judge
+    probabilities, distances = neighbours.vote(features)
+    if is_nonmusic(nonmusic, features):
+        return Judgement(probabilities, NO_MUSIC)
+    return Judgement(probabilities, log_distance(distances.mean()))

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-_SHRINKAGE = 0.3  # of the covariances, towards the diagonal: 74 features, few hundred tracks
+_SHRINKAGE = 0.3  # of the covariances, towards the diagonal: features are many, tracks few
+_NEAREST = 1e-9  # the distance of what is one and the same
 
 
 class Neighbours:
-    """Names the genre that the nearest known rows have, nearer ones counting more.
+    """Names the genre that the nearest known rows have, the nearer ones weighing more.
 
     Distances are taken after linear discriminant analysis: without it the many features that say
     little drown the few.
@@ -33,24 +34,29 @@ class Neighbours:
     ) -> None:
         self.features = features
         self.genre = genre
-        self._genres = genres
         self.neighbours = min(neighbours, len(features))
+        self._votes = np.eye(genres)[genre]
         analysis = LinearDiscriminantAnalysis(solver="eigen", shrinkage=_SHRINKAGE)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Only one sample available")  # of a genre
             self._metric = make_pipeline(StandardScaler(), analysis).fit(features, genre)
-        self._knn = KNeighborsClassifier(n_neighbors=self.neighbours, weights="distance")
-        self._knn.fit(self._metric.transform(features), genre)
+        self._known = NearestNeighbors(n_neighbors=self.neighbours)
+        self._known.fit(self._metric.transform(features))
+
+    def vote(
+        self, rows: NDArray[np.floating[Any]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the probabilities of genres and the distances of neighbours.
+
+        rows: (rows, features). Returns (rows, genres) and (rows, K). There is one more neighbour,
+        of every genre in equal parts: none is ever impossible.
+        """
+        distances, nearest = self._known.kneighbors(self._metric.transform(rows))
+        weights = 1 / np.maximum(distances, _NEAREST)[:, :, np.newaxis]
+        shares = (weights * self._votes[nearest]).sum(axis=1) / weights.sum(axis=1)
+        probabilities = (self.neighbours * shares + 1 / shares.shape[1]) / (self.neighbours + 1)
+        return probabilities, distances
 
     def predict_proba(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Return the probability of each genre: (rows, features) to (rows, genres).
-
-        There is one more neighbour, of every genre in equal parts: none is ever impossible.
-        """
-        shares = np.zeros((len(rows), self._genres))
-        shares[:, self._knn.classes_] = self._knn.predict_proba(self._metric.transform(rows))
-        return (self.neighbours * shares + 1 / self._genres) / (self.neighbours + 1)
-
-    def distance(self, rows: NDArray[np.floating[Any]]) -> float:
-        """Return how far the neighbours of rows are, on average."""
-        return float(self._knn.kneighbors(self._metric.transform(rows))[0].mean())
+        """Return the probability of each genre: (rows, features) to (rows, genres)."""
+        return self.vote(rows)[0]

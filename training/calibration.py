@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
-from genremodel.backbone import evenly
+from genremodel.calibration import fit_calibration, parts
 from genremodel.constants import DEFAULT_WINDOWS
-from genremodel.decision import Calibration, evidence, winner
+from genremodel.decision import Calibration, winner
 from genremodel.head import Judgement
 from training.fitting import Fit
 from training.rows import Rows
 
 FOLDS = 5
-# A calibration is for any number of windows: tracks are judged by so many of theirs as well.
-_WINDOWS = (1, 3, DEFAULT_WINDOWS)
 
 
 @dataclass(frozen=True)
@@ -52,20 +49,12 @@ def out_of_fold(rows: Rows, fit: Fit, *, seed: int, scored: NDArray[np.bool_]) -
         judge = fit(others)
         known = np.isin(np.unique(rows.genre), others.genre)
         for track in held_out:
-            for part in _parts(members[track]):
+            for part in parts(members[track]):
                 judgement = _widened(judge(tracks.values[part]), known)
                 whole = len(part) == min(DEFAULT_WINDOWS, len(members[track]))
                 name, group = str(genres[track]), str(groups[track])
                 verdicts.append(Verdict(name, group, fold, whole, judgement))
     return verdicts
-
-
-def _parts(windows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """Yield some of the windows, evenly spread, and all of them."""
-    for count in _WINDOWS:
-        if count < len(windows):
-            yield evenly(windows, count)
-    yield windows
 
 
 def _widened(judgement: Judgement, known: NDArray[np.bool_]) -> Judgement:
@@ -75,32 +64,17 @@ def _widened(judgement: Judgement, known: NDArray[np.bool_]) -> Judgement:
     return Judgement(probabilities, judgement.novelty)
 
 
-def fit_calibration(
+def calibrate(
     verdicts: Iterable[Verdict], genres: Sequence[str], prior: Sequence[float]
 ) -> Calibration:
-    """Fit how likely the winner of a vote is to be right.
-
-    What the verdicts cannot tell has no say: many windows where none has them, and novelty where
-    the farther ones happen to be right.
-    """
+    """Fit how likely the winner of a vote is to be right."""
     verdicts = [*verdicts]
-    typical = float(np.median([v.judgement.novelty for v in verdicts if v.whole]))
-    known, right = [], []
+    votes = []
     for verdict in verdicts:
-        probabilities, novelty = verdict.judgement
+        probabilities, far = verdict.judgement
         index = winner(probabilities, prior, "majority")
-        known.append(evidence(probabilities[:, index].mean(), novelty, len(probabilities)))
-        right.append(genres[index] == verdict.genre)
-    if all(right) or not any(right):  # of very little music: nothing to learn from
-        return Calibration(0.0, 1.0, 0.0, 0.0, round(typical, 3))
-    many = max(len(verdict.judgement.probabilities) for verdict in verdicts) >= DEFAULT_WINDOWS
-    for far in (True, False):
-        supported = np.array([True, far, many])
-        regression = LogisticRegression(C=10.0, max_iter=1000)
-        regression.fit(np.array(known)[:, supported], right)
-        slopes = np.zeros(3)
-        slopes[supported] = regression.coef_[0]
-        if slopes[1] <= 0:
-            break
-    coefficients = [*regression.intercept_, *slopes, typical]
-    return Calibration(*(round(float(value), 3) for value in coefficients))
+        is_right = genres[index] == verdict.genre
+        votes.append((probabilities[:, index].mean(), far, len(probabilities), is_right))
+    typical = float(np.median([verdict.judgement.novelty for verdict in verdicts if verdict.whole]))
+    probability, novelty, windows, right = map(np.array, zip(*votes, strict=True))
+    return fit_calibration(probability, novelty, windows, right, typical)

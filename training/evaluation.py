@@ -16,7 +16,7 @@ from genremodel.constants import DEFAULT_WINDOWS
 from genremodel.decision import Rules
 from genremodel.head import Judgement
 from genremodel.novelty import is_nonmusic
-from training.calibration import FOLDS, Verdict, fit_calibration, out_of_fold
+from training.calibration import FOLDS, Verdict, calibrate, out_of_fold
 from training.collection import Collection
 from training.datasets import gtzan_taggrams
 from training.fitting import Fit, Judge, fit_nonmusic, judge_by_heads, judge_by_neighbours
@@ -158,7 +158,7 @@ def _unheard_genres(rows: Rows, fit: Fit, rules: Rules) -> dict[str, Any]:
 
 
 def _calibrated(rules: Rules, verdicts: list[Verdict]) -> Rules:
-    return replace(rules, calibration=fit_calibration(verdicts, rules.genres, rules.prior))
+    return replace(rules, calibration=calibrate(verdicts, rules.genres, rules.prior))
 
 
 def _verdicts(rows: Rows, judge: Judge) -> list[Verdict]:

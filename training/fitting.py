@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.covariance import LedoitWolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from genremodel.backends import fit_neighbours
+from genremodel.backends import judge_features
 from genremodel.constants import ACTIVATIONS, EMBEDDING, EXPERT_START
+from genremodel.fitting import balanced, fit_linear, fit_novelty
 from genremodel.head import Heads, Judgement, LinearHead, tag_logits
+from genremodel.neighbours import Neighbours
 from genremodel.novelty import Novelty
 from training.rows import Rows
 
@@ -40,8 +42,8 @@ def fit_heads(rows: Rows, nonmusic: NDArray[np.float64]) -> Heads:
     heard = np.isfinite(expert[:, 0])
     both = np.concatenate([activations, expert], axis=1)[heard]
     return Heads(
-        fit_linear(activations, rows, genres, NETWORK_REGULARISATION),
-        fit_linear(both, rows[heard], genres, _EXPERT_REGULARISATION),
+        fit_genres(activations, rows, genres, NETWORK_REGULARISATION),
+        fit_genres(both, rows[heard], genres, _EXPERT_REGULARISATION),
         _fit_novelty(rows, genres, nonmusic),
         _EXPERT_WEIGHT,
     )
@@ -49,7 +51,7 @@ def fit_heads(rows: Rows, nonmusic: NDArray[np.float64]) -> Heads:
 
 def judge_by_heads(rows: Rows) -> Judge:
     """Fit the heads and return how they judge."""
-    return fit_heads(rows, _all_is_music(EMBEDDING)).judge
+    return fit_heads(rows, np.zeros(EMBEDDING + 1)).judge  # which take nothing for no music
 
 
 def fit_nonmusic(
@@ -70,14 +72,9 @@ def fit_nonmusic(
 
 def judge_by_neighbours(rows: Rows, neighbours: int) -> Judge:
     """Fit K nearest neighbours. rows: features."""
-    genre = np.unique(rows.genre, return_inverse=True)[1]
-    nothing = _all_is_music(rows.values.shape[1])
-    return fit_neighbours(rows.values, genre, min(neighbours, len(rows)), nothing)
-
-
-def _all_is_music(values: int) -> NDArray[np.float64]:
-    """Return weights for `is_nonmusic` that take nothing for no music."""
-    return np.append(np.zeros(values), -1.0)
+    genres, genre = np.unique(rows.genre, return_inverse=True)
+    known = Neighbours(rows.values, genre, len(genres), neighbours)
+    return partial(judge_features, known, np.zeros(rows.values.shape[1] + 1))
 
 
 def prior(rows: Rows) -> list[float]:
@@ -87,24 +84,13 @@ def prior(rows: Rows) -> list[float]:
     return [round(float(share), 4) for share in counts / counts.sum()]
 
 
-def fit_linear(
+def fit_genres(
     activations: NDArray[np.float32], rows: Rows, genres: NDArray[np.str_], regularisation: float
 ) -> LinearHead:
-    """Fit logistic regression on standardised tag logits of rows, every genre weighing the same."""
-    logits = tag_logits(activations)
-    scaler = StandardScaler().fit(logits)
-    regression = LogisticRegression(C=regularisation, tol=1e-3, max_iter=1000)
-    regression.fit(scaler.transform(logits), rows.genre, sample_weight=_balanced(rows))
-    coefficients, intercepts = regression.coef_, regression.intercept_
-    if len(regression.classes_) == 2:  # scikit-learn keeps one row: the second's lead on the first
-        coefficients = np.vstack([-coefficients, coefficients]) / 2
-        intercepts = np.concatenate([-intercepts, intercepts]) / 2
-    weight = np.zeros((logits.shape[1], len(genres)))
-    bias = np.full(len(genres), intercepts.min() - 1)  # of a genre that none of the rows has
-    known = np.searchsorted(genres, regression.classes_)
-    weight[:, known] = coefficients.T / scaler.scale_[:, np.newaxis]  # the scaling, folded in
-    bias[known] = intercepts - scaler.mean_ @ weight[:, known]
-    return LinearHead(weight, bias)
+    """Fit a head on the tag logits of rows, every genre weighing the same."""
+    weight = balanced(np.unique(rows.genre, return_inverse=True)[1], rows.group, rows.weight)
+    genre = np.searchsorted(genres, rows.genre)
+    return fit_linear(tag_logits(activations), genre, weight, len(genres), regularisation)
 
 
 def _fit_novelty(rows: Rows, genres: NDArray[np.str_], nonmusic: NDArray[np.float64]) -> Novelty:
@@ -119,21 +105,4 @@ def _fit_novelty(rows: Rows, genres: NDArray[np.str_], nonmusic: NDArray[np.floa
     long = np.array([len(track) >= _LONG for track in members])
     if np.isin(genres, genre[long]).all():
         places, genre = places[long], genre[long]
-    centres = np.stack([places[genre == name].mean(axis=0) for name in genres])
-    spread = places - centres[np.searchsorted(genres, genre)]
-    precision = LedoitWolf(assume_centered=True).fit(spread).precision_
-    whitening = np.linalg.cholesky(precision)
-    return Novelty(centres @ whitening, whitening, nonmusic)
-
-
-def _balanced(rows: Rows) -> NDArray[np.float64]:
-    """Return weights under which every genre counts the same, with a mean of 1.
-
-    Within a genre, an artist with four times as many windows counts twice as much: between all
-    windows being equal, where one artist is half of a genre, and all artists.
-    """
-    artist, windows = np.unique(rows.group, return_inverse=True, return_counts=True)[1:]
-    weight: NDArray[np.float64] = rows.weight / np.sqrt(windows[artist])
-    genre = np.unique(rows.genre, return_inverse=True)[1]
-    weight /= np.bincount(genre, weight)[genre]
-    return weight * len(rows) / weight.sum()
+    return fit_novelty(places, np.searchsorted(genres, genre), nonmusic)

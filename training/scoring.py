@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
+from genremodel.calibration import calibration_error, confidence_bins
 from genremodel.decision import Rules, verdict, winner
 from training.calibration import Verdict
 from training.columns import Columns
 
-_BINS = 5
 _RESAMPLES = 1000
 
 
@@ -95,18 +95,6 @@ class Figures:
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
-def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """Return the expected calibration error with five bins of equal mass.
-
-    Nguyen and O'Connor, "Posterior calibration and exploratory analysis for natural language
-    processing models", EMNLP 2015. confidence, right: (tracks,).
-    """
-    gaps = [
-        abs(confidence[part].mean() - right[part].mean()) * len(part) for part in _bins(confidence)
-    ]
-    return float(sum(gaps) / len(right))
-
-
 def intervals(runs: Sequence[Scores]) -> dict[str, list[float] | None]:
     """Return the 95 % interval of each figure, by bootstrap over tracks.
 
@@ -156,12 +144,6 @@ def details(scores: Scores, genres: Sequence[str]) -> dict[str, Any]:
                 round(float(scores.confidence[part].mean()), 3),
                 round(float(scores.right[part].mean()), 3),
             ]
-            for part in _bins(scores.confidence)
+            for part in confidence_bins(scores.confidence)
         ],
     }
-
-
-def _bins(confidence: NDArray[np.float64]) -> list[NDArray[np.intp]]:
-    """Return the tracks by confidence, in parts of one size."""
-    order = np.argsort(confidence, kind="stable")
-    return [part for part in np.array_split(order, _BINS) if len(part)]

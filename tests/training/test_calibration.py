@@ -11,7 +11,7 @@ from genremodel.audio import Windows
 from genremodel.constants import WINDOW_SAMPLES
 from genremodel.head import Judgement
 from training.augmentation import augmented
-from training.calibration import Verdict, fit_calibration, out_of_fold
+from training.calibration import Verdict, calibrate, out_of_fold
 from training.fitting import Judge
 from training.nonmusic import nonmusic
 from training.rows import Rows
@@ -68,7 +68,7 @@ def verdicts(right: Callable[[float, float], float], windows: int = 10) -> list[
 
 def test_a_calibration_says_how_often_one_is_right() -> None:
     said = verdicts(lambda probability, novelty: probability / (1 + novelty))
-    calibration = fit_calibration(said, GENRES, (0.5, 0.5))
+    calibration = calibrate(said, GENRES, (0.5, 0.5))
     for probability, novelty in ((0.9, 0.5), (0.6, 1.5), (0.8, 2.5)):
         sure = float(calibration.confidence(probability, novelty, 10))
         assert sure == pytest.approx(probability / (1 + novelty), abs=0.07)
@@ -77,9 +77,9 @@ def test_a_calibration_says_how_often_one_is_right() -> None:
 
 
 def test_what_the_verdicts_cannot_tell_has_no_say() -> None:
-    rising = fit_calibration(verdicts(lambda _, novelty: novelty / 3), GENRES, (0.5, 0.5))
+    rising = calibrate(verdicts(lambda _, novelty: novelty / 3), GENRES, (0.5, 0.5))
     assert rising.novelty == 0
-    few = fit_calibration(verdicts(lambda p, _: p, windows=2), GENRES, (0.5, 0.5))
+    few = calibrate(verdicts(lambda p, _: p, windows=2), GENRES, (0.5, 0.5))
     assert few.windows == 0
 
 

@@ -19,7 +19,7 @@ from genremodel.head import tag_logits
 from training.baselines.baseline import Baseline
 from training.baselines.network_classifier import NetworkClassifier
 from training.baselines.songwise import Songwise, joined
-from training.fitting import NETWORK_REGULARISATION, fit_linear
+from training.fitting import NETWORK_REGULARISATION, fit_genres
 from training.rows import Rows
 
 
@@ -30,13 +30,13 @@ class GenreHead(ClassifierMixin, BaseEstimator):
         """Fit on rows. X: (rows, ACTIVATIONS). y: (rows,) genres."""
         self.classes_ = np.unique(y)
         rows = Rows(X, y, y, y, np.ones(len(y)), np.full(len(y), "song"))
-        self.head_ = fit_linear(X, rows, self.classes_, NETWORK_REGULARISATION)
+        self.head_ = fit_genres(X, rows, self.classes_, NETWORK_REGULARISATION)
         self.coef_, self.intercept_ = self.head_.weight, self.head_.bias
         return self
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return (rows, genres), rows sum to 1."""
-        return self.head_.predict_proba(X)
+        return self.head_.predict_proba(tag_logits(X))
 
 
 def _averaged() -> Songwise:
