@@ -7,18 +7,19 @@ PyAV, because its wheel carries FFmpeg: every format that beets can tag decodes 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, dropwhile, groupby
-from math import inf
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from math import gcd, inf
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import av
 import av.error
 import numpy as np
-import soxr
 from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from genremodel.constants import (
@@ -133,25 +134,32 @@ def _seek_windows(path: PathLike, count: int) -> Windows | None:
         if duration <= count * WINDOW_SECONDS:
             return None  # the windows cover the track: one pass is quicker than seeks
         starts = _window_starts(duration, count)
-        samples: list[NDArray[np.float32]] = []
+        passages: list[_Passage] = []
         try:
             for start in starts:
-                window = _decode_window(container, stream, float(start))
-                if window is None:
+                passage = _decode_window(container, stream, float(start))
+                if passage is None:
                     return None
-                samples.append(window)
+                passages.append(passage)
             guessed = container.format.name in GUESSED_LENGTH
             if guessed and abs(_end_of_stream(container, stream) - duration) > _TOLERANCE:
                 return None
         except av.error.FFmpegError:
             return None
-    return Windows(starts, np.stack(samples))
+    samples = _resampled(passages)
+    return None if samples is None else Windows(starts, samples)
 
 
-def _decode_window(
-    container: InputContainer, stream: AudioStream, start: float
-) -> NDArray[np.float32] | None:
-    """Return the window at `start` seconds, or None where the seek or the decoder fails."""
+class _Passage(NamedTuple):
+    """What was decoded for a window, mono. early: seconds from its beginning to the window's."""
+
+    rate: int
+    samples: NDArray[np.float32]
+    early: float
+
+
+def _decode_window(container: InputContainer, stream: AudioStream, start: float) -> _Passage | None:
+    """Return the window at `start` seconds and a little more, or None where the seek fails."""
     assert stream.time_base is not None
     wanted = start + _origin(stream)
     container.seek(int(max(wanted - _PREROLL, 0.0) / stream.time_base), stream=stream)
@@ -161,9 +169,32 @@ def _decode_window(
         return None
     early = max(wanted - first.time, 0.0)
     heard = _lasting(chain([first], frames), early + WINDOW_SECONDS + _POSTROLL)
-    skip = round(early * SAMPLE_RATE)
-    window = np.concatenate([*_signal(heard)])[skip : skip + WINDOW_SAMPLES]
-    return window if len(window) == WINDOW_SAMPLES else None
+    rates, samples = zip(*_mono(heard), strict=True)
+    return _Passage(rates[0], np.concatenate(samples), early) if len({*rates}) == 1 else None
+
+
+def _resampled(passages: Sequence[_Passage]) -> NDArray[np.float32] | None:
+    """Return the windows at 16 kHz, or None where one is too short or of another rate.
+
+    They are resampled as one signal: to set up FFmpeg's filters takes longer than to use them. Each
+    begins where an output falls on an input, so that it is the same as by itself.
+    """
+    rate = passages[0].rate
+    if any(passage.rate != rate for passage in passages):
+        return None
+    period = rate // gcd(rate, SAMPLE_RATE)
+    padded = [np.pad(passage.samples, (0, -len(passage.samples) % period)) for passage in passages]
+    resampler = _Resampler(rate)
+    signal = np.concatenate([*map(resampler.feed, padded), resampler.flush()])
+    ends = np.cumsum([len(part) for part in padded]) * SAMPLE_RATE // rate
+    windows = []
+    for passage, part in zip(passages, np.split(signal, ends[:-1]), strict=True):
+        skip = round(passage.early * SAMPLE_RATE)
+        windows.append(part[skip : skip + WINDOW_SAMPLES])
+    whole = all(
+        passage.early + WINDOW_SECONDS <= len(passage.samples) / rate for passage in passages
+    )
+    return np.stack(windows) if whole else None
 
 
 def _scan_windows(path: PathLike, count: int) -> Windows:
@@ -230,13 +261,40 @@ def _lasting(frames: Iterable[AudioFrame], seconds: float) -> Iterator[AudioFram
 
 def _signal(frames: Iterable[AudioFrame]) -> Iterator[NDArray[np.float32]]:
     """Yield the frames as 16 kHz mono, in chunks."""
-    for rate, batches in groupby(_batches(frames), key=lambda batch: batch.sample_rate):
+    for rate, chunks in groupby(_mono(frames), key=itemgetter(0)):  # streams may change
+        resampler = _Resampler(rate)
+        for _, samples in chunks:
+            yield resampler.feed(samples)
+        yield resampler.flush()
+
+
+class _Resampler:
+    """FFmpeg's, for mono. Raises AudioError where the rate is not one of music."""
+
+    def __init__(self, rate: int) -> None:
         if rate < _LOWEST_RATE:
             raise AudioError(f"a sampling rate of {rate} Hz")
-        resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
-        for batch in batches:
-            yield resampler.resample_chunk(_average(batch))
-        yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+        self._rate = rate
+        self._resampler = AudioResampler("flt", "mono", SAMPLE_RATE)
+
+    def feed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take a part of the signal; return what can be told by now."""
+        frame = AudioFrame.from_ndarray(samples[np.newaxis], "flt", "mono")
+        frame.sample_rate = self._rate
+        return self._told(frame)
+
+    def flush(self) -> NDArray[np.float32]:
+        """Return the end of the signal."""
+        return self._told(None)
+
+    def _told(self, frame: AudioFrame | None) -> NDArray[np.float32]:
+        parts = [part.to_ndarray()[0] for part in self._resampler.resample(frame)]
+        return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+
+def _mono(frames: Iterable[AudioFrame]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield the frames in larger parts: the rate, in Hz, and the average of the channels."""
+    return ((batch.sample_rate, _average(batch)) for batch in _batches(frames))
 
 
 def _batches(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Of what is done to a file before a backend sees it: decoding, placing of windows. A change that
 # gives other samples takes another number, and what was analysed before is analysed anew.
-FRONT_END = "windows 3"
+FRONT_END = "windows 2"
 HEADS = "heads.npz"
 NEIGHBOURS = "knn.npz"
 
