@@ -1,12 +1,14 @@
-"""`python -m benchmarks.learning`: how well genres are learned, and how fast; docs/learning.md.
+"""`python -m benchmarks.learning`: how well genres are learned, and how fast.
 
-Takes about five minutes, and 2 GB of temporary files for a library of 100,000 tracks.
+Writes docs/learning.md, and the story in README. Takes ten minutes, and 2 GB of temporary files for
+a library of 100,000 tracks.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -35,6 +37,8 @@ from training.datasets import emotify, gtzan_clips
 from training.datasets.track import Track
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "learning.md"
+README = Path(__file__).parents[1] / "README.md"
+_STORY = re.compile(r"(?<=<!-- learned, by benchmarks.learning -->\n).*?(?=<!-- end -->)", re.S)
 COUNTS = (2, 4, 8, 16, 32)
 DRAWS = 20
 SHUFFLES = 10
@@ -211,19 +215,18 @@ def _directions(places: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 
 def cost(network: Cnn) -> str:
-    """Return how long the real commands take."""
+    """Return what `beet genreclf-learn` says, and how long the real commands take."""
     with tempfile.TemporaryDirectory(prefix="genreclf-learning-") as folder:
         root = Path(folder)
         small = Library(root / "small", DEFAULT_FOLDER / "emotify")
         small.configure(threads=2)
-        small.beet(
-            "import", "--quiet", "--noautotag", "--singletons", "--nowrite", str(small.music)
-        )
+        small.beet("import", "--quiet", "--noautotag", "--singletons", str(small.music))
         rows = [
             ("`beet genreclf-learn`, 229 tracks not heard before", small.beet("genreclf-learn")),
             ("the same from the cache", small.beet("genreclf-learn")),
             (f"to learn from {SYNTHETIC:,} synthetic analyses in 20 genres", _synthetic(network)),
         ]
+        said = small.output("genreclf-learn").replace(f"{small.music}{os.sep}", "").strip()
         large = Library(root / "large", root / "music")
         large.configure()
         large.fill(ITEMS)
@@ -236,8 +239,18 @@ def cost(network: Cnn) -> str:
             ("`beet ls` of one track", min(large.beet(*listing) for _ in range(3))),
         ]
     table = [[what, f"{seconds:.1f} s"] for what, seconds in rows]
+    story = f"```\n$ beet genreclf-learn\n{said.partition('confused: ')[0]}...\n```\n"
+    readme = README.read_text(encoding="utf-8")
+    README.write_text(_STORY.sub(lambda _: story, readme), encoding="utf-8")
     system = f"{platform.system()}, {os.cpu_count()} processors"
-    return section("What it costs", f"{system}; the whole commands.", ["", "time"], table)
+    return "\n\n".join(
+        [
+            "## What it says",
+            "Of the same tracks, with the genres in their tags:",
+            f"```\n{said}\n```",
+            section("What it costs", f"{system}; the whole commands.", ["", "time"], table),
+        ]
+    )
 
 
 def _synthetic(network: Cnn) -> float:

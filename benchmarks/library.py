@@ -100,6 +100,13 @@ class Library:
         _check(process)
         return time.perf_counter() - start
 
+    def output(self, *arguments: str) -> str:
+        """Run `beet`; return what it says."""
+        with self._started(*arguments, stdout=subprocess.PIPE) as process:
+            said, _ = process.communicate()
+        _check(process)
+        return said.decode()
+
     def watched(self, *arguments: str) -> tuple[float, list[float]]:
         """Run `beet`; return the seconds, and what memory its processes had by the way, in MB."""
         start, memory = time.perf_counter(), list[float]()
@@ -110,11 +117,13 @@ class Library:
         _check(process)
         return time.perf_counter() - start, memory
 
-    def _started(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def _started(
+        self, *arguments: str, stdout: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "beets", *arguments],
             env={**os.environ, "BEETSDIR": str(self.root)},
-            stdout=subprocess.DEVNULL,
+            stdout=stdout,
             stderr=subprocess.DEVNULL,
         )
 

@@ -153,7 +153,10 @@ class Learning:
                 f"of those; its confidence is off by {lesson.calibration_error:.2f}"
             )
         if 2 * len(agreeing) >= len(paths):
-            ui.print_(f"the bundled genres fit {sum(agreeing) / len(agreeing):.0%} of the tracks")
+            bundled = sum(agreeing) / len(agreeing)
+            ui.print_(
+                f"the bundled genres fit {bundled:.0%} of the tracks, these {lesson.accuracy:.0%}"
+            )
         if lesson.confused:
             pairs = (f"{own} taken for {other} ({n})" for own, other, n in lesson.confused[:_SHOWN])
             ui.print_(f"confused: {', '.join(pairs)}")
@@ -165,4 +168,9 @@ class Learning:
             ui.print_(f"  {paths[doubt.index]}: {own}, {heard}")
 
     def _say_saved(self, model: Description) -> None:
-        ui.print_(f"saved as {model.name} ({model.id})")
+        configured = self._tagger.settings.model
+        if configured == model.name or (configured == "auto" and model.field == fields.GENRES):
+            use = "`beet genreclf` and imports use it from now on"
+        else:
+            use = f"`model: {model.name}` in the configuration makes use of it"
+        ui.print_(f"saved as {model.name} ({model.id}); {use}")
