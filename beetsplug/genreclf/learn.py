@@ -23,8 +23,9 @@ from beetsplug.genreclf.progress import Bar, is_terminal
 if TYPE_CHECKING:
     from beetsplug.genreclf.cli import LearnOptions
     from beetsplug.genreclf.tagging import Tagger
+    from genremodel.examples import Example
     from genremodel.learned import Description, Models
-    from genremodel.learning import Example, Lesson
+    from genremodel.lesson import Lesson
 
 _SHOWN = 10  # confused pairs and doubted labels
 
@@ -58,7 +59,8 @@ class Learning:
         Raises UserError where nothing can be learned, or nothing that is of use, and ModelError
         where it cannot be saved; then nothing is.
         """
-        from genremodel.learning import LearningError, learn
+        from genremodel.learning import learn
+        from genremodel.trial import LearningError
 
         models.check_name(self._options.name)
         paths, examples, agreeing = self._hear(lib, query)
@@ -85,7 +87,7 @@ class Learning:
         self, lib: Library, query: Sequence[str]
     ) -> tuple[list[str], list[Example], list[bool]]:
         """Return paths, what is in them, and whether the bundled genres fit where they compare."""
-        from genremodel.learning import Example
+        from genremodel.examples import Example
 
         labels = {item.id: found for item in lib.items(query) if (found := self._labels(item))}
         if not labels:

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genremodel.examples import Tracks
 from genremodel.learned import Estimator, LearnedModel, ModelError, Models
-from genremodel.learning import ESTIMATORS, Tracks
+from genremodel.learning import ESTIMATORS
 from tests.genremodel.test_learning import collection, learned, outputs
 
 

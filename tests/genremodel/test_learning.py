@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from genremodel.analysis import Analysis
 from genremodel.constants import ACTIVATIONS, EXPERT_START, OUTPUTS, VIEW
 from genremodel.decision import decide
+from genremodel.examples import Example
 from genremodel.head import track_views
 from genremodel.learned import LearnedModel
-from genremodel.learning import Example, LearningError, Lesson, learn
+from genremodel.learning import learn
+from genremodel.lesson import Lesson
 from genremodel.novelty import NO_MUSIC
+from genremodel.trial import LearningError
 
 RNG = np.random.default_rng(0)
 CENTRES = RNG.normal(size=(6, VIEW))
