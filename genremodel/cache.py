@@ -157,6 +157,16 @@ class Cache:
             )
         )
 
+    def follow(self, source: bytes, file: FileState) -> None:
+        """Remember that a file, moved or copied from a path, holds what was there."""
+        self._write(
+            (
+                "INSERT OR REPLACE INTO files SELECT ?, ?, ?, digest FROM files "
+                "WHERE path = ? AND size = ?",
+                (*_row(file), source, file.size),
+            )
+        )
+
     def digest_of(self, file: FileState) -> bytes | None:
         """Return the digest of the recording in a file that is as it was, if it is known."""
         rows = self._execute(

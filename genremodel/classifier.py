@@ -59,11 +59,15 @@ class Classifier:
         self._vote: Vote = vote
         self._min_confidence = min_confidence
         self._backend = Knn() if knn else self._cnn_or_knn()
+        if learned and not self.by_networks:
+            raise ModelError(
+                f"{learned.name}: learned from what the networks say, not the fallback"
+            )
         if learned and learned.version != self._backend.version:
             raise ModelError(
-                f"{learned.name}: learned from what other networks say; {again(learned.name)}"
+                f"{learned.name}: learned from what other networks say; "
+                f"{again(learned.name, learned.field)}"
             )
-        self._learned = learned is not None
         self._judge: Judge = learned or self._backend
         self._styles = bundled_styles() if self.by_networks else ()
         self._most_styles = styles
@@ -86,7 +90,7 @@ class Classifier:
     @property
     def learned(self) -> bool:
         """Whether the genres are the user's own."""
-        return self._learned
+        return self._judge is not self._backend
 
     @property
     def version(self) -> str:

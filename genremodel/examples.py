@@ -45,11 +45,13 @@ class Example(NamedTuple):
 class Tracks:
     """Examples as arrays.
 
-    names: of the genres. views: of each track, (windows, VIEW). places: (tracks, VIEW), their
-    means. genres: (tracks, genres) True where a track has the genre. artist: (tracks,).
+    names: of the genres. is_music: (tracks,). views: of each track, (windows, VIEW). places:
+    (tracks, VIEW), their means. genres: (tracks, genres) True where a track has the genre. artist:
+    (tracks,).
     """
 
     names: tuple[str, ...]
+    is_music: NDArray[np.bool_]
     views: list[NDArray[np.floating[Any]]]
     places: NDArray[np.float64]
     genres: NDArray[np.bool_]
@@ -61,6 +63,7 @@ class Tracks:
         names = tuple(sorted({genre for example in examples for genre in example.genres}))
         return cls(
             names,
+            np.array([example.is_music for example in examples]),
             [example.views for example in examples],
             np.stack([example.views.mean(axis=0, dtype=np.float64) for example in examples]),
             np.array([np.isin(names, example.genres) for example in examples]),
@@ -77,8 +80,12 @@ class Tracks:
         return self.places[track], genre, weight
 
     def main_genres(self, among: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Return the index of one genre of each of some tracks, where there can be but one."""
-        return self.genres[among].argmax(axis=1)
+        """Return the rarest genre of each of some tracks, by index, where there can be but one.
+
+        Of "Electronic; House" the first is what tracks have in common, the second what they are.
+        """
+        rarity = np.where(self.genres, self.genres.sum(axis=0), np.inf)
+        return rarity[among].argmin(axis=1)
 
 
 @lru_cache(maxsize=1)

@@ -31,7 +31,7 @@ Estimator: TypeAlias = Literal["linear", "neighbours"]
 Head: TypeAlias = "LinearHead | Neighbours"
 
 _FORM = 1  # of the files; those of another form must be learned again
-_NAME = re.compile(r"[\w-]+")
+_NAME = re.compile(r"[\w-]{1,60}")
 
 
 class ModelError(Exception):
@@ -90,22 +90,31 @@ class Models:
     def check_name(self, name: str) -> None:
         """Raise ModelError unless a model may be called so."""
         if not _NAME.fullmatch(name) or name in ("auto", "bundled"):
-            raise ModelError(f"a model cannot be called {name!r}: letters, digits, _ and - only")
+            raise ModelError(
+                f"a model cannot be called {name!r}: up to 60 letters, digits, _ and - only"
+            )
 
-    def list(self) -> list[Description]:
-        """Return what there is, learned last first."""
-        described = [self._described(file.stem) for file in self._folder.glob("*.json")]
-        return sorted(described, key=lambda model: -model.learned)
+    def names(self) -> list[str]:
+        """Return the names of what there is."""
+        names = (file.stem for file in self._folder.glob("*.json"))
+        return sorted(name for name in names if _NAME.fullmatch(name))
+
+    def describe(self, name: str) -> Description:
+        """Return what is told of a model."""
+        return _description(name, self._content(name))
 
     def load(self, name: str) -> LearnedModel:
         """Return a model."""
-        content, described = self._content(name), self._described(name)
+        content = self._content(name)
+        described = _description(name, content)
         try:
             packed = (self._folder / f"{name}.npz").read_bytes()
         except OSError as exc:
             raise ModelError(f"{exc.filename}: {exc.strerror}") from exc
         if hashlib.sha256(packed).hexdigest() != content["sha256"]:
-            raise ModelError(f"{self._folder / name}.npz: wrong checksum; {again(name)}")
+            raise ModelError(
+                f"{self._folder / name}.npz: wrong checksum; {again(name, described.field)}"
+            )
         rules = content["rules"]
         with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
             return LearnedModel(
@@ -153,42 +162,50 @@ class Models:
             _replace(self._folder / f"{model.name}.json", text.encode())
         except OSError as exc:
             raise ModelError(f"{exc.filename or self._folder}: {exc.strerror}") from exc
-        return self._described(model.name)
+        return _description(model.name, content)
 
     def forget(self, name: str) -> None:
-        """Remove a model."""
-        self._content(name)
+        """Remove a model, whether or not it can be read."""
+        self._require(name)
         try:
             (self._folder / f"{name}.json").unlink()
             (self._folder / f"{name}.npz").unlink(missing_ok=True)
         except OSError as exc:
             raise ModelError(f"{exc.filename}: {exc.strerror}") from exc
 
-    def _described(self, name: str) -> Description:
-        content = self._content(name)
-        genres = tuple(content["rules"]["genres"])
-        return Description(
-            name, content["id"], content["field"], genres, content["figures"], content["learned"]
-        )
+    def _require(self, name: str) -> None:
+        self.check_name(name)
+        if name not in self.names():
+            there = ", ".join(self.names()) or "none"
+            raise ModelError(f"there is no model {name!r}; learned ones: {there}")
 
     def _content(self, name: str) -> dict[str, Any]:
-        self.check_name(name)
+        self._require(name)
         file = self._folder / f"{name}.json"
         try:
             content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError as exc:
-            there = ", ".join(sorted(f.stem for f in self._folder.glob("*.json"))) or "none"
-            raise ModelError(f"there is no model {name!r}; learned ones: {there}") from exc
-        except (OSError, ValueError) as exc:
+            if content["form"] != _FORM:
+                raise ModelError(f"{file}: of another version; {again(name)}")
+            _description(name, content)
+        except (OSError, ValueError, TypeError, LookupError) as exc:
             raise ModelError(f"{file}: {exc}; {again(name)}") from exc
-        if content.get("form") != _FORM:
-            raise ModelError(f"{file}: of another version; {again(name)}")
         return content
 
 
-def again(name: str) -> str:
+def again(name: str, field: str = "genres") -> str:
     """Return what to do about a model that cannot be used."""
-    return f"it must be learned again: beet genreclf-learn --name {name}"
+    return f"it must be learned again: beet genreclf-learn --name {name} --field {field}"
+
+
+def _description(name: str, content: Mapping[str, Any]) -> Description:
+    return Description(
+        name,
+        content["id"],
+        content["field"],
+        tuple(content["rules"]["genres"]),
+        content["figures"],
+        content["learned"],
+    )
 
 
 def _arrays(head: Head) -> dict[str, NDArray[Any]]:

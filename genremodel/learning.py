@@ -41,13 +41,15 @@ def learn(
         raise LearningError("all tracks are by one artist")
     shares = tracks.genres.mean(axis=0)
     prior = tuple((shares / shares.sum()).round(4).tolist())
-    trials = cross_validate(tracks, ESTIMATORS, prior)
-    recalls = {name: mean_recall(tracks, trial) for name, trial in trials.items()}
-    best = max(trials, key=lambda name: recalls[name])
+    try:
+        trials = cross_validate(tracks, ESTIMATORS, prior)
+    except np.linalg.LinAlgError as exc:
+        raise LearningError("the tracks of a genre are all the same") from exc
+    recalls = {way: mean_recall(tracks, trial) for way, trial in trials.items()}
+    best = max(trials, key=lambda way: recalls[way])
     everything = np.arange(len(examples))
-    is_music = np.array([example.is_music for example in examples])
-    silenced = any(is_music[members].mean() < 0.5 for members in tracks.genres.T)
-    lesson = draw_lesson(tracks, trials[best], recalls)
+    silenced = any(tracks.is_music[members].mean() < 0.5 for members in tracks.genres.T)
+    lesson = draw_lesson(tracks, trials[best], recalls, tracks.is_music | silenced)
     model = LearnedModel(
         name,
         field,

@@ -25,7 +25,11 @@ _SLIGHT = 0.2
 
 @dataclass(frozen=True)
 class GenreFigures:
-    """How well tracks of one genre are named by a model that never heard their artist."""
+    """How well tracks of one genre are named by a model that never heard their artist.
+
+    precision: of the tracks that are given it, how many have it. recall: of the tracks that have
+    it, how many are rightly named, be it by another genre that they have too.
+    """
 
     genre: str
     tracks: int
@@ -54,7 +58,8 @@ class Lesson:
     decided: share of the tracks that are sure enough for a genre; right: share of those that are
     rightly named, None if there are none.
     confused: genre, what it was named instead, and how often, most often first.
-    doubts: most confident first. warnings: why the model may be of little use.
+    doubts: most confident first. warnings: why the model may be of little use. rightly: of each
+    example, whether it is rightly named.
     """
 
     tracks: int
@@ -69,6 +74,7 @@ class Lesson:
     confused: tuple[tuple[str, str, int], ...]
     doubts: tuple[Doubt, ...]
     warnings: tuple[str, ...]
+    rightly: tuple[bool, ...]
 
     def summary(self) -> dict[str, Any]:
         """Return what is kept with the model."""
@@ -82,19 +88,23 @@ class Lesson:
 
 def mean_recall(tracks: Tracks, trial: Trial) -> float:
     """Return the share of rightly named tracks, every genre counting the same."""
-    named = trial.named[trial.whole]
-    recalls = [(named[having] == index).mean() for index, having in enumerate(tracks.genres.T)]
-    return float(np.mean(recalls))
+    right = trial.right[trial.whole]
+    return float(np.mean([right[having].mean() for having in tracks.genres.T]))
 
 
-def draw_lesson(tracks: Tracks, trial: Trial, recalls: dict[Estimator, float]) -> Lesson:
-    """Return what a trial tells. recalls: as `Lesson` has them."""
+def draw_lesson(
+    tracks: Tracks, trial: Trial, recalls: dict[Estimator, float], is_music: NDArray[np.bool_]
+) -> Lesson:
+    """Return what a trial tells.
+
+    recalls: as `Lesson` has them. is_music: (tracks,) False where no genre is given in any case.
+    """
     confidence, wholes = trial.confidence()[trial.whole], trial.among(trial.whole)
     named, right = wholes.named, wholes.right
-    decided = confidence >= MIN_CONFIDENCE
+    decided = (confidence >= MIN_CONFIDENCE) & is_music
     true = np.where(right, named, tracks.main_genres(wholes.track))
     wrong = Counter(zip(true[~right].tolist(), named[~right].tolist(), strict=True))
-    figures = tuple(_figures(tracks, named, index) for index in range(len(tracks.names)))
+    figures = tuple(_figures(tracks, wholes, index) for index in range(len(tracks.names)))
     # A genre by one artist cannot have been learned without that artist: no reason to doubt it.
     learnable = tracks.genres @ np.array([genre.artists > 1 for genre in figures])
     doubted = np.flatnonzero(~right & decided & learnable)
@@ -118,6 +128,7 @@ def draw_lesson(tracks: Tracks, trial: Trial, recalls: dict[Estimator, float]) -
             for track in doubted[np.argsort(-confidence[doubted], kind="stable")]
         ),
         warnings=tuple(_warnings(artists, true, named)),
+        rightly=tuple(right.tolist()),
     )
 
 
@@ -129,12 +140,12 @@ def _warnings(artists: int, true: NDArray[np.intp], named: NDArray[np.intp]) -> 
         yield "on artists that it has not heard it is hardly better than chance"
 
 
-def _figures(tracks: Tracks, named: NDArray[np.intp], index: int) -> GenreFigures:
-    members, chosen = tracks.genres[:, index], named == index
+def _figures(tracks: Tracks, wholes: Trial, index: int) -> GenreFigures:
+    members, chosen = tracks.genres[:, index], wholes.named == index
     return GenreFigures(
         tracks.names[index],
         tracks=int(members.sum()),
         artists=len(np.unique(tracks.artist[members])),
         precision=float(members[chosen].mean()) if chosen.any() else 0.0,
-        recall=float(chosen[members].mean()),
+        recall=float(wholes.right[members].mean()),
     )

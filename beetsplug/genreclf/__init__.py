@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,9 +30,6 @@ from beetsplug.genreclf.tagging import Tagger, Update, record_write
 if TYPE_CHECKING:
     from beets.dbcore.types import Type
     from beets.importer import ImportSession, ImportTask
-
-    from genremodel import Classifier
-    from genremodel.learned import Models
 
 
 @contextmanager
@@ -76,6 +73,11 @@ class GenreClfPlugin(BeetsPlugin):
             self.register_listener("import_task_files", self.files_placed)
             self.register_listener("import", self.import_ended)
         self.register_listener("write", self.item_written)
+        self.register_listener("item_moved", self.file_followed)
+        self.register_listener("item_copied", self.file_followed)
+        self.register_listener("item_linked", self.file_followed)
+        self.register_listener("item_hardlinked", self.file_followed)
+        self.register_listener("item_reflinked", self.file_followed)
 
     def commands(self) -> list[ui.Subcommand]:
         """Return `beet genreclf` and its companions."""
@@ -95,6 +97,8 @@ class GenreClfPlugin(BeetsPlugin):
 
         if options.suggest and options.pretend:
             raise UserError("either --suggest or --pretend")
+        if options.suggest and self.config["genres"].get() == "never":
+            raise UserError("there is nothing to suggest with genreclf.genres: never")
 
         mode = Mode(
             force=options.force,
@@ -135,7 +139,7 @@ class GenreClfPlugin(BeetsPlugin):
         """Show, prune or clear the cache of analyses."""
         from beetsplug.genreclf.caching import tend
 
-        with self._hearing(lib, "genreclf-cache", cached=False) as tagger:
+        with self._hearing(lib, "genreclf-cache", cached=False, bundled=True) as tagger:
             tend(_cache_file(), tagger.classifier, prune=options.prune, clear=options.clear)
 
     def learn(self, lib: Library, options: cli.LearnOptions, query: list[str]) -> None:
@@ -146,11 +150,12 @@ class GenreClfPlugin(BeetsPlugin):
         models = Models.beside(lib.path)
         try:
             if options.list:
-                show_models(models)
-            elif options.forget:
+                if not show_models(models, self._log):
+                    self._fail("some models cannot be read")
+            elif options.forget is not None:
                 models.forget(options.forget)
             else:
-                with _told(), self._hearing(lib, "genreclf-learn", bundled=True) as tagger:
+                with _told(), self._networks(lib, "genreclf-learn") as tagger:
                     if Learning(tagger, self._log, options).run(lib, query, models):
                         self._fail("some tracks could not be heard")
         except ModelError as exc:
@@ -160,7 +165,9 @@ class GenreClfPlugin(BeetsPlugin):
         """List the tracks that sound like those of a query."""
         from beetsplug.genreclf.similar import list_similar
 
-        with _told(), self._hearing(lib, "genreclf-similar", bundled=True) as tagger:
+        if not query:
+            raise UserError("which tracks? beet genreclf-similar QUERY")
+        with _told(), self._networks(lib, "genreclf-similar") as tagger:
             if not list_similar(lib, query, tagger, self._log, options):
                 self._fail("some tracks could not be heard")
 
@@ -257,6 +264,17 @@ class GenreClfPlugin(BeetsPlugin):
             except (UnreadableFileError, OSError):
                 pass  # it cannot be written either, and beets says so
 
+    def file_followed(self, item: Item, source: bytes, destination: bytes) -> None:
+        """Know the sound of a file in its new place."""
+        if not _cache_file().exists():
+            return
+        from genremodel.cache import Cache, CacheError, FileState
+
+        cache = Cache(_cache_file())
+        with suppress(CacheError, OSError):  # it is found again by its audio
+            cache.follow(source, FileState.of(destination))
+        cache.close()
+
     def _fail(self, message: str) -> None:
         """Let the exit status tell what failed, when every other plugin is done."""
 
@@ -276,6 +294,14 @@ class GenreClfPlugin(BeetsPlugin):
         finally:
             self._stop_hearing(tagger)
 
+    @contextmanager
+    def _networks(self, lib: Library, command: str) -> Iterator[Tagger]:
+        """Hear by the bundled networks, whatever the configuration says of models."""
+        with self._hearing(lib, command, bundled=True) as tagger:
+            if not tagger.classifier.by_networks:
+                raise UserError("this cannot be done with the KNN fallback")
+            yield tagger
+
     def _stop_hearing(self, tagger: Tagger) -> None:
         tagger.pool.close()
         if tagger.pool.problem:
@@ -286,38 +312,38 @@ class GenreClfPlugin(BeetsPlugin):
     ) -> Tagger:
         """Load the model. Raises UserError when there is none, confuse.ConfigError.
 
-        bundled: the bundled networks, whatever the configuration says, and nothing in their place.
+        bundled: not a learned one, whatever the configuration says.
         """
         from genremodel import AssetError
-        from genremodel.learned import Models
+        from genremodel.learned import ModelError, Models
 
         settings = Settings.read(self.config)
+        problem = None
         try:
-            classifier = self._classifier(settings, None if bundled else Models.beside(lib.path))
+            if bundled:
+                settings, learned = settings.bundled(), None
+            else:
+                learned = settings.learned_model(Models.beside(lib.path))
+            classifier = settings.load_classifier(learned)
+        except ModelError as exc:
+            if settings.model != "auto":
+                raise UserError(f"genreclf.model: {exc}") from exc
+            problem = f"using the bundled genres: {exc}"
+            settings = settings.bundled()
+            classifier = settings.load_classifier(None)
         except (ImportError, AssetError) as exc:
             raise UserError(f"no model can be loaded: {exc}") from exc
         if classifier.fallback:
-            self._log.warning("using the KNN fallback: {}", classifier.fallback)
-        if bundled and not classifier.by_networks:
-            raise UserError("this cannot be done with the KNN fallback")
+            problem = f"using the KNN fallback: {classifier.fallback}"
+        if problem:
+            self._log.warning("{}", problem)
         pool = classifier.pool(
             workers=settings.threads,
             timeout=settings.timeout,
             cache=_cache_file() if cached else None,
         )
-        return Tagger(classifier, pool, settings, self._journal_of(lib), command)
-
-    def _classifier(self, settings: Settings, models: Models | None) -> Classifier:
-        """Return what decides. models: the learned ones, if it may be one of those."""
-        from genremodel.learned import ModelError
-
-        try:
-            return settings.load_classifier(settings.learned_model(models) if models else None)
-        except ModelError as exc:
-            if settings.model != "auto":
-                raise UserError(f"genreclf.model: {exc}") from exc
-            self._log.warning("using the bundled genres: {}", exc)
-            return settings.load_classifier(None)
+        journal = self._journal_of(lib)
+        return Tagger(classifier, pool, settings, journal, command, stands_in=bool(problem))
 
     def _journal_of(self, lib: Library) -> Journal:
         self._journal = self._journal or Journal.beside(lib.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from beets.library import Item
 from beetsplug.genreclf.agreement import normal
 
 _SEPARATORS = ("\\␀", ";")  # of several values: beets' own and people's
-_VARIOUS = {"various artists", "various", "va", "diverse", "verschiedene"}
+_VARIOUS = {"various artists", "various artist", "various", "va", "v a", "diverse", "verschiedene"}
+_GUESTS = re.compile(r"\s+[(\[]?(feat|ft|featuring)\b.*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -47,26 +49,27 @@ class Vocabulary:
 
 def split(value: Any) -> list[str]:
     """Return the labels in the value of a field: a list, or a text that may hold several."""
-    if value is None:
+    if value in (None, 0) or isinstance(value, bytes):  # a number that is not known, or a path
         return []
     parts = [*map(str, value)] if isinstance(value, (list, tuple)) else [str(value)]
     for separator in _SEPARATORS:
         parts = [part for joined in parts for part in joined.split(separator)]
-    return [label for part in parts if _key(label := part.strip())]
+    return [label for part in parts if (label := part.strip())]
 
 
 def artist(track: Item) -> str:
     """Return who made a track, the same name for all that may sound alike for that reason.
 
-    The album artist or, of compilations, the artist; where neither is known, the album.
+    The album artist or, of compilations, the artist, without guests; where neither is known, the
+    album.
     """
-    names = (track.albumartist, track.artist)
-    for name in map(normal, names[1:] if track.comp else names):
+    names = [track.artist] if track.comp else [track.albumartist, track.artist]
+    for name in (normal(_GUESTS.sub("", name)) for name in names):
         if name and name not in _VARIOUS:
             return name
     return f"album {track.album_id}" if track.album_id else f"track {track.id}"
 
 
 def _key(label: str) -> str:
-    """Return what "Synth-Pop" and "synthpop" have in common; nothing where there is no letter."""
-    return normal(label).replace(" ", "")
+    """Return what "Synth-Pop" and "synthpop" have in common."""
+    return normal(label).replace(" ", "") or label

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from logging import Logger
+from statistics import mean
 from typing import TYPE_CHECKING
 
 from beets import ui
@@ -16,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.agreement import agreement
+from beetsplug.genreclf.agreement import Agreement, agreement
 from beetsplug.genreclf.labels import Vocabulary, artist, split
 from beetsplug.genreclf.progress import Bar, is_terminal
 
@@ -30,15 +31,24 @@ if TYPE_CHECKING:
 _SHOWN = 10  # confused pairs and doubted labels
 
 
-def show_models(models: Models) -> None:
-    """Print the learned models, learned last first. Raises ModelError."""
-    for model in models.list():
+def show_models(models: Models, log: Logger) -> bool:
+    """Print the learned models, learned last first; return whether all can be read."""
+    from genremodel.learned import ModelError
+
+    described = []
+    for name in models.names():
+        try:
+            described.append(models.describe(name))
+        except ModelError as exc:
+            log.warning("{}", exc)
+    for model in sorted(described, key=lambda model: -model.learned):
         learned = time.strftime("%Y-%m-%d %H:%M", time.localtime(model.learned))
         figures = model.figures
         ui.print_(
             f"{model.name}: {len(model.genres)} genres of {figures['tracks']} tracks, learned "
             f"{learned} from {model.field}, {figures['accuracy']:.0%} right, {model.id}"
         )
+    return len(described) == len(models.names())
 
 
 class Learning:
@@ -62,8 +72,8 @@ class Learning:
         from genremodel.learning import learn
         from genremodel.trial import LearningError
 
-        models.check_name(self._options.name)
-        paths, examples, agreeing = self._hear(lib, query)
+        self._check(models)
+        paths, examples, fitting = self._hear(lib, query)
         if not examples:
             raise UserError("there is nothing to learn from")
         try:
@@ -75,63 +85,97 @@ class Learning:
             )
         except LearningError as exc:
             raise UserError(f"nothing learned: {exc}") from exc
-        self._show(paths, examples, lesson, agreeing)
+        good = self._options.force or not lesson.warnings
+        saved = models.save(model) if good else None  # first: the reader may close the pipe
+        self._show(paths, examples, lesson, fitting)
         for warning in lesson.warnings:
             self._log.warning("{}", warning)
-        if lesson.warnings and not self._options.force:
+        if saved is None:
             raise UserError("nothing saved; --force saves it all the same")
-        self._say_saved(models.save(model))
+        self._say_saved(saved)
         return self._failures
+
+    def _check(self, models: Models) -> None:
+        """Raise UserError or ModelError where the options cannot be meant."""
+        name, field = self._options.name, self._options.field
+        models.check_name(name)
+        if field in fields.TYPES:
+            raise UserError(f"{field} is what the plugin says itself")
+        if self._options.min_tracks < 2:
+            raise UserError("--min-tracks must be 2 or more")
+        if name in models.names() and not self._options.force:
+            other = models.describe(name).field
+            if other != field:
+                raise UserError(
+                    f"{name} has been learned from {other}: add --field {other}, another --name, "
+                    "or --force"
+                )
 
     def _hear(
         self, lib: Library, query: Sequence[str]
-    ) -> tuple[list[str], list[Example], list[bool]]:
-        """Return paths, what is in them, and whether the bundled genres fit where they compare."""
+    ) -> tuple[list[str], list[Example], list[Agreement]]:
+        """Return paths, what is in them, and how the bundled genres fit."""
         from genremodel.examples import Example
 
         labels = {item.id: found for item in lib.items(query) if (found := self._labels(item))}
         if not labels:
             raise UserError(f"no track of the query has {self._options.field} of your own")
-        vocabulary = Vocabulary.of(labels.values(), self._options.min_tracks)
-        if vocabulary.left_out:
-            rare = sorted(vocabulary.left_out.items(), key=lambda label: (-label[1], label[0]))
-            told = ", ".join(f"{label} ({count})" for label, count in rare)
-            ui.print_(f"left out, fewer than {self._options.min_tracks} tracks: {told}")
-        wanted = [id_ for id_, found in labels.items() if vocabulary(found)]
-        paths, examples, agreeing = [], [], []
+        enough = Vocabulary.of(labels.values(), self._options.min_tracks)
+        # By id, so that the same tracks give the same model in whatever order they are listed.
+        wanted = sorted(id_ for id_, found in labels.items() if id_ is not None and enough(found))
+        heard: list[tuple[str, Example, Agreement]] = []
         with Bar(len(wanted), shown=is_terminal()) as bar:
 
             def fail(message: str) -> None:
                 self._failures += 1
                 with bar.hidden():
                     self._log.error("{}", message)
+                bar.advance()
 
             for track, analysis in self._tagger.analyses(lib, wanted, fail):
-                own = labels[track.id]
-                example = Example.of(analysis, vocabulary(own), artist(track))
-                bar.advance()
+                path, own = displayable_path(track.path), labels[track.id]
+                example = Example.of(analysis, own, artist(track))
                 if example is None:
+                    fail(f"{path}: silent, nothing to learn from")
                     continue
-                paths.append(displayable_path(track.path))
-                examples.append(example)
-                votes = self._tagger.classifier.decide(analysis).votes
-                fits = agreement(own, next(iter(votes)))
-                if fits:
-                    agreeing.append(fits == "agrees")
-        return paths, examples, agreeing
+                bundled = next(iter(self._tagger.classifier.decide(analysis).votes))
+                heard.append((path, example, agreement(own, bundled)))
+                bar.advance()
+        vocabulary = Vocabulary.of(
+            (example.genres for _, example, _ in heard), self._options.min_tracks
+        )
+        self._say_left_out({**enough.left_out, **vocabulary.left_out})
+        learned = [
+            (path, example._replace(genres=genres), fit)
+            for path, example, fit in heard
+            if (genres := vocabulary(example.genres))
+        ]
+        paths, examples, fitting = zip(*learned, strict=True) if learned else ((), (), ())
+        return [*paths], [*examples], [*fitting]
 
     def _labels(self, track: Item) -> list[str]:
         """Return the labels of a track; a genre that the plugin gave it is none."""
-        if self._options.field == fields.GENRES:
-            return split(self._tagger.before(track))
-        return split(track.get(self._options.field))
+        if self._options.field != fields.GENRES:
+            return split(track.get(self._options.field))
+        labels, own = split(self._tagger.before(track)), fields.own_values(track)
+        if own.get(fields.MODEL) and not own.get(fields.HISTORY):  # given in another library
+            labels = [label for label in labels if label != own.get(fields.GENRE)]
+        return labels
+
+    def _say_left_out(self, left_out: Mapping[str, int]) -> None:
+        if left_out:
+            rare = sorted(left_out.items(), key=lambda label: (-label[1], label[0]))
+            told = [f"{label} ({count})" for label, count in rare[:_SHOWN]]
+            told += [f"{len(rare) - _SHOWN} more"] if len(rare) > _SHOWN else []
+            least = self._options.min_tracks
+            ui.print_(f"left out, fewer than {least} tracks: {', '.join(told)}")
 
     def _show(
         self,
         paths: Sequence[str],
         examples: Sequence[Example],
         lesson: Lesson,
-        agreeing: Sequence[bool],
+        fitting: Sequence[Agreement],
     ) -> None:
         console = Console()
         table = Table("genre", box=None, pad_edge=False)
@@ -151,14 +195,21 @@ class Learning:
         ui.print_(f"(always the commonest: {lesson.commonest:.0%}; genre by genre, {tried})")
         if lesson.right is not None:
             ui.print_(
-                f"it is sure enough of {lesson.decided:.0%}, and right about {lesson.right:.0%} "
-                f"of those; its confidence is off by {lesson.calibration_error:.2f}"
+                f"it is sure enough (0.5) of {lesson.decided:.0%}, and right about "
+                f"{lesson.right:.0%} of those; its confidence is off by "
+                f"{lesson.calibration_error:.2f}"
             )
-        if 2 * len(agreeing) >= len(paths):
-            bundled = sum(agreeing) / len(agreeing)
+        compared = [i for i, fits in enumerate(fitting) if fits]
+        if compared:
+            bundled = mean(fitting[i] == "agrees" for i in compared)
+            these = mean(lesson.rightly[i] for i in compared)
             ui.print_(
-                f"the bundled genres fit {bundled:.0%} of the tracks, these {lesson.accuracy:.0%}"
+                f"the bundled genres, or their families, fit {bundled:.0%} of {len(compared)} "
+                f"tracks, these {these:.0%}"
             )
+        missed = [genre.genre for genre in lesson.genres if not genre.recall]
+        if missed:
+            ui.print_(f"not recognised: {', '.join(missed)}")
         if lesson.confused:
             pairs = (f"{own} taken for {other} ({n})" for own, other, n in lesson.confused[:_SHOWN])
             ui.print_(f"confused: {', '.join(pairs)}")

@@ -113,8 +113,9 @@ class Retag:
         for update in updates:
             self._apply(update)
 
-    def _apply(self, update: Update) -> None:
-        outcome = update.outcome
+    def _apply(self, update: Update, outcome: str | None = None) -> None:
+        """Show or make a change. outcome: what it counts as, by default that of the update."""
+        outcome = outcome or update.outcome
         if self._mode.pretend:
             new = update.model.copy()
             new.update(update.values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from confuse import ConfigValueError, MappingValues
@@ -71,7 +71,7 @@ class Settings:
         if config["write"].get() not in ("auto", True, False):
             raise _error(config["write"], "auto, yes or no", config["write"].get())
         return cls(
-            model=str(config["model"].get()),
+            model="auto" if config["model"].get() is None else config["model"].as_str(),
             policy=config["genres"].as_choice(POLICIES),
             min_confidence=threshold,
             scope=config["scope"].as_choice(("track", "album")),
@@ -88,12 +88,26 @@ class Settings:
 
     def learned_model(self, models: Models) -> LearnedModel | None:
         """Return the learned model in use, if it is one. Raises ModelError."""
-        if self.model == "auto":
-            named = (model.name for model in models.list() if model.field == GENRES)
-            name = None if self.knn else next(named, None)
-        else:
-            name = None if self.model == "bundled" else self.model
-        return models.load(name) if name else None
+        if self.model == "bundled" or (self.model == "auto" and self.knn):
+            return None
+        if self.model != "auto":
+            return models.load(self.model)
+        described = [models.describe(name) for name in models.names()]
+        learned = [model for model in described if model.field == GENRES]
+        last = max(learned, key=lambda model: model.learned, default=None)
+        return models.load(last.name) if last else None
+
+    def bundled(self) -> Settings:
+        """Return them for the bundled model, without what they say of genres that it lacks."""
+        from genremodel.backends import bundled_rules
+
+        known = bundled_rules("cnn").genres
+        names = {genre: name for genre, name in self.spelling.names.items() if genre in known}
+        return replace(
+            self,
+            ignore=tuple(genre for genre in self.ignore if genre in known),
+            spelling=replace(self.spelling, names=names),
+        )
 
     def load_classifier(self, learned: LearnedModel | None) -> Classifier:
         """Load the bundled model, or a learned one on top of it.

@@ -37,22 +37,27 @@ def list_similar(
         failures.append(message)
         log.error("{}", message)
 
+    if options.number < 1:
+        raise UserError("--number must be 1 or more")
     seeds = [*lib.items(query)]
     heard = tagger.analyses(lib, [seed.id for seed in seeds], fail)
     places = [lies for _, analysis in heard if (lies := place(analysis))]
     if not places:
         raise UserError("no track of the query can be heard" if seeds else "no track matches")
     found: list[Item] = []
+    artists, genres = {*map(artist, seeds)}, set[str]().union(*map(_genres, seeds))
     for track in _by_likeness(lib, tagger, places, {seed.id for seed in seeds}):
         if len(found) == options.number:
             break
-        if options.not_artist and artist(track) in map(artist, seeds):
+        if options.not_artist and artist(track) in artists:
             continue
-        if options.same_genre and not _genres(track) & set[str]().union(*map(_genres, seeds)):
+        if options.same_genre and not _genres(track) & genres:
             continue
         found.append(track)
         ui.print_(format(track))
-    if options.playlist:
+    if not found:
+        log.warning("no such track has been heard; `beet genreclf` hears what is new")
+    elif options.playlist:
         _write_playlist(Path(options.playlist), found)
     return not failures
 

@@ -18,9 +18,12 @@ from beetsplug.genreclf.tagging import Update
 
 
 class Suggest(Retag):
-    """Shows what the tracks of an album would get, asks, and changes what the user agrees to."""
+    """Shows what the tracks of an album would get, asks, and changes what the user agrees to.
 
-    outcomes: ClassVar = [*Retag.outcomes, "skipped"]
+    Tracks and albums that have genres keep them, whatever the policy.
+    """
+
+    outcomes: ClassVar = [*Retag.outcomes, "edited", "skipped"]
 
     def run(self, lib: Library, query: Sequence[str]) -> int:
         """Do it until the user has enough, and count; return how many tracks failed."""
@@ -32,18 +35,24 @@ class Suggest(Retag):
     def _wanted(self, album: Album | None, asked: list[Item]) -> list[Item] | None:
         return [track for track in asked if not track.genres] or None
 
+    def _is_unwritten(self, track: Item) -> bool:
+        return False  # nobody was asked about the others
+
     def _agree(self, updates: list[Update]) -> None:
-        outcomes = [update.outcome for update in updates if isinstance(update.model, Item)]
-        if "written" not in outcomes:
-            self._counts.update(outcomes)
+        updates = [_sparing(update) for update in updates]
+        tracks = [update for update in updates if isinstance(update.model, Item)]
+        if not any(update.outcome == "written" for update in tracks):
+            self._counts.update(update.outcome for update in tracks)
             return
-        for update in sorted(updates, key=lambda update: isinstance(update.model, Item)):
-            ui.print_(f"  {update}" if isinstance(update.model, Item) else f"{update}")
+        for update in sorted(updates, key=lambda update: update in tracks):
+            new = ", ".join(update.values[fields.GENRES])
+            gives = f" -> {new}" if update.outcome == "written" else ""
+            ui.print_(f"{'  ' if update in tracks else ''}{update}{gives}")
         answer = ui.input_options(("Apply", "Skip", "Edit", "Quit"))
         if answer == "q":
             raise _Enough
         if answer == "s":
-            self._counts["skipped"] += len(outcomes)
+            self._counts["skipped"] += len(tracks)
         elif answer == "e":
             self._edit(updates)
         else:
@@ -55,12 +64,21 @@ class Suggest(Retag):
         while not genres:
             genres = split(ui.input_("genres of these tracks, separated by semicolons:"))
         for update in updates:
-            unchanged = {**update.values, fields.GENRES: update.model.genres}
-            self._apply(replace(update, values=unchanged))
-            try:
-                self._tagger.correct(update.model, genres, write=self._mode.write)
-            except (UnreadableFileError, OSError) as exc:
-                self._fail(f"{displayable_path(update.model.path)}: {exc}")
+            if not update.model.genres:
+                try:
+                    self._tagger.correct(update.model, genres, write=self._mode.write)
+                except (UnreadableFileError, OSError) as exc:
+                    self._fail(f"{displayable_path(update.model.path)}: {exc}")
+                    continue
+                values = {**update.values, fields.GENRES: genres}
+                update = replace(update, genre=None, before=genres, values=values)
+            self._apply(update, "edited")
+
+
+def _sparing(update: Update) -> Update:
+    """Return an update that changes no genres that there are."""
+    genres = update.model.genres
+    return replace(update, values={**update.values, fields.GENRES: genres}) if genres else update
 
 
 class _Enough(Exception):

@@ -73,7 +73,8 @@ class Update:
 class Tagger:
     """Hears tracks, decides what changes, and changes it.
 
-    pool: analyses files for the classifier. command: what the journal calls the run.
+    pool: analyses files for the classifier. command: what the journal calls the run. stands_in: the
+    classifier takes the place of another, that cannot be used now; what has been decided stays.
     """
 
     def __init__(
@@ -83,12 +84,15 @@ class Tagger:
         settings: Settings,
         journal: Journal,
         command: str,
+        *,
+        stands_in: bool = False,
     ) -> None:
         self.classifier = classifier
         self.settings = settings
         self.pool = pool
         self._journal = journal
         self._command = command
+        self._stands_in = stands_in
         self._begun: int | None = None
         self._lock = threading.Lock()  # the stages of an import are threads
 
@@ -102,11 +106,11 @@ class Tagger:
     def is_current(self, model: Item | Album) -> bool:
         """Tell whether a track or an album has a prediction that this model would not better.
 
-        One read from a file counts only if the file also says which model made it; one by the CNN
-        is not replaced by the fallback.
+        One read from a file counts only if the file also says which model made it; one by a model
+        is not replaced by what stands in for it.
         """
         model_id = fields.own_values(model).get(fields.MODEL)
-        return model_id == self.classifier.model or bool(model_id and self.classifier.fallback)
+        return model_id == self.classifier.model or bool(model_id and self._stands_in)
 
     def submit(self, tracks: Iterable[Item]) -> dict[int | None, Pending]:
         """Begin to hear tracks; return what to wait for, by their ids."""
