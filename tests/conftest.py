@@ -15,6 +15,10 @@ import pytest
 import yaml
 from mediafile import MediaFile
 
+# Two workers, and the processes that they start, fight for the processors as it is: each with as
+# many threads for its sums as there are processors, they take twice as long. NumPy reads this.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from tests.sounds import drums, make, melody, write
 from training.collection import DEFAULT_FOLDER
 
