@@ -19,7 +19,7 @@ from mediafile import MediaFile
 # many threads for its sums as there are processors, they take twice as long. NumPy reads this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests.sounds import drums, make, melody, write
+from tests.sounds import CONTAINERS, drums, make, melody, write
 from training.collection import DEFAULT_FOLDER
 
 
@@ -80,6 +80,11 @@ class Beets:
         media.save()
         return path
 
+    def add_every_container(self) -> None:
+        """Put the same music there in a file of every container that beets tags."""
+        for number, kind in enumerate(CONTAINERS):
+            self.add(f"{number}.{kind}", seconds=12)
+
     def add_collection(self, artists: int = 6, *, label: bool = True) -> None:
         """Put an album by each artist there, of a tune and a drum loop, in the user's genres."""
         for number in range(artists):
@@ -99,6 +104,11 @@ class Beets:
         """Return one field of each track, sorted by title."""
         return self("ls", "-f", f"${name}", *query, "title+").splitlines()
 
+    def field_by_container(self, name: str) -> dict[str, str]:
+        """Return one field of each track by the suffixes of its file."""
+        lines = self("ls", "-f", f"$path|${name}").splitlines()
+        return {container(Path(path)): value for path, value in (x.split("|") for x in lines)}
+
     def rows(self) -> list[tuple[Any, ...]]:
         """Return all that the database has, but for when beets last read each file."""
         found: list[tuple[Any, ...]] = []
@@ -113,6 +123,18 @@ class Beets:
 
     def files(self) -> list[Path]:
         return sorted(path for path in self.library.rglob("*") if path.is_file())
+
+    def file_by_container(self) -> dict[str, Path]:
+        """Return the file of each track by its suffixes, where there is one of each."""
+        files = self.files()
+        found = {container(path): path for path in files}
+        assert len(found) == len(files)
+        return found
+
+
+def container(path: Path) -> str:
+    """Return the suffixes of a file as `tests.sounds.CONTAINERS` has them."""
+    return path.name.partition(".")[2]
 
 
 @pytest.fixture
