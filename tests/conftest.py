@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ class Beets:
     root: Path
     settings: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    _kept: tuple[Path, dict[str, Any]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.settings = {
@@ -99,6 +102,18 @@ class Beets:
 
     def import_music(self, *options: str) -> str:
         return self("import", "--quiet", "--noautotag", *options, str(self.music))
+
+    def keep(self) -> None:
+        """Keep all of it as it is now, for `restore`."""
+        self._kept = self.root.with_name(f"{self.root.name}-kept"), deepcopy(self.settings)
+        shutil.copytree(self.root, self._kept[0])
+
+    def restore(self) -> None:
+        """Make all of it what it was when it was kept: in the same place, with the same times."""
+        kept, settings = self._kept
+        shutil.rmtree(self.root)
+        shutil.copytree(kept, self.root)
+        self.settings = deepcopy(settings)
 
     def field(self, name: str, *query: str) -> list[str]:
         """Return one field of each track, sorted by title."""

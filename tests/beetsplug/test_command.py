@@ -16,15 +16,23 @@ from tests.sounds import CONTAINERS
 from tests.tags import OURS, our_tags, plain_tags
 
 
-@pytest.fixture
-def untouched(beets: Beets) -> Beets:
-    """Return a library that was imported before the plugin was enabled."""
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
+    beets = Beets(tmp_path_factory.mktemp("command"))
     for number, kind in enumerate(("flac", "mp3", "m4a")):
         beets.add(f"{number}.{kind}", seed=number)
     beets.settings["plugins"] = []
     beets.import_music()
     beets.settings["plugins"] = ["genreclf"]
+    beets.keep()
     return beets
+
+
+@pytest.fixture
+def untouched(library: Beets) -> Beets:
+    """Return a library that was imported before the plugin was enabled."""
+    library.restore()
+    return library
 
 
 def snapshot(folder: Path) -> dict[Path, bytes]:

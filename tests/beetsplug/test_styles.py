@@ -17,12 +17,20 @@ from tests.sounds import CONTAINERS, melody, write
 from tests.tags import every_tag, our_tags, plain_tags
 
 
-@pytest.fixture
-def heard(beets: Beets) -> Beets:
-    """Return a library of one track, which has been classified."""
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
+    beets = Beets(tmp_path_factory.mktemp("styles"))
     beets.add("a.flac", seconds=12)
     beets.import_music()
+    beets.keep()
     return beets
+
+
+@pytest.fixture
+def heard(library: Beets) -> Beets:
+    """Return a library of one track, which has been classified."""
+    library.restore()
+    return library
 
 
 def in_file(path: Path) -> list[str]:
