@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,11 @@ import pytest
 import yaml
 from mediafile import MediaFile
 
-from tests.sounds import drums, make, melody, write
+# Two workers, and the processes that they start, fight for the processors as it is: each with as
+# many threads for its sums as there are processors, they take twice as long. NumPy reads this.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from tests.sounds import CONTAINERS, drums, make, melody, write
 from training.collection import DEFAULT_FOLDER
 
 
@@ -29,6 +35,7 @@ class Beets:
     root: Path
     settings: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    _kept: tuple[Path, dict[str, Any]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.settings = {
@@ -76,6 +83,11 @@ class Beets:
         media.save()
         return path
 
+    def add_every_container(self) -> None:
+        """Put the same music there in a file of every container that beets tags."""
+        for number, kind in enumerate(CONTAINERS):
+            self.add(f"{number}.{kind}", seconds=12)
+
     def add_collection(self, artists: int = 6, *, label: bool = True) -> None:
         """Put an album by each artist there, of a tune and a drum loop, in the user's genres."""
         for number in range(artists):
@@ -91,9 +103,26 @@ class Beets:
     def import_music(self, *options: str) -> str:
         return self("import", "--quiet", "--noautotag", *options, str(self.music))
 
+    def keep(self) -> None:
+        """Keep all of it as it is now, for `restore`."""
+        self._kept = self.root.with_name(f"{self.root.name}-kept"), deepcopy(self.settings)
+        shutil.copytree(self.root, self._kept[0])
+
+    def restore(self) -> None:
+        """Make all of it what it was when it was kept: in the same place, with the same times."""
+        kept, settings = self._kept
+        shutil.rmtree(self.root)
+        shutil.copytree(kept, self.root)
+        self.settings = deepcopy(settings)
+
     def field(self, name: str, *query: str) -> list[str]:
         """Return one field of each track, sorted by title."""
         return self("ls", "-f", f"${name}", *query, "title+").splitlines()
+
+    def field_by_container(self, name: str) -> dict[str, str]:
+        """Return one field of each track by the suffixes of its file."""
+        lines = self("ls", "-f", f"$path|${name}").splitlines()
+        return {container(Path(path)): value for path, value in (x.split("|") for x in lines)}
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Return all that the database has, but for when beets last read each file."""
@@ -109,6 +138,18 @@ class Beets:
 
     def files(self) -> list[Path]:
         return sorted(path for path in self.library.rglob("*") if path.is_file())
+
+    def file_by_container(self) -> dict[str, Path]:
+        """Return the file of each track by its suffixes, where there is one of each."""
+        files = self.files()
+        found = {container(path): path for path in files}
+        assert len(found) == len(files)
+        return found
+
+
+def container(path: Path) -> str:
+    """Return the suffixes of a file as `tests.sounds.CONTAINERS` has them."""
+    return path.name.partition(".")[2]
 
 
 @pytest.fixture

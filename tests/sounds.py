@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import struct
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
 import av
@@ -65,7 +67,7 @@ def drums(seconds: float, seed: int = 0) -> NDArray[np.float32]:
 def write(path: Path, samples: NDArray[np.float32], rate: int = RATE) -> Path:
     """Encode samples, (channels, samples), in the container that the file's suffixes name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    kind = max((kind for kind in CONTAINERS if path.name.endswith(f".{kind}")), key=len)
+    kind = _kind(path)
     if kind == "dsf":
         _write_dsf(path, samples)
         return path
@@ -92,11 +94,24 @@ def write(path: Path, samples: NDArray[np.float32], rate: int = RATE) -> Path:
 def make(path: Path, seconds: float = 5, seed: int = 0) -> Path:
     """Write a file of music; `.mpc` and `.ape` are what `tests/files` holds, `.dsf` is short."""
     stored = KEPT.get(path.suffix[1:])
-    if stored is None:
-        return write(path, melody(min(seconds, 5.5) if path.suffix == ".dsf" else seconds, seed))
+    content = (
+        (Path(__file__).parent / "files" / stored).read_bytes()
+        if stored
+        else _made(_kind(path), min(seconds, 5.5) if path.suffix == ".dsf" else seconds, seed)
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes((Path(__file__).parent / "files" / stored).read_bytes())
+    path.write_bytes(content)
     return path
+
+
+@lru_cache(64)  # encoding takes up to seconds, and many tests want the same
+def _made(kind: str, seconds: float, seed: int) -> bytes:
+    with TemporaryDirectory() as folder:
+        return write(Path(folder) / f"a.{kind}", melody(seconds, seed)).read_bytes()
+
+
+def _kind(path: Path) -> str:
+    return max((kind for kind in CONTAINERS if path.name.endswith(f".{kind}")), key=len)
 
 
 def long_track(path: Path) -> Path:
@@ -110,9 +125,8 @@ def long_track(path: Path) -> Path:
 def _write_dsf(path: Path, samples: NDArray[np.float32]) -> None:
     """Write DSD64 (2.8 MHz, one bit) by first-order sigma-delta modulation, as DSF 1.01."""
     rate, block = 64 * RATE, 4096  # bits a second; bytes of one channel at a time
-    held = np.repeat(samples, 64, axis=1).astype(np.float64)
-    # The running sum of the input, rounded: its steps are the bits.
-    bits = np.diff(np.floor(np.cumsum((held + 1) / 2, axis=1)), prepend=0, axis=1).astype(np.uint8)
+    held = np.repeat(((samples + 1) * 0x7FFF).astype(np.uint16), 64, axis=1)
+    bits = np.cumsum(held, axis=1, dtype=np.uint16) < held  # where the running sum overflows
     data = [np.packbits(channel, bitorder="little") for channel in bits]
     blocks = -(-len(data[0]) // block)
     padded = [np.pad(channel, (0, blocks * block - len(channel))) for channel in data]

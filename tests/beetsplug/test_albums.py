@@ -20,9 +20,9 @@ CLASSICAL, ELECTRONIC = ("012", "021", "023"), ("003", "024")
 FIELDS = "$genres|$predicted_genre|$genre_confidence|$genre_votes|$genre_reason"
 
 
-@pytest.fixture
-def album(beets: Beets, data: Path) -> Beets:
-    """Return an album of three classical, two electronic and one silent track, without genres."""
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Beets:
+    beets = Beets(tmp_path_factory.mktemp("albums"))
     beets.settings["genreclf"]["min_confidence"] = 0.5  # three of five tracks are enough
     beets.music.mkdir()
     for genre, names in (("classical", CLASSICAL), ("electronic", ELECTRONIC)):
@@ -35,7 +35,19 @@ def album(beets: Beets, data: Path) -> Beets:
         media = MediaFile(path)
         media.update({"title": path.stem, "album": "Odd", "albumartist": "Someone", "genres": None})
         media.save()
+    beets.import_music()  # all of it is in the cache, but no longer in the library
+    shutil.rmtree(beets.library)
+    for path in beets.root.glob("library*"):
+        path.unlink()
+    beets.keep()
     return beets
+
+
+@pytest.fixture
+def album(prepared: Beets) -> Beets:
+    """Return an album of three classical, two electronic and one silent track, without genres."""
+    prepared.restore()
+    return prepared
 
 
 def track_fields(beets: Beets) -> list[str]:

@@ -25,13 +25,21 @@ DROPPED = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals, links")
 
 
-@pytest.fixture
-def collection(beets: Beets) -> Beets:
-    """Return a library of three albums that nothing has been heard of."""
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
+    beets = Beets(tmp_path_factory.mktemp("faults"))
     beets.settings["genreclf"] |= {"auto": False, "genres": "replace", "min_confidence": 0}
     add_albums(beets, range(9))
     beets.import_music()
+    beets.keep()
     return beets
+
+
+@pytest.fixture
+def collection(library: Beets) -> Beets:
+    """Return a library of three albums that nothing has been heard of."""
+    library.restore()
+    return library
 
 
 def add_albums(beets: Beets, numbers: range) -> None:

@@ -15,13 +15,22 @@ from tests.conftest import Beets
 LEARN = ("genreclf-learn", "--min-tracks", "4")
 
 
-@pytest.fixture
-def collector(beets: Beets) -> Beets:
-    """Return a library of six albums, each of a tune and a drum loop, with the user's genres."""
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
+    beets = Beets(tmp_path_factory.mktemp("learn"))
     beets.settings["genreclf"]["auto"] = False
     beets.add_collection()
     beets.import_music()
+    beets("genreclf", "--pretend")  # all of it is in the cache
+    beets.keep()
     return beets
+
+
+@pytest.fixture
+def collector(library: Beets) -> Beets:
+    """Return a library of six albums, each of a tune and a drum loop, with the user's genres."""
+    library.restore()
+    return library
 
 
 def tag_others(beets: Beets, count: int = 2) -> None:

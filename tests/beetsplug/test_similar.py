@@ -7,13 +7,22 @@ import pytest
 from tests.conftest import Beets
 
 
-@pytest.fixture
-def heard(beets: Beets) -> Beets:
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
+    beets = Beets(tmp_path_factory.mktemp("similar"))
     beets.settings["genreclf"]["auto"] = False
     beets.add_collection()
     beets.import_music()
     beets("genreclf")
+    beets.keep()
     return beets
+
+
+@pytest.fixture
+def heard(library: Beets) -> Beets:
+    """Return a library of six tunes and six drum loops that has been classified."""
+    library.restore()
+    return library
 
 
 def similar(beets: Beets, *arguments: str) -> list[str]:

@@ -17,12 +17,20 @@ from tests.sounds import CONTAINERS, melody, write
 from tests.tags import every_tag, our_tags, plain_tags
 
 
-@pytest.fixture
-def heard(beets: Beets) -> Beets:
-    """Return a library of one track, which has been classified."""
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
+    beets = Beets(tmp_path_factory.mktemp("styles"))
     beets.add("a.flac", seconds=12)
     beets.import_music()
+    beets.keep()
     return beets
+
+
+@pytest.fixture
+def heard(library: Beets) -> Beets:
+    """Return a library of one track, which has been classified."""
+    library.restore()
+    return library
 
 
 def in_file(path: Path) -> list[str]:
@@ -40,25 +48,31 @@ def edit(path: Path, styles: list[str] | None) -> None:
     os.utime(path, (time.time() + 9, time.time() + 9))
 
 
-@pytest.mark.parametrize("kind", CONTAINERS)
-def test_they_reach_database_and_file_and_survive_undo(kind: str, beets: Beets) -> None:
+def test_they_reach_database_and_file_and_survive_undo(beets: Beets) -> None:
     beets.settings["genreclf"] |= {"auto": False, "min_confidence": 0}
-    beets.add(f"a.{kind}", seconds=12)
+    beets.add_every_container()
     beets.import_music()
-    (path,) = beets.files()
-    tags, rows = every_tag(path), beets.rows()
+    files = beets.file_by_container()
+    assert files.keys() == {*CONTAINERS}
+    tags, rows = {kind: every_tag(path) for kind, path in files.items()}, beets.rows()
     assert "predicted_styles" not in str(rows), "a track never analysed got a field"
     beets("genreclf")
-    styles = in_file(path)
-    assert beets.field("predicted_styles") == ["; ".join(styles)]
-    assert len(styles) == (0 if kind == "ape" else 3), "silence has none"
-    if styles:
-        assert "ambient" in styles
-    after = every_tag(path)
+    after = {kind: every_tag(path) for kind, path in files.items()}
+    in_database = beets.field_by_container("predicted_styles")
+    for kind, path in files.items():
+        styles = in_file(path)
+        assert in_database[kind] == "; ".join(styles), kind
+        if kind == "ape":
+            assert not styles, "silence has none"
+        else:
+            assert len(styles) == 3, kind
+            assert "ambient" in styles, kind
     beets("genreclf", "-f")
-    assert every_tag(path) == after, "what is there is written again as something else"
+    for kind, path in files.items():
+        assert every_tag(path) == after[kind], f"{kind}: the same is written as something else"
     beets("genreclf-undo")
-    assert every_tag(path) == tags
+    for kind, path in files.items():
+        assert every_tag(path) == tags[kind], kind
     assert beets.rows() == rows
 
 

@@ -9,9 +9,9 @@ from tests.conftest import Beets
 from tests.tags import our_tags
 
 
-@pytest.fixture
-def untagged(beets: Beets) -> Beets:
-    """Return three albums of two tracks without genres, of which much is certain."""
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
+    beets = Beets(tmp_path_factory.mktemp("suggest"))
     beets.settings["genreclf"] |= {"auto": False, "min_confidence": 0}
     for album in range(3):
         for title, seed in (("one", 2 * album), ("two", 2 * album + 1)):
@@ -19,7 +19,15 @@ def untagged(beets: Beets) -> Beets:
             media.artist, media.album = "artist", f"album {album}"
             media.save()
     beets.import_music()
+    beets.keep()
     return beets
+
+
+@pytest.fixture
+def untagged(library: Beets) -> Beets:
+    """Return three albums of two tracks without genres, of which much is certain."""
+    library.restore()
+    return library
 
 
 def suggest(beets: Beets, answers: str, *query: str) -> str:
