@@ -7,10 +7,12 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mediafile import MediaFile
 
 from tests.conftest import Beets
+from tests.sounds import RATE, write
 
 LEARN = ("genreclf-learn", "--min-tracks", "4")
 
@@ -138,6 +140,7 @@ def test_learning_again_decides_again(collector: Beets) -> None:
 
 
 def test_too_little_is_not_saved(collector: Beets) -> None:
+    assert "must be 2 or more" in collector.run("genreclf-learn", "--min-tracks", "1").stderr
     done = collector.run("genreclf-learn", "--min-tracks", "2", "artist::[01]")
     assert done.returncode == 1
     assert "nothing learned: there are too few" in done.stderr
@@ -172,6 +175,11 @@ def test_genres_of_another_field(collector: Beets) -> None:
         collector("genreclf", "artist:artist 1")
         assert collector.field("predicted_genre", "artist:artist 1") == genres
     assert "no track of the query has mood" in collector.run(*LEARN, "--field", "mood").stderr
+    done = collector.run(*LEARN, "--name", "tastes")
+    assert done.returncode == 1
+    assert "tastes has been learned from taste: add --field taste, another --name" in done.stderr
+    said = collector.run(*LEARN, "--field", "predicted_genre").stderr
+    assert "predicted_genre is what the plugin says itself" in said
 
 
 def test_models_are_forgotten(collector: Beets) -> None:
@@ -192,7 +200,7 @@ def test_a_model_that_cannot_be_used(collector: Beets) -> None:
     file.write_text(json.dumps({**content, "version": "of old"}), encoding="utf-8")
     done = collector.run("genreclf", "artist:artist 0")
     assert done.returncode == 0
-    again = "it must be learned again: beet genreclf-learn --name mine"
+    again = "it must be learned again: beet genreclf-learn --name mine --field genres"
     assert f"using the bundled genres: mine: learned from what other networks say; {again}" in (
         done.stderr
     )
@@ -204,6 +212,60 @@ def test_a_model_that_cannot_be_used(collector: Beets) -> None:
     assert "there is no model 'yours'" in collector.run("genreclf").stderr
     collector.settings["genreclf"]["model"] = "bundled"
     assert collector.run("genreclf").stderr.count("mine") == 0
+
+
+def test_nothing_is_decided_anew_by_what_stands_in(collector: Beets) -> None:
+    collector(*LEARN)
+    collector.settings["genreclf"]["genres"] = "replace"
+    collector("genreclf")
+    before = collector.rows()
+    (collector.root / "library.genre-models" / "other.json").write_text("{")
+    done = collector.run("genreclf")
+    assert "using the bundled genres: " in done.stderr
+    assert collector.rows() == before
+    done = collector.run("genreclf-learn", "--list")
+    assert done.stdout.startswith("mine: ")
+    assert "other.json" in done.stderr
+    assert done.returncode == 1
+    collector("genreclf-learn", "--forget", "other")
+    assert collector("genreclf-learn", "--list").startswith("mine: ")
+
+
+def test_options_that_name_learned_genres(collector: Beets) -> None:
+    collector(*LEARN)
+    collector.settings["genreclf"] |= {"ignore": ["My Tunes"], "names": {"my loops": "Loops"}}
+    collector("genreclf")
+    assert set(collector.field("predicted_genre", "predicted_genre::.")) == {"My Loops"}
+    assert "saved as mine" in collector(*LEARN)
+    assert collector("genreclf-similar", "title:tune 0")
+
+
+def test_the_same_tracks_give_the_same_model(collector: Beets) -> None:
+    said = [collector(*LEARN, order).splitlines()[-1] for order in ("title+", "title-")]
+    assert said[0] == said[1]
+
+
+def test_genres_from_another_library_are_the_plugins(collector: Beets) -> None:
+    """Its journal is not here, but the tags tell what was predicted."""
+    collector("modify", "--yes", "genres=")
+    collector.settings["genreclf"]["min_confidence"] = 0
+    collector("genreclf")
+    (collector.root / "library.db").unlink()
+    (collector.root / "library.genre-journal.db").unlink()
+    collector("import", "--quiet", "--noautotag", "--nocopy", str(collector.library))
+    assert collector("ls", "genres::.")
+    assert "has genres of your own" in collector.run(*LEARN).stderr
+
+
+def test_silent_tracks_are_named(collector: Beets) -> None:
+    path = write(collector.music / "silent.flac", np.zeros((2, 4 * RATE), np.float32))
+    media = MediaFile(path)
+    media.title, media.genres = "silent", ["My Tunes"]
+    media.save()
+    collector("import", "--quiet", "--noautotag", "--singletons", str(path))
+    done = collector.run(*LEARN)
+    assert "silent.flac: silent, nothing to learn from" in done.stderr
+    assert "12 tracks by 6 artists" in done.stdout
 
 
 def test_the_fallback_cannot_learn(collector: Beets) -> None:

@@ -74,6 +74,30 @@ def test_edited_genres_are_the_users(untagged: Beets) -> None:
     assert "changed" not in untagged("update")
 
 
+def test_what_has_genres_is_left_alone(untagged: Beets) -> None:
+    """An album of which one track is untagged, and files that nobody was asked about."""
+    untagged.settings["genreclf"]["write"] = False
+    untagged("genreclf")
+    untagged("modify", "--yes", "--album", "album:album 0", "genres=Mine")
+    untagged("modify", "--yes", "title:two 0", "genres=")
+    untagged("write")
+    untagged.settings["genreclf"] |= {"write": True, "genres": "replace"}
+    before = {path: path.read_bytes() for path in untagged.files()}
+    suggest(untagged, "s\n")
+    assert {path: path.read_bytes() for path in untagged.files()} == before
+    suggest(untagged, "e\nTango\n")
+    assert untagged.field("genres", "album:album 0") == ["Mine", "Tango"]
+    assert untagged("ls", "-a", "-f", "$genres", "album:album 0") == "Mine\n"
+    assert [p.stem[-5:] for p, old in before.items() if p.read_bytes() != old] == ["two 0"]
+
+
+def test_the_genre_that_is_written_is_shown(untagged: Beets) -> None:
+    untagged.settings["genreclf"]["scope"] = "album"
+    said = suggest(untagged, "a\n", "album:album 0")
+    (genre,) = set(untagged.field("genres", "album:album 0"))
+    assert said.count(f" -> {genre}\n") == 3, "of the album and both tracks"
+
+
 def test_undone_like_everything(untagged: Beets) -> None:
     before = untagged.rows()
     suggest(untagged, "a\na\na\n")
@@ -95,11 +119,15 @@ def test_doubtful_tracks_are_not_asked_about(untagged: Beets) -> None:
     before = untagged.rows()
     done = untagged.run("genreclf", "--suggest")
     assert done.returncode == 0
-    assert "0 written, 0 kept, 6 abstained, 0 failed, 0 skipped" in done.stderr
+    assert "0 written, 0 kept, 6 abstained, 0 failed, 0 edited, 0 skipped" in done.stderr
     assert untagged.rows() == before
 
 
-def test_not_with_pretend(untagged: Beets) -> None:
+def test_nothing_to_suggest(untagged: Beets) -> None:
     done = untagged.run("genreclf", "--suggest", "--pretend")
     assert done.returncode == 1
     assert "either --suggest or --pretend" in done.stderr
+    untagged.settings["genreclf"]["genres"] = "never"
+    done = untagged.run("genreclf", "--suggest")
+    assert done.returncode == 1
+    assert "nothing to suggest with genreclf.genres: never" in done.stderr

@@ -47,13 +47,16 @@ def test_the_same_lesson_has_the_same_id(models: Models) -> None:
     assert first.startswith("mine-")
 
 
-def test_learned_last_is_listed_first(models: Models) -> None:
-    assert models.list() == []
-    for name, time in (("a", 1.0), ("b", 3.0), ("c", 2.0)):
-        models.save(LearnedModel(**{**vars(model()), "name": name, "learned": time}))
-    assert [described.name for described in models.list()] == ["b", "c", "a"]
+def test_models_by_name(models: Models, tmp_path: Path) -> None:
+    assert models.names() == []
+    for name in "bca":
+        models.save(LearnedModel(**{**vars(model()), "name": name}))
+    for stray in (".DS_Store.json", "a (copy).json"):  # of who knows what program
+        (tmp_path / "library.genre-models" / stray).write_text("{")
+    assert models.names() == ["a", "b", "c"]
+    assert models.describe("b").genres == ("genre 0", "genre 1", "genre 2")
     models.forget("b")
-    assert [described.name for described in models.list()] == ["c", "a"]
+    assert models.names() == ["a", "c"]
     with pytest.raises(ModelError, match="there is no model 'b'; learned ones: a, c"):
         models.load("b")
 
@@ -73,12 +76,15 @@ def test_what_is_damaged_is_refused(models: Models, tmp_path: Path) -> None:
     (folder / "mine.json").write_text(json.dumps({**content, "form": 0}))
     with pytest.raises(ModelError, match="of another version"):
         models.load("mine")
-    (folder / "mine.json").write_text("{")
-    with pytest.raises(ModelError, match=r"mine\.json: .*learned again"):
-        models.list()
+    for nonsense in ("{", "[]", "{}", '{"form": 1}'):
+        (folder / "mine.json").write_text(nonsense)
+        with pytest.raises(ModelError, match=r"mine\.json: .*learned again"):
+            models.describe("mine")
+    models.forget("mine")
+    assert models.names() == []
 
 
-@pytest.mark.parametrize("name", ["auto", "bundled", "", "a b", "../a", "a.b"])
+@pytest.mark.parametrize("name", ["auto", "bundled", "", "a b", "../a", "a.b", "a" * 61])
 def test_names_that_cannot_be(models: Models, name: str) -> None:
     with pytest.raises(ModelError, match="cannot be called"):
         models.check_name(name)

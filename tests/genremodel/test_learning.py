@@ -122,6 +122,39 @@ def test_a_track_of_several_genres_is_right_by_any() -> None:
     assert lesson.accuracy > 0.95
 
 
+def test_tracks_that_share_a_genre_are_told_apart_by_the_others() -> None:
+    rng = np.random.default_rng(8)
+    examples = [
+        example([genre], i % 8, rng)._replace(genres=("a parent", f"genre {genre}"))
+        for genre in range(2)
+        for i in range(16)
+    ]
+    _, lesson = learned(examples)
+    assert lesson.accuracy == 1
+    assert [genre.tracks for genre in lesson.genres] == [32, 16, 16]
+
+
+def test_what_is_no_music_is_not_counted_as_decided() -> None:
+    examples = [x._replace(is_music=i % 4 > 0) for i, x in enumerate(collection())]
+    assert learned(examples)[1].decided <= 0.75
+
+
+def test_copies_of_one_track_teach_nothing() -> None:
+    rng = np.random.default_rng(9)
+    one = example([0], 0, rng)
+    copies = [one._replace(genres=(f"genre {i % 2}",), artist=f"{i}") for i in range(20)]
+    with pytest.raises(LearningError, match="all the same"):
+        learned(copies)
+
+
+def test_a_genre_by_one_artist_is_not_doubted() -> None:
+    rng = np.random.default_rng(10)
+    alone = [example([2], "alone", rng) for _ in range(10)]
+    _, lesson = learned([x for x in collection() if x.genres != ("genre 2",)] + alone)
+    assert lesson.genres[2].recall == 0
+    assert not any(doubt.index >= 40 for doubt in lesson.doubts)
+
+
 def test_a_rare_genre_is_found_among_many_tracks_of_others() -> None:
     rng = np.random.default_rng(5)
     rare = [example([2], i, rng) for i in range(8)]
