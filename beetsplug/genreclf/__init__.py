@@ -314,27 +314,12 @@ class GenreClfPlugin(BeetsPlugin):
 
         bundled: not a learned one, whatever the configuration says.
         """
-        from genremodel import AssetError
-        from genremodel.learned import ModelError, Models
+        from beetsplug.genreclf.loading import load, load_bundled
+        from genremodel.learned import Models
 
-        settings = Settings.read(self.config)
-        problem = None
-        try:
-            if bundled:
-                settings, learned = settings.bundled(), None
-            else:
-                learned = settings.learned_model(Models.beside(lib.path))
-            classifier = settings.load_classifier(learned)
-        except ModelError as exc:
-            if settings.model != "auto":
-                raise UserError(f"genreclf.model: {exc}") from exc
-            problem = f"using the bundled genres: {exc}"
-            settings = settings.bundled()
-            classifier = settings.load_classifier(None)
-        except (ImportError, AssetError) as exc:
-            raise UserError(f"no model can be loaded: {exc}") from exc
-        if classifier.fallback:
-            problem = f"using the KNN fallback: {classifier.fallback}"
+        asked = Settings.read(self.config)
+        loaded = load_bundled(asked) if bundled else load(asked, Models.beside(lib.path))
+        classifier, settings, problem = loaded
         if problem:
             self._log.warning("{}", problem)
         pool = classifier.pool(

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 from confuse import ConfigValueError, MappingValues
 
-from beetsplug.genreclf.fields import GENRES
 from beetsplug.genreclf.policy import POLICIES, Policy
 from beetsplug.genreclf.spelling import Spelling
-
-if TYPE_CHECKING:
-    from genremodel import Classifier
-    from genremodel.learned import LearnedModel, Models
 
 Scope: TypeAlias = Literal["track", "album"]
 Vote: TypeAlias = Literal["majority", "mean"]
@@ -85,55 +80,6 @@ class Settings:
             threads=None if config["threads"].get() is None else _count(config["threads"]),
             timeout=timeout,
         )
-
-    def learned_model(self, models: Models) -> LearnedModel | None:
-        """Return the learned model in use, if it is one. Raises ModelError."""
-        if self.model == "bundled" or (self.model == "auto" and self.knn):
-            return None
-        if self.model != "auto":
-            return models.load(self.model)
-        described = [models.describe(name) for name in models.names()]
-        learned = [model for model in described if model.field == GENRES]
-        last = max(learned, key=lambda model: model.learned, default=None)
-        return models.load(last.name) if last else None
-
-    def bundled(self) -> Settings:
-        """Return them for the bundled model, without what they say of genres that it lacks."""
-        from genremodel.backends import bundled_rules
-
-        known = bundled_rules("cnn").genres
-        names = {genre: name for genre, name in self.spelling.names.items() if genre in known}
-        return replace(
-            self,
-            ignore=tuple(genre for genre in self.ignore if genre in known),
-            spelling=replace(self.spelling, names=names),
-        )
-
-    def load_classifier(self, learned: LearnedModel | None) -> Classifier:
-        """Load the bundled model, or a learned one on top of it.
-
-        Raises confuse.ConfigError where an option names a genre that the model does not have,
-        ModelError where the learned model cannot be used, ImportError or AssetError where no model
-        can be loaded.
-        """
-        from genremodel import Classifier, UnknownGenreError
-
-        option = "ignore"
-        try:
-            classifier = Classifier(
-                windows=self.windows,
-                vote=self.vote,
-                min_confidence=self.min_confidence,
-                ignore=self.ignore,
-                styles=self.styles,
-                knn=self.knn,
-                learned=learned,
-            )
-            option = "names"
-            classifier.require(self.spelling.names)
-        except UnknownGenreError as exc:
-            raise ConfigValueError(f"genreclf.{option}: {exc}") from exc
-        return classifier
 
 
 def _names(view: Any) -> dict[str, str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from confuse import ConfigError, ConfigSource, RootView
 
+from beetsplug.genreclf.loading import load
 from beetsplug.genreclf.settings import DEFAULTS, Settings
+from genremodel.learned import Models
 from tests.conftest import Beets
 from tests.tags import our_tags, plain_tags
 
@@ -35,17 +38,18 @@ ALL_BUT_BLUES = (
         ({"names": ["Hip-Hop"]}, "genreclf.names must be a dict"),
         ({"title_case": "of course"}, "genreclf.title_case: must be"),
         ({"auto": "maybe"}, "genreclf.auto: must be"),
+        ({"model": 7}, "genreclf.model: must be a string"),
         ({"genre": "replace"}, "genreclf.genre: there is no such option"),
         ({"names": {"rock": " "}}, "genreclf.names.rock: must be a name, not ' '"),
         ({"names": {80: "Eighties"}}, "genreclf.names: must be a genre of bundled-cnn-2"),
     ],
 )
-def test_what_cannot_be(options: dict[str, Any], message: str) -> None:
+def test_what_cannot_be(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     view = RootView(
         [ConfigSource.of({"genreclf": options}), ConfigSource.of({"genreclf": DEFAULTS})]
     )
     with pytest.raises(ConfigError) as error:
-        Settings.read(view["genreclf"]).load_classifier(None)
+        load(Settings.read(view["genreclf"]), Models(tmp_path))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
