@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from mediafile import MediaFile
 # many threads for its sums as there are processors, they take twice as long. NumPy reads this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests.sounds import CONTAINERS, drums, make, melody, write
+from tests.sounds import CONTAINERS, drums, make, melody
 from training.collection import DEFAULT_FOLDER
 
 
@@ -88,12 +89,12 @@ class Beets:
         for number, kind in enumerate(CONTAINERS):
             self.add(f"{number}.{kind}", seconds=12)
 
-    def add_collection(self, artists: int = 6, *, label: bool = True) -> None:
+    def add_collection(self, artists: Iterable[int] = range(6), *, label: bool = True) -> None:
         """Put an album by each artist there, of a tune and a drum loop, in the user's genres."""
-        for number in range(artists):
+        for number in artists:
             for title, sound in (("tune", melody), ("loop", drums)):
                 name = f"album {number}/{title} {number}.mp3"
-                path = write(self.music / name, sound(6, number))
+                path = make(self.music / name, 6, number, sound)
                 media = MediaFile(path)
                 media.title, media.album = path.stem, path.parent.name
                 media.artist = media.albumartist = f"artist {number}"
@@ -109,11 +110,11 @@ class Beets:
         shutil.copytree(self.root, self._kept[0])
 
     def restore(self) -> None:
-        """Make all of it what it was when it was kept: in the same place, with the same times."""
+        """Make all of it what it was when it was kept, where it was, with the times it had."""
         kept, settings = self._kept
         shutil.rmtree(self.root)
         shutil.copytree(kept, self.root)
-        self.settings = deepcopy(settings)
+        self.settings, self.environment = deepcopy(settings), {}
 
     def field(self, name: str, *query: str) -> list[str]:
         """Return one field of each track, sorted by title."""

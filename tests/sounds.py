@@ -6,18 +6,22 @@ is written here, since DSD is only one bit after the other.
 
 from __future__ import annotations
 
+import shutil
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
+from typing import TypeAlias, cast
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
+
+Sound: TypeAlias = Callable[[float, int], NDArray[np.float32]]  # of so many seconds, and a seed
 
 RATE = 44_100
 
@@ -91,23 +95,21 @@ def write(path: Path, samples: NDArray[np.float32], rate: int = RATE) -> Path:
     return path
 
 
-def make(path: Path, seconds: float = 5, seed: int = 0) -> Path:
+def make(path: Path, seconds: float = 5, seed: int = 0, sound: Sound = melody) -> Path:
     """Write a file of music; `.mpc` and `.ape` are what `tests/files` holds, `.dsf` is short."""
-    stored = KEPT.get(path.suffix[1:])
-    content = (
-        (Path(__file__).parent / "files" / stored).read_bytes()
-        if stored
-        else _made(_kind(path), min(seconds, 5.5) if path.suffix == ".dsf" else seconds, seed)
-    )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    if stored := KEPT.get(path.suffix[1:]):
+        shutil.copyfile(Path(__file__).parent / "files" / stored, path)
+        return path
+    length = min(seconds, 5.5) if path.suffix == ".dsf" else seconds
+    path.write_bytes(_made(_kind(path), length, seed, sound))
     return path
 
 
-@lru_cache(64)  # encoding takes up to seconds, and many tests want the same
-def _made(kind: str, seconds: float, seed: int) -> bytes:
+@lru_cache(128)  # encoding takes up to seconds, and many tests want the same
+def _made(kind: str, seconds: float, seed: int, sound: Sound) -> bytes:
     with TemporaryDirectory() as folder:
-        return write(Path(folder) / f"a.{kind}", melody(seconds, seed)).read_bytes()
+        return write(Path(folder) / f"a.{kind}", sound(seconds, seed)).read_bytes()
 
 
 def _kind(path: Path) -> str:

@@ -9,11 +9,19 @@ import pytest
 from tests.conftest import Beets
 
 
-@pytest.fixture
-def imported(beets: Beets) -> Beets:
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
+    beets = Beets(tmp_path_factory.mktemp("explain"))
     beets.add("a.flac", seconds=12)
     beets.import_music()
+    beets.keep()
     return beets
+
+
+@pytest.fixture
+def imported(library: Beets) -> Beets:
+    library.restore()
+    return library
 
 
 def test_a_track_is_explained_and_not_changed(imported: Beets) -> None:

@@ -20,6 +20,24 @@ ALL_BUT_BLUES = (
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
+    beets = Beets(tmp_path_factory.mktemp("settings"))
+    beets.settings["genreclf"]["auto"] = False
+    beets.add("a.flac")
+    beets.import_music()
+    beets("modify", "--yes", "genres=Old")
+    beets.keep()
+    return beets
+
+
+@pytest.fixture
+def labelled(library: Beets) -> Beets:
+    """Return a library of one track, which has a genre of the user's."""
+    library.restore()
+    return library
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -115,17 +133,14 @@ def test_spelling(options: dict[str, Any], spelled: str, beets: Beets) -> None:
     ],
 )
 def test_policy_and_force(
-    policy: str, options: list[str], expected: list[str], beets: Beets
+    policy: str, options: list[str], expected: list[str], labelled: Beets
 ) -> None:
-    beets.settings["genreclf"] |= {"auto": False, "genres": policy, "min_confidence": 0}
-    beets.settings["genreclf"]["names"] = dict.fromkeys(ALL_BUT_BLUES, "blues")
-    beets.add("a.flac")
-    beets.import_music()
-    beets("modify", "--yes", "genres=Old")
+    labelled.settings["genreclf"] |= {"genres": policy, "min_confidence": 0}
+    labelled.settings["genreclf"]["names"] = dict.fromkeys(ALL_BUT_BLUES, "blues")
     for _ in range(2):
-        beets("genreclf", *options)
-        assert beets.field("genres") == ["; ".join(expected)]
-        assert plain_tags(beets.files()[0])["genre"] == expected
+        labelled("genreclf", *options)
+        assert labelled.field("genres") == ["; ".join(expected)]
+        assert plain_tags(labelled.files()[0])["genre"] == expected
 
 
 def test_agreement_is_with_the_genres_from_before(beets: Beets) -> None:

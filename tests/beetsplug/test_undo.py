@@ -358,28 +358,31 @@ def test_the_last_run_that_can_be_undone(decided: Beets) -> None:
     assert "there is nothing to undo" in decided.run("genreclf-undo", "--last").stderr
 
 
-@pytest.mark.parametrize(
-    ("was", "becomes"), [("a.mp3", "flac"), ("a.flac", "m4a"), ("a.m4a", "mp3")]
-)
-def test_a_file_that_was_converted_since(
-    was: str, becomes: str, decided: Beets, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dress(decided.add(was))
+def test_files_that_were_converted_since(decided: Beets, monkeypatch: pytest.MonkeyPatch) -> None:
+    becomes = {"mp3": "flac", "flac": "m4a", "m4a": "mp3"}
+    for was in becomes:
+        dress(decided.add(f"{was}.{was}"))
     decided.import_music()
     decided("genreclf")
-    (path,) = decided.files()
-    converted = decided.add(f"converted.{becomes}")
     for name, field in MEDIA_FIELDS.items():
         monkeypatch.setattr(MediaFile, name, field, raising=False)
-    media = MediaFile(converted)
-    media.update({name: getattr(MediaFile(path), name) for name in ("title", "genres", *OURS)})
-    media.save()
-    with closing(sqlite3.connect(decided.root / "library.db")) as database:
-        database.execute("UPDATE items SET path = ?", (os.fsencode(converted),))
-        database.commit()
+    converted = []
+    for was, path in decided.file_by_container().items():
+        converted.append(decided.add(f"converted.{becomes[was]}"))
+        media = MediaFile(converted[-1])
+        media.update({name: getattr(MediaFile(path), name) for name in ("title", "genres", *OURS)})
+        media.save()
+        with closing(sqlite3.connect(decided.root / "library.db")) as database:
+            changed = database.execute(
+                "UPDATE items SET path = ? WHERE title = ?", (os.fsencode(converted[-1]), was)
+            )
+            assert changed.rowcount == 1
+            database.commit()
     decided("genreclf-undo")
-    assert plain_tags(converted)["genre"] == ["Old School", "Polka"]
-    assert not our_tags(converted)
+    assert len(converted) == len(becomes)
+    for path in converted:
+        assert plain_tags(path)["genre"] == ["Old School", "Polka"], path
+        assert not our_tags(path), path
 
 
 def test_a_file_that_could_not_be_written_is_written_by_the_next_run(decided: Beets) -> None:
