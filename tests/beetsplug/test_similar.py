@@ -90,7 +90,7 @@ def test_tracks_are_known_when_they_move(heard: Beets) -> None:
 @pytest.mark.parametrize("way", ["copy", "move"])
 def test_imported_tracks_are_known(beets: Beets, way: str) -> None:
     beets.settings["import"] = {"copy": way == "copy", "move": way == "move"}
-    beets.add_collection(3)
+    beets.add_collection(range(3))
     beets.import_music()
     assert len(similar(beets, "title:tune 0")) == 5
 
