@@ -1,6 +1,6 @@
 """`python -m benchmarks.learning`: how well genres are learned, and how fast.
 
-Writes docs/learning.md, and the story in README. Takes ten minutes, and 2 GB of temporary files for
+Writes docs/learning.md, and the story in README. Takes two minutes, and 2 GB of temporary files for
 a library of 100,000 tracks.
 """
 
@@ -184,7 +184,8 @@ def unheard(songs: Heard, excerpts: Heard, network: Cnn) -> str:
     note = (
         "Each genre of GTZAN that Emotify has not, learned beside Emotify's four. Its tracks are "
         "excerpts, two thirds of them of 2 to 3 seconds, one window; of artists that the model has "
-        "not heard, how many most windows vote for it, and how many are given it:"
+        "not heard, how many most windows vote for, and how many are given it. Whole songs, which are "
+        "easier, of such a genre were not at hand:"
     )
     return section("A new genre", note, ["genre", "excerpts", "voted for", "given"], rows)
 
