@@ -184,8 +184,8 @@ def unheard(songs: Heard, excerpts: Heard, network: Cnn) -> str:
     note = (
         "Each genre of GTZAN that Emotify has not, learned beside Emotify's four. Its tracks are "
         "excerpts, two thirds of them of 2 to 3 seconds, one window; of artists that the model has "
-        "not heard, how many most windows vote for, and how many are given it. Whole songs of such a "
-        "genre, which are easier, were not at hand:"
+        "not heard, how many most windows vote for, and how many are given it. Whole songs of such "
+        "a genre, which are easier, were not at hand:"
     )
     return section("A new genre", note, ["genre", "excerpts", "voted for", "given"], rows)
 
