@@ -61,13 +61,13 @@ def artist(track: Item) -> str:
     """Return who made a track, the same name for all that may sound alike for that reason.
 
     The album artist or, of compilations, the artist, without guests; where neither is known, the
-    album.
+    track itself: a folder of files without tags is seldom by one artist.
     """
     names = [track.artist] if track.comp else [track.albumartist, track.artist]
     for name in (normal(_GUESTS.sub("", name)) for name in names):
         if name and name not in _VARIOUS:
             return name
-    return f"album {track.album_id}" if track.album_id else f"track {track.id}"
+    return f"track {track.id}"
 
 
 def _key(label: str) -> str:

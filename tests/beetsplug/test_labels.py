@@ -64,8 +64,7 @@ def test_every_label_is_learned_or_left_out(tracks: list[list[str]], least: int)
         ({"albumartist": "Featherweight", "artist": ""}, "featherweight"),
         ({"albumartist": "Various Artists", "artist": "Solo"}, "solo"),
         ({"albumartist": "A Label", "artist": "Solo", "comp": True}, "solo"),
-        ({"albumartist": "", "artist": "", "album_id": 7}, "album 7"),
-        ({"albumartist": "", "artist": "", "id": 3}, "track 3"),
+        ({"albumartist": "", "artist": "", "album_id": 7, "id": 3}, "track 3"),
     ],
 )
 def test_who_made_a_track(fields: dict[str, Any], name: str) -> None:
