@@ -47,7 +47,7 @@ _TOLERANCE = 1.0  # s
 GUESSED_LENGTH = {"mp3", "aac"}
 # Decoded beyond the end of a window, in seconds: the resampler looks ahead.
 _POSTROLL = 0.01
-# Samples that are resampled at once: to do it for every frame of 20 ms is slow.
+# Samples that frames are joined to: to average and resample every 20 ms by itself is slow.
 _BATCH = 1 << 16
 # Of a WAV file FFmpeg would read 5 MB to see whether it is DTS in disguise.
 _OPTIONS: dict[str, Any] = {"options": {"probesize": str(1 << 16)}}
@@ -180,21 +180,20 @@ def _resampled(passages: Sequence[_Passage]) -> NDArray[np.float32] | None:
     begins where an output falls on an input, so that it is the same as by itself.
     """
     rate = passages[0].rate
-    if any(passage.rate != rate for passage in passages):
+    ends = [passage.early + WINDOW_SECONDS for passage in passages]
+    if any(
+        passage.rate != rate or end > len(passage.samples) / rate
+        for passage, end in zip(passages, ends, strict=True)
+    ):
         return None
     period = rate // gcd(rate, SAMPLE_RATE)
     padded = [np.pad(passage.samples, (0, -len(passage.samples) % period)) for passage in passages]
     resampler = _Resampler(rate)
     signal = np.concatenate([*map(resampler.feed, padded), resampler.flush()])
-    ends = np.cumsum([len(part) for part in padded]) * SAMPLE_RATE // rate
-    windows = []
-    for passage, part in zip(passages, np.split(signal, ends[:-1]), strict=True):
-        skip = round(passage.early * SAMPLE_RATE)
-        windows.append(part[skip : skip + WINDOW_SAMPLES])
-    whole = all(
-        passage.early + WINDOW_SECONDS <= len(passage.samples) / rate for passage in passages
-    )
-    return np.stack(windows) if whole else None
+    bounds = np.cumsum([len(part) for part in padded])[:-1] * SAMPLE_RATE // rate
+    skips = [round(passage.early * SAMPLE_RATE) for passage in passages]
+    parts = zip(np.split(signal, bounds), skips, strict=True)
+    return np.stack([part[skip : skip + WINDOW_SAMPLES] for part, skip in parts])
 
 
 def _scan_windows(path: PathLike, count: int) -> Windows:

@@ -157,15 +157,15 @@ class Cache:
             )
         )
 
-    def follow(self, source: bytes, file: FileState) -> None:
-        """Remember that a file, moved or copied from a path, holds what was there."""
-        self._write(
-            (
-                "INSERT OR REPLACE INTO files SELECT ?, ?, ?, digest FROM files "
-                "WHERE path = ? AND size = ?",
-                (*_row(file), source, file.size),
-            )
-        )
+    def follow(self, source: FileState, file: FileState, digest: Callable[[], bytes]) -> None:
+        """Remember where a file is that has been moved or copied, if it is known.
+
+        source: as it was there. digest: finds that of the file, if the source has been changed.
+        """
+        for known, *state in self._execute(
+            "SELECT digest, size, mtime FROM files WHERE path = ?", (source.path,)
+        ):
+            self.locate(known if state == [source.size, source.mtime] else digest(), file)
 
     def digest_of(self, file: FileState) -> bytes | None:
         """Return the digest of the recording in a file that is as it was, if it is known."""
@@ -229,8 +229,9 @@ class Cache:
     def close(self) -> None:
         """Let go of the file."""
         if self._connection:
-            with suppress(CacheError):
-                self._write(("UPDATE requests SET hits = hits + ?", (self._hits,)))
+            if self._hits:
+                with suppress(CacheError):
+                    self._write(("UPDATE requests SET hits = hits + ?", (self._hits,)))
             self._hits = 0
             self._connection.close()
             self._connection = None

@@ -38,10 +38,11 @@ def fit_calibration(
     All are (votes,): the winner's mean probability, the novelty and the number of windows of a
     track, and whether the winner is right. typical: as `Calibration` has it.
     What the votes cannot tell has no say: many windows where none has them, and novelty where the
-    farther ones happen to be right.
+    farther ones happen to be right. Where they tell nothing, probabilities are taken as they are.
     """
+    plain = Calibration(0.0, 1.0, 0.0, 0.0, round(typical, 3))
     if right.all() or not right.any():  # of very little music: nothing to learn from
-        return Calibration(0.0, 1.0, 0.0, 0.0, round(typical, 3))
+        return plain
     known = np.stack(evidence(probability, novelty, windows), axis=1)
     many = windows.max() >= DEFAULT_WINDOWS
     for far in (True, False):
@@ -52,6 +53,8 @@ def fit_calibration(
         slopes[supported] = regression.coef_[0]
         if slopes[1] <= 0:
             break
+    if slopes[0] <= 0:  # the less probable would be the surer
+        return plain
     coefficients = [*regression.intercept_, *slopes, typical]
     return Calibration(*(round(float(value), 3) for value in coefficients))
 

@@ -26,8 +26,8 @@ def balanced(
 ) -> NDArray[np.float64]:
     """Return weights of rows under which every genre counts the same, with a mean of 1.
 
-    Within a genre, an artist with four times as many rows counts twice as much: between all rows
-    being equal, where one artist is half of a genre, and all artists.
+    Before that, an artist with four times as many rows counts twice as much: between all rows being
+    equal, where one artist is half of a genre, and all artists.
     genre: (rows,) indices. artist: (rows,). weight: (rows,) how much each counts before that.
     """
     _, owner, rows = np.unique(artist, return_inverse=True, return_counts=True)

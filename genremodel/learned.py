@@ -77,7 +77,7 @@ class Description:
 
 
 class Models:
-    """The learned models of one library. Methods raise ModelError, and then nothing is changed."""
+    """The learned models of one library. Methods raise ModelError."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -109,31 +109,17 @@ class Models:
         described = _description(name, content)
         try:
             packed = (self._folder / f"{name}.npz").read_bytes()
+            if hashlib.sha256(packed).hexdigest() != content["sha256"]:
+                raise ModelError(
+                    f"{self._folder / name}.npz: wrong checksum; {again(name, described.field)}"
+                )
+            with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+                return _model(described, content, arrays)
         except OSError as exc:
             raise ModelError(f"{exc.filename}: {exc.strerror}") from exc
-        if hashlib.sha256(packed).hexdigest() != content["sha256"]:
-            raise ModelError(
-                f"{self._folder / name}.npz: wrong checksum; {again(name, described.field)}"
-            )
-        rules = content["rules"]
-        with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-            return LearnedModel(
-                name,
-                described.field,
-                content["version"],
-                Rules(
-                    described.genres,
-                    tuple(rules["prior"]),
-                    Calibration(**rules["calibration"]),
-                    rules["min_confidence"],
-                    described.id,
-                ),
-                content["estimator"],
-                _head(content["estimator"], arrays, len(described.genres)),
-                Novelty(arrays["centres"], arrays["whitening"], arrays["nonmusic"]),
-                described.figures,
-                described.learned,
-            )
+        except (ValueError, TypeError, LookupError) as exc:
+            file = self._folder / f"{name}.json"
+            raise ModelError(f"{file}: {exc}; {again(name, described.field)}") from exc
 
     def save(self, model: LearnedModel) -> Description:
         """Keep a model in the place of one of the same name; its id is made from its content."""
@@ -192,9 +178,37 @@ class Models:
         return content
 
 
-def again(name: str, field: str = "genres") -> str:
-    """Return what to do about a model that cannot be used."""
-    return f"it must be learned again: beet genreclf-learn --name {name} --field {field}"
+def again(name: str, field: str | None = None) -> str:
+    """Return what to do about a model that cannot be used. field: if it is known."""
+    command = f"beet genreclf-learn --name {name}"
+    return (
+        f"it must be learned again: {command} --field {field}"
+        if field
+        else (f"it must be learned again: {command}, from the same field")
+    )
+
+
+def _model(
+    described: Description, content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+) -> LearnedModel:
+    rules = content["rules"]
+    return LearnedModel(
+        described.name,
+        described.field,
+        content["version"],
+        Rules(
+            described.genres,
+            tuple(rules["prior"]),
+            Calibration(**rules["calibration"]),
+            rules["min_confidence"],
+            described.id,
+        ),
+        content["estimator"],
+        _head(content["estimator"], arrays, len(described.genres)),
+        Novelty(arrays["centres"], arrays["whitening"], arrays["nonmusic"]),
+        described.figures,
+        described.learned,
+    )
 
 
 def _description(name: str, content: Mapping[str, Any]) -> Description:

@@ -17,7 +17,8 @@ from genremodel.fitting import fit_linear
 from genremodel.learned import Estimator, Head, LearnedModel
 from genremodel.lesson import MIN_CONFIDENCE, Lesson, draw_lesson, mean_recall
 from genremodel.neighbours import Neighbours
-from genremodel.trial import ALL_IS_MUSIC, Fit, LearningError, cross_validate, novelty_of
+from genremodel.novelty import ALL_IS_MUSIC
+from genremodel.trial import Fit, LearningError, cross_validate, novelty_of
 
 # Chosen with `benchmarks/learning.py`, which tells how they do on fewer and more tracks.
 _REGULARISATION = 0.01

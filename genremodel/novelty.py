@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genremodel.constants import EMBEDDING
+
 # The novelty of what is no music at all; tracks of genres left out of training stay below 3.
 NO_MUSIC = 6.0
+ALL_IS_MUSIC = np.zeros(EMBEDDING + 1)  # weights for `is_nonmusic` that take nothing for no music
 
 
 @dataclass(frozen=True)

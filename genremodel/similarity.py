@@ -1,7 +1,7 @@
 """What sounds alike: tracks whose embeddings point the same way.
 
-The cosine of mean embeddings found music of the same genre by other artists more often than tag
-logits, distances, or neighbours after standardisation did; `benchmarks/learning.py` measures it.
+By the cosine of mean embeddings, music of the same genre by other artists is found far more often
+than by tag logits on GTZAN, and about as often on Emotify; `benchmarks/learning.py` measures it.
 """
 
 from __future__ import annotations

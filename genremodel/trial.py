@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from genremodel.calibration import fit_calibration, parts
-from genremodel.constants import ACTIVATIONS, EMBEDDING
+from genremodel.constants import ACTIVATIONS
 from genremodel.decision import Calibration, winner
 from genremodel.examples import Tracks
 from genremodel.fitting import fit_novelty
 from genremodel.learned import Estimator, Head
-from genremodel.novelty import Novelty
+from genremodel.novelty import ALL_IS_MUSIC, Novelty
 
 FOLDS = 5
-ALL_IS_MUSIC = np.zeros(EMBEDDING + 1)
 _NO_EMBEDDING = np.empty((1, 0))
 
 # Fits a head on some of the tracks.
@@ -81,10 +80,8 @@ def cross_validate(
     for fold, (others, held_out) in enumerate(_splits(tracks)):
         novelty = novelty_of(tracks, others, ALL_IS_MUSIC)
         views = [tracks.views[track] for track in held_out]
-        rows, ends = (
-            np.concatenate(views).astype(np.float64),
-            np.cumsum([len(windows) for windows in views]),
-        )
+        rows = np.concatenate(views).astype(np.float64)
+        ends = np.cumsum([len(windows) for windows in views])
         divided = [[*parts(np.arange(len(windows)))] for windows in views]
         far = [
             [novelty.score(windows[part, :ACTIVATIONS], _NO_EMBEDDING) for part in some]
@@ -116,7 +113,7 @@ def cross_validate(
 def _splits(tracks: Tracks) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Return folds of which none hears an artist of another, stratified by genre.
 
-    Raises LearningError where what is left to learn from is no more than one genre.
+    Raises LearningError where there are not two folds, or no two genres to learn from.
     """
     genre = tracks.main_genres(np.arange(len(tracks.views)))
     count = min(FOLDS, len(np.unique(tracks.artist)), np.bincount(genre).max())
@@ -125,7 +122,7 @@ def _splits(tracks: Tracks) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     folds = StratifiedGroupKFold(count, shuffle=True, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a genre with fewer tracks than folds
-        splits = [*folds.split(tracks.places, genre, tracks.artist)]
+        splits = [fold for fold in folds.split(tracks.places, genre, tracks.artist) if len(fold[1])]
     for others, _ in splits:
         if not 2 <= len(np.unique(genre[others])) < len(others):
             raise LearningError("there are too few artists to tell the genres apart")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +22,9 @@ from mediafile import MediaFile
 # Two workers, and the processes that they start, fight for the processors as it is: each with as
 # many threads for its sums as there are processors, they take twice as long. NumPy reads this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A shell without job control lets nothing that it runs in the background be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from tests.sounds import CONTAINERS, drums, make, melody
 from training.collection import DEFAULT_FOLDER

@@ -69,7 +69,10 @@ def choose(rows: Rows, rules: Rules) -> Choice:
         best = without[least]
         left_out.append((least, best))
         groups = tuple(group for group in groups if group != least)
-    by_neighbours = [(neighbours, right(groups, neighbours)) for neighbours in _NEIGHBOURS]
+    by_neighbours = [
+        (neighbours, best if neighbours == _MEANWHILE else right(groups, neighbours))
+        for neighbours in _NEIGHBOURS
+    ]
     top = max(share for _, share in by_neighbours)
     error = np.sqrt(top * (1 - top) / len(rows.by_track()[0]))
     neighbours = max(tried for tried, share in by_neighbours if share >= top - error)

@@ -12,11 +12,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from genremodel.backends import judge_features
-from genremodel.constants import ACTIVATIONS, EMBEDDING, EXPERT_START
+from genremodel.constants import ACTIVATIONS, EXPERT_START
 from genremodel.fitting import balanced, fit_linear, fit_novelty
 from genremodel.head import Heads, Judgement, LinearHead, tag_logits
 from genremodel.neighbours import Neighbours
-from genremodel.novelty import Novelty
+from genremodel.novelty import ALL_IS_MUSIC, Novelty
 from training.rows import Rows
 
 # Judges the windows of a track, (windows, columns); the genres are those of the rows fitted on.
@@ -51,7 +51,7 @@ def fit_heads(rows: Rows, nonmusic: NDArray[np.float64]) -> Heads:
 
 def judge_by_heads(rows: Rows) -> Judge:
     """Fit the heads and return how they judge."""
-    return fit_heads(rows, np.zeros(EMBEDDING + 1)).judge  # which take nothing for no music
+    return fit_heads(rows, ALL_IS_MUSIC).judge
 
 
 def fit_nonmusic(

@@ -7,9 +7,11 @@ the first track is classified, because every `beet` command pays for what a plug
 from __future__ import annotations
 
 import atexit
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -269,10 +271,14 @@ class GenreClfPlugin(BeetsPlugin):
         if not _cache_file().exists():
             return
         from genremodel.cache import Cache, CacheError, FileState
+        from genremodel.digest import audio_digest
 
         cache = Cache(_cache_file())
         with suppress(CacheError, OSError):  # it is found again by its audio
-            cache.follow(source, FileState.of(destination))
+            file = FileState.of(destination)
+            moved = not os.path.exists(source)  # noqa: PTH110  # bytes
+            before = replace(file, path=source) if moved else FileState.of(source)
+            cache.follow(before, file, lambda: audio_digest(destination))
         cache.close()
 
     def _fail(self, message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from logging import Logger
 from statistics import mean
 from typing import TYPE_CHECKING
@@ -97,6 +98,8 @@ class Learning:
 
     def _check(self, models: Models) -> None:
         """Raise UserError or ModelError where the options cannot be meant."""
+        from genremodel.learned import ModelError
+
         name, field = self._options.name, self._options.field
         models.check_name(name)
         if field in fields.TYPES:
@@ -104,12 +107,13 @@ class Learning:
         if self._options.min_tracks < 2:
             raise UserError("--min-tracks must be 2 or more")
         if name in models.names() and not self._options.force:
-            other = models.describe(name).field
-            if other != field:
-                raise UserError(
-                    f"{name} has been learned from {other}: add --field {other}, another --name, "
-                    "or --force"
-                )
+            with suppress(ModelError):  # one that cannot be read is to be replaced
+                other = models.describe(name).field
+                if other != field:
+                    raise UserError(
+                        f"{name} has been learned from {other}: add --field {other}, another "
+                        "--name, or --force"
+                    )
 
     def _hear(
         self, lib: Library, query: Sequence[str]
@@ -134,9 +138,11 @@ class Learning:
 
             for track, analysis in self._tagger.analyses(lib, wanted, fail):
                 path, own = displayable_path(track.path), labels[track.id]
-                example = Example.of(analysis, own, artist(track))
+                example = Example.of(analysis, enough(own), artist(track))
                 if example is None:
-                    fail(f"{path}: silent, nothing to learn from")
+                    with bar.hidden():
+                        self._log.warning("{}: silent, nothing to learn from", path)
+                    bar.advance()
                     continue
                 bundled = next(iter(self._tagger.classifier.decide(analysis).votes))
                 heard.append((path, example, agreement(own, bundled)))

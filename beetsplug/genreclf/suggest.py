@@ -44,10 +44,11 @@ class Suggest(Retag):
         if not any(update.outcome == "written" for update in tracks):
             self._counts.update(update.outcome for update in tracks)
             return
-        for update in sorted(updates, key=lambda update: update in tracks):
+        for update in sorted(updates, key=lambda update: isinstance(update.model, Item)):
+            indent = "  " if isinstance(update.model, Item) else ""
             new = ", ".join(update.values[fields.GENRES])
             gives = f" -> {new}" if update.outcome == "written" else ""
-            ui.print_(f"{'  ' if update in tracks else ''}{update}{gives}")
+            ui.print_(f"{indent}{update}{gives}")
         answer = ui.input_options(("Apply", "Skip", "Edit", "Quit"))
         if answer == "q":
             raise _Enough

@@ -256,6 +256,7 @@ def test_silent_tracks_are_named(collector: Beets) -> None:
     collector("import", "--quiet", "--noautotag", "--singletons", str(path))
     done = collector.run(*LEARN)
     assert "silent.flac: silent, nothing to learn from" in done.stderr
+    assert done.returncode == 0
     assert "12 tracks by 6 artists" in done.stdout
 
 

@@ -72,9 +72,14 @@ def test_what_is_damaged_is_refused(models: Models, tmp_path: Path) -> None:
     arrays.unlink()
     with pytest.raises(ModelError, match=r"mine\.npz"):
         models.load("mine")
+    models.save(model())
     content = json.loads((folder / "mine.json").read_text())
     (folder / "mine.json").write_text(json.dumps({**content, "form": 0}))
     with pytest.raises(ModelError, match="of another version"):
+        models.load("mine")
+    del content["sha256"]
+    (folder / "mine.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=r"mine\.json: 'sha256'; .*learned again"):
         models.load("mine")
     for nonsense in ("{", "[]", "{}", '{"form": 1}'):
         (folder / "mine.json").write_text(nonsense)

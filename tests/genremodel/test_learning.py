@@ -185,6 +185,14 @@ def test_a_genre_of_no_music_can_be_learned() -> None:
     assert strict.judge(noise).novelty == NO_MUSIC
 
 
+def test_folds_without_tracks_are_left_out() -> None:
+    rng = np.random.default_rng(11)
+    artists, genres = (0, 1, 2, 3, 0, 0, 0, 1, 2), (0, 2, 0, 2, 0, 0, 0, 2, 0)
+    pairs = zip(genres, artists, strict=True)
+    _, lesson = learned([example([genre], artist, rng) for genre, artist in pairs])
+    assert lesson.tracks == 9
+
+
 def test_a_silent_track_teaches_nothing() -> None:
     values = RNG.random((3, OUTPUTS)).astype(np.float16)
     silent = Analysis(np.arange(3.0), np.zeros(3, np.bool_), values)

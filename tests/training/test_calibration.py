@@ -81,6 +81,8 @@ def test_what_the_verdicts_cannot_tell_has_no_say() -> None:
     assert rising.novelty == 0
     few = calibrate(verdicts(lambda p, _: p, windows=2), GENRES, (0.5, 0.5))
     assert few.windows == 0
+    worse = calibrate(verdicts(lambda p, _: 1 - p), GENRES, (0.5, 0.5))
+    assert worse.confidence(0.9, 1.0, 10) > worse.confidence(0.6, 1.0, 10)
 
 
 @pytest.mark.parametrize(("windows", "copies"), [(0, 0), (1, 4), (2, 4), (3, 3)])
