@@ -23,6 +23,7 @@ from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS, MODEL
 from beetsplug.genreclf.tags import TagFile
 from benchmarks.library import Library, stream_copies
 from benchmarks.rivals import bare_decoding, essentia_extractor, whole_track
+from benchmarks.tables import section
 from genremodel import Classifier
 from genremodel.audio import read_windows
 from genremodel.digest import audio_digest
@@ -73,7 +74,7 @@ def per_format(files: Mapping[str, Path]) -> str:
         ours = [ms(times["path"]), ms(times["floor"]), ratio(times["path"], times["floor"])]
         rows.append([kind, *ours, ms(times["bare"])])
     head = ["format", "whole path, ms", "floor, ms", "ratio", "FFmpeg alone, ms"]
-    return table("One track, one process", NOTE_PATH, head, rows)
+    return section("One track, one process", NOTE_PATH, head, rows)
 
 
 def rivals(path: Path) -> str:
@@ -88,7 +89,7 @@ def rivals(path: Path) -> str:
     times = in_turn(ways, path, 2)
     (ours, *_) = times.values()
     rows = [[way, ms(values), ratio(values, ours)] for way, values in times.items()]
-    return table("Other ways", NOTE_RIVALS, ["way", "ms a track", "times ours"], rows)
+    return section("Other ways", NOTE_RIVALS, ["way", "ms a track", "times ours"], rows)
 
 
 def library(root: Path, original: Path) -> str:
@@ -143,7 +144,7 @@ def library(root: Path, original: Path) -> str:
     )
     cold = in_turn({"cold": one_shot}, original, 3)["cold"]
     rows.append(["`python -m genremodel` on one file", f"{ms(cold)} ms", ""])
-    return table("The real command", NOTE_LIBRARY, ["", "", ""], rows)
+    return section("The real command", NOTE_LIBRARY, ["", "", ""], rows)
 
 
 def with_and_without(
@@ -189,11 +190,6 @@ def ratio(these: list[float], those: list[float]) -> str:
 
 def speed(tracks: int, seconds: float) -> str:
     return f"{tracks / seconds:.1f} tracks/s"
-
-
-def table(title: str, note: str, head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return f"## {title}\n\n{note}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 NOTE_PATH = """

@@ -24,6 +24,7 @@ from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 from sklearn.preprocessing import StandardScaler, normalize
 
 from benchmarks.library import Library
+from benchmarks.tables import section
 from genremodel.analysis import Analysis
 from genremodel.backends import Cnn, hear
 from genremodel.cache import Cache, FileState
@@ -290,11 +291,6 @@ def _fill_cache(library: Library, network: Cnn) -> None:
         path = os.fsencode(library.music / f"{number}.mp3")
         cache.locate(digest, FileState(path, 0, 0))
     cache.close()
-
-
-def section(title: str, note: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return f"## {title}\n\n{note}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 if __name__ == "__main__":

@@ -298,17 +298,19 @@ def _mono(frames: Iterable[AudioFrame]) -> Iterator[tuple[int, NDArray[np.float3
 
 def _batches(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
     """Join small frames of the same form."""
-    fifo, form = AudioFifo(), None
-    for frame in frames:
-        before, form = form, (frame.sample_rate, frame.format.name, frame.layout.nb_channels)
-        if fifo.samples >= _BATCH or (fifo.samples and form != before):
+    for _, group in groupby(frames, key=_form):
+        fifo = AudioFifo()  # which takes no other form
+        for frame in group:
+            frame.pts = None  # it insists on timestamps without gaps
+            fifo.write(frame)
+            if fifo.samples >= _BATCH:
+                yield cast(AudioFrame, fifo.read())
+        if fifo.samples:
             yield cast(AudioFrame, fifo.read())
-        if form != before:
-            fifo = AudioFifo()
-        frame.pts = None  # it insists on timestamps without gaps
-        fifo.write(frame)
-    if fifo.samples:
-        yield cast(AudioFrame, fifo.read())
+
+
+def _form(frame: AudioFrame) -> tuple[int, str, str]:
+    return frame.sample_rate, frame.format.name, frame.layout.name
 
 
 def _average(frame: AudioFrame) -> NDArray[np.float32]:

@@ -106,11 +106,7 @@ class Cache:
 
     def of_audio(self, digest: bytes, file: FileState) -> Analysis | AudioError | None:
         """Return what is known of a recording, and remember that a file holds it."""
-        found = self._find(
-            "SELECT windows, content, failure FROM analyses "
-            "WHERE digest = ? AND version = ? AND asked = ?",
-            (digest, *self._key),
-        )
+        found = self._of_digest(digest)
         self._write(
             (_LOCATE, (*_row(file), digest)),
             ("UPDATE requests SET hits = hits + ?, misses = misses + ?", (bool(found), not found)),
@@ -133,14 +129,7 @@ class Cache:
         )
         for start in range(0, len(new), _BATCH):
             some = [digest for (digest,) in new[start : start + _BATCH]]
-            found = [
-                self._find(
-                    "SELECT windows, content, failure FROM analyses "
-                    "WHERE digest = ? AND version = ? AND asked = ?",
-                    (digest, *self._key),
-                )
-                for digest in some
-            ]
+            found = [self._of_digest(digest) for digest in some]
             self._write(
                 *(
                     ("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)",
@@ -235,6 +224,13 @@ class Cache:
             self._hits = 0
             self._connection.close()
             self._connection = None
+
+    def _of_digest(self, digest: bytes) -> Analysis | AudioError | None:
+        return self._find(
+            "SELECT windows, content, failure FROM analyses "
+            "WHERE digest = ? AND version = ? AND asked = ?",
+            (digest, *self._key),
+        )
 
     def _find(self, sql: str, values: tuple[object, ...]) -> Analysis | AudioError | None:
         for windows, content, failure in self._execute(sql, values):

@@ -101,12 +101,11 @@ class Models:
 
     def describe(self, name: str) -> Description:
         """Return what is told of a model."""
-        return _description(name, self._content(name))
+        return self._read(name)[1]
 
     def load(self, name: str) -> LearnedModel:
         """Return a model."""
-        content = self._content(name)
-        described = _description(name, content)
+        content, described = self._read(name)
         try:
             packed = (self._folder / f"{name}.npz").read_bytes()
             if hashlib.sha256(packed).hexdigest() != content["sha256"]:
@@ -165,27 +164,22 @@ class Models:
             there = ", ".join(self.names()) or "none"
             raise ModelError(f"there is no model {name!r}; learned ones: {there}")
 
-    def _content(self, name: str) -> dict[str, Any]:
+    def _read(self, name: str) -> tuple[dict[str, Any], Description]:
         self._require(name)
         file = self._folder / f"{name}.json"
         try:
             content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             if content["form"] != _FORM:
                 raise ModelError(f"{file}: of another version; {again(name)}")
-            _description(name, content)
+            return content, _description(name, content)
         except (OSError, ValueError, TypeError, LookupError) as exc:
             raise ModelError(f"{file}: {exc}; {again(name)}") from exc
-        return content
 
 
 def again(name: str, field: str | None = None) -> str:
     """Return what to do about a model that cannot be used. field: if it is known."""
-    command = f"beet genreclf-learn --name {name}"
-    return (
-        f"it must be learned again: {command} --field {field}"
-        if field
-        else (f"it must be learned again: {command}, from the same field")
-    )
+    source = f" --field {field}" if field else ", from the same field"
+    return f"it must be learned again: beet genreclf-learn --name {name}{source}"
 
 
 def _model(

@@ -99,7 +99,7 @@ def draw_lesson(
 
     recalls: as `Lesson` has them. is_music: (tracks,) False where no genre is given in any case.
     """
-    confidence, wholes = trial.confidence()[trial.whole], trial.among(trial.whole)
+    confidence, wholes = trial.confidence()[trial.whole], trial[trial.whole]
     named, right = wholes.named, wholes.right
     decided = (confidence >= MIN_CONFIDENCE) & is_music
     true = np.where(right, named, tracks.main_genres(wholes.track))

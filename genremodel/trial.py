@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from genremodel.calibration import fit_calibration, parts
+from genremodel.columns import Columns
 from genremodel.constants import ACTIVATIONS
 from genremodel.decision import Calibration, winner
 from genremodel.examples import Tracks
@@ -31,7 +32,7 @@ class LearningError(ValueError):
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(Columns):
     """What models say of tracks whose artists they have not heard. All are (votes,).
 
     track: which it is about. fold: the one that the track was left out with. whole: the vote is by
@@ -48,10 +49,6 @@ class Trial:
     windows: NDArray[np.intp]
     right: NDArray[np.bool_]
 
-    def among(self, chosen: NDArray[np.bool_]) -> Trial:
-        """Return some of the votes."""
-        return Trial(*(column[chosen] for column in vars(self).values()))
-
     def calibration(self) -> Calibration:
         """Return how likely such votes are right."""
         typical = float(np.median(self.novelty[self.whole]))
@@ -62,7 +59,7 @@ class Trial:
         confidence = np.zeros(len(self.track))
         for fold in np.unique(self.fold):
             here = self.fold == fold
-            votes, calibration = self.among(here), self.among(~here).calibration()
+            votes, calibration = self[here], self[~here].calibration()
             confidence[here] = calibration.confidence(
                 votes.probability, votes.novelty, votes.windows
             )

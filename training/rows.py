@@ -13,10 +13,10 @@ from rich.progress import track as progress
 
 from genremodel.audio import AudioError, Windows, read_windows
 from genremodel.backbone import Backbones
+from genremodel.columns import Columns
 from genremodel.constants import DEFAULT_WINDOWS, EXPERT_WINDOWS
 from genremodel.features import window_features
 from training.augmentation import augmented
-from training.columns import Columns
 from training.datasets.track import DataError, Track
 
 # song: a whole one of which there is no audio. train, valid: files, as users have them, no artist

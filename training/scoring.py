@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
 from genremodel.calibration import calibration_error, confidence_bins
+from genremodel.columns import Columns
 from genremodel.decision import Rules, verdict, winner
 from training.calibration import Verdict
-from training.columns import Columns
 
 _RESAMPLES = 1000
 
@@ -121,8 +121,8 @@ def _middle(values: list[float | None]) -> list[float] | None:
 def details(scores: Scores, genres: Sequence[str]) -> dict[str, Any]:
     """Return what a card shows besides the figures.
 
-    genres: precision and recall of each. confusion: rows are the true
-    genres, in order. reliability: mean confidence and accuracy of each bin.
+    genres: how many tracks each has, its precision and recall. confusion: rows are the true genres,
+    in order. reliability: mean confidence and accuracy of each bin.
     """
     labels = np.array(genres)
     precision, recall, _, tracks = precision_recall_fscore_support(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.columns import Columns
+from genremodel.columns import Columns
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.groups import Groups
-from beetsplug.genreclf.tagging import Tagger, Update
+from beetsplug.genreclf.tagging import Failures, Tagger, Update
 
 if TYPE_CHECKING:
     from genremodel import Prediction
@@ -43,12 +43,7 @@ def explain(
     """
     if plot and (count := len(lib.items(query))) != 1:
         raise UserError(f"--plot draws one track; the query has {count}")
-    failures: list[str] = []
-
-    def fail(message: str) -> None:
-        failures.append(message)
-        log.error("{}", message)
-
+    fail = Failures(log)
     for album, tracks, chosen in Groups(lib, query):
         asked = [track for track in tracks if track.id in chosen]
         one = album if album and tagger.is_one(album) else None
@@ -63,7 +58,7 @@ def explain(
                 _show(item, heard[item.id], update, tagger)
             if plot:
                 _plot(item, heard[item.id], plot)
-    return not failures
+    return not fail.count
 
 
 def _object(item: Item, prediction: Prediction, update: Update, tagger: Tagger) -> dict[str, Any]:

@@ -183,6 +183,8 @@ class Learning:
         lesson: Lesson,
         fitting: Sequence[Agreement],
     ) -> None:
+        from genremodel.lesson import MIN_CONFIDENCE
+
         console = Console()
         table = Table("genre", box=None, pad_edge=False)
         for column in ("tracks", "artists", "precision", "recall"):
@@ -201,7 +203,7 @@ class Learning:
         ui.print_(f"(always the commonest: {lesson.commonest:.0%}; genre by genre, {tried})")
         if lesson.right is not None:
             ui.print_(
-                f"it is sure enough (0.5) of {lesson.decided:.0%}, and right about "
+                f"it is sure enough ({MIN_CONFIDENCE}) of {lesson.decided:.0%}, and right about "
                 f"{lesson.right:.0%} of those; its confidence is off by "
                 f"{lesson.calibration_error:.2f}"
             )

@@ -15,6 +15,7 @@ from beets.library import Item, Library
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.agreement import normal
 from beetsplug.genreclf.labels import artist
+from beetsplug.genreclf.tagging import Failures
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.cli import SimilarOptions
@@ -31,12 +32,7 @@ def list_similar(
     """
     from genremodel.similarity import place
 
-    failures: list[str] = []
-
-    def fail(message: str) -> None:
-        failures.append(message)
-        log.error("{}", message)
-
+    fail = Failures(log)
     if options.number < 1:
         raise UserError("--number must be 1 or more")
     seeds = [*lib.items(query)]
@@ -59,7 +55,7 @@ def list_similar(
         log.warning("no such track has been heard; `beet genreclf` hears what is new")
     elif options.playlist:
         _write_playlist(Path(options.playlist), found)
-    return not failures
+    return not fail.count
 
 
 def _by_likeness(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from logging import Logger
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from beets import config
@@ -32,6 +33,19 @@ T = TypeVar("T")
 Report = Callable[[str], None]
 # Tracks that are being heard while others are decided and written, so that no worker waits.
 AHEAD = 64
+
+
+class Failures:
+    """Says what fails, and counts it."""
+
+    def __init__(self, log: Logger) -> None:
+        self.count = 0
+        self._log = log
+
+    def __call__(self, message: str) -> None:
+        """Say one more. message: path first."""
+        self.count += 1
+        self._log.error("{}", message)
 
 
 @dataclass(frozen=True)
@@ -168,6 +182,12 @@ class Tagger:
             updates.append(self._update(album, together, together))
         return updates
 
+    def before(self, model: Item | Album) -> list[str]:
+        """Return the genres from before the plugin, or those of now where somebody changed them."""
+        changes = changes_in(self._journal, model, "database")
+        before, _ = unwind(fields.own_values(model), changes)
+        return [*before[fields.GENRES]]
+
     def stored(self, track: Item) -> Update:
         """Return the update that made a track what it is, so that its tags can be written."""
         before = self.before(track)
@@ -216,8 +236,7 @@ class Tagger:
             )
         file.set(values)
         if record_file(self._journal, self._run, item, *difference(old, file.read())):
-            with self.pool.same_audio(item.filepath):
-                file.save(id3v23=config["id3v23"].get(bool))
+            self._save(file, item)
         self.settle(update)
 
     def correct(self, model: Item | Album, genres: list[str], *, write: bool) -> None:
@@ -229,8 +248,7 @@ class Tagger:
         if write and isinstance(model, Item):
             file = TagFile(model.filepath)
             file.set({fields.GENRES: genres})
-            with self.pool.same_audio(model.filepath):
-                file.save(id3v23=config["id3v23"].get(bool))
+            self._save(file, model)
             if synced:
                 model.mtime = model.current_mtime()
         model.genres = genres
@@ -279,14 +297,12 @@ class Tagger:
             synced=isinstance(model, Item) and is_synced(model),
         )
 
+    def _save(self, file: TagFile, item: Item) -> None:
+        with self.pool.same_audio(item.filepath):
+            file.save(id3v23=config["id3v23"].get(bool))
+
     def _decided(self, pending: Pending) -> Prediction:
         return self.classifier.decide(pending())
-
-    def before(self, model: Item | Album) -> list[str]:
-        """Return the genres from before the plugin, or those of now where somebody changed them."""
-        changes = changes_in(self._journal, model, "database")
-        before, _ = unwind(fields.own_values(model), changes)
-        return [*before[fields.GENRES]]
 
     def _set(self, model: Item | Album, values: Mapping[str, Any]) -> None:
         old = fields.own_values(model)

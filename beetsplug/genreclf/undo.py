@@ -16,7 +16,7 @@ from mediafile import UnreadableFileError
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.groups import Groups
 from beetsplug.genreclf.journal import Change, Journal, unwind
-from beetsplug.genreclf.tagging import Report, is_synced
+from beetsplug.genreclf.tagging import Failures, Report, is_synced
 from beetsplug.genreclf.tags import TagFile
 
 
@@ -53,10 +53,7 @@ def undo(
     if run is not None and run not in [known.id for known in journal.runs()]:
         raise UserError(f"there is no run {run}; `beet genreclf-undo --list` shows them")
     counts = Counter[str]()
-
-    def fail(message: str) -> None:
-        counts["failed"] += 1
-        log.error("{}", message)
+    fail = Failures(log)
 
     undoing = Undo(journal, run, fail, lambda message: log.warning("{}", message))
     for model in _selected(lib, query):
@@ -64,9 +61,9 @@ def undo(
             counts["album" if isinstance(model, Album) else "track"] += 1
     log.info(
         "{} tracks and {} albums restored, {} failed",
-        counts["track"], counts["album"], counts["failed"],
+        counts["track"], counts["album"], fail.count,
     )  # fmt: skip
-    return not counts["failed"]
+    return not fail.count
 
 
 class Undo:
