@@ -81,7 +81,7 @@ class Library:
                 values = {
                     GENRE: rng.choice(("blues", "jazz", "pop", "rock", "classical", "")),
                     CONFIDENCE: f"{rng.random():.3f}",
-                    MODEL: "bundled-cnn-2",
+                    MODEL: "bundled-cnn-3",
                     VOTES: "jazz 10",
                     REASON: "",
                     AGREEMENT: "differs",

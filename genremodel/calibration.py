@@ -14,13 +14,13 @@ from genremodel.constants import DEFAULT_WINDOWS
 from genremodel.decision import Calibration, evidence
 
 # A calibration is for any number of windows: tracks are judged by so many of theirs as well.
-_WINDOWS = (1, 3, DEFAULT_WINDOWS)
+WINDOWS = (1, 3, DEFAULT_WINDOWS)
 _BINS = 5
 
 
 def parts(windows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
     """Yield some of the windows of a track, evenly spread, and last all of them."""
-    for count in _WINDOWS:
+    for count in WINDOWS:
         if count < len(windows):
             yield evenly(windows, count)
     yield windows

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from genremodel.constants import EMBEDDING
 
-# The novelty of what is no music at all; tracks of genres left out of training stay below 3.
-NO_MUSIC = 6.0
+NO_MUSIC = 6.0  # the novelty of what is no music at all
+_FARTHEST = 5.0  # of music, which that of genres left out of training does not come near
 ALL_IS_MUSIC = np.zeros(EMBEDDING + 1)  # weights for `is_nonmusic` that take nothing for no music
 
 
@@ -37,8 +37,8 @@ class Novelty:
     ) -> float:
         """Return the logarithm of the distance of a track, the mean of its windows.
 
-        logits: (windows, ACTIVATIONS). embeddings: (windows, EMBEDDING), or (windows, 0) if they
-        are not known. At least one window.
+        logits: (windows, ACTIVATIONS). embeddings: (windows, EMBEDDING), NaN or (windows, 0) where
+        they are not known, and then it is music. At least one window.
         """
         if embeddings.shape[1] and is_nonmusic(self.nonmusic, embeddings):
             return NO_MUSIC
@@ -49,7 +49,7 @@ class Novelty:
 
 def log_distance(distance: float) -> float:
     """Return the novelty of what lies so far from known music."""
-    return float(np.log(max(distance, 1e-3)))
+    return min(float(np.log(max(distance, 1e-3))), _FARTHEST)
 
 
 def is_nonmusic(weights: NDArray[np.float64], values: NDArray[np.floating[Any]]) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from genremodel import assets
-from training import build, card, collection, evaluation
+from training import build, collection, documents, evaluation
 from training.backbone import musicnn
 from training.datasets.track import DataError
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _build(options: argparse.Namespace) -> None:
     options.assets.mkdir(parents=True, exist_ok=True)
-    for step in (_backbone, _head, _knn):
+    for step in (_backbone, _head, _knn, _tried):
         step(options)
     if options.assets == assets.FOLDER:  # another folder is a trial, which the documents ignore
         _card(options)
@@ -59,16 +59,16 @@ def _knn(options: argparse.Namespace) -> None:
     build.build_knn(options.assets, collection.load(options.data), options.seeds)
 
 
+def _tried(options: argparse.Namespace) -> None:
+    build.try_others(options.assets, collection.load(options.data))
+
+
 def _card(options: argparse.Namespace) -> None:
     model = build.read_description(options.assets)
     if "songs" not in model["cnn"]:
         print("the documents stay: they tell of models that are measured on whole songs")
         return
-    measured = card.MEASURED.read_text(encoding="utf-8")
-    card.CARD.write_text(card.render(model, measured), encoding="utf-8")
-    card.draw(model, card.CARD.with_suffix(""))
-    readme = card.README.read_text(encoding="utf-8")
-    card.README.write_text(card.with_figures(readme, model), encoding="utf-8")
+    documents.write(model)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -121,20 +121,21 @@ def _parser() -> argparse.ArgumentParser:
             "--assets", type=Path, default=assets.FOLDER, help="default: %(default)s"
         )
 
-    build_all = add("build", _build, "do the next six: the bundled model and its documents")
+    build_all = add("build", _build, "do the next seven: the bundled model and its documents")
     add("fetch", _fetch, "download the published backbones")
     backbone = add("backbone", _backbone, "read, prune, export and check the backbones")
     check = add("check", _check, "compare the exported backbones with the published ones")
     head = add("head", _head, "fit, calibrate and measure the genre heads")
     knn = add("knn", _knn, "fit, calibrate and measure the KNN fallback")
+    tried = add("tried", _tried, "measure other recipes of the genre heads")
     model_card = add("card", _card, "write the model card and README's figures")
     evaluate = add("evaluate", _evaluate, "measure the bundled models' recipes and print JSON")
     compare = add("compare", _compare, "train five student systems and write docs/comparison.md")
-    for command in (build_all, head, knn, evaluate, compare):
+    for command in (build_all, head, knn, tried, evaluate, compare):
         data(command)
     for command in (build_all, head, knn, evaluate):
         seeds(command)
-    for command in (build_all, backbone, check, head, knn, model_card):
+    for command in (build_all, backbone, check, head, knn, tried, model_card):
         written(command)
     evaluate.add_argument(
         "--activations",

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import sklearn
 from numpy.typing import NDArray
 
 from genremodel import assets
+from genremodel.audio import Windows
 from genremodel.backbone import EXPERT, NETWORK, Backbone, Backbones
 from genremodel.backends import HEADS, NEIGHBOURS
 from genremodel.constants import (
@@ -37,27 +40,29 @@ from training.backbone.export import to_onnx
 from training.backbone.prune import DEAD, PrunedMusicnn, prune
 from training.choosing import choose, of_groups
 from training.collection import Collection
-from training.evaluation import calibrated, measure, measure_nonmusic
+from training.evaluation import calibrated, measure
 from training.fitting import (
-    Fit,
-    Judge,
     fit_heads,
     fit_nonmusic,
     judge_by_heads,
     judge_by_neighbours,
+    neighbouring,
     prior,
 )
 from training.nonmusic import nonmusic
 from training.rows import Rows
 from training.styles import style_thresholds
+from training.tried import trials
+from training.unknown import FitStrict, measure_nonmusic
 
 NETWORKS: dict[str, musicnn.Name] = {NETWORK: "MSD_musicnn", EXPERT: "MTT_musicnn"}
-VERSIONS = {"cnn": 2, "knn": 3}  # of the bundled models: raise one when its verdicts change
+VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its verdicts change
 # Where three quarters of the songs by artists never heard are decided, and most of the songs of a
 # genre never heard are not; the card has the figures.
-_MIN_CONFIDENCE = 0.68
-_SOUNDS = 800  # that are no music
+_MIN_CONFIDENCE = 0.7
+_SOUNDS = {"cnn": 300, "knn": 150}  # of each kind that is no music
 _TOLERANCE = 1e-5  # largest difference from the published network
+_EMBEDDING = slice(ACTIVATIONS, EXPERT_START)  # columns that tell what is no music
 
 
 def build_backbones(folder: Path) -> None:
@@ -107,12 +112,12 @@ def check_backbone(file: Path, published: musicnn.Musicnn) -> float:
 
 def build_heads(folder: Path, collection: Collection, seeds: int) -> None:
     """Fit the genre heads on everything, calibrate them across artists, and measure the recipe."""
-    network, expert = (Backbone((folder / name).read_bytes()) for name in (NETWORK, EXPERT))
-    rows = collection.outputs(Backbones(network, expert))
+    backbones = _backbones(folder)
+    rows = collection.outputs(backbones)
+    sounds = _sounds("cnn", backbones.run)
     music = rows.of("train", "valid", "altered")
-    embeddings = music.values[:, ACTIVATIONS:EXPERT_START]
-    sounds = network.run(nonmusic(_SOUNDS, np.random.default_rng(0)))[1]
-    heads = fit_heads(rows, fit_nonmusic(embeddings, sounds))
+    every = np.concatenate([*sounds.values()])
+    heads = fit_heads(rows, fit_nonmusic(music.values[:, _EMBEDDING], every[:, _EMBEDDING]))
     with (folder / HEADS).open("wb") as file:
         np.savez(file, allow_pickle=False, **heads.to_arrays())
     _describe(
@@ -122,8 +127,14 @@ def build_heads(folder: Path, collection: Collection, seeds: int) -> None:
         styles=style_thresholds(rows.of("song", "train")),
         data=[asdict(source) for source in collection.sources],
     )
-    no_music = measure_nonmusic(music, embeddings, sounds)
-    _calibrate(folder, "cnn", rows, judge_by_heads, seeds, nonmusic=no_music)
+    _calibrate(folder, "cnn", rows, judge_by_heads, sounds, _EMBEDDING, seeds)
+
+
+def try_others(folder: Path, collection: Collection) -> None:
+    """Measure what was tried in place of the heads' recipe, where there are whole songs."""
+    if collection.taggrams:
+        rows = collection.outputs(_backbones(folder))
+        _describe(folder, tried=trials(rows, _rules(folder, "cnn")))
 
 
 def build_knn(folder: Path, collection: Collection, seeds: int) -> None:
@@ -134,28 +145,49 @@ def build_knn(folder: Path, collection: Collection, seeds: int) -> None:
     rows = collection.features()
     choice = choose(rows.of("train"), _rules(folder, "knn"))
     rows = of_groups(rows, choice.groups)
-    genre = np.unique(rows.genre, return_inverse=True)[1].astype(np.int8)
-    sounds = window_features(nonmusic(_SOUNDS // 2, np.random.default_rng(0)), choice.groups)
+    sounds = _sounds("knn", lambda windows: window_features(windows.samples, choice.groups))
+    known = neighbouring(rows)
     np.savez(
         folder / NEIGHBOURS,
-        features=rows.values,
-        genre=genre,
+        features=known.values,
+        genre=np.unique(known.genre, return_inverse=True)[1].astype(np.int8),
         groups=np.array(choice.groups),
         neighbours=choice.neighbours,
-        nonmusic=fit_nonmusic(rows.values, sounds),
+        nonmusic=fit_nonmusic(rows.values, np.concatenate([*sounds.values()])),
     )
-    no_music = measure_nonmusic(rows, rows.values, sounds)
-
-    def fit(known: Rows) -> Judge:
-        return judge_by_neighbours(known, choice.neighbours)
-
-    _calibrate(folder, "knn", rows, fit, seeds, nonmusic=no_music, choice=asdict(choice))
+    fit = partial(judge_by_neighbours, neighbours=choice.neighbours)
+    _calibrate(folder, "knn", rows, fit, sounds, slice(None), seeds, choice=asdict(choice))
 
 
-def _calibrate(folder: Path, backend: str, rows: Rows, fit: Fit, seeds: int, **known: Any) -> None:
+def _backbones(folder: Path) -> Backbones:
+    network, expert = (Backbone((folder / name).read_bytes()) for name in (NETWORK, EXPERT))
+    return Backbones(network, expert)
+
+
+def _sounds(
+    backend: str, analyse: Callable[[Windows], NDArray[np.float32]]
+) -> dict[str, NDArray[np.float32]]:
+    """Return what a backend hears in sounds that are no music, each on its own."""
+    kinds = nonmusic(_SOUNDS[backend], np.random.default_rng(0))
+    return {
+        kind: np.concatenate([analyse(Windows(np.zeros(1), sound[np.newaxis])) for sound in sounds])
+        for kind, sounds in kinds.items()
+    }
+
+
+def _calibrate(
+    folder: Path,
+    backend: str,
+    rows: Rows,
+    fit: FitStrict,
+    sounds: Mapping[str, NDArray[np.float32]],
+    part: slice,
+    seeds: int,
+    **known: Any,
+) -> None:
     """Fit the calibration and write the backend's part of `model.json`, figures included.
 
-    known: what else that part is to hold.
+    sounds, part: as `measure_nonmusic` has them. known: what else that part is to hold.
     """
     rules = calibrated(_rules(folder, backend), rows, fit)
     figures = {
@@ -164,6 +196,7 @@ def _calibrate(folder: Path, backend: str, rows: Rows, fit: Fit, seeds: int, **k
         "min_confidence": rules.min_confidence,
         **known,
         **measure(rows, fit, rules, seeds),
+        "nonmusic": measure_nonmusic(rows, sounds, part, fit, rules),
     }
     _describe(folder, **{backend: figures})
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
+from genremodel.backbone import evenly
 from genremodel.calibration import fit_calibration, parts
 from genremodel.constants import DEFAULT_WINDOWS
-from genremodel.decision import Calibration, winner
+from genremodel.decision import Calibration, Rules, winner
 from genremodel.head import Judgement
-from training.fitting import Fit
+from training.fitting import Fit, Judge
 from training.rows import Rows
 
 FOLDS = 5
@@ -23,8 +24,8 @@ FOLDS = 5
 class Verdict:
     """What a model says of a track that it was not fitted on.
 
-    group: its artist. fold: the one that the track was left out with. whole: by as many windows as
-    users have.
+    group: its artist. fold: the one that the track was left out with. whole: by all windows that
+    users have of it; others are by some.
     """
 
     genre: str
@@ -49,12 +50,27 @@ def out_of_fold(rows: Rows, fit: Fit, *, seed: int, scored: NDArray[np.bool_]) -
         judge = fit(others)
         known = np.isin(np.unique(rows.genre), others.genre)
         for track in held_out:
-            for part in parts(members[track]):
+            windows = evenly(members[track], DEFAULT_WINDOWS)
+            for part in parts(windows):
                 judgement = _widened(judge(tracks.values[part]), known)
-                whole = len(part) == min(DEFAULT_WINDOWS, len(members[track]))
+                whole = len(part) == len(windows)
                 name, group = str(genres[track]), str(groups[track])
                 verdicts.append(Verdict(name, group, fold, whole, judgement))
     return verdicts
+
+
+def judged(rows: Rows, judge: Judge) -> list[Verdict]:
+    """Return what one model says of tracks."""
+    genres, groups, members = rows.by_track()
+    return [
+        Verdict(str(genre), str(group), 0, True, judge(rows.values[evenly(track, DEFAULT_WINDOWS)]))
+        for genre, group, track in zip(genres, groups, members, strict=True)
+    ]
+
+
+def recalibrated(rules: Rules, verdicts: Iterable[Verdict]) -> Rules:
+    """Return the rules with the calibration that fits the verdicts."""
+    return replace(rules, calibration=calibrate(verdicts, rules.genres, rules.prior))
 
 
 def _widened(judgement: Judgement, known: NDArray[np.bool_]) -> Judgement:

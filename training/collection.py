@@ -45,11 +45,8 @@ class Collection:
         return rows + self.taggrams if self.taggrams else rows
 
     def features(self, groups: abc.Collection[str] = tuple(GROUPS)) -> Rows:
-        """Return what KNN is fitted on and scored with: features of some groups.
-
-        Two windows a track, or the genre with the longest files would surround every other.
-        """
-        return read_features(self.files, windows=2, groups=groups)
+        """Return what KNN is fitted on and scored with: features of some groups."""
+        return read_features(self.files, groups)
 
 
 def load(folder: Path = DEFAULT_FOLDER) -> Collection:

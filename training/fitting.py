@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from genremodel.backbone import evenly
 from genremodel.backends import judge_features
 from genremodel.constants import ACTIVATIONS, EXPERT_START
 from genremodel.fitting import balanced, fit_linear, fit_novelty
@@ -23,35 +25,53 @@ from training.rows import Rows
 Judge: TypeAlias = Callable[[NDArray[np.floating[Any]]], Judgement]
 Fit: TypeAlias = Callable[[Rows], Judge]
 
-# Inverse regularisation of the heads and the weight of the expert, chosen by artist-grouped
-# cross-validation on whole songs (the first) and on all files (the others).
 NETWORK_REGULARISATION = 0.012
-_EXPERT_REGULARISATION = 0.03
-_EXPERT_WEIGHT = 0.5
 _LONG = 3  # windows of a track that shows where its genre lies
+_NEIGHBOURING = 2  # windows of a track that are neighbours to others
 
 
-def fit_heads(rows: Rows, nonmusic: NDArray[np.float64]) -> Heads:
+@dataclass(frozen=True)
+class Recipe:
+    """What a fit of the heads is free in; `training.tried` tells how other values do.
+
+    network, expert: the inverse regularisation of each head, scikit-learn's C. mixing: the weight
+    of the expert, see `Heads`. by_artist: rows weigh by artist, see `balanced`.
+    """
+
+    network: float = NETWORK_REGULARISATION
+    expert: float = 0.03
+    mixing: float = 0.5
+    by_artist: bool = True
+
+
+RECIPE = Recipe()
+
+
+def fit_heads(rows: Rows, nonmusic: NDArray[np.float64], recipe: Recipe = RECIPE) -> Heads:
     """Fit both genre heads, and what is known music to them.
 
     rows: outputs of the networks. nonmusic: as `Novelty` has it, from `fit_nonmusic`.
     """
+    if not recipe.by_artist:
+        rows = replace(rows, group=rows.track)
     genres = np.unique(rows.genre)
     activations = rows.values[:, :ACTIVATIONS]
     expert = rows.values[:, EXPERT_START:]
     heard = np.isfinite(expert[:, 0])
     both = np.concatenate([activations, expert], axis=1)[heard]
     return Heads(
-        fit_genres(activations, rows, genres, NETWORK_REGULARISATION),
-        fit_genres(both, rows[heard], genres, _EXPERT_REGULARISATION),
+        fit_genres(activations, rows, genres, recipe.network),
+        fit_genres(both, rows[heard], genres, recipe.expert),
         _fit_novelty(rows, genres, nonmusic),
-        _EXPERT_WEIGHT,
+        recipe.mixing,
     )
 
 
-def judge_by_heads(rows: Rows) -> Judge:
+def judge_by_heads(
+    rows: Rows, nonmusic: NDArray[np.float64] = ALL_IS_MUSIC, recipe: Recipe = RECIPE
+) -> Judge:
     """Fit the heads and return how they judge."""
-    return fit_heads(rows, ALL_IS_MUSIC).judge
+    return fit_heads(rows, nonmusic, recipe).judge
 
 
 def fit_nonmusic(
@@ -70,11 +90,27 @@ def fit_nonmusic(
     return np.append(weight, regression.intercept_[0] - scaler.mean_ @ weight)
 
 
-def judge_by_neighbours(rows: Rows, neighbours: int) -> Judge:
-    """Fit K nearest neighbours. rows: features."""
-    genres, genre = np.unique(rows.genre, return_inverse=True)
-    known = Neighbours(rows.values, genre, len(genres), neighbours)
-    return partial(judge_features, known, np.zeros(rows.values.shape[1] + 1))
+def judge_by_neighbours(
+    rows: Rows, neighbours: int, nonmusic: NDArray[np.float64] | None = None
+) -> Judge:
+    """Fit K nearest neighbours. rows: features. nonmusic: from `fit_nonmusic`, if known."""
+    genres = np.unique(rows.genre)
+    known = neighbouring(rows)
+    genre = np.searchsorted(genres, known.genre)
+    if nonmusic is None:
+        nonmusic = np.zeros(rows.values.shape[1] + 1)
+    return partial(
+        judge_features, Neighbours(known.values, genre, len(genres), neighbours), nonmusic
+    )
+
+
+def neighbouring(rows: Rows) -> Rows:
+    """Return the few windows of each track that are to be neighbours.
+
+    With all of them the genre that has the longest files would surround every other.
+    """
+    _, _, members = rows.by_track()
+    return rows[np.concatenate([evenly(track, _NEIGHBOURING) for track in members])]
 
 
 def prior(rows: Rows) -> list[float]:

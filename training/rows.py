@@ -73,9 +73,9 @@ def read_augmented(tracks: Sequence[Track], backbones: Backbones) -> Rows:
     )
 
 
-def read_features(tracks: Sequence[Track], windows: int, groups: Collection[str]) -> Rows:
+def read_features(tracks: Sequence[Track], groups: Collection[str]) -> Rows:
     """Return librosa features of each track's windows. Raises DataError when none is readable."""
-    return _read(tracks, lambda w: window_features(w.samples, groups), windows)
+    return _read(tracks, lambda w: window_features(w.samples, groups), DEFAULT_WINDOWS)
 
 
 def _read(

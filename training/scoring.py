@@ -13,7 +13,7 @@ from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_
 from genremodel.calibration import calibration_error, confidence_bins
 from genremodel.columns import Columns
 from genremodel.decision import Rules, verdict, winner
-from training.calibration import Verdict
+from training.calibration import Verdict, recalibrated
 
 _RESAMPLES = 1000
 
@@ -39,13 +39,13 @@ class Scores(Columns):
 
 
 def score(verdicts: Iterable[Verdict], rules: Rules) -> Scores:
-    """Score the verdicts by as many windows of a track as users have."""
+    """Score verdicts on tracks."""
     names = np.array(rules.genres)
     true, predicted, mean, confidence = [], [], [], []
-    for whole in (v for v in verdicts if v.whole):
-        probabilities, novelty = whole.judgement
+    for one in verdicts:
+        probabilities, novelty = one.judgement
         index, sure = verdict(probabilities, novelty, rules, "majority")
-        true.append(whole.genre)
+        true.append(one.genre)
         predicted.append(names[index])
         mean.append(names[winner(probabilities, rules.prior, "mean")])
         confidence.append(sure)
@@ -54,6 +54,17 @@ def score(verdicts: Iterable[Verdict], rules: Rules) -> Scores:
         np.array(true), np.array(predicted), np.array(mean), sureness,
         sureness >= rules.min_confidence,
     )  # fmt: skip
+
+
+def score_unheard(verdicts: Sequence[Verdict], known: Sequence[Verdict], rules: Rules) -> Scores:
+    """Score verdicts by calibrations that are fitted on known ones, but for the same artists'."""
+    parts = []
+    for fold in sorted({one.fold for one in verdicts}):
+        own = [one for one in verdicts if one.fold == fold]
+        artists = {one.group for one in own}
+        others = [one for one in known if one.group not in artists]
+        parts.append(score(own, recalibrated(rules, others)))
+    return sum(parts[1:], parts[0])
 
 
 @dataclass(frozen=True)
@@ -74,9 +85,10 @@ class Figures:
     coverage: float
 
     @classmethod
-    def of(cls, scores: Scores) -> Figures:
-        """Return the figures of what a model said."""
-        right, decided, labels = scores.right, scores.decided, np.unique(scores.true)
+    def of(cls, scores: Scores, genres: NDArray[np.str_] | None = None) -> Figures:
+        """Return the figures of what a model said. genres: of the F1; by default those that are."""
+        right, decided = scores.right, scores.decided
+        labels = np.unique(scores.true) if genres is None else genres
         f1 = f1_score(
             scores.true, scores.predicted, labels=labels, average="macro", zero_division=0
         )
@@ -103,8 +115,9 @@ def intervals(runs: Sequence[Scores]) -> dict[str, list[float] | None]:
     is None where the figure is.
     """
     rng = np.random.default_rng(0)
+    genres = np.unique(runs[0].true)  # not all of them are drawn every time
     drawn = [
-        asdict(Figures.of(run[rng.integers(len(run), size=len(run))]))
+        asdict(Figures.of(run[rng.integers(len(run), size=len(run))], genres))
         for run in runs
         for _ in range(_RESAMPLES // len(runs))
     ]

@@ -41,12 +41,12 @@ def snapshot(folder: Path) -> dict[Path, bytes]:
 
 def test_a_library_that_exists(untouched: Beets) -> None:
     untouched("genreclf", "title:0")
-    assert untouched.field("genre_model") == ["bundled-cnn-2", "", ""]
+    assert untouched.field("genre_model") == ["bundled-cnn-3", "", ""]
     done = untouched.run("genreclf")
     assert done.returncode == 0
     assert "0.flac: " not in done.stderr, "a track was changed twice"
     assert "genreclf: 2 written, 0 kept, 0 abstained, 0 failed" in done.stderr
-    assert set(untouched.field("genre_model")) == {"bundled-cnn-2"}
+    assert set(untouched.field("genre_model")) == {"bundled-cnn-3"}
     for path, genre in zip(untouched.files(), untouched.field("predicted_genre"), strict=True):
         assert our_tags(path).get("predicted_genre", "") == genre
 
@@ -68,7 +68,7 @@ def test_pretend_changes_nothing(untouched: Beets) -> None:
 def test_write_options(write: object, option: str | None, expected: bool, untouched: Beets) -> None:
     untouched.settings["genreclf"] = {"write": write}
     untouched("genreclf", *([option] if option else []))
-    assert set(untouched.field("genre_model")) == {"bundled-cnn-2"}
+    assert set(untouched.field("genre_model")) == {"bundled-cnn-3"}
     assert [bool(our_tags(path)) for path in untouched.files()] == [expected] * 3
 
 
@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_written_is_named(untouched: Beets) -> None:
     assert done.returncode == 1
     assert path.name in done.stderr
     assert "Traceback" not in done.stderr
-    assert set(untouched.field("genre_model")) == {"bundled-cnn-2"}, "a verdict was lost"
+    assert set(untouched.field("genre_model")) == {"bundled-cnn-3"}, "a verdict was lost"
 
 
 def test_tags_come_and_go_with_the_values(beets: Beets) -> None:

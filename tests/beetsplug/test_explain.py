@@ -35,7 +35,7 @@ def test_a_track_is_explained_and_not_changed(imported: Beets) -> None:
     assert len([line for line in lines if ":0" in line]) == 10
     assert f"genre       {genre}" in text
     assert f"genres were none, the plugin made them {genre}; fill keeps them" in text
-    assert "of which 0.680 is needed" in text
+    assert "of which 0.700 is needed" in text
     assert imported.rows() == rows
 
 
@@ -54,7 +54,7 @@ def test_json(imported: Beets) -> None:
     assert told["path"] == str(imported.files()[0])
     assert told["genre"] == imported.field("predicted_genre")[0]
     assert len(told["windows"]) == 10
-    assert told["min_confidence"] == 0.68
+    assert told["min_confidence"] == 0.7
     assert told["policy"] == {
         "genres": "append",
         "scope": "track",

@@ -53,7 +53,7 @@ def test_the_genre_reaches_database_and_file(beets: Beets) -> None:
             assert value in (tags[kind].get(name, ""), f"${name}"), kind
     genres = beets.field_by_container("genres")
     for kind, path in files.items():
-        assert tags[kind]["genre_model"] == "bundled-cnn-2", kind
+        assert tags[kind]["genre_model"] == "bundled-cnn-3", kind
         if "predicted_genre" in tags[kind]:
             assert genres[kind] == tags[kind]["predicted_genre"], kind
             assert plain_tags(path)["genre"] == [tags[kind]["predicted_genre"]], kind
@@ -87,10 +87,10 @@ def test_path_formats_see_the_genre(beets: Beets) -> None:
     beets.settings["paths"] = {"default": "$genre_model/$title", "singleton": "one/$genre_model"}
     beets.add("a.flac")
     beets.import_music()
-    assert [path.parent.name for path in beets.files()] == ["bundled-cnn-2"]
+    assert [path.parent.name for path in beets.files()] == ["bundled-cnn-3"]
     beets.add("b.flac", seed=1)
     beets.import_music("--singletons", "--incremental")
-    assert (beets.library / "one" / "bundled-cnn-2.flac").exists()
+    assert (beets.library / "one" / "bundled-cnn-3.flac").exists()
 
 
 def test_a_genre_that_is_there_is_kept(beets: Beets) -> None:
@@ -165,7 +165,7 @@ def test_when_files_are_written(
         import_tagging(beets)
     else:
         beets.import_music()
-    assert beets.field("genre_model") == ["bundled-cnn-2"]
+    assert beets.field("genre_model") == ["bundled-cnn-3"]
     (path,) = beets.files()
     assert bool(our_tags(path)) == expected
     assert ("genre" in plain_tags(path)) == (expected and bool(beets.field("predicted_genre")[0]))
@@ -177,7 +177,7 @@ def test_a_linked_source_is_not_written(option: str, beets: Beets) -> None:
     source = beets.add("a.flac")
     before = source.read_bytes()
     beets.import_music()
-    assert beets.field("genre_model") == ["bundled-cnn-2"]
+    assert beets.field("genre_model") == ["bundled-cnn-3"]
     assert source.read_bytes() == before
 
 
@@ -213,7 +213,7 @@ def test_unreadable_tracks_do_not_stop_the_import(beets: Beets) -> None:
     assert "header.flac: no audio could be decoded" in done.stderr
     assert "Traceback" not in done.stderr
     assert beets.field("title") == ["cut", "good", "header", "second"]
-    assert sum(value == "bundled-cnn-2" for value in beets.field("genre_model")) == 3
+    assert sum(value == "bundled-cnn-3" for value in beets.field("genre_model")) == 3
 
 
 def test_importing_again_keeps_the_prediction(beets: Beets) -> None:
@@ -227,7 +227,7 @@ def test_importing_again_keeps_the_prediction(beets: Beets) -> None:
 def test_a_prediction_in_a_file_counts_with_its_model_only(beets: Beets) -> None:
     tagged = beets.add("known.flac")
     other = beets.add("other.flac")
-    for path, model in ((tagged, "bundled-cnn-2"), (other, None)):
+    for path, model in ((tagged, "bundled-cnn-3"), (other, None)):
         file = mutagen.File(path)
         file["title"] = path.stem
         file["predicted_genre"], file["genre_confidence"] = "polka", "0.900"
@@ -248,13 +248,13 @@ def test_knn_takes_over_where_onnxruntime_is_missing(beets: Beets) -> None:
     beets.add("a.flac")
     done = beets.run("import", "--quiet", "--noautotag", str(beets.music))
     assert "using the KNN fallback: blocked" in done.stderr
-    assert beets.field("genre_model") == ["bundled-knn-3"]
+    assert beets.field("genre_model") == ["bundled-knn-4"]
     del beets.environment["PYTHONPATH"]
     beets("genreclf")  # the CNN is back, and better
-    assert beets.field("genre_model") == ["bundled-cnn-2"]
+    assert beets.field("genre_model") == ["bundled-cnn-3"]
     beets.environment["PYTHONPATH"] = str(block)
     beets("genreclf")  # the fallback does not replace what the CNN said
-    assert beets.field("genre_model") == ["bundled-cnn-2"]
+    assert beets.field("genre_model") == ["bundled-cnn-3"]
 
 
 def test_real_music(beets: Beets, data: Path) -> None:

@@ -51,15 +51,15 @@ def labelled(library: Beets) -> Beets:
         ({"styles": True}, "genreclf.styles: must be a whole number from 0 to 10, not True"),
         ({"styles": None}, "genreclf.styles: must be a whole number from 0 to 10, not None"),
         ({"write": "often"}, "genreclf.write: must be auto, yes or no, not 'often'"),
-        ({"ignore": ["discoo"]}, "genreclf.ignore: must be a genre of bundled-cnn-2 (blues, class"),
-        ({"names": {"hiphop": "Hip-Hop"}}, "genreclf.names: must be a genre of bundled-cnn-2"),
+        ({"ignore": ["discoo"]}, "genreclf.ignore: must be a genre of bundled-cnn-3 (blues, class"),
+        ({"names": {"hiphop": "Hip-Hop"}}, "genreclf.names: must be a genre of bundled-cnn-3"),
         ({"names": ["Hip-Hop"]}, "genreclf.names must be a dict"),
         ({"title_case": "of course"}, "genreclf.title_case: must be"),
         ({"auto": "maybe"}, "genreclf.auto: must be"),
         ({"model": 7}, "genreclf.model: must be a string"),
         ({"genre": "replace"}, "genreclf.genre: there is no such option"),
         ({"names": {"rock": " "}}, "genreclf.names.rock: must be a name, not ' '"),
-        ({"names": {80: "Eighties"}}, "genreclf.names: must be a genre of bundled-cnn-2"),
+        ({"names": {80: "Eighties"}}, "genreclf.names: must be a genre of bundled-cnn-3"),
     ],
 )
 def test_what_cannot_be(options: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_it_stops_a_command_with_one_line(beets: Beets) -> None:
         assert done.returncode == 1
         said = [line for line in done.stderr.splitlines() if "backup" not in line]
         assert len(said) == 1, done.stderr
-        assert "genreclf.ignore: must be a genre of bundled-cnn-2 (blues, class" in said[0]
+        assert "genreclf.ignore: must be a genre of bundled-cnn-3 (blues, class" in said[0]
     assert beets("ls") == "", "nothing is imported half"
 
 

@@ -302,7 +302,7 @@ def test_update_has_nothing_to_say_of_what_the_plugin_did(decided: Beets) -> Non
     for options in (["-W"], ["-f", "-w"]):
         decided("genreclf", *options)
         assert decided("update") == ""
-        assert decided.field("genre_model") == ["bundled-cnn-2"]
+        assert decided.field("genre_model") == ["bundled-cnn-3"]
     decided("genreclf-undo")
     assert decided("update") == ""
 

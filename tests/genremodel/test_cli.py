@@ -14,7 +14,9 @@ import pytest
 
 import genremodel
 from genremodel import Classifier, assets
+from genremodel.constants import SAMPLE_RATE
 from tests.sounds import RATE, make, write
+from training.nonmusic import nonmusic
 
 KEYS = {
     "path", "genre", "confidence", "reason", "votes", "probabilities", "novelty", "windows",
@@ -54,7 +56,7 @@ def test_json_tells_everything(song: Path) -> None:
     assert len(result["probabilities"]) == 11
     assert "hip hop" in result["probabilities"]
     assert (result["genre"] is None) == (result["reason"] is not None)
-    assert result["model"] == "bundled-cnn-2"
+    assert result["model"] == "bundled-cnn-3"
     assert len(result["styles"]) == 3
 
 
@@ -71,7 +73,7 @@ def test_a_file_that_fails_does_not_stop_the_others(song: Path, tmp_path: Path) 
     table = run(text, song)
     assert table.returncode == 1
     assert f"{text}: Invalid data" in table.stderr
-    assert "bundled-cnn-2" in table.stdout
+    assert "bundled-cnn-3" in table.stdout
 
 
 def test_silence_one_second_and_less(tmp_path: Path) -> None:
@@ -87,13 +89,13 @@ def test_silence_one_second_and_less(tmp_path: Path) -> None:
 
 def test_knn_on_request_and_when_onnxruntime_is_missing(song: Path, tmp_path: Path) -> None:
     asked = run("--json", "--knn", song)
-    assert lines(asked)[0]["model"] == "bundled-knn-3"
+    assert lines(asked)[0]["model"] == "bundled-knn-4"
     assert asked.stderr == ""
     (tmp_path / "onnxruntime.py").write_text("raise ImportError('no onnxruntime here')")
     forced = run("--json", song, PYTHONPATH=str(tmp_path))
     assert forced.returncode == 0
     assert "KNN fallback: no onnxruntime here" in forced.stderr
-    assert lines(forced)[0]["model"] == "bundled-knn-3"
+    assert lines(forced)[0]["model"] == "bundled-knn-4"
     assert lines(forced)[0]["probabilities"] == lines(asked)[0]["probabilities"]
 
 
@@ -109,7 +111,7 @@ def test_knn_takes_over_from_a_damaged_network(
     bundled_backbone.cache_clear()
     classifier = Classifier()
     assert classifier.fallback == f"{NETWORK}: wrong checksum"
-    assert classifier.classify(song).model == "bundled-knn-3"
+    assert classifier.classify(song).model == "bundled-knn-4"
     (tmp_path / "knn.npz").unlink()
     with pytest.raises(genremodel.AssetError, match=r"knn\.npz: No such file"):
         Classifier()
@@ -118,14 +120,25 @@ def test_knn_takes_over_from_a_damaged_network(
 @pytest.mark.parametrize("options", [(), ("--knn",)])
 def test_what_is_no_music_has_no_genre(tmp_path: Path, options: tuple[str, ...]) -> None:
     time = np.arange(12 * RATE) / RATE
-    noise = 0.3 * np.random.default_rng(5).uniform(-1, 1, (2, len(time)))
-    tone = np.tile(0.3 * np.sin(2 * np.pi * 440 * time), (2, 1))
+    noise = 0.3 * np.random.default_rng(5).uniform(-1, 1, len(time))
+    tone = 0.3 * np.sin(2 * np.pi * 440 * time)
+    beat = 0.5 * (tone + 0.3 * np.sin(2 * np.pi * 350 * time))  # a telephone's
     files = [
-        write(tmp_path / f"{name}.flac", sound.astype(np.float32))
-        for name, sound in (("noise", noise), ("tone", tone))
+        write(tmp_path / f"{name}.flac", np.tile(sound, (2, 1)).astype(np.float32))
+        for name, sound in (("noise", noise), ("tone", tone), ("beat", beat))
     ]
     for result in lines(run("--json", *options, *files)):
         assert (result["genre"], result["reason"], result["styles"]) == (None, "unfamiliar", [])
+
+
+@pytest.mark.parametrize("options", [(), ("--knn",)])
+def test_no_kind_of_sound_has_a_genre(tmp_path: Path, options: tuple[str, ...]) -> None:
+    files = [
+        write(tmp_path / f"{kind} {number}.wav", np.tile(sound, (2, 1)), rate=SAMPLE_RATE)
+        for kind, sounds in nonmusic(3, np.random.default_rng(1)).items()
+        for number, sound in enumerate(sounds)
+    ]
+    assert [line["genre"] for line in lines(run("--json", *options, *files))] == [None] * 12
 
 
 def test_wrong_options() -> None:

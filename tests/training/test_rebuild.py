@@ -13,7 +13,7 @@ import pytest
 
 from genremodel import assets
 from tests.sounds import make
-from training import card
+from training import card, documents
 
 TOLERANCE = 0.01  # of shares, between machines; on one machine the figures are the same
 SPREAD = 0.03  # of one cross-validation about the mean of ten
@@ -39,20 +39,22 @@ def test_rebuilding_gives_the_same_figures(
     assert rebuilt["styles"].keys() == bundled["styles"].keys()
     for name, style in bundled["styles"].items():
         assert rebuilt["styles"][name] == pytest.approx(style, abs=TOLERANCE)
-    found, expected = ({**model["cnn"]["valid"]} for model in (rebuilt, bundled))
-    intervals = found.pop("intervals")
-    for name, interval in expected.pop("intervals").items():
-        assert intervals[name] == pytest.approx(interval, abs=2 * TOLERANCE)
-    assert found == pytest.approx(expected, abs=TOLERANCE)
+    found, stored = (model["cnn"]["valid"] for model in (rebuilt, bundled))
+    for name, interval in stored["intervals"].items():
+        assert found[name] == pytest.approx(stored[name], abs=TOLERANCE)
+        assert found["intervals"][name] == pytest.approx(interval, abs=2 * TOLERANCE)
     if rebuilt["scikit_learn"] == bundled["scikit_learn"]:  # another one draws other folds
         for protocol in ("songs", "files"):
             for name in ("accuracy", "accuracy_mean", "ece", "coverage", "selective_accuracy"):
                 figure = rebuilt["cnn"][protocol][name]
                 assert figure == pytest.approx(bundled["cnn"][protocol][name], abs=SPREAD)
-        for name in ("abstained", "known_decided"):
-            figure = rebuilt["cnn"]["unheard_genres"][name]
-            assert figure == pytest.approx(bundled["cnn"]["unheard_genres"][name], abs=TOLERANCE)
-    assert rebuilt["cnn"]["nonmusic"] == pytest.approx(bundled["cnn"]["nonmusic"], abs=TOLERANCE)
+            for name in ("abstained", "known_decided"):
+                figure = rebuilt["cnn"][protocol]["unheard_genres"][name]
+                expected = bundled["cnn"][protocol]["unheard_genres"][name]
+                assert figure == pytest.approx(expected, abs=TOLERANCE)
+        check_bars(rebuilt, slack=TOLERANCE)  # of one cross-validation, not the mean of ten
+    for kind, shares in bundled["cnn"]["nonmusic"]["kinds"].items():
+        assert rebuilt["cnn"]["nonmusic"]["kinds"][kind] == pytest.approx(shares, abs=TOLERANCE)
 
 
 def test_a_model_of_ones_own_music(tmp_path: Path) -> None:
@@ -70,32 +72,47 @@ def test_a_model_of_ones_own_music(tmp_path: Path) -> None:
 
 
 def test_the_bars_of_the_model(bundled: dict[str, Any]) -> None:
-    songs, files, valid = (bundled["cnn"][name] for name in ("songs", "files", "valid"))
+    check_bars(bundled)
+    songs, valid = (bundled["cnn"][name] for name in ("songs", "valid"))
     assert (songs["tracks"], songs["seeds"], valid["tracks"]) == (443, 10, 144)
-    assert songs["accuracy"] >= 0.79
-    assert files["accuracy"] >= 0.77
-    assert valid["accuracy"] >= 0.65
+    electronic, classical = (
+        bundled["cnn"]["files"]["genres"][name]["recall"] for name in ("electronic", "classical")
+    )
+    assert electronic >= 0.88
+    assert classical >= 0.88
 
 
-def test_the_bars_of_calibration_and_abstention(bundled: dict[str, Any]) -> None:
-    songs, valid = bundled["cnn"]["songs"], bundled["cnn"]["valid"]
-    assert songs["ece"] <= 0.05
-    assert valid["ece"] <= 0.08
-    assert songs["coverage"] >= 0.7
-    assert songs["selective_accuracy"] >= 0.9
-    unheard = bundled["cnn"]["unheard_genres"]
-    assert unheard["known_decided"] >= 0.75
-    assert unheard["abstained"] >= 0.6
-    assert bundled["cnn"]["nonmusic"]["told"] >= 0.99
-    assert bundled["cnn"]["nonmusic"]["mistaken"] <= 0.01
+def test_the_bars_of_the_fallback(bundled: dict[str, Any]) -> None:
+    files, valid = (bundled["knn"][name] for name in ("files", "valid"))
+    assert files["accuracy"] >= 0.5
+    assert files["ece"] <= 0.05
+    assert valid["ece"] <= 0.15  # music that it knows less of than it believes
+    assert bundled["knn"]["nonmusic"]["mistaken"] <= 0.02
+
+
+def check_bars(model: dict[str, Any], slack: float = 0.0) -> None:
+    songs, files, valid = (model["cnn"][name] for name in ("songs", "files", "valid"))
+    assert songs["accuracy"] >= 0.79 - slack
+    assert files["accuracy"] >= 0.77 - slack
+    assert valid["accuracy"] >= 0.65 - slack
+    assert songs["ece"] <= 0.05 + slack
+    assert valid["ece"] <= 0.08 + slack
+    assert songs["coverage"] >= 0.7 - slack
+    assert songs["selective_accuracy"] >= 0.9 - slack
+    assert songs["unheard_genres"]["known_decided"] >= 0.75 - slack
+    assert songs["unheard_genres"]["abstained"] >= 0.6 - slack
+    assert files["unheard_genres"]["abstained"] >= 0.6 - slack
+    for kind in model["cnn"]["nonmusic"]["kinds"].values():
+        assert kind["abstained"] >= 0.9 - slack
+    assert model["cnn"]["nonmusic"]["mistaken"] <= 0.01 + slack
 
 
 def test_the_documents_tell_the_figures_of_the_bundled_model(bundled: dict[str, Any]) -> None:
-    measured = card.MEASURED.read_text(encoding="utf-8")
-    assert card.CARD.read_text(encoding="utf-8") == card.render(bundled, measured)
-    readme = card.README.read_text(encoding="utf-8")
+    measured = documents.MEASURED.read_text(encoding="utf-8")
+    assert documents.CARD.read_text(encoding="utf-8") == card.render(bundled, measured)
+    readme = documents.README.read_text(encoding="utf-8")
     assert f"{bundled['cnn']['songs']['accuracy']:.0%} rightly" in " ".join(readme.split())
-    assert card.with_figures(readme, bundled) == readme
+    assert documents.with_figures(readme, bundled) == readme
 
 
 def test_evaluating_stored_activations(data: Path) -> None:
