@@ -197,7 +197,8 @@ class GenreClfPlugin(BeetsPlugin):
             if new or album:
                 heard = tagger.hear(tracks, self._unsaid.append)
                 for update in tagger.updates(album, new, heard):
-                    tagger.store(update)
+                    with tagger.alone():
+                        tagger.store(update)
                     if isinstance(update.model, Item):
                         self._placing[update.model.id] = update
             for track in tracks:
@@ -216,7 +217,8 @@ class GenreClfPlugin(BeetsPlugin):
                 continue
             try:
                 if always and not linked:
-                    self._tagger.write(update)
+                    with self._tagger.alone():
+                        self._tagger.write(update)
                 else:
                     self._tagger.settle(update)
             except (UnreadableFileError, OSError) as exc:

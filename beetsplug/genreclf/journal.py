@@ -11,7 +11,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -86,6 +87,22 @@ class Journal:
         """Return the journal of a library: `library.db` has `library.genre-journal.db`."""
         path = Path(os.fsdecode(library))  # bytes before beets 2.14
         return cls(path if path.name == ":memory:" else path.with_suffix(".genre-journal.db"))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other command, or thread, change a track or an album meanwhile. Not to be nested.
+
+        SQLite's lock on an empty file: the system takes it back from a process that is killed.
+        """
+        memory = self._path.name == ":memory:"
+        path = self._path if memory else self._path.with_suffix(".lock")
+        try:
+            lock = sqlite3.connect(path, timeout=60, isolation_level=None)
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as exc:
+            raise JournalError(f"{path}: {exc}") from exc
+        with closing(lock):
+            yield
 
     def begin(self, command: str) -> int:
         """Start a run and return its id."""

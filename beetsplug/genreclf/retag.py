@@ -105,7 +105,7 @@ class Retag:
         self._agree(self._tagger.updates(batch.album, batch.wanted, heard))
         for track in batch.asked:
             if track not in batch.wanted and self._is_unwritten(track):
-                self._write_tags(self._tagger.stored(track))
+                self._write_stored(track)
             self._bar.advance()
 
     def _agree(self, updates: list[Update]) -> None:
@@ -121,23 +121,42 @@ class Retag:
             new.update(update.values)
             fields.show_changes(update.model, new)
         else:
-            if not (self._watched or self._mode.quiet):
-                self._log.info("{}", update)
-            self._tagger.store(update)
+            with self._tagger.alone():
+                if not self._change(update):
+                    return
+        if isinstance(update.model, Item):
+            self._counts[outcome] += 1
+
+    def _change(self, update: Update) -> bool:
+        """Make a change, and tell whether all of it could be made."""
+        said = not (self._watched or self._mode.quiet)
+        if self._tagger.is_stale(update.model):
+            if said:
+                path = displayable_path(update.model.path)
+                self._log.info("{}: changed meanwhile by another command, left alone", path)
+            return False
+        if said:
+            self._log.info("{}", update)
+        self._tagger.store(update)
         if isinstance(update.model, Album):
-            return
-        if self._mode.write and not self._mode.pretend:
-            if not self._write_tags(update):
-                return
-        elif not self._mode.pretend:
-            self._tagger.settle(update)
-        self._counts[outcome] += 1
+            return True
+        if self._mode.write:
+            return self._write_tags(update)
+        self._tagger.settle(update)
+        return True
 
     def _is_unwritten(self, track: Item) -> bool:
         """Tell whether the tags of a track are to be written that has a prediction."""
         if self._mode.pretend:
             return False
         return self._mode.rewrite or (self._mode.write and not is_synced(track))
+
+    def _write_stored(self, track: Item) -> None:
+        """Write the tags of a track that has a prediction, if it still has."""
+        with self._tagger.alone():
+            now = fields.fresh(track)
+            if isinstance(now, Item) and self._tagger.is_current(now):
+                self._write_tags(self._tagger.stored(now))
 
     def _write_tags(self, update: Update) -> bool:
         try:

@@ -6,7 +6,7 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from logging import Logger
@@ -196,6 +196,18 @@ class Tagger:
             track, given[0] if given else None, before, fields.own_values(track), is_synced(track)
         )
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Let no other command change what is changed meanwhile."""
+        return self._journal.alone()
+
+    def is_stale(self, model: Item | Album) -> bool:
+        """Tell whether a track or an album has been changed or removed since it was read."""
+        fresh = fields.fresh(model)
+        if fresh is None:
+            return True
+        read, now = fields.own_values(model), fields.own_values(fresh)
+        return any(read.get(name) != now.get(name) for name in read.keys() | now.keys())
+
     def store(self, update: Update) -> None:
         """Set the fields in the database. Raises JournalError, and then nothing is changed."""
         if isinstance(update.model, Album):
@@ -306,7 +318,9 @@ class Tagger:
 
     def _set(self, model: Item | Album, values: Mapping[str, Any]) -> None:
         old = fields.own_values(model)
-        history = old.get(fields.HISTORY) or secrets.token_hex(8)
+        # Of now: while an import heard the track, another command may have given it one.
+        fresh = fields.own_values(fields.fresh(model) or model, [fields.HISTORY])
+        history = fresh.get(fields.HISTORY) or secrets.token_hex(8)
         new = {**values, fields.HISTORY: history}
         before, after = difference(old, new)
         if before or after:
