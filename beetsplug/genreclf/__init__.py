@@ -197,7 +197,8 @@ class GenreClfPlugin(BeetsPlugin):
             if new or album:
                 heard = tagger.hear(tracks, self._unsaid.append)
                 for update in tagger.updates(album, new, heard):
-                    tagger.store(update)
+                    with tagger.alone():
+                        tagger.store(update, writes=self._always_writes())
                     if isinstance(update.model, Item):
                         self._placing[update.model.id] = update
             for track in tracks:
@@ -209,14 +210,14 @@ class GenreClfPlugin(BeetsPlugin):
     def files_placed(self, session: ImportSession, task: ImportTask) -> None:
         """Write the tags that beets has not written, into the library's files alone."""
         linked = session.config["link"].get(bool) or session.config["hardlink"].get(bool)
-        always = self.config["write"].get() != "auto" and self._writes()
         for item in task.imported_items():
             update = self._placing.pop(item.id, None)
             if update is None or self._tagger is None:
                 continue
             try:
-                if always and not linked:
-                    self._tagger.write(update)
+                if self._always_writes() and not linked:
+                    with self._tagger.alone():
+                        self._tagger.write(update)
                 else:
                     self._tagger.settle(update)
             except (UnreadableFileError, OSError) as exc:
@@ -339,6 +340,10 @@ class GenreClfPlugin(BeetsPlugin):
     def _journal_of(self, lib: Library) -> Journal:
         self._journal = self._journal or Journal.beside(lib.path)
         return self._journal
+
+    def _always_writes(self) -> bool:
+        """Tell whether tags are written whether or not beets itself writes."""
+        return self.config["write"].get() != "auto" and self._writes()
 
     def _writes(self) -> bool:
         """Tell whether tags are written to files when the command line does not say."""

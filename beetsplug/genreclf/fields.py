@@ -146,6 +146,12 @@ def own_values(model: Item | Album, names: Iterable[str] = CHANGED) -> dict[str,
     return {name: model[name] for name in names if name in present}
 
 
+def fresh(model: Item | Album) -> Item | Album | None:
+    """Return a track or an album as the database has it now, unless it has been removed."""
+    assert model.id is not None  # it has been in the library
+    return model.db.get_album(model.id) if isinstance(model, Album) else model.db.get_item(model.id)
+
+
 def set_values(model: Item | Album, values: Mapping[str, Any]) -> None:
     """Set the fields of a track or an album to `values`, and remove those that are not there."""
     present = own_values(model)

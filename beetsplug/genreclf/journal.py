@@ -11,7 +11,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -35,6 +36,9 @@ CREATE TABLE IF NOT EXISTS changes (
     old TEXT NOT NULL,
     new TEXT NOT NULL,
     undone REAL
+);
+CREATE TABLE IF NOT EXISTS unwritten (
+    history TEXT PRIMARY KEY
 );
 CREATE INDEX IF NOT EXISTS changes_by_history ON changes (history, undone);
 CREATE INDEX IF NOT EXISTS changes_by_run ON changes (run);
@@ -87,6 +91,22 @@ class Journal:
         path = Path(os.fsdecode(library))  # bytes before beets 2.14
         return cls(path if path.name == ":memory:" else path.with_suffix(".genre-journal.db"))
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other command, or thread, change a track or an album meanwhile. Not to be nested.
+
+        SQLite's lock on an empty file: the system takes it back from a process that is killed.
+        """
+        memory = self._path.name == ":memory:"
+        path = self._path if memory else self._path.with_suffix(".lock")
+        try:
+            lock = sqlite3.connect(path, timeout=60, isolation_level=None)
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as exc:
+            raise JournalError(f"{path}: {exc}") from exc
+        with closing(lock):
+            yield
+
     def begin(self, command: str) -> int:
         """Start a run and return its id."""
         sql = "INSERT INTO runs (started, command) VALUES (?, ?)"
@@ -132,9 +152,25 @@ class Journal:
             for id_, started, command, objects, undone in rows
         ]
 
-    def mark_undone(self, changes: Iterable[Change]) -> None:
-        """Forget changes that have been taken back."""
+    def expect_tags(self, history: str) -> None:
+        """Write down that the file of a track is about to be written, until `tags_written`."""
+        self._write("INSERT OR IGNORE INTO unwritten VALUES (?)", [(history,)])
+
+    def tags_written(self, history: str) -> None:
+        """Forget that the file of a track is to be written."""
+        self._write("DELETE FROM unwritten WHERE history = ?", [(history,)])
+
+    def expects_tags(self, history: str) -> bool:
+        """Tell whether the file of a track was to be written and could not be."""
+        return bool(self._read("SELECT 1 FROM unwritten WHERE history = ?", (history,)))
+
+    def mark_undone(self, changes: Sequence[Change]) -> None:
+        """Forget changes that have been taken back, and what was to be written of them."""
         now = time.time()
+        self._write(
+            "DELETE FROM unwritten WHERE history = (SELECT history FROM changes WHERE id = ?)",
+            [(change.id,) for change in changes],
+        )
         self._write(
             "UPDATE changes SET undone = ? WHERE id = ?", [(now, change.id) for change in changes]
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from logging import Logger
 from typing import TYPE_CHECKING, ClassVar
 
+from beets import ui
 from beets.library import Album, Item, Library
 from beets.util import displayable_path
 from mediafile import UnreadableFileError
@@ -15,7 +17,7 @@ from mediafile import UnreadableFileError
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.groups import Group, Groups
 from beetsplug.genreclf.progress import Bar, is_terminal
-from beetsplug.genreclf.tagging import AHEAD, Tagger, Update, is_synced
+from beetsplug.genreclf.tagging import AHEAD, Tagger, Update
 
 if TYPE_CHECKING:
     from genremodel.pool import Pending
@@ -72,7 +74,9 @@ class Retag:
                 for batch in self._submitted_ahead(groups):
                     self._decide(batch)
             finally:
-                counts = (f"{self._counts[outcome]} {outcome}" for outcome in self.outcomes)
+                tagged = ["tagged"] if self._counts["tagged"] else []
+                outcomes = [*self.outcomes, *tagged]
+                counts = (f"{self._counts[outcome]} {outcome}" for outcome in outcomes)
                 with self._bar.hidden():
                     self._log.info("{}", ", ".join(counts))
         return self._counts["failed"]
@@ -105,7 +109,7 @@ class Retag:
         self._agree(self._tagger.updates(batch.album, batch.wanted, heard))
         for track in batch.asked:
             if track not in batch.wanted and self._is_unwritten(track):
-                self._write_tags(self._tagger.stored(track))
+                self._write_stored(track)
             self._bar.advance()
 
     def _agree(self, updates: list[Update]) -> None:
@@ -121,31 +125,53 @@ class Retag:
             new.update(update.values)
             fields.show_changes(update.model, new)
         else:
-            if not (self._watched or self._mode.quiet):
-                self._log.info("{}", update)
-            self._tagger.store(update)
+            with self._tagger.alone():
+                if not self._change(update):
+                    return
+        if isinstance(update.model, Item):
+            self._counts[outcome] += 1
+
+    def _change(self, update: Update) -> bool:
+        """Make a change, and tell whether all of it could be made."""
+        said = not (self._watched or self._mode.quiet)
+        if self._tagger.is_stale(update.model):
+            if said:
+                path = displayable_path(update.model.path)
+                self._log.info("{}: changed meanwhile by another command, left alone", path)
+            return False
+        if said:
+            self._log.info("{}", update)
+        self._tagger.store(update, writes=self._mode.write)
         if isinstance(update.model, Album):
-            return
-        if self._mode.write and not self._mode.pretend:
-            if not self._write_tags(update):
-                return
-        elif not self._mode.pretend:
-            self._tagger.settle(update)
-        self._counts[outcome] += 1
+            return True
+        if self._mode.write:
+            return self._write_tags(update) is not None
+        self._tagger.settle(update)
+        return True
 
     def _is_unwritten(self, track: Item) -> bool:
         """Tell whether the tags of a track are to be written that has a prediction."""
-        if self._mode.pretend:
-            return False
-        return self._mode.rewrite or (self._mode.write and not is_synced(track))
+        return self._mode.rewrite or (self._mode.write and self._tagger.is_unwritten(track))
 
-    def _write_tags(self, update: Update) -> bool:
+    def _write_stored(self, track: Item) -> None:
+        """Write, or show, the tags of a track that has a prediction, if it still has."""
+        with nullcontext() if self._mode.pretend else self._tagger.alone():
+            now = fields.fresh(track)
+            if not isinstance(now, Item) or not self._tagger.is_current(now):
+                return
+            if changes := self._write_tags(self._tagger.stored(now)):
+                self._counts["tagged"] += 1
+                if self._mode.pretend:
+                    path = displayable_path(now.path)
+                    ui.print_(f"{path}: tags to write: {', '.join(changes)}")
+
+    def _write_tags(self, update: Update) -> list[str] | None:
+        """Write the tags of a track; return the names of those that change, None if it fails."""
         try:
-            self._tagger.write(update)
+            return self._tagger.write(update, pretend=self._mode.pretend)
         except (UnreadableFileError, OSError) as exc:
             self._fail(f"{displayable_path(update.model.path)}: {exc}")
-            return False
-        return True
+            return None
 
     def _fail(self, message: str) -> None:
         self._counts["failed"] += 1

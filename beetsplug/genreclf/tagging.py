@@ -6,7 +6,7 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from logging import Logger
@@ -196,11 +196,31 @@ class Tagger:
             track, given[0] if given else None, before, fields.own_values(track), is_synced(track)
         )
 
-    def store(self, update: Update) -> None:
-        """Set the fields in the database. Raises JournalError, and then nothing is changed."""
+    def alone(self) -> AbstractContextManager[None]:
+        """Let no other command change what is changed meanwhile."""
+        return self._journal.alone()
+
+    def is_stale(self, model: Item | Album) -> bool:
+        """Tell whether a track or an album has been changed or removed since it was read."""
+        fresh = fields.fresh(model)
+        if fresh is None:
+            return True
+        read, now = fields.own_values(model), fields.own_values(fresh)
+        return any(read.get(name) != now.get(name) for name in read.keys() | now.keys())
+
+    def is_unwritten(self, track: Item) -> bool:
+        """Tell whether the tags of a track were to be written and could not be."""
+        history = fields.own_values(track).get(fields.HISTORY)
+        return bool(history and self._journal.expects_tags(history))
+
+    def store(self, update: Update, *, writes: bool) -> None:
+        """Set the fields in the database. Raises JournalError, and then nothing is changed.
+
+        writes: the tags of the track are to follow; if that fails, `is_unwritten` tells of it.
+        """
         if isinstance(update.model, Album):
             self.shadow(update.model.items())
-        self._set(update.model, update.values)
+        self._set(update.model, update.values, writes=writes and isinstance(update.model, Item))
 
     def part(self, album: Album) -> None:
         """Give an album a history of its own, where it and others have been one before.
@@ -220,8 +240,11 @@ class Tagger:
         for track in tracks:
             self._set(track, {**fields.EMPTY, **fields.own_values(track)})
 
-    def write(self, update: Update) -> None:
-        """Write the tags of a track. Raises JournalError, UnreadableFileError or OSError."""
+    def write(self, update: Update, *, pretend: bool = False) -> list[str]:
+        """Write the tags of a track; return the names of those that change. pretend: write none.
+
+        Raises JournalError, UnreadableFileError or OSError.
+        """
         item = update.model
         assert isinstance(item, Item)
         values = {name: update.values.get(name) for name in fields.MEDIA_FIELDS}
@@ -235,9 +258,14 @@ class Tagger:
                 _genres(old), before, update.genre, self.settings.policy
             )
         file.set(values)
-        if record_file(self._journal, self._run, item, *difference(old, file.read())):
-            self._save(file, item)
-        self.settle(update)
+        changes = difference(old, file.read())
+        if not pretend:
+            self._set(item, fields.own_values(item))  # a prediction from a file has no history yet
+            if record_file(self._journal, self._run, item, *changes):
+                self._save(file, item)
+            self.settle(update)
+            self._journal.tags_written(item[fields.HISTORY])
+        return [name for name in NAMES if any(name in values for values in changes)]
 
     def correct(self, model: Item | Album, genres: list[str], *, write: bool) -> None:
         """Set genres that the user gives, which are not the plugin's to change or to take back.
@@ -304,11 +332,15 @@ class Tagger:
     def _decided(self, pending: Pending) -> Prediction:
         return self.classifier.decide(pending())
 
-    def _set(self, model: Item | Album, values: Mapping[str, Any]) -> None:
+    def _set(self, model: Item | Album, values: Mapping[str, Any], *, writes: bool = False) -> None:
         old = fields.own_values(model)
-        history = old.get(fields.HISTORY) or secrets.token_hex(8)
+        # Of now: while an import heard the track, another command may have given it one.
+        fresh = fields.own_values(fields.fresh(model) or model, [fields.HISTORY])
+        history = fresh.get(fields.HISTORY) or secrets.token_hex(8)
         new = {**values, fields.HISTORY: history}
         before, after = difference(old, new)
+        if writes:  # before anything is changed, or a process that is killed leaves the file behind
+            self._journal.expect_tags(history)
         if before or after:
             name = model.album if isinstance(model, Album) else displayable_path(model.path)
             self._journal.record(self._run, history, "database", name, before, after)

@@ -57,7 +57,10 @@ def undo(
 
     undoing = Undo(journal, run, fail, lambda message: log.warning("{}", message))
     for model in _selected(lib, query):
-        if undoing.restore(model):
+        with journal.alone():
+            now = fields.fresh(model)
+            restored = now is not None and undoing.restore(now)
+        if restored:
             counts["album" if isinstance(model, Album) else "track"] += 1
     log.info(
         "{} tracks and {} albums restored, {} failed",

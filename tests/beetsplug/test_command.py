@@ -10,6 +10,7 @@ from pathlib import Path
 
 import mutagen
 import pytest
+from mediafile import MediaFile
 
 from tests.conftest import Beets
 from tests.sounds import CONTAINERS
@@ -221,3 +222,71 @@ def test_nothing_heavy_is_imported_before_the_first_track(untouched: Beets) -> N
     with_plugin = imported()
     untouched.settings["plugins"] = []
     assert with_plugin == imported(), "the plugin imports more than beets itself"
+
+
+def test_tracks_that_need_nothing_are_left_as_they_are(beets: Beets) -> None:
+    """An as-is import of several artists: beets sets fields that it does not write."""
+    beets.settings["genreclf"] = {"threads": 1}
+    for number in range(3):
+        path = beets.add(f"{number}.mp3", seed=number)
+        media = MediaFile(path)
+        media.artist, media.album = f"Artist {number}", "Various"
+        media.save()
+    beets.import_music()
+    before = snapshot(beets.library)
+    for options in (["-p"], []):
+        done = beets.run("genreclf", *options)
+        assert done.stderr == "genreclf: 0 written, 0 kept, 0 abstained, 0 failed\n"
+        assert snapshot(beets.library) == before
+    beets("modify", "--yes", "--nowrite", "title:0", "artist=Someone")
+    beets("genreclf")
+    assert snapshot(beets.library) == before
+    assert "3 tagged" in beets.run("genreclf", "-w").stderr
+    assert all(our_tags(path)["genre_model"] for path in beets.files())
+
+
+def test_what_another_program_changed_stays_unless_asked_for(untouched: Beets) -> None:
+    untouched.settings["genreclf"] = {"genres": "append", "min_confidence": 0}
+    untouched("genreclf")
+    path = untouched.files()[0]
+    file = mutagen.File(path)
+    file["genre"] = "Mine"
+    del file["predicted_genre"]
+    file.save()
+    os.utime(path, (time.time() + 5, time.time() + 5))
+    before = snapshot(untouched.library)
+    assert "tagged" not in untouched.run("genreclf").stderr
+    assert snapshot(untouched.library) == before
+    assert "1 tagged" in untouched.run("genreclf", "-w").stderr
+    heard = untouched.field("predicted_genre")[0]
+    assert our_tags(path)["predicted_genre"] == heard
+    assert plain_tags(path)["genre"] == ["Mine", heard]
+
+
+def test_pretend_shows_the_tags_that_would_be_written(untouched: Beets) -> None:
+    untouched("genreclf", "-W")
+    before = snapshot(untouched.library)
+    shown = untouched.run("genreclf", "-p", "-w")
+    assert snapshot(untouched.library) == before
+    lines = shown.stdout.splitlines()
+    assert [line.split(": tags to write: ")[0] for line in lines] == [*map(str, untouched.files())]
+    assert all("genre_model" in line for line in lines)
+    assert "0 failed, 3 tagged" in shown.stderr
+    assert untouched.run("genreclf", "-w").stderr.splitlines()[-1] == shown.stderr.splitlines()[-1]
+    assert all(our_tags(path) for path in untouched.files())
+    assert "tagged" not in untouched.run("genreclf", "-w").stderr
+    assert untouched.run("genreclf", "-p", "-w").stdout == ""
+
+
+def test_tags_of_a_track_whose_prediction_came_with_its_file(untouched: Beets) -> None:
+    untouched("genreclf")
+    path = untouched.files()[0]
+    for name in ("library.db", "library.genre-journal.db"):
+        (untouched.root / name).unlink()
+    untouched.settings["genreclf"] = {"auto": False}
+    untouched("import", "--quiet", "--noautotag", "--nocopy", "--singletons", str(path))
+    untouched("modify", "--yes", "--nowrite", "--nomove", "predicted_genre=polka")
+    done = untouched.run("genreclf", "-w")
+    assert (done.returncode, our_tags(path)["predicted_genre"]) == (0, "polka"), done.stderr
+    untouched("genreclf-undo")
+    assert our_tags(path)["predicted_genre"] != "polka"

@@ -230,6 +230,19 @@ def test_two_at_once(collection: Beets) -> None:
     assert all(our_tags(path) for path in paths(collection))
 
 
+def test_undo_takes_back_what_two_at_once_have_done(collection: Beets) -> None:
+    before = [every_tag(path) for path in paths(collection)]
+    for commands in ((["genreclf"], ["genreclf"]), (["genreclf", "-f"], ["genreclf-undo"])):
+        processes = [start(collection, *command) for command in commands]
+        for process in processes:
+            _, said = process.communicate(timeout=60)
+            assert process.returncode == 0, said
+    collection("genreclf-undo")
+    assert [every_tag(path) for path in paths(collection)] == before
+    listed = collection("genreclf-undo", "--list").splitlines()
+    assert all(line.endswith("(undone)") for line in listed), listed
+
+
 def test_a_locked_library(collection: Beets) -> None:
     collection.settings["timeout"] = 0.5  # s that beets waits
     before = [every_tag(path) for path in paths(collection)]

@@ -179,6 +179,8 @@ def test_a_linked_source_is_not_written(option: str, beets: Beets) -> None:
     beets.import_music()
     assert beets.field("genre_model") == ["bundled-cnn-3"]
     assert source.read_bytes() == before
+    beets("genreclf")
+    assert our_tags(beets.files()[0]), "asked for now"
 
 
 def test_moved_files_are_written_where_they_are(beets: Beets) -> None:
