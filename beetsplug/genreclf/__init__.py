@@ -109,7 +109,8 @@ class GenreClfPlugin(BeetsPlugin):
             rewrite=bool(options.write),
             quiet=options.quiet or options.suggest,  # which shows everything before
         )
-        with _told(), self._hearing(lib, "genreclf", cached=options.cache) as tagger:
+        hearing = self._hearing(lib, "genreclf", cached=options.cache, retry=options.force)
+        with _told(), hearing as tagger:
             command = Suggest if options.suggest else Retag
             if command(tagger, self._log, mode).run(lib, query):
                 self._fail("some tracks could not be classified or written")
@@ -291,10 +292,9 @@ class GenreClfPlugin(BeetsPlugin):
         self.register_listener("cli_exit", command_ended)
 
     @contextmanager
-    def _hearing(
-        self, lib: Library, command: str, *, cached: bool = True, bundled: bool = False
-    ) -> Iterator[Tagger]:
-        tagger = self._load(lib, command, cached=cached, bundled=bundled)
+    def _hearing(self, lib: Library, command: str, **options: bool) -> Iterator[Tagger]:
+        """Load the model, see `_load`, and let go of it."""
+        tagger = self._load(lib, command, **options)
         try:
             yield tagger
         finally:
@@ -314,11 +314,18 @@ class GenreClfPlugin(BeetsPlugin):
             self._log.warning("done without the cache: {}", tagger.pool.problem)
 
     def _load(
-        self, lib: Library, command: str, *, cached: bool = True, bundled: bool = False
+        self,
+        lib: Library,
+        command: str,
+        *,
+        cached: bool = True,
+        bundled: bool = False,
+        retry: bool = False,
     ) -> Tagger:
         """Load the model. Raises UserError when there is none, confuse.ConfigError.
 
-        bundled: not a learned one, whatever the configuration says.
+        bundled: not a learned one, whatever the configuration says. retry: tracks too that are
+        known to have failed.
         """
         from beetsplug.genreclf.loading import load, load_bundled
         from genremodel.learned import Models
@@ -332,6 +339,7 @@ class GenreClfPlugin(BeetsPlugin):
             workers=settings.threads,
             timeout=settings.timeout,
             cache=_cache_file() if cached else None,
+            retry=retry,
         )
         journal = self._journal_of(lib)
         return Tagger(classifier, pool, settings, journal, command, stands_in=bool(problem))

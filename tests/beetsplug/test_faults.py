@@ -283,6 +283,9 @@ def test_what_fails_while_importing_is_said_when_it_has_ended(beets: Beets) -> N
     assert done.stderr.count("not analysed within 0.001 s") == 2
     assert beets.field("title") == ["a", "b"]
     assert beets.field("genres") == ["", ""]
+    beets.settings["genreclf"]["timeout"] = 60
+    beets("genreclf")
+    assert all(beets.field("genre_model"))
 
 
 @posix
