@@ -28,6 +28,7 @@ from beetsplug.genreclf.compat import mend_album_store, mend_diff, mend_update
 from beetsplug.genreclf.journal import Journal, JournalError
 from beetsplug.genreclf.settings import DEFAULTS, Settings
 from beetsplug.genreclf.tagging import Tagger, Update, record_write
+from beetsplug.genreclf.tags import reason
 
 if TYPE_CHECKING:
     from beets.dbcore.types import Type
@@ -221,7 +222,7 @@ class GenreClfPlugin(BeetsPlugin):
                 else:
                     self._tagger.settle(update)
             except (UnreadableFileError, OSError) as exc:
-                self._unsaid.append(f"{displayable_path(item.path)}: {exc}")
+                self._unsaid.append(f"{displayable_path(item.path)}: {reason(exc)}")
             except JournalError as exc:
                 self._unsaid.append(str(exc))
 

@@ -16,6 +16,7 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.groups import Group, Groups
 from beetsplug.genreclf.progress import Bar, is_terminal
 from beetsplug.genreclf.tagging import AHEAD, Tagger, Update, is_synced
+from beetsplug.genreclf.tags import reason
 
 if TYPE_CHECKING:
     from genremodel.pool import Pending
@@ -143,7 +144,7 @@ class Retag:
         try:
             self._tagger.write(update)
         except (UnreadableFileError, OSError) as exc:
-            self._fail(f"{displayable_path(update.model.path)}: {exc}")
+            self._fail(f"{displayable_path(update.model.path)}: {reason(exc)}")
             return False
         return True
 

@@ -15,6 +15,7 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.labels import split
 from beetsplug.genreclf.retag import Retag
 from beetsplug.genreclf.tagging import Update
+from beetsplug.genreclf.tags import reason
 
 
 class Suggest(Retag):
@@ -69,7 +70,7 @@ class Suggest(Retag):
                 try:
                     self._tagger.correct(update.model, genres, write=self._mode.write)
                 except (UnreadableFileError, OSError) as exc:
-                    self._fail(f"{displayable_path(update.model.path)}: {exc}")
+                    self._fail(f"{displayable_path(update.model.path)}: {reason(exc)}")
                     continue
                 values = {**update.values, fields.GENRES: genres}
                 update = replace(update, genre=None, before=genres, values=values)

@@ -17,7 +17,7 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.groups import Groups
 from beetsplug.genreclf.journal import Change, Journal, unwind
 from beetsplug.genreclf.tagging import Failures, Report, is_synced
-from beetsplug.genreclf.tags import TagFile
+from beetsplug.genreclf.tags import TagFile, reason
 
 
 def show_runs(journal: Journal) -> None:
@@ -100,7 +100,7 @@ class Undo:
             try:
                 foreign |= _restore_file(model, taken)
             except (UnreadableFileError, OSError) as exc:
-                self._failed(f"{name}: {exc}")
+                self._failed(f"{name}: {reason(exc)}")
                 return False
         values, changed = unwind(
             fields.own_values(model), (change for change in taken if change.place == "database")
