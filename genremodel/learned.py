@@ -89,7 +89,9 @@ class Models:
 
     def check_name(self, name: str) -> None:
         """Raise ModelError unless a model may be called so."""
-        if not _NAME.fullmatch(name) or name in ("auto", "bundled"):
+        if name in ("auto", "bundled"):
+            raise ModelError(f"a model cannot be called {name!r}: the name is reserved")
+        if not _NAME.fullmatch(name):
             raise ModelError(
                 f"a model cannot be called {name!r}: up to 60 letters, digits, _ and - only"
             )

@@ -176,7 +176,11 @@ class GenreClfPlugin(BeetsPlugin):
                 self._fail("some tracks could not be heard")
 
     def import_began(self, session: ImportSession) -> None:
-        """Load the model, and say what is wrong with it, before beets asks its first question."""
+        """Load the model before beets asks its first question.
+
+        A wrong configuration stops the import, which has done nothing yet; where no model can be
+        loaded at all, tracks are imported without genres, and `beet genreclf` gives them later.
+        """
         try:
             self._tagger = self._load(session.lib, "import")
             atexit.register(self._end_import)  # if it is interrupted
@@ -352,7 +356,7 @@ class GenreClfPlugin(BeetsPlugin):
     def _writes(self) -> bool:
         """Tell whether tags are written to files when the command line does not say."""
         choice = self.config["write"].get()
-        return ui.should_write() if choice == "auto" else self.config["write"].get(bool)
+        return ui.should_write() if choice == "auto" else bool(choice)  # `Settings` checks it
 
 
 def _cache_file() -> Path:

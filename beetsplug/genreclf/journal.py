@@ -39,10 +39,14 @@ CREATE TABLE IF NOT EXISTS changes (
 CREATE INDEX IF NOT EXISTS changes_by_history ON changes (history, undone);
 CREATE INDEX IF NOT EXISTS changes_by_run ON changes (run);
 """
+_WAY_ON = (
+    "nothing is changed without it: make it writable or, if it is damaged, move it away; what it "
+    "tells of cannot be undone then"
+)
 
 
 class JournalError(Exception):
-    """The journal cannot be read or written."""
+    """The journal cannot be read or written; the message says how to go on."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ class Journal:
                     cursor.execute(sql, row)
                 return cursor.lastrowid or 0
         except (sqlite3.Error, OSError) as exc:
-            raise JournalError(f"{self._path}: {exc}") from exc
+            raise JournalError(f"{self._path}: {exc}; {_WAY_ON}") from exc
 
     def _read(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         if not self._connection and not self._path.exists():
@@ -162,7 +166,7 @@ class Journal:
             with self._lock:
                 return self._connected().execute(sql, values).fetchall()
         except (sqlite3.Error, OSError) as exc:
-            raise JournalError(f"{self._path}: {exc}") from exc
+            raise JournalError(f"{self._path}: {exc}; {_WAY_ON}") from exc
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:

@@ -103,5 +103,5 @@ def test_the_file_is_made_by_the_first_change(tmp_path: Path) -> None:
 
 def test_a_journal_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "library.genre-journal.db").write_text("no database" * 100)
-    with pytest.raises(JournalError, match=r"genre-journal\.db: file is not a database"):
+    with pytest.raises(JournalError, match=r"genre-journal\.db: file is not a database; .*move it"):
         Journal.beside(tmp_path / "library.db").begin("import")
