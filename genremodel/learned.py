@@ -77,15 +77,10 @@ class Description:
 
 
 class Models:
-    """The learned models of one library. Methods raise ModelError."""
+    """The learned models of one library, in a folder. Methods raise ModelError."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-
-    @classmethod
-    def beside(cls, library: str | bytes | os.PathLike[str]) -> Models:
-        """Return the models of a library: `library.db` has the folder `library.genre-models`."""
-        return cls(Path(os.fsdecode(library)).with_suffix(".genre-models"))
 
     def check_name(self, name: str) -> None:
         """Raise ModelError unless a model may be called so."""

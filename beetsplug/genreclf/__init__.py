@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import cli, fields, queries
+from beetsplug.genreclf.beside import beside
 from beetsplug.genreclf.compat import mend_album_store, mend_diff, mend_update
 from beetsplug.genreclf.journal import Journal, JournalError
 from beetsplug.genreclf.settings import DEFAULTS, Settings
@@ -98,8 +99,7 @@ class GenreClfPlugin(BeetsPlugin):
         from beetsplug.genreclf.retag import Mode, Retag
         from beetsplug.genreclf.suggest import Suggest
 
-        if options.suggest and options.pretend:
-            raise UserError("either --suggest or --pretend")
+        _one_of({"--suggest": options.suggest, "--pretend": options.pretend})
         if options.suggest and self.config["genres"].get() == "never":
             raise UserError("there is nothing to suggest with genreclf.genres: never")
 
@@ -120,12 +120,13 @@ class GenreClfPlugin(BeetsPlugin):
         """Take back what the plugin changed on the tracks of a query."""
         from beetsplug.genreclf import undo
 
+        by_run = options.run is not None
+        _one_of({"--list": options.list, "--last": options.last, "--run": by_run})
+        _one_of({"--list": options.list, "a query": query})
         journal = self._journal_of(lib)
         with _told():
             if options.list:
-                undo.show_runs(journal)
-            elif options.last and options.run is not None:
-                raise UserError("either --last or --run")
+                undo.show_runs(journal, self._log)
             else:
                 run = undo.last_run(lib, journal) if options.last else options.run
                 if not undo.undo(lib, query, journal, run, self._log):
@@ -143,6 +144,9 @@ class GenreClfPlugin(BeetsPlugin):
         """Show, prune or clear the cache of analyses."""
         from beetsplug.genreclf.caching import tend
 
+        _one_of({"--prune": options.prune, "--clear": options.clear})
+        if query:
+            raise UserError("the cache is of all tracks: it takes no query")
         with self._hearing(lib, "genreclf-cache", cached=False, bundled=True) as tagger:
             tend(_cache_file(), tagger.classifier, prune=options.prune, clear=options.clear)
 
@@ -151,7 +155,9 @@ class GenreClfPlugin(BeetsPlugin):
         from beetsplug.genreclf.learn import Learning, show_models
         from genremodel.learned import ModelError, Models
 
-        models = Models.beside(lib.path)
+        forget = options.forget is not None
+        _one_of({"--list": options.list, "--forget": forget, "a query": query})
+        models = Models(_models_folder(lib))
         try:
             if options.list:
                 if not show_models(models, self._log):
@@ -336,7 +342,7 @@ class GenreClfPlugin(BeetsPlugin):
         from genremodel.learned import Models
 
         asked = Settings.read(self.config)
-        loaded = load_bundled(asked) if bundled else load(asked, Models.beside(lib.path))
+        loaded = load_bundled(asked) if bundled else load(asked, Models(_models_folder(lib)))
         classifier, settings, problem = loaded
         if problem:
             self._log.warning("{}", problem)
@@ -357,6 +363,17 @@ class GenreClfPlugin(BeetsPlugin):
         """Tell whether tags are written to files when the command line does not say."""
         choice = self.config["write"].get()
         return ui.should_write() if choice == "auto" else bool(choice)  # `Settings` checks it
+
+
+def _one_of(given: Mapping[str, object]) -> None:
+    """Raise UserError where more than one is given of what excludes each other."""
+    names = [name for name, value in given.items() if value]
+    if len(names) > 1:
+        raise UserError(f"either {' or '.join(names)}")
+
+
+def _models_folder(lib: Library) -> Path:
+    return beside(lib.path, ".genre-models")
 
 
 def _cache_file() -> Path:

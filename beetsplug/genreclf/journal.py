@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from beetsplug.genreclf.beside import beside
+
 Place: TypeAlias = Literal["database", "file"]
 Values: TypeAlias = dict[str, Any]  # fields or tags that are there; others are not
 
@@ -87,9 +89,9 @@ class Journal:
 
     @classmethod
     def beside(cls, library: str | bytes | os.PathLike[str]) -> Journal:
-        """Return the journal of a library: `library.db` has `library.genre-journal.db`."""
+        """Return the journal of a library; that of one in memory is there as well."""
         path = Path(os.fsdecode(library))  # bytes before beets 2.14
-        return cls(path if path.name == ":memory:" else path.with_suffix(".genre-journal.db"))
+        return cls(path if path.name == ":memory:" else beside(library, ".genre-journal.db"))
 
     def begin(self, command: str) -> int:
         """Start a run and return its id."""

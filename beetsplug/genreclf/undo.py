@@ -20,9 +20,12 @@ from beetsplug.genreclf.tagging import Failures, Report, is_synced
 from beetsplug.genreclf.tags import TagFile, reason
 
 
-def show_runs(journal: Journal) -> None:
+def show_runs(journal: Journal, log: Logger) -> None:
     """Print the runs, oldest first."""
-    for run in journal.runs():
+    runs = journal.runs()
+    if not runs:
+        log.info("nothing has been changed yet")
+    for run in runs:
         started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
         state = " (undone)" if run.undone else ""
         ui.print_(f"{run.id}: {started} {run.command}, {run.objects} tracks and albums{state}")
