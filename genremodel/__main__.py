@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from genremodel.assets import AssetError
@@ -85,7 +85,13 @@ def _print_json(results: Iterator[tuple[str, Prediction | AudioError]]) -> int:
 
 
 def _print_table(results: Iterator[tuple[str, Prediction | AudioError]], total: int) -> int:
-    table = Table("file", "genre", "confidence", "votes", "model")
+    table = Table(
+        Column("file", overflow="fold"),
+        "genre",
+        "confidence",
+        "votes",
+        Column("model", no_wrap=True),
+    )
     failures: list[tuple[str, AudioError]] = []
     progress = Console(stderr=True)
     try:
@@ -102,7 +108,8 @@ def _print_table(results: Iterator[tuple[str, Prediction | AudioError]], total: 
         return 130
     finally:  # what is finished is shown in any case
         if table.row_count:
-            Console().print(table)
+            # Into a pipe or a file, a line for each file, of which nothing is cut.
+            Console(width=None if sys.stdout.isatty() else sys.maxsize).print(table)
         for path, error in failures:
             print(f"{_displayable(path)}: {error}", file=sys.stderr)
     return int(bool(failures))

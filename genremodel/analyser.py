@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from genremodel.analysis import Analysis
-from genremodel.audio import AudioError, PathLike
+from genremodel.audio import AudioError, PathLike, TimeLimitError
 from genremodel.backends import Backend, hear
 from genremodel.cache import Cache, CacheError, FileState
 from genremodel.digest import audio_digest, byte_digest
@@ -21,14 +21,25 @@ class Analyser:
     """Analyses files in this process.
 
     windows: how many are heard of each track. cache: where analyses are kept, if anywhere; it is
-    done without once it fails, and then `problem` says why.
+    done without once it fails, and then `problem` says why. timeout: seconds that a file may take;
+    one that took longer than fewer is tried again. retry: so is every other that failed.
     """
 
-    def __init__(self, backend: Backend, windows: int, cache: Cache | None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        windows: int,
+        cache: Cache | None,
+        *,
+        timeout: float,
+        retry: bool,
+    ) -> None:
         self.problem: str | None = None
         self._backend = backend
         self._windows = windows
         self._cache = cache
+        self._timeout = timeout
+        self._retry = retry
 
     def recall(self, path: PathLike) -> Analysis | None:
         """Return the analysis of a file that is as it was when it was made, if there is one.
@@ -36,7 +47,7 @@ class Analyser:
         Raises AudioError when the file could not be analysed then, or cannot be read.
         """
         file = _state(path)
-        return _raised(self._attempt(lambda cache: cache.of_file(file)))
+        return self._believed(self._attempt(lambda cache: cache.of_file(file)))
 
     def analyse(self, path: PathLike) -> Analysis:
         """Return the analysis of a file. Raises AudioError when it cannot be decoded."""
@@ -47,7 +58,7 @@ class Analyser:
             digest = audio_digest(path)
         except OSError as exc:
             raise AudioError(exc.strerror or str(exc)) from exc
-        known = _raised(self._attempt(lambda cache: cache.of_audio(digest, file)))
+        known = self._believed(self._attempt(lambda cache: cache.of_audio(digest, file)))
         if known is not None:
             return known
         try:
@@ -96,6 +107,14 @@ class Analyser:
     def _hear(self, path: PathLike) -> Analysis:
         return hear(self._backend, path, self._windows)
 
+    def _believed(self, known: Analysis | AudioError | None) -> Analysis | None:
+        """Raise a failure that is known, or forget it where the file is to be tried again."""
+        if not isinstance(known, AudioError):
+            return known
+        if self._retry or (isinstance(known, TimeLimitError) and known.limit < self._timeout):
+            return None
+        raise known
+
     def _keep(self, digest: bytes, result: Analysis | AudioError) -> None:
         self._attempt(lambda cache: cache.keep(digest, result))
 
@@ -119,9 +138,3 @@ def _state(path: PathLike) -> FileState:
     if not os.path.isfile(state.path):  # noqa: PTH113  # bytes
         raise AudioError("not a file")  # a pipe would be waited for
     return state
-
-
-def _raised(known: Analysis | AudioError | None) -> Analysis | None:
-    if isinstance(known, AudioError):
-        raise known
-    return known

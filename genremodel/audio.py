@@ -66,6 +66,17 @@ class AudioError(Exception):
     """A file holds no audio that can be decoded; the message says why, without the path."""
 
 
+class TimeLimitError(AudioError):
+    """The analysis of a file took longer than it may. limit: seconds."""
+
+    def __init__(self, limit: float) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"not analysed within {self.limit:g} s"
+
+
 @dataclass(frozen=True)
 class Windows:
     """The windows of one track.

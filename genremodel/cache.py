@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from genremodel.analysis import Analysis
-from genremodel.audio import AudioError, PathLike
+from genremodel.audio import AudioError, PathLike, TimeLimitError
 
-_FORM = 2  # of the tables; a cache of another form is begun anew
+_FORM = 3  # of the tables; a cache of another form than this or the one before is begun anew
 _SCHEMA = """
 CREATE TABLE files (
     path BLOB PRIMARY KEY,
@@ -30,6 +30,7 @@ CREATE TABLE analyses (
     windows INTEGER NOT NULL,
     content BLOB,
     failure TEXT,
+    timeout REAL,
     PRIMARY KEY (digest, version, asked)
 );
 CREATE TABLE places (
@@ -41,6 +42,10 @@ CREATE TABLE places (
 ) WITHOUT ROWID;
 CREATE TABLE requests (hits INTEGER NOT NULL, misses INTEGER NOT NULL);
 INSERT INTO requests VALUES (0, 0);
+"""
+_UPGRADE = """
+ALTER TABLE analyses ADD COLUMN timeout REAL;
+DELETE FROM analyses WHERE failure LIKE 'not analysed within %'
 """
 _FORGET_PLACES = (
     "DELETE FROM places WHERE (digest, version) NOT IN (SELECT digest, version FROM analyses)"
@@ -97,7 +102,7 @@ class Cache:
     def of_file(self, file: FileState) -> Analysis | AudioError | None:
         """Return what is known of a file that is as it was: its analysis, or why it has none."""
         found = self._find(
-            "SELECT windows, content, failure FROM files JOIN analyses USING (digest) "
+            "SELECT windows, content, failure, timeout FROM files JOIN analyses USING (digest) "
             "WHERE path = ? AND size = ? AND mtime = ? AND version = ? AND asked = ?",
             (*_row(file), *self._key),
         )
@@ -165,12 +170,13 @@ class Cache:
 
     def keep(self, digest: bytes, result: Analysis | AudioError) -> None:
         """Keep an analysis of a recording, or why it has none."""
-        values: tuple[int, bytes | None, str | None]
+        values: tuple[int, bytes | None, str | None, float | None]
         if isinstance(result, AudioError):
-            values = 0, None, str(result).encode(errors="replace").decode()
+            limit = result.limit if isinstance(result, TimeLimitError) else None
+            values = 0, None, str(result).encode(errors="replace").decode(), limit
         else:
-            values = len(result.starts), result.to_bytes(), None
-        sql = "INSERT OR REPLACE INTO analyses VALUES (?, ?, ?, ?, ?, ?)"
+            values = len(result.starts), result.to_bytes(), None, None
+        sql = "INSERT OR REPLACE INTO analyses VALUES (?, ?, ?, ?, ?, ?, ?)"
         self._write((sql, (digest, *self._key, *values)))
 
     def statistics(self) -> CacheStatistics:
@@ -227,13 +233,15 @@ class Cache:
 
     def _of_digest(self, digest: bytes) -> Analysis | AudioError | None:
         return self._find(
-            "SELECT windows, content, failure FROM analyses "
+            "SELECT windows, content, failure, timeout FROM analyses "
             "WHERE digest = ? AND version = ? AND asked = ?",
             (digest, *self._key),
         )
 
     def _find(self, sql: str, values: tuple[object, ...]) -> Analysis | AudioError | None:
-        for windows, content, failure in self._execute(sql, values):
+        for windows, content, failure, timeout in self._execute(sql, values):
+            if timeout is not None:
+                return TimeLimitError(timeout)
             if failure is not None:
                 return AudioError(failure)
             try:
@@ -267,7 +275,7 @@ class Cache:
                     with connection:
                         connection.execute("BEGIN IMMEDIATE")
                         if _form(connection) != _FORM:  # nobody else has begun it meanwhile
-                            _begin_anew(connection)
+                            _upgrade(connection)
             except sqlite3.Error:
                 connection.close()
                 raise
@@ -279,10 +287,14 @@ def _form(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _begin_anew(connection: sqlite3.Connection) -> None:
-    for table in ("files", "analyses", "places", "requests"):
-        connection.execute(f"DROP TABLE IF EXISTS {table}")
-    for statement in _SCHEMA.split(";"):
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Begin anew, but for a cache of the form before: to hear a library again takes hours."""
+    script = _UPGRADE
+    if _form(connection) != _FORM - 1:
+        script = _SCHEMA
+        for table in ("files", "analyses", "places", "requests"):
+            connection.execute(f"DROP TABLE IF EXISTS {table}")
+    for statement in script.split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {_FORM}")
 

@@ -148,15 +148,17 @@ class Classifier:
         workers: int | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         cache: Path | None = None,
+        retry: bool = False,
     ) -> Pool:
         """Return what analyses many files for this classifier, in processes of their own.
 
         timeout: seconds a file may take. cache: the file in which analyses are kept, if anywhere.
+        retry: analyse those too that are known to have failed.
         """
         from genremodel.pool import Pool, Setup
 
-        setup = Setup(not self.by_networks, self._windows, cache)
-        return Pool(setup, setup.analyser(self._backend), workers, timeout)
+        setup = Setup(not self.by_networks, self._windows, cache, timeout, retry)
+        return Pool(setup, setup.analyser(self._backend), workers)
 
     def decide_album(self, tracks: Sequence[Prediction]) -> Prediction:
         """Return the verdict on an album from those on its tracks, all made by this classifier."""

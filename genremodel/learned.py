@@ -77,19 +77,16 @@ class Description:
 
 
 class Models:
-    """The learned models of one library. Methods raise ModelError."""
+    """The learned models of one library, in a folder. Methods raise ModelError."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    @classmethod
-    def beside(cls, library: str | bytes | os.PathLike[str]) -> Models:
-        """Return the models of a library: `library.db` has the folder `library.genre-models`."""
-        return cls(Path(os.fsdecode(library)).with_suffix(".genre-models"))
-
     def check_name(self, name: str) -> None:
         """Raise ModelError unless a model may be called so."""
-        if not _NAME.fullmatch(name) or name in ("auto", "bundled"):
+        if name in ("auto", "bundled"):
+            raise ModelError(f"a model cannot be called {name!r}: the name is reserved")
+        if not _NAME.fullmatch(name):
             raise ModelError(
                 f"a model cannot be called {name!r}: up to 60 letters, digits, _ and - only"
             )

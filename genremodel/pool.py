@@ -27,7 +27,7 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from genremodel.analyser import Analyser
 from genremodel.analysis import Analysis
-from genremodel.audio import AudioError, PathLike
+from genremodel.audio import AudioError, PathLike, TimeLimitError
 from genremodel.backends import Backend, Cnn, Knn
 from genremodel.cache import Cache
 
@@ -44,16 +44,22 @@ class Task(NamedTuple):
 
 @dataclass(frozen=True)
 class Setup:
-    """How files are analysed, in every process alike. cache: its file, or None for none."""
+    """How files are analysed, in every process alike.
+
+    cache: its file, or None for none. timeout: seconds a file may take. retry: those too that are
+    known to have failed.
+    """
 
     knn: bool
     windows: int
     cache: Path | None
+    timeout: float
+    retry: bool
 
     def analyser(self, backend: Backend) -> Analyser:
         """Return an analyser for this process."""
         cache = Cache(self.cache, backend.version, self.windows) if self.cache else None
-        return Analyser(backend, self.windows, cache)
+        return Analyser(backend, self.windows, cache, timeout=self.timeout, retry=self.retry)
 
 
 def processors() -> int:
@@ -67,16 +73,12 @@ class Pool:
     """Analyses files side by side. Worker processes are started when the first is needed.
 
     analyser: of this process, which knows the cache. workers: by default one for each processor.
-    timeout: seconds a file may take.
     """
 
-    def __init__(
-        self, setup: Setup, analyser: Analyser, workers: int | None, timeout: float
-    ) -> None:
+    def __init__(self, setup: Setup, analyser: Analyser, workers: int | None) -> None:
         self._setup = setup
         self._analyser = analyser
         self._workers = workers or processors()
-        self._timeout = timeout
         self._waited_for = 0
         self._lock = threading.Lock()  # the stages of an import are threads
         self._processes = self._started()
@@ -129,18 +131,20 @@ class Pool:
 
     def _schedule(self, path: PathLike) -> Task:
         with self._lock, _interrupts_blocked():
+            limit = self._setup.timeout
             try:
-                future = self._processes.schedule(_analyse, args=[path], timeout=self._timeout)
+                future = self._processes.schedule(_analyse, args=[path], timeout=limit)
             except RuntimeError:  # its workers have died while they had nothing to do
                 self._restart()
-                future = self._processes.schedule(_analyse, args=[path], timeout=self._timeout)
+                future = self._processes.schedule(_analyse, args=[path], timeout=limit)
             return Task(self._processes, future)
 
     def _wait(self, path: PathLike, task: Task) -> Analysis:
+        error: AudioError
         try:
             analysis, problem = self._result(path, task)
         except LateError:
-            error = AudioError(f"not analysed within {self._timeout:g} s")
+            error = TimeLimitError(self._setup.timeout)
         except ProcessExpired as exc:
             if exc.exitcode in _KILLED:
                 raise AudioError("the process that analysed it was killed") from exc

@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +24,12 @@ from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import cli, fields, queries
+from beetsplug.genreclf.beside import beside
 from beetsplug.genreclf.compat import mend_album_store, mend_diff, mend_update
 from beetsplug.genreclf.journal import Journal, JournalError
 from beetsplug.genreclf.settings import DEFAULTS, Settings
 from beetsplug.genreclf.tagging import Tagger, Update, record_write
+from beetsplug.genreclf.tags import reason
 
 if TYPE_CHECKING:
     from beets.dbcore.types import Type
@@ -97,8 +99,7 @@ class GenreClfPlugin(BeetsPlugin):
         from beetsplug.genreclf.retag import Mode, Retag
         from beetsplug.genreclf.suggest import Suggest
 
-        if options.suggest and options.pretend:
-            raise UserError("either --suggest or --pretend")
+        _one_of({"--suggest": options.suggest, "--pretend": options.pretend})
         if options.suggest and self.config["genres"].get() == "never":
             raise UserError("there is nothing to suggest with genreclf.genres: never")
 
@@ -109,7 +110,8 @@ class GenreClfPlugin(BeetsPlugin):
             rewrite=bool(options.write),
             quiet=options.quiet or options.suggest,  # which shows everything before
         )
-        with _told(), self._hearing(lib, "genreclf", cached=options.cache) as tagger:
+        hearing = self._hearing(lib, "genreclf", cached=options.cache, retry=options.force)
+        with _told(), hearing as tagger:
             command = Suggest if options.suggest else Retag
             if command(tagger, self._log, mode).run(lib, query):
                 self._fail("some tracks could not be classified or written")
@@ -118,12 +120,13 @@ class GenreClfPlugin(BeetsPlugin):
         """Take back what the plugin changed on the tracks of a query."""
         from beetsplug.genreclf import undo
 
+        by_run = options.run is not None
+        _one_of({"--list": options.list, "--last": options.last, "--run": by_run})
+        _one_of({"--list": options.list, "a query": query})
         journal = self._journal_of(lib)
         with _told():
             if options.list:
-                undo.show_runs(journal)
-            elif options.last and options.run is not None:
-                raise UserError("either --last or --run")
+                undo.show_runs(journal, self._log)
             else:
                 run = undo.last_run(lib, journal) if options.last else options.run
                 if not undo.undo(lib, query, journal, run, self._log):
@@ -141,6 +144,9 @@ class GenreClfPlugin(BeetsPlugin):
         """Show, prune or clear the cache of analyses."""
         from beetsplug.genreclf.caching import tend
 
+        _one_of({"--prune": options.prune, "--clear": options.clear})
+        if query:
+            raise UserError("the cache is of all tracks: it takes no query")
         with self._hearing(lib, "genreclf-cache", cached=False, bundled=True) as tagger:
             tend(_cache_file(), tagger.classifier, prune=options.prune, clear=options.clear)
 
@@ -149,7 +155,9 @@ class GenreClfPlugin(BeetsPlugin):
         from beetsplug.genreclf.learn import Learning, show_models
         from genremodel.learned import ModelError, Models
 
-        models = Models.beside(lib.path)
+        forget = options.forget is not None
+        _one_of({"--list": options.list, "--forget": forget, "a query": query})
+        models = Models(_models_folder(lib))
         try:
             if options.list:
                 if not show_models(models, self._log):
@@ -174,7 +182,11 @@ class GenreClfPlugin(BeetsPlugin):
                 self._fail("some tracks could not be heard")
 
     def import_began(self, session: ImportSession) -> None:
-        """Load the model, and say what is wrong with it, before beets asks its first question."""
+        """Load the model before beets asks its first question.
+
+        A wrong configuration stops the import, which has done nothing yet; where no model can be
+        loaded at all, tracks are imported without genres, and `beet genreclf` gives them later.
+        """
         try:
             self._tagger = self._load(session.lib, "import")
             atexit.register(self._end_import)  # if it is interrupted
@@ -221,7 +233,7 @@ class GenreClfPlugin(BeetsPlugin):
                 else:
                     self._tagger.settle(update)
             except (UnreadableFileError, OSError) as exc:
-                self._unsaid.append(f"{displayable_path(item.path)}: {exc}")
+                self._unsaid.append(f"{displayable_path(item.path)}: {reason(exc)}")
             except JournalError as exc:
                 self._unsaid.append(str(exc))
 
@@ -292,10 +304,9 @@ class GenreClfPlugin(BeetsPlugin):
         self.register_listener("cli_exit", command_ended)
 
     @contextmanager
-    def _hearing(
-        self, lib: Library, command: str, *, cached: bool = True, bundled: bool = False
-    ) -> Iterator[Tagger]:
-        tagger = self._load(lib, command, cached=cached, bundled=bundled)
+    def _hearing(self, lib: Library, command: str, **options: bool) -> Iterator[Tagger]:
+        """Load the model, see `_load`, and let go of it."""
+        tagger = self._load(lib, command, **options)
         try:
             yield tagger
         finally:
@@ -315,17 +326,24 @@ class GenreClfPlugin(BeetsPlugin):
             self._log.warning("done without the cache: {}", tagger.pool.problem)
 
     def _load(
-        self, lib: Library, command: str, *, cached: bool = True, bundled: bool = False
+        self,
+        lib: Library,
+        command: str,
+        *,
+        cached: bool = True,
+        bundled: bool = False,
+        retry: bool = False,
     ) -> Tagger:
         """Load the model. Raises UserError when there is none, confuse.ConfigError.
 
-        bundled: not a learned one, whatever the configuration says.
+        bundled: not a learned one, whatever the configuration says. retry: tracks too that are
+        known to have failed.
         """
         from beetsplug.genreclf.loading import load, load_bundled
         from genremodel.learned import Models
 
         asked = Settings.read(self.config)
-        loaded = load_bundled(asked) if bundled else load(asked, Models.beside(lib.path))
+        loaded = load_bundled(asked) if bundled else load(asked, Models(_models_folder(lib)))
         classifier, settings, problem = loaded
         if problem:
             self._log.warning("{}", problem)
@@ -333,6 +351,7 @@ class GenreClfPlugin(BeetsPlugin):
             workers=settings.threads,
             timeout=settings.timeout,
             cache=_cache_file() if cached else None,
+            retry=retry,
         )
         journal = self._journal_of(lib)
         return Tagger(classifier, pool, settings, journal, command, stands_in=bool(problem))
@@ -348,7 +367,18 @@ class GenreClfPlugin(BeetsPlugin):
     def _writes(self) -> bool:
         """Tell whether tags are written to files when the command line does not say."""
         choice = self.config["write"].get()
-        return ui.should_write() if choice == "auto" else self.config["write"].get(bool)
+        return ui.should_write() if choice == "auto" else bool(choice)  # `Settings` checks it
+
+
+def _one_of(given: Mapping[str, object]) -> None:
+    """Raise UserError where more than one is given of what excludes each other."""
+    names = [name for name, value in given.items() if value]
+    if len(names) > 1:
+        raise UserError(f"either {' or '.join(names)}")
+
+
+def _models_folder(lib: Library) -> Path:
+    return beside(lib.path, ".genre-models")
 
 
 def _cache_file() -> Path:

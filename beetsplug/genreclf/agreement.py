@@ -163,6 +163,11 @@ def normal(name: str) -> str:
     return words.removeprefix("and ").removesuffix(" music") if " " in words else words
 
 
+def spaceless(name: str) -> str:
+    """Return what "Hip-Hop", "hip hop" and "HipHop" have in common."""
+    return normal(name).replace(" ", "") or name
+
+
 def _families(name: str) -> frozenset[str]:
     """Return the families of a name, or of the longest end of it that has any."""
     words = name.split()

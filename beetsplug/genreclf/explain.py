@@ -130,8 +130,7 @@ def _plot(item: Item, prediction: Prediction, file: str) -> None:
     try:
         from genremodel.plot import plot_timeline
     except ImportError as exc:
-        extra = "pip install 'beets-genreclf[plot]'"
-        raise UserError(f"--plot needs matplotlib: {extra} ({exc})") from exc
+        raise UserError(f"--plot needs matplotlib: pip install matplotlib ({exc})") from exc
     try:
         plot_timeline(item.filepath, prediction, Path(file), title=str(item))
     except (OSError, ValueError) as exc:

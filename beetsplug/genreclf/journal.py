@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from beetsplug.genreclf.beside import beside
+
 Place: TypeAlias = Literal["database", "file"]
 Values: TypeAlias = dict[str, Any]  # fields or tags that are there; others are not
 
@@ -43,10 +45,14 @@ CREATE TABLE IF NOT EXISTS unwritten (
 CREATE INDEX IF NOT EXISTS changes_by_history ON changes (history, undone);
 CREATE INDEX IF NOT EXISTS changes_by_run ON changes (run);
 """
+_WAY_ON = (
+    "nothing is changed without it: make it writable or, if it is damaged, move it away; what it "
+    "tells of cannot be undone then"
+)
 
 
 class JournalError(Exception):
-    """The journal cannot be read or written."""
+    """The journal cannot be read or written; the message says how to go on."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +93,9 @@ class Journal:
 
     @classmethod
     def beside(cls, library: str | bytes | os.PathLike[str]) -> Journal:
-        """Return the journal of a library: `library.db` has `library.genre-journal.db`."""
+        """Return the journal of a library; that of one in memory is there as well."""
         path = Path(os.fsdecode(library))  # bytes before beets 2.14
-        return cls(path if path.name == ":memory:" else path.with_suffix(".genre-journal.db"))
+        return cls(path if path.name == ":memory:" else beside(library, ".genre-journal.db"))
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -189,7 +195,7 @@ class Journal:
                     cursor.execute(sql, row)
                 return cursor.lastrowid or 0
         except (sqlite3.Error, OSError) as exc:
-            raise JournalError(f"{self._path}: {exc}") from exc
+            raise JournalError(f"{self._path}: {exc}; {_WAY_ON}") from exc
 
     def _read(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         if not self._connection and not self._path.exists():
@@ -198,7 +204,7 @@ class Journal:
             with self._lock:
                 return self._connected().execute(sql, values).fetchall()
         except (sqlite3.Error, OSError) as exc:
-            raise JournalError(f"{self._path}: {exc}") from exc
+            raise JournalError(f"{self._path}: {exc}; {_WAY_ON}") from exc
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:

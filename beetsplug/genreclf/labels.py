@@ -10,7 +10,7 @@ from typing import Any
 
 from beets.library import Item
 
-from beetsplug.genreclf.agreement import normal
+from beetsplug.genreclf.agreement import normal, spaceless
 
 _SEPARATORS = ("\\␀", ";")  # of several values: beets' own and people's
 _VARIOUS = {"various artists", "various artist", "various", "va", "v a", "diverse", "verschiedene"}
@@ -32,7 +32,7 @@ class Vocabulary:
         """
         spellings: dict[str, Counter[str]] = {}
         for labels in tracks:
-            for key, label in {_key(label): label for label in labels}.items():
+            for key, label in {spaceless(label): label for label in labels}.items():
                 spellings.setdefault(key, Counter())[label] += 1
         named = {key: counts.most_common(1)[0][0] for key, counts in spellings.items()}
         rare = {key: n for key, counts in spellings.items() if (n := counts.total()) < min_tracks}
@@ -43,7 +43,7 @@ class Vocabulary:
 
     def __call__(self, labels: Iterable[str]) -> tuple[str, ...]:
         """Return those labels that are learned, as they are spelled."""
-        keys = dict.fromkeys(map(_key, labels))
+        keys = dict.fromkeys(map(spaceless, labels))
         return tuple(self.spelled[key] for key in keys if key in self.spelled)
 
 
@@ -68,8 +68,3 @@ def artist(track: Item) -> str:
         if name and name not in _VARIOUS:
             return name
     return f"track {track.id}"
-
-
-def _key(label: str) -> str:
-    """Return what "Synth-Pop" and "synthpop" have in common."""
-    return normal(label).replace(" ", "") or label

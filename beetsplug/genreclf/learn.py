@@ -37,6 +37,8 @@ def show_models(models: Models, log: Logger) -> bool:
     from genremodel.learned import ModelError
 
     described = []
+    if not models.names():
+        log.info("nothing has been learned yet")
     for name in models.names():
         try:
             described.append(models.describe(name))

@@ -29,15 +29,15 @@ class Loaded(NamedTuple):
 def load(settings: Settings, models: Models) -> Loaded:
     """Load the model that the settings ask for, or what stands in for it.
 
-    Raises UserError where none can be loaded, confuse.ConfigError where an option names a genre
-    that the model does not have.
+    Raises UserError where none can be loaded, confuse.ConfigError where an option names a model
+    that cannot be used, or a genre that the model does not have.
     """
     try:
         try:
             return _loaded(settings, _learned(settings, models))
         except ModelError as exc:
             if settings.model != "auto":
-                raise UserError(f"genreclf.model: {exc}") from exc
+                raise ConfigValueError(f"genreclf.model: {exc}") from exc
             loaded = load_bundled(settings)
             return loaded._replace(problem=loaded.problem or f"using the bundled genres: {exc}")
     except (ImportError, AssetError) as exc:

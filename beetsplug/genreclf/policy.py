@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
+from beetsplug.genreclf.agreement import spaceless
+
 Policy: TypeAlias = Literal["fill", "replace", "append", "prepend", "never"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
@@ -25,6 +27,6 @@ def new_genres(
     theirs = [name for name in existing if name in before]
     if policy == "fill":
         return [*existing] if theirs else [genre]
-    if genre.casefold() in (name.casefold() for name in theirs):
+    if spaceless(genre) in map(spaceless, theirs):
         return theirs
     return [*theirs, genre] if policy == "append" else [genre, *theirs]

@@ -18,6 +18,7 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.groups import Group, Groups
 from beetsplug.genreclf.progress import Bar, is_terminal
 from beetsplug.genreclf.tagging import AHEAD, Tagger, Update
+from beetsplug.genreclf.tags import reason
 
 if TYPE_CHECKING:
     from genremodel.pool import Pending
@@ -170,7 +171,7 @@ class Retag:
         try:
             return self._tagger.write(update, pretend=self._mode.pretend)
         except (UnreadableFileError, OSError) as exc:
-            self._fail(f"{displayable_path(update.model.path)}: {exc}")
+            self._fail(f"{displayable_path(update.model.path)}: {reason(exc)}")
             return None
 
     def _fail(self, message: str) -> None:

@@ -64,7 +64,7 @@ class Settings:
         if not (_is_number(timeout) and timeout > 0):
             raise _error(config["timeout"], "a number of seconds", timeout)
         if config["write"].get() not in ("auto", True, False):
-            raise _error(config["write"], "auto, yes or no", config["write"].get())
+            raise _error(config["write"], "auto, yes or no, without quotes", config["write"].get())
         return cls(
             model="auto" if config["model"].get() is None else config["model"].as_str(),
             policy=config["genres"].as_choice(POLICIES),

@@ -15,6 +15,7 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.labels import split
 from beetsplug.genreclf.retag import Retag
 from beetsplug.genreclf.tagging import Update
+from beetsplug.genreclf.tags import reason
 
 
 class Suggest(Retag):
@@ -49,31 +50,39 @@ class Suggest(Retag):
             new = ", ".join(update.values[fields.GENRES])
             gives = f" -> {new}" if update.outcome == "written" else ""
             ui.print_(f"{indent}{update}{gives}")
-        answer = ui.input_options(("Apply", "Skip", "Edit", "Quit"))
+        answer, genres = _ask()
         if answer == "q":
             raise _Enough
         if answer == "s":
             self._counts["skipped"] += len(tracks)
         elif answer == "e":
-            self._edit(updates)
+            self._edit(updates, genres)
         else:
             super()._agree(updates)
 
-    def _edit(self, updates: list[Update]) -> None:
-        """Ask for genres, which are then the user's own; what was heard is kept beside them."""
-        genres: list[str] = []
-        while not genres:
-            genres = split(ui.input_("genres of these tracks, separated by semicolons:"))
+    def _edit(self, updates: list[Update], genres: list[str]) -> None:
+        """Give genres, which are then the user's own; what was heard is kept beside them."""
         for update in updates:
             if not update.model.genres:
                 try:
                     self._tagger.correct(update.model, genres, write=self._mode.write)
                 except (UnreadableFileError, OSError) as exc:
-                    self._fail(f"{displayable_path(update.model.path)}: {exc}")
+                    self._fail(f"{displayable_path(update.model.path)}: {reason(exc)}")
                     continue
                 values = {**update.values, fields.GENRES: genres}
                 update = replace(update, genre=None, before=genres, values=values)
             self._apply(update, "edited")
+
+
+def _ask() -> tuple[str, list[str]]:
+    """Ask what is to be done, and for the genres that are to be given instead, if any."""
+    while True:
+        answer = ui.input_options(("Apply", "Skip", "Edit", "Quit"))
+        if answer != "e":
+            return answer, []
+        genres = split(ui.input_("genres, separated by semicolons; none to go back:"))
+        if genres:
+            return answer, genres
 
 
 def _sparing(update: Update) -> Update:

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mediafile import ListMediaField, MediaFile, StorageStyle, mutagen_call
+from mediafile import ListMediaField, MediaFile, StorageStyle, UnreadableFileError, mutagen_call
 from mutagen._vorbis import VComment
 from mutagen.id3 import ID3, Frames
 from mutagen.mp4 import MP4FreeForm
@@ -33,6 +33,8 @@ class TagFile:
     """
 
     def __init__(self, path: Path) -> None:
+        if path.exists() and not path.is_file():
+            raise OSError("not a file")  # a pipe would be waited for
         self._path = path
         self._media = MediaFile(str(path))
         self._version: tuple[int, ...] | None = None  # of the ID3v2 tag that there is
@@ -133,6 +135,19 @@ class TagFile:
             tags[key] = [MP4FreeForm(part.encode()) for part in text]
         else:
             tags[key] = text
+
+
+def reason(error: Exception) -> str:
+    """Return why a file cannot be opened or saved, for a message that names it.
+
+    That of the system, if it has one: the error may also name the copy, which nobody knows.
+    """
+    cause: BaseException | None = error
+    while cause:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror.lower()
+        cause = cause.__context__
+    return str(error.message if isinstance(error, UnreadableFileError) else error)
 
 
 @contextmanager

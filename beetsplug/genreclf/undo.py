@@ -17,12 +17,15 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.groups import Groups
 from beetsplug.genreclf.journal import Change, Journal, unwind
 from beetsplug.genreclf.tagging import Failures, Report, is_synced
-from beetsplug.genreclf.tags import TagFile
+from beetsplug.genreclf.tags import TagFile, reason
 
 
-def show_runs(journal: Journal) -> None:
+def show_runs(journal: Journal, log: Logger) -> None:
     """Print the runs, oldest first."""
-    for run in journal.runs():
+    runs = journal.runs()
+    if not runs:
+        log.info("nothing has been changed yet")
+    for run in runs:
         started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
         state = " (undone)" if run.undone else ""
         ui.print_(f"{run.id}: {started} {run.command}, {run.objects} tracks and albums{state}")
@@ -103,7 +106,7 @@ class Undo:
             try:
                 foreign |= _restore_file(model, taken)
             except (UnreadableFileError, OSError) as exc:
-                self._failed(f"{name}: {exc}")
+                self._failed(f"{name}: {reason(exc)}")
                 return False
         values, changed = unwind(
             fields.own_values(model), (change for change in taken if change.place == "database")

@@ -88,6 +88,19 @@ def test_album_scope(album: Beets) -> None:
     assert not any("genre" in plain_tags(path) for path in album.files())
 
 
+def test_paths_and_removed_fields_are_those_of_the_album(album: Beets) -> None:
+    """As `docs/options.md` tells."""
+    album.settings["paths"] = {"default": "%if{$predicted_genre,$predicted_genre,Unknown}/$title"}
+    album.import_music()
+    assert {path.parent.name for path in album.files()} == {"classical"}
+    album("modify", "--yes", "title:electronic003", "predicted_genre!")
+    album("modify", "--yes", "title:electronic024", "predicted_genre=")
+    assert album.field("predicted_genre", "title:electronic") == ["classical", ""]
+    album("modify", "--yes", "--album", "predicted_genre=")
+    album("move")
+    assert {path.parent.name for path in album.files()} == {"Unknown"}
+
+
 @pytest.mark.parametrize(("compilations", "expected"), [(False, 2), (True, 1)])
 def test_a_compilation_stays_per_track(album: Beets, compilations: bool, expected: int) -> None:
     album.settings["genreclf"] |= {"scope": "album", "compilations": compilations, "auto": False}

@@ -290,3 +290,27 @@ def test_tags_of_a_track_whose_prediction_came_with_its_file(untouched: Beets) -
     assert (done.returncode, our_tags(path)["predicted_genre"]) == (0, "polka"), done.stderr
     untouched("genreclf-undo")
     assert our_tags(path)["predicted_genre"] != "polka"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("genreclf-cache --prune --clear", "either --prune or --clear"),
+        ("genreclf-cache --clear artist:x", "the cache is of all tracks: it takes no query"),
+        ("genreclf-learn --list --forget mine", "either --list or --forget"),
+        ("genreclf-learn --forget mine artist:x", "either --forget or a query"),
+        ("genreclf-undo --list -l", "either --list or --last"),
+        ("genreclf-undo -l -r 1", "either --last or --run"),
+        ("genreclf-undo --list artist:x", "either --list or a query"),
+        ("genreclf --suggest -p", "either --suggest or --pretend"),
+    ],
+)
+def test_what_excludes_each_other_is_refused(beets: Beets, arguments: str, message: str) -> None:
+    done = beets.run(*arguments.split())
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+def test_nothing_to_list(beets: Beets) -> None:
+    assert "nothing has been learned yet" in beets.run("genreclf-learn", "--list").stderr
+    assert "nothing has been changed yet" in beets.run("genreclf-undo", "--list").stderr

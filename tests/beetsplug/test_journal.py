@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beetsplug.genreclf.beside import beside
 from beetsplug.genreclf.journal import Journal, JournalError, difference, unwind
 from beetsplug.genreclf.policy import POLICIES, Policy, new_genres
 
@@ -103,5 +104,17 @@ def test_the_file_is_made_by_the_first_change(tmp_path: Path) -> None:
 
 def test_a_journal_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "library.genre-journal.db").write_text("no database" * 100)
-    with pytest.raises(JournalError, match=r"genre-journal\.db: file is not a database"):
+    with pytest.raises(JournalError, match=r"genre-journal\.db: file is not a database; .*move it"):
         Journal.beside(tmp_path / "library.db").begin("import")
+
+
+def test_libraries_whose_names_differ_after_a_dot() -> None:
+    names = ("library.db", "musiclibrary.blb", "music.2019", "music.2020", "vol. 1.db", "music")
+    assert [beside(Path("/home") / name, ".genre-models").name for name in names] == [
+        "library.genre-models",
+        "musiclibrary.genre-models",
+        "music.2019.genre-models",
+        "music.2020.genre-models",
+        "vol. 1.genre-models",
+        "music.genre-models",
+    ]

@@ -15,6 +15,8 @@ TABLE = [
     (["Rock"], ["Rock"], "jazz", ["Rock"], ["jazz"], ["Rock", "jazz"], ["jazz", "Rock"], ["Rock"]),
     # It is there already, however it is spelled.
     (["Jazz"], ["Jazz"], "jazz", ["Jazz"], ["jazz"], ["Jazz"], ["Jazz"], ["Jazz"]),
+    (["Hip-Hop"], ["Hip-Hop"], "hip hop", ["Hip-Hop"], ["hip hop"], *[["Hip-Hop"]] * 3),
+    (["HipHop"], ["HipHop"], "hip hop", ["HipHop"], ["hip hop"], *[["HipHop"]] * 3),
     (["A", "B"], ["A", "B"], "B", ["A", "B"], ["B"], ["A", "B"], ["A", "B"], ["A", "B"]),
     # The plugin wrote what is there, and nobody changed it since: it gives way.
     (["pop"], [], "jazz", ["jazz"], ["jazz"], ["jazz"], ["jazz"], ["pop"]),

@@ -50,7 +50,7 @@ def labelled(library: Beets) -> Beets:
         ({"styles": -1}, "genreclf.styles: must be a whole number from 0 to 10, not -1"),
         ({"styles": True}, "genreclf.styles: must be a whole number from 0 to 10, not True"),
         ({"styles": None}, "genreclf.styles: must be a whole number from 0 to 10, not None"),
-        ({"write": "often"}, "genreclf.write: must be auto, yes or no, not 'often'"),
+        ({"write": "yes"}, "genreclf.write: must be auto, yes or no, without quotes, not 'yes'"),
         ({"ignore": ["discoo"]}, "genreclf.ignore: must be a genre of bundled-cnn-3 (blues, class"),
         ({"names": {"hiphop": "Hip-Hop"}}, "genreclf.names: must be a genre of bundled-cnn-3"),
         ({"names": ["Hip-Hop"]}, "genreclf.names must be a dict"),
@@ -82,6 +82,25 @@ def test_it_stops_a_command_with_one_line(beets: Beets) -> None:
         assert len(said) == 1, done.stderr
         assert "genreclf.ignore: must be a genre of bundled-cnn-3 (blues, class" in said[0]
     assert beets("ls") == "", "nothing is imported half"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("write", "maybe", "genreclf.write: must be auto, yes or no, without quotes, not 'maybe'"),
+        ("model", "nope", "genreclf.model: there is no model 'nope'; learned ones: none"),
+    ],
+)
+def test_so_it_does_before_anything_is_imported(
+    option: str, value: str, message: str, beets: Beets
+) -> None:
+    beets.add("a.flac")
+    beets.settings["genreclf"][option] = value
+    for command in (("genreclf",), ("import", "-qA", "music")):
+        done = beets.run(*command)
+        assert done.returncode == 1
+        assert message in done.stderr
+    assert beets("ls") == ""
 
 
 def test_all_genres_but_one_ignored(beets: Beets) -> None:

@@ -58,7 +58,7 @@ def test_only_tracks_without_genres(untagged: Beets) -> None:
 
 
 def test_edited_genres_are_the_users(untagged: Beets) -> None:
-    suggest(untagged, "e\n\nTango; Ska\n", "album:album 1")
+    suggest(untagged, "e\nTango; Ska\n", "album:album 1")
     assert untagged.field("genres", "album:album 1") == ["Tango; Ska"] * 2
     assert untagged("ls", "-a", "-f", "$genres", "album:album 1") == "Tango; Ska\n"
     assert all(untagged.field("predicted_genre", "album:album 1"))
@@ -72,6 +72,13 @@ def test_edited_genres_are_the_users(untagged: Beets) -> None:
     for path in untagged.library.glob("*/album 1/*"):
         assert MediaFile(path).genres == ["Tango", "Ska"]
     assert "changed" not in untagged("update")
+
+
+def test_no_genres_lead_back_from_editing(untagged: Beets) -> None:
+    before = untagged.rows()
+    said = suggest(untagged, "e\n\ne\n ; \ns\n", "album:album 1")
+    assert said.count("none to go back") == 2
+    assert untagged.rows() == before
 
 
 def test_what_has_genres_is_left_alone(untagged: Beets) -> None:

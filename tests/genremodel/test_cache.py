@@ -8,7 +8,7 @@ import pytest
 
 from genremodel import Classifier
 from genremodel.analysis import Analysis
-from genremodel.audio import AudioError
+from genremodel.audio import AudioError, TimeLimitError
 from genremodel.cache import Cache, CacheError, FileState
 from tests.sounds import make
 
@@ -87,6 +87,21 @@ def test_statistics_prune_and_clear(cache: Cache, file: FileState, tmp_path: Pat
     cache.clear()
     assert cache.of_file(file) is None
     assert cache.statistics().analyses == 0
+    cache.close()
+
+
+def test_a_cache_of_the_form_before_is_kept_but_for_what_took_too_long(
+    cache: Cache, file: FileState
+) -> None:
+    cache.of_audio(b"digest", file)
+    cache.keep(b"digest", ANALYSIS)
+    cache.keep(b"slow", AudioError("not analysed within 60 s"))
+    cache._write(("ALTER TABLE analyses DROP COLUMN timeout", ()), ("PRAGMA user_version = 2", ()))
+    cache.close()
+    assert isinstance(cache.of_file(file), Analysis)
+    assert cache.statistics().failures == 0
+    cache.keep(b"digest", TimeLimitError(60))
+    assert str(cache.of_file(file)) == "not analysed within 60 s"
     cache.close()
 
 

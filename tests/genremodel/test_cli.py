@@ -76,6 +76,12 @@ def test_a_file_that_fails_does_not_stop_the_others(song: Path, tmp_path: Path) 
     assert "bundled-cnn-3" in table.stdout
 
 
+def test_a_table_in_a_pipe_is_a_line_for_each_file(tmp_path: Path) -> None:
+    songs = [make(tmp_path / f"{'long name ' * 15}{number}.flac") for number in range(2)]
+    _, _, _, *rows, _ = run(*songs, COLUMNS="80").stdout.splitlines()
+    assert [row.split("│")[1].strip() for row in rows] == [str(song) for song in songs]
+
+
 def test_silence_one_second_and_less(tmp_path: Path) -> None:
     silence = write(tmp_path / "silence.flac", np.zeros((2, 20 * RATE), np.float32))
     second = make(tmp_path / "second.ogg", seconds=1)

@@ -21,7 +21,7 @@ def model(estimator: Estimator = "linear") -> LearnedModel:
 
 @pytest.fixture
 def models(tmp_path: Path) -> Models:
-    return Models.beside(tmp_path / "library.db")
+    return Models(tmp_path / "library.genre-models")
 
 
 @pytest.mark.parametrize("estimator", ["linear", "neighbours"])
@@ -98,4 +98,4 @@ def test_names_that_cannot_be(models: Models, name: str) -> None:
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "library.genre-models").write_text("a file")
     with pytest.raises(ModelError, match=r"library\.genre-models"):
-        Models.beside(tmp_path / "library.db").save(model())
+        Models(tmp_path / "library.genre-models").save(model())

@@ -90,6 +90,26 @@ def test_a_file_that_takes_too_long(classifier: Classifier, tmp_path: Path) -> N
     with pytest.raises(AudioError, match="not analysed within"):
         pool.submit(path)()
     pool.close()
+    shorter = classifier.pool(workers=1, timeout=0.001, cache=tmp_path / "cache.db")
+    with pytest.raises(AudioError, match=r"not analysed within 0\.01 s"):
+        shorter.submit(path)()
+    shorter.close()
+    longer = classifier.pool(workers=1, timeout=60, cache=tmp_path / "cache.db")
+    assert len(longer.submit(path)().starts) == 3
+    longer.close()
+
+
+def test_a_failure_is_tried_again_on_request(classifier: Classifier, tmp_path: Path) -> None:
+    path = make(tmp_path / "a.wav")
+    pool = classifier.pool(workers=1, cache=tmp_path / "cache.db")
+    pool._analyser.give_up(path, AudioError("the decoder crashed"))
+    with pytest.raises(AudioError, match="the decoder crashed"):
+        pool.submit(path)()
+    pool.close()
+    for retry in (True, False):
+        again = classifier.pool(workers=1, cache=tmp_path / "cache.db", retry=retry)
+        assert len(again.submit(path)().starts) == 3
+        again.close()
 
 
 def test_what_is_missing_or_unreadable_is_not_remembered(pool: Pool, tmp_path: Path) -> None:
