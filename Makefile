@@ -25,7 +25,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m training card
 
-compare: $(VENV)/.compare
+compare: $(VENV)/.compare $(VENV)/.model
 	$(BIN)/python -m training compare $(ARGS)
 
 $(VENV)/bin/python:

@@ -1,7 +1,9 @@
 """Trains the five student systems on three protocols and writes how they compare.
 
 Every (model, protocol) is measured once and kept under `.cache/comparison`, so that a run that was
-interrupted goes on, and the document can be written again. `make clean` forgets all of it.
+interrupted goes on, and the document can be written again. Other data, hyperparameters, backbone or
+scikit-learn are measured anew; of other changes to the code nothing is known, and `make clean`
+forgets all of it.
 """
 
 from __future__ import annotations
@@ -11,19 +13,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import joblib  # type: ignore[import-untyped]  # scikit-learn's own
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from genremodel.backbone import bundled_backbone
+from genremodel import assets
+from genremodel.backbone import NETWORK, bundled_backbone
 from genremodel.constants import DEFAULT_WINDOWS, WINDOW_SAMPLES
 from training.baselines.baseline import Baseline, View
 from training.baselines.registry import BASELINES
 from training.comparison import document
-from training.comparison.protocols import PROTOCOLS
+from training.comparison.protocols import PROTOCOLS, protocols_of
 from training.comparison.results import Result, measure
 from training.comparison.views import VIEWS, cut, taggrams
 from training.datasets import gtzan_mel
+from training.datasets.index import read_index
 from training.datasets.track import DataError
 from training.songs import Songs
 
@@ -37,24 +42,28 @@ console = Console()
 class Sources:
     """The songs of a data folder, seen in every way that a baseline reads them.
 
-    every: 1 for all songs, n for every n-th.
+    every: 1 for all songs, n for every n-th. excerpted: the held-out track of each validation file
+    that the bundled model is scored with; of some there are two.
     """
 
     def __init__(self, folder: Path, every: int = 1) -> None:
-        self.every = every
-        self.folder = folder
-        self.whole = self._some(gtzan_mel.load(folder))
+        self.whole, self.taggrams = (
+            songs[np.arange(0, len(songs), every)]
+            for songs in (gtzan_mel.load(folder), taggrams(folder))
+        )
+        clips = read_index(folder / "gtzan-clips")
+        self.excerpted = [song for track, song in clips if track.split == "valid"]
         self.songs: Callable[[View], Songs] = cache(self._songs)
+        self._heard = joblib.hash(self.whole)
+        self._activated = joblib.hash((self.taggrams, assets.checksum(NETWORK)))
 
     def _songs(self, view: View) -> Songs:
         if view == "activations":
-            return self._some(taggrams(self.folder))
+            return self.taggrams
         return self.whole.with_values(VIEWS[view](cut(self.whole.values)))
 
     def excerpts(self, view: View) -> dict[float, Songs]:
-        """Return the held-out songs, heard for as many seconds. Of activations there are none."""
-        if view == "activations":
-            return {}
+        """Return the held-out songs, heard for as many seconds."""
         songs = self.whole[self.whole.held_out]
         return {
             seconds: songs.with_values(VIEWS[view](cut(songs.values, seconds)))
@@ -69,51 +78,55 @@ class Sources:
             return lambda: bundled_backbone().run(windows)[0][np.newaxis]
         return lambda: VIEWS[view](cut(self.whole.values[:1]))
 
-    def _some(self, songs: Songs) -> Songs:
-        return songs[np.arange(0, len(songs), self.every)]
+    def fingerprint(self, baseline: Baseline) -> str:
+        """Return what changes with the songs, the hyperparameters and the backbone."""
+        songs = self._activated if baseline.view == "activations" else self._heard
+        return str(joblib.hash((songs, baseline.make(None))))[:16]
 
 
 def compare(folder: Path, only: Sequence[str] = (), *, quick: bool = False) -> None:
-    """Measure the baselines, those named or all, and write the document.
+    """Measure the baselines, those named or all, and write the document once all are measured.
 
-    quick: every fourth song, measured apart, only printed. Raises DataError where the songs are
-    not there or a name is unknown.
+    quick: every fourth song, only printed. Raises DataError where the songs are not there or a name
+    is unknown.
     """
     if unknown := set(only) - set(BASELINES):
         raise DataError(f"{', '.join(sorted(unknown))}: not among {', '.join(BASELINES)}")
-    kept = CACHE / "quick" if quick else CACHE
     sources = Sources(folder, _QUICK_SHARE if quick else 1)
-    for name in only or BASELINES:
-        for protocol in PROTOCOLS:
-            path = result_path(kept, name, protocol)
+    results: dict[tuple[str, str], Result] = {}
+    missing = []
+    for name, baseline in BASELINES.items():
+        for protocol in protocols_of(baseline):
+            path = result_path(sources, baseline, protocol)
+            wanted = name in (only or BASELINES)
+            if wanted and not path.exists():
+                _measure(baseline, protocol, sources).save(path)
             if not path.exists():
-                _measure(BASELINES[name], protocol, sources, kept).save(path)
-            result = Result.load(path)
-            console.print(f"{name:20} {protocol:16} {result.accuracy:.3f}  {result.seconds:6.1f} s")
-    if not quick:
-        document.write(load_results(kept))
+                missing.append(f"{name} ({protocol})")
+                continue
+            result = results[name, protocol] = Result.load(path)
+            if wanted:
+                figures = f"{result.accuracy:.3f}  {result.seconds:6.1f} s"
+                console.print(f"{name:20} {protocol:16} {figures}")
+    if quick:
+        return
+    if missing:
+        console.print(f"{document.DOCUMENT.name} is left as it was without {', '.join(missing)}")
+    else:
+        document.write(results, sources.excerpted)
 
 
-def load_results(kept: Path) -> dict[tuple[str, str], Result]:
-    """Return what has been measured, by baseline and protocol."""
-    return {
-        (name, protocol): Result.load(path)
-        for name in BASELINES
-        for protocol in PROTOCOLS
-        if (path := result_path(kept, name, protocol)).exists()
-    }
-
-
-def result_path(kept: Path, name: str, protocol: str) -> Path:
+def result_path(sources: Sources, baseline: Baseline, protocol: str) -> Path:
     """Return where a result is kept."""
-    return kept / "results" / f"{name}-{protocol.replace(' ', '-')}.json"
+    name = f"{baseline.name}-{protocol.replace(' ', '-')}-{sources.fingerprint(baseline)}.json"
+    return CACHE / "results" / name
 
 
-def _measure(baseline: Baseline, protocol: str, sources: Sources, kept: Path) -> Result:
+def _measure(baseline: Baseline, protocol: str, sources: Sources) -> Result:
     return measure(
         baseline,
         PROTOCOLS[protocol](sources.songs(baseline.view)),
-        kept / "checkpoints",
+        CACHE / "checkpoints",
         segments=protocol == "leaky",
         read_one=sources.read_one(baseline.view),
         excerpts=sources.excerpts(baseline.view) if protocol == "honest" else {},

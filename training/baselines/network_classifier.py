@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedGroupKFold
 
-_INNER_FOLDS = 8  # of which one is for early stopping
+INNER_FOLDS = 8  # of which one is for early stopping
 
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):
@@ -57,7 +57,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, target = np.unique(y, return_inverse=True)
         self.mean_ = X.mean(axis=(0, 2), keepdims=True, dtype=np.float64).astype(np.float32)
         self.scale_ = X.std(axis=(0, 2), keepdims=True, dtype=np.float64).astype(np.float32) + 1e-6
-        folds = StratifiedGroupKFold(_INNER_FOLDS, shuffle=True, random_state=self.seed)
+        folds = StratifiedGroupKFold(INNER_FOLDS, shuffle=True, random_state=self.seed)
         train, stop = next(folds.split(X, target, np.arange(len(X)) if groups is None else groups))
         learner = learning.Learner(self, X.shape[1:], len(self.classes_))
         learner.run(
@@ -82,7 +82,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     def _fingerprint(self, X: NDArray[Any], y: NDArray[np.str_], train: NDArray[np.intp]) -> str:
         """Return what changes with anything that the state after an epoch depends on."""
-        settings = {**self.get_params(), "checkpoints": None, "epochs": None, "patience": None}
+        settings = {**self.get_params(), "checkpoints": None}
         digest = hashlib.sha256(repr((sorted(settings.items()), X.shape)).encode())
         for array in (X, y, train):
             digest.update(np.ascontiguousarray(array).tobytes())

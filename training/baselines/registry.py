@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from training.baselines import system1, system2, system3, system4, system5
+from training.baselines import bundled, system1, system2, system3, system4, system5
 from training.baselines.baseline import Baseline
 
 BASELINES: Mapping[str, Baseline] = {
@@ -15,6 +15,6 @@ BASELINES: Mapping[str, Baseline] = {
         *system3.BASELINES,
         *system4.BASELINES,
         *system5.BASELINES,
-        system4.BUNDLED,
+        *bundled.BASELINES,
     )
 }

@@ -85,3 +85,8 @@ def joined(segments: NDArray[Any]) -> NDArray[Any]:
     """Return segments end to end: (rows, segments, bands, frames) to (rows, bands, frames)."""
     rows, _, bands, _ = segments.shape
     return segments.swapaxes(1, 2).reshape(rows, bands, -1)
+
+
+def single(segments: NDArray[Any]) -> NDArray[Any]:
+    """Return rows of one segment each: (rows, 1, columns) to (rows, columns)."""
+    return segments[:, 0]

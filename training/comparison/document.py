@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
+
 from genremodel import assets
+from genremodel.backbone import NETWORK
 from training.baselines.baseline import Baseline
+from training.baselines.network_classifier import INNER_FOLDS
 from training.baselines.registry import BASELINES
-from training.comparison import plots
+from training.calibration import FOLDS
+from training.comparison import bundled, plots
 from training.comparison.plots import Results
-from training.comparison.protocols import PROTOCOLS
-from training.comparison.results import Result
+from training.comparison.results import networks
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "comparison.md"
 
-_COLUMNS = (
-    "system",
-    "model",
-    "reported",
-    *PROTOCOLS,
-    "macro F1, honest",
-    "numbers kept",
-    "fitting, s",
-    "a track, ms",
-)
 _ADAPTED = """
 - Systems 1, 3 and 5 reported GTZAN as it comes, system 4 four genres, system 2 seven genres of
   playlist songs. Here all have GTZAN's ten genres, without its known faults.
@@ -39,51 +35,70 @@ _ADAPTED = """
 - Convolutions see pairs of bands averaged, 64 in all. Pictures of 4x288x432 and cuts of 30 s are
   replaced by segments of 3 s, so the first linear layers are narrower. Kernels, linear layers,
   dropout, weight decay, learning rates and batches are the published ones, where published.
-- Networks stop when the loss on an eighth of the training rows has not fallen for 4 epochs (10 for
-  LSTMs, 5 for system 5), after 15 to 20 epochs (LSTMs 60) at most, and go back to the best; some
-  were published with up to 90. The learning rate is halved on a plateau. The eighth shares no
-  artist with the rest in the honest protocol. Nothing was tuned on the songs that are scored.
-- System 1's RNN, planned but not described, is system 3's GRU. System 2's CRNN pools time only
-  twice, or 3 s would leave its GRU two steps.
+- Networks stop when the loss on one of {folds} parts of the training rows has not fallen for
+  {patience} epochs, after {epochs} at most, and go back to the best; some were published with up to
+  90. The learning rate is halved on a plateau. The part shares no artist with the rest where the
+  songs scored share none. No student was tuned on the songs that are scored.
+- System 1 abandoned runs under an accuracy of 0.25 at epoch 13: here all go on. Its RNN, planned
+  but not described, is system 3's GRU. System 2's CRNN pools time only twice, or 3 s would leave
+  its GRU two steps.
 - System 4's VGG-19, trained on photographs, is replaced by the backbone that this project bundles,
-  so its row tells what averaging such a network's verdicts gives, not what VGG-19 would. Of the
-  validation split there are no whole songs to run it on. The VGG-like network from scratch has
-  three blocks of a quarter of VGG's width.
+  so its row is no rival: it tells how much is the backbone's, and what averaging such a network's
+  verdicts gives, not what VGG-19 would. Of the validation split there are no whole songs to run it
+  on. The VGG-like network from scratch has three blocks of a quarter of VGG's width.
 - System 5's fourteen random windows of 2 s are the middles of the ten segments.
 """
 
 
-def write(results: Results) -> None:
-    """Draw the plots and write `docs/comparison.md`."""
+_LEGEND = """\
+*Numbers kept*: weights of networks, backbones included, and of linear models, values of songs that
+neighbours and support vectors keep, nodes of trees. *Fitting*: once, on the honest protocol, or
+else cross-validated, on one thread of a busy machine, so within a factor of two or three; for an
+ensemble the sum over its members; of what the backbones took their authors, nothing is known. *A
+track*: the decision on 30 s, from the spectrogram; with the backbone, from ten windows of samples;
+by the bundled model, on an MP3 of four minutes, decoding included (`benchmarks/results.md`). -: not
+reported, or not measured.
+"""
+
+
+def write(results: Results, excerpted: Sequence[str]) -> None:
+    """Draw the plots and write `docs/comparison.md`. excerpted: see `render`."""
     pictures = plots.draw(results, DOCUMENT.with_suffix(""))
-    DOCUMENT.write_text(render(results, assets.description(), pictures), encoding="utf-8")
+    text = render(results, excerpted, assets.description(), pictures)
+    DOCUMENT.write_text(text, encoding="utf-8")
 
 
-def render(results: Results, model: dict[str, Any], pictures: list[tuple[str, str]]) -> str:
-    """Return the document. model: the content of `model.json`. pictures: file name and caption."""
+def render(
+    results: Results,
+    excerpted: Sequence[str],
+    model: dict[str, Any],
+    pictures: list[tuple[str, str]],
+) -> str:
+    """Return the document.
+
+    results: of every baseline. excerpted: the song of each validation file, which the bundled
+    model can hear. model: the content of `model.json`. pictures: file name and caption.
+    """
+    header = columns(len(excerpted))
     lines = [
         "# The bundled model beside five student systems",
         "",
         "Generated by `make compare`; do not edit.",
         "",
-        *_summary(results, model),
+        _summary(results, excerpted),
         "",
-        f"| {' | '.join(_COLUMNS)} |",
-        "|---:|---|" + "---:|" * (len(_COLUMNS) - 2),
-        *(_row(baseline, results) for baseline in BASELINES.values()),
-        _bundled(model),
+        bundled.paragraph(model),
         "",
-        *_protocols(results),
+        f"| {' | '.join(header)} |",
+        "|---:|---|" + "---:|" * (len(header) - 2),
+        *(_row(baseline, results, excerpted) for baseline in BASELINES.values()),
+        bundled.row(model),
         "",
-        "*Numbers kept*: weights of networks and linear models (of the backbone none are counted), "
-        "values of songs that neighbours and support vectors keep, nodes of trees. *Fitting*: on "
-        "the honest protocol, on one thread of a busy machine, so within a factor of two or three; "
-        "for an ensemble the sum over its members. *A track*: the decision on 30 s, from the "
-        "spectrogram; with the backbone, from ten windows of samples. -: not reported, or not "
-        "measured.",
+        *_protocols(results, excerpted, model),
         "",
+        _LEGEND,
         "## What is not as it was",
-        _ADAPTED.rstrip(),
+        _adapted(),
         "",
         "## Plots",
         *(line for name, text in pictures for line in ("", f"{text}.", "", _image(name, text))),
@@ -92,100 +107,118 @@ def render(results: Results, model: dict[str, Any], pictures: list[tuple[str, st
     return "\n".join(lines)
 
 
-def _summary(results: Results, model: dict[str, Any]) -> list[str]:
-    students = {
-        name: [results[name, protocol].accuracy for protocol in PROTOCOLS]
+def columns(excerpted: int) -> list[str]:
+    """Return the header of the table."""
+    return [
+        *("system", "model", "reported", "leaky", "shuffled tracks", "honest"),
+        *(f"honest, {excerpted} files", "macro F1, honest", "cross-validated"),
+        *("numbers kept", "fitting, s", "a track, ms"),
+    ]
+
+
+def _summary(results: Results, excerpted: Sequence[str]) -> str:
+    everywhere = [name for name in BASELINES if (name, "honest") in results]
+    leaky, shuffled, honest = (
+        {name: results[name, protocol].accuracy for name in everywhere}
+        for protocol in ("leaky", "shuffled tracks", "honest")
+    )
+    fallen = max(everywhere, key=lambda name: leaky[name] - honest[name])
+    across = {
+        name: results[name, "cross-validated"].accuracy
         for name, baseline in BASELINES.items()
-        if baseline.system and all((name, protocol) in results for protocol in PROTOCOLS)
+        if baseline.view == "descriptors"
     }
-    scratch = [name for name in students if BASELINES[name].view != "activations"]
-    if not scratch:
-        return []
-    leaky, shuffled, honest = (mean(column) for column in zip(*students.values(), strict=True))
-    fallen = max(students, key=lambda name: students[name][0] - students[name][-1])
-    most = max(students[name][-1] for name in scratch)
-    best = [f"*{BASELINES[name].label}*" for name in scratch if students[name][-1] == most]
-    across = model["cnn"]["songs"]
-    return textwrap.wrap(
-        f"With segments of one song on both sides, the {len(students)} models of the five systems "
-        f"are right on {leaky:.0%} of what they are asked; with songs divided at random, on "
-        f"{shuffled:.0%}; with artists that they have never heard, on {honest:.0%}. The most is "
-        f"lost by *{BASELINES[fallen].label}*: {students[fallen][0]:.3f} becomes "
-        f"{students[fallen][-1]:.3f}. High reported figures tell above all how the songs were "
-        f"divided. On unheard artists, nothing that is trained here from scratch does better than "
-        f"{most:.3f} ({'; '.join(best)}); the bundled model, whose "
-        f"backbone has heard far more music, reaches {across['accuracy']:.3f} on other songs of "
-        "the same dataset (see below). System 4's pre-trained network is here the same backbone, "
-        "so that row is no rival: it tells how much of this is the backbone's.",
+    some = {name: results[name, "honest"].accuracy_on(excerpted) for name in everywhere}
+    return textwrap.fill(
+        f"With segments of one song on both sides, the {len(everywhere)} models that are trained "
+        f"here from scratch are right on {mean(leaky.values()):.0%} of what they are asked; with "
+        f"songs divided at random, on {mean(shuffled.values()):.0%}; with artists that they have "
+        f"never heard, on {mean(honest.values()):.0%}. The most is lost by "
+        f"*{BASELINES[fallen].label}*: {leaky[fallen]:.3f} becomes {honest[fallen]:.3f}. High "
+        "reported figures tell above all how the songs were divided. On unheard artists, none of "
+        f"them does better than {_best(honest)}; on those of these songs of which there are "
+        f"{len(excerpted)} files, than {_best(some)}; cross-validated on the training songs, where "
+        f"only models of descriptors are measured, than {_best(across)}.",
         100,
     )
 
 
-def _protocols(results: Results) -> list[str]:
-    counts = {
-        (kind, protocol): next(
-            (
-                results[name, protocol].scored
-                for name, baseline in BASELINES.items()
-                if (baseline.view == "activations") == (kind == "activations")
-                and (name, protocol) in results
-            ),
-            0,
-        )
-        for kind in ("mel", "activations")
-        for protocol in PROTOCOLS
-    }
+def _best(accuracy: dict[str, float]) -> str:
+    most = max(accuracy.values())
+    labels = [f"*{BASELINES[name].label}*" for name in accuracy if accuracy[name] == most]
+    return f"{most:.3f} ({'; '.join(labels)})"
 
-    def scored(protocol: str, kind: str = "mel") -> str:
-        return f"{counts[kind, protocol]}"
 
-    error = (0.25 / max(counts["mel", "honest"], 1)) ** 0.5
+def _protocols(results: Results, excerpted: Sequence[str], model: dict[str, Any]) -> list[str]:
+    def scored(protocol: str, baseline: str = "forest") -> int:
+        return results[baseline, protocol].scored
+
     return [
-        f"- *Leaky*: two of every song's ten segments are scored, one by one ({scored('leaky')}), "
-        "by a model that was fitted on the other eight. Models that read whole songs have the two "
-        "segments, and the eight, as one shorter song.",
-        f"- *Shuffled tracks*: a fifth of all songs ({scored('shuffled tracks')}), whoever they "
-        "are by.",
-        f"- *Honest*: fitted on the training split of the fault-filtered GTZAN, scored on its "
+        "- *Leaky*: two of every song's ten segments are scored, one by one "
+        f"({scored('leaky')}; {scored('leaky', 'pretrained')} by models that read the backbone's "
+        "activations, which are known of the training split alone), by a model that was fitted on "
+        "the other eight. Models that read whole songs have the two segments, and the eight, as "
+        "one shorter song.",
+        f"- *Shuffled tracks*: a fifth of all songs ({scored('shuffled tracks')}; "
+        f"{scored('shuffled tracks', 'pretrained')}), whoever they are by.",
+        "- *Honest*: fitted on the training split of the fault-filtered GTZAN, scored on its "
         f"validation split ({scored('honest')} songs); training songs by artists of the latter are "
-        f"left out. The standard error is at most {error:.3f}.",
-        "- Rows that read the backbone's activations have the training split alone: leaky "
-        f"{scored('leaky', 'activations')} windows, shuffled tracks "
-        f"{scored('shuffled tracks', 'activations')} songs, honest five-fold cross-validation "
-        f"grouped by artist over all {scored('honest', 'activations')}. *Bundled head* is the "
-        "first head of the bundled model, without weights by artist, fitted on these alone; "
-        "*bundled model* is what is shipped, with files and an eleventh genre, deciding by "
-        "majority, but for its second network, which cannot hear these songs: its figure is taken "
-        "from `genremodel/assets/model.json`, the same cross-validation, mean of ten seeds.",
+        f"left out. The standard error is at most {_error([1] * scored('honest'))}.",
+        f"- *Honest, {len(excerpted)} files*: the same, but scored are only the "
+        f"{len(set(excerpted))} songs of which there are files, each as often as there are. The "
+        "bundled model hears the files, excerpts of 2 to 20 s. It was fitted without their artists "
+        "and on more than the students: whole songs, files, and an eleventh genre. How its second "
+        "head is regularised and weighed was chosen by cross-validation on all files, these among "
+        f"them. The standard error is at most {_error(Counter(excerpted).values())}.",
+        f"- *Cross-validated*: {FOLDS} folds of the training split, grouped by artist: "
+        f"{scored('cross-validated')} songs, {scored('cross-validated', 'pretrained')} with "
+        "activations (of one there is no spectrogram). Networks on spectrograms are left out: to "
+        "fit them so often again would take about as long as all the rest. The bundled model is as "
+        "shipped, deciding by majority, but for its second network, which cannot hear these songs: "
+        "its figure is from `genremodel/assets/model.json`, mean of "
+        f"{model['cnn']['songs']['seeds']} seeds. *Bundled head* is the first of its heads, fitted "
+        "without weights by artist, on these songs alone. Its regularisation was chosen by such a "
+        "cross-validation on these very songs.",
     ]
 
 
-def _row(baseline: Baseline, results: Results) -> str:
-    found = {protocol: results.get((baseline.name, protocol)) for protocol in PROTOCOLS}
-    honest = found["honest"]
+def _error(weights: Iterable[int]) -> str:
+    """Return the largest standard error of a share of songs that count as often."""
+    counts = np.fromiter(weights, float)
+    return f"{0.5 * np.linalg.norm(counts) / counts.sum():.3f}"
+
+
+def _adapted() -> str:
+    fits = [network for b in BASELINES.values() for network in networks(b.make(None))]
+    patience, epochs = ({getattr(n, name) for n in fits} for name in ("patience", "epochs"))
+    return _ADAPTED.rstrip().format(
+        folds=INNER_FOLDS,
+        patience=f"{min(patience)} to {max(patience)}",
+        epochs=f"{min(epochs)} to {max(epochs)}",
+    )
+
+
+def _row(baseline: Baseline, results: Results, excerpted: Sequence[str]) -> str:
+    honest = results.get((baseline.name, "honest"))
+    across = results.get((baseline.name, "cross-validated"))
+    fitted = honest or across
+    assert fitted  # every baseline has one of them
+    beneath = bundled.network_size(NETWORK) if baseline.view == "activations" else 0
+    unheard = (
+        (honest.accuracy, honest.accuracy_on(excerpted), honest.macro_f1) if honest else [None] * 3
+    )
     cells = [
         str(baseline.system or "-"),
         baseline.label,
         _share(baseline.reported),
-        *(_share(result.accuracy if result else None) for result in found.values()),
-        *(_costs(honest) if honest else "----"),
+        _share(results[baseline.name, "leaky"].accuracy),
+        _share(results[baseline.name, "shuffled tracks"].accuracy),
+        *map(_share, unheard),
+        _share(across.accuracy if across else None),
+        f"{fitted.parameters + beneath:,}",
+        f"{fitted.seconds:.1f}",
+        f"{fitted.milliseconds:.1f}",
     ]
-    return f"| {' | '.join(cells)} |"
-
-
-def _costs(result: Result) -> tuple[str, str, str, str]:
-    return (
-        _share(result.macro_f1),
-        f"{result.parameters:,}",
-        f"{result.seconds:.1f}",
-        f"{result.milliseconds:.1f}",
-    )
-
-
-def _bundled(model: dict[str, Any]) -> str:
-    across = model["cnn"]["songs"]
-    cells = ["-", f"**bundled model** `{model['cnn']['id']}`", "-", "-", "-"]
-    cells += [f"**{across['accuracy']:.3f}**", _share(across["macro_f1"]), "-", "-", "-"]
     return f"| {' | '.join(cells)} |"
 
 

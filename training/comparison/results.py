@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from time import perf_counter
 from typing import Any
 
@@ -28,8 +28,9 @@ class Result:
     """Figures of one model on one protocol; shares in [0, 1].
 
     scored: songs, or segments where they are scored one by one. confusion: (genres, genres) counts,
-    the right genre first. parameters: see `size`. seconds: of fitting, all folds together.
+    the right genre first. parameters: see `size`. seconds: of one fit, the mean over folds.
     milliseconds: of deciding on one song, what the model reads of it included.
+    right: whether a song was named rightly, by track; of none where segments are scored.
     history: by epoch, of networks. importances: of a random forest, one a column.
     heard: accuracy by seconds of audio.
     """
@@ -42,6 +43,7 @@ class Result:
     parameters: int
     seconds: float
     milliseconds: float
+    right: dict[str, bool] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     importances: list[float] = field(default_factory=list)
     heard: dict[str, float] = field(default_factory=dict)
@@ -50,6 +52,10 @@ class Result:
         """Write it as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    def accuracy_on(self, tracks: Sequence[str]) -> float:
+        """Return the accuracy on some of the songs, as often as each is named."""
+        return mean(self.right[track] for track in tracks)
 
     @classmethod
     def load(cls, path: Path) -> Result:
@@ -74,6 +80,7 @@ def measure(
     """
     true: list[NDArray[np.str_]] = []
     predicted: list[NDArray[np.str_]] = []
+    right: dict[str, bool] = {}
     seconds = 0.0
     for fold in folds:
         model = baseline.make(checkpoints)
@@ -83,6 +90,9 @@ def measure(
         scored = score_segments(fold) if segments and model.by_segment else fold
         true.append(scored.test.genre)
         predicted.append(model.predict(scored.test.values))
+        if scored is fold:
+            verdicts = (predicted[-1] == true[-1]).tolist()
+            right.update(zip(fold.test.track.tolist(), verdicts, strict=True))
     genres = np.unique(np.concatenate(true))
     pair = np.concatenate(true), np.concatenate(predicted)
     return Result(
@@ -92,8 +102,9 @@ def measure(
         genres=genres.tolist(),
         confusion=confusion_matrix(*pair, labels=genres).tolist(),
         parameters=size(model),
-        seconds=seconds,
+        seconds=seconds / len(folds),
         milliseconds=_decision_time(model, read_one),
+        right=right,
         history=getattr(model.estimator, "history_", []),
         importances=_importances(model),
         heard={
