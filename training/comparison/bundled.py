@@ -10,7 +10,7 @@ from typing import Any
 from genremodel import assets
 from genremodel.backbone import EXPERT, NETWORK
 from genremodel.backends import HEADS
-from training import card
+from training import documents
 
 _MP3 = re.compile(r"^\| mp3 \| (\S+) ", re.M)
 
@@ -33,7 +33,7 @@ def row(model: dict[str, Any]) -> str:
     """Return its line of the table, in the order of `document.columns`."""
     valid, songs = model["cnn"]["valid"], model["cnn"]["songs"]
     heads = sum(array.size for array in assets.arrays(HEADS).values())
-    measured = _MP3.search(card.MEASURED.read_text(encoding="utf-8"))
+    measured = _MP3.search(documents.MEASURED.read_text(encoding="utf-8"))
     cells = [
         *("-", f"**bundled model** `{model['cnn']['id']}`", "-", "-", "-", "-"),
         f"**{valid['accuracy']:.3f}**",
