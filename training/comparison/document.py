@@ -168,9 +168,9 @@ def _protocols(results: Results, excerpted: Sequence[str], model: dict[str, Any]
         f"{len(set(excerpted))} songs of which there are files, each as often as there are. The "
         "bundled model hears the files, excerpts of 2 to 20 s. It was fitted without their artists "
         "and on more than the students: whole songs, files, and an eleventh genre. How its heads "
-        "are regularised and weighed was first chosen by cross-validation on all files; without the "
-        "artists of these no other choice does better, see the model card. "
-        f"The standard error is at most {_error(Counter(excerpted).values())}.",
+        "are regularised and weighed was first chosen by cross-validation on all files; without "
+        "the artists of these no other choice does better, see the model card. The standard "
+        f"error is at most {_error(Counter(excerpted).values())}.",
         f"- *Cross-validated*: {FOLDS} folds of the training split, grouped by artist: "
         f"{scored('cross-validated')} songs, {scored('cross-validated', 'pretrained')} with "
         "activations (of one there is no spectrogram). Networks on spectrograms are left out: to "
