@@ -49,23 +49,23 @@ def measure(rows: Rows, fit: Fit, rules: Rules, seeds: int) -> dict[str, Any]:
     calibration error. unheard_genres: each genre left out of training in turn.
     valid: the validation files by a fit without them.
     """
-    basis = calibrating(rows)
-    known = [out_of_fold(rows, fit, seed=seed, scored=basis) for seed in range(seeds)]
+    protocols = _protocols(rows)
+    basis = next(iter(protocols))
+    runs = {
+        name: [out_of_fold(rows, fit, seed=seed, scored=scored) for seed in range(seeds)]
+        for name, scored in protocols.items()
+    }
     figures: dict[str, Any] = {}
-    for name, scored in (("songs", rows.are("song")), ("files", rows.are("train", "valid"))):
-        if not scored.any():
-            continue
-        runs = known
-        if (scored != basis).any():
-            runs = [out_of_fold(rows, fit, seed=seed, scored=scored) for seed in range(seeds)]
+    for name, said in runs.items():
+        pairs = [*zip(said, runs[basis], strict=True)]
+        scores = [score_unheard(_whole(run), known, rules) for run, known in pairs]
         figures[name] = {
-            **_summary(
-                [_whole(*run, rules) for run in zip(runs, known, strict=True)], rules.genres
-            ),
-            "by_windows": [_by_windows(count, runs, known, rules) for count in WINDOWS],
+            **_summary(scores, rules.genres),
+            "by_windows": [_by_windows(count, pairs, rules) for count in WINDOWS],
         }
-        if len(rules.genres) > _MANY:
-            figures[name]["unheard_genres"] = unheard_genres(rows, fit, rules, scored, basis)
+    if len(rules.genres) > _MANY:
+        for name, unheard in unheard_genres(rows, fit, rules, protocols, basis).items():
+            figures[name]["unheard_genres"] = unheard
     valid = validate(rows, fit, rules)
     figures["valid"] = {
         **Figures.of(valid).rounded(),
@@ -75,21 +75,16 @@ def measure(rows: Rows, fit: Fit, rules: Rules, seeds: int) -> dict[str, Any]:
     return figures
 
 
-def calibrating(rows: Rows) -> NDArray[np.bool_]:
-    """Return which rows a calibration is fitted on: whole songs, or files where there are none."""
-    songs = rows.are("song")
-    return songs if songs.any() else rows.are("train", "valid")
-
-
 def calibrated(rules: Rules, rows: Rows, fit: Fit) -> Rules:
     """Return the rules with the calibration that fits what is said across artists."""
-    return recalibrated(rules, out_of_fold(rows, fit, seed=0, scored=calibrating(rows)))
+    basis = next(iter(_protocols(rows).values()))
+    return recalibrated(rules, out_of_fold(rows, fit, seed=0, scored=basis))
 
 
 def accuracy(rows: Rows, fit: Fit, rules: Rules, seed: int, role: Role = "train") -> float:
     """Return the accuracy on tracks of a role in one cross-validation grouped by artist."""
     verdicts = out_of_fold(rows, fit, seed=seed, scored=rows.are(role))
-    return float(score([v for v in verdicts if v.whole], rules).right.mean())
+    return float(score(_whole(verdicts), rules).right.mean())
 
 
 def validate(rows: Rows, fit: Fit, rules: Rules) -> Scores:
@@ -99,20 +94,32 @@ def validate(rows: Rows, fit: Fit, rules: Rules) -> Scores:
     return score(judged(valid, fit(others)), calibrated(rules, others, fit))
 
 
-def _whole(verdicts: list[Verdict], known: list[Verdict], rules: Rules) -> Scores:
-    return score_unheard([v for v in verdicts if v.whole], known, rules)
+def _protocols(rows: Rows) -> dict[str, NDArray[np.bool_]]:
+    """Return which rows are scored, by name; calibrations are fitted on the first.
+
+    Of whole songs there are hundreds, and all their windows; files are few and mostly short.
+    """
+    protocols = {"songs": rows.are("song"), "files": rows.are("train", "valid")}
+    return {name: scored for name, scored in protocols.items() if scored.any()}
+
+
+def _whole(verdicts: list[Verdict]) -> list[Verdict]:
+    return [verdict for verdict in verdicts if verdict.whole]
 
 
 def _by_windows(
-    count: int, runs: list[list[Verdict]], known: list[list[Verdict]], rules: Rules
+    count: int, runs: list[tuple[list[Verdict], list[Verdict]]], rules: Rules
 ) -> tuple[int, int, float, float]:
-    """Return figures of tracks that have so many windows, by as many, see `measure`."""
+    """Return figures of tracks that have so many windows, by as many, see `measure`.
+
+    runs: what is scored, and what calibrations are fitted on.
+    """
     figures = []
-    for verdicts, others in zip(runs, known, strict=True):
+    for verdicts, known in runs:
         heard = [v for v in verdicts if len(v.judgement.probabilities) == count]
         if not heard:
             return count, 0, 0.0, 0.0
-        figures.append(Figures.of(score_unheard(heard, others, rules)))
+        figures.append(Figures.of(score_unheard(heard, known, rules)))
     means = np.mean([(one.accuracy, one.ece) for one in figures], axis=0).round(4)
     return count, figures[0].tracks, *means.tolist()
 

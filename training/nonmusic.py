@@ -18,7 +18,7 @@ Sound = NDArray[np.float64]
 
 _TIME = np.arange(WINDOW_SAMPLES) / SAMPLE_RATE
 _FREQUENCY = np.fft.rfftfreq(WINDOW_SAMPLES, 1 / SAMPLE_RATE)
-_FRAME = SAMPLE_RATE // 100  # samples in which a voice does not change
+_FRAME = SAMPLE_RATE // 50  # samples in which a voice does not change
 # First three formants of ten vowels, Hz, means of men's: Peterson and Barney, "Control methods used
 # in a study of the vowels", 1952.
 _VOWELS = np.array(

@@ -26,28 +26,37 @@ class FitStrict(Protocol):
 
 
 def unheard_genres(
-    rows: Rows, fit: Fit, rules: Rules, scored: NDArray[np.bool_], basis: NDArray[np.bool_]
-) -> dict[str, Any]:
+    rows: Rows, fit: Fit, rules: Rules, protocols: Mapping[str, NDArray[np.bool_]], basis: str
+) -> dict[str, dict[str, Any]]:
     """Return how many tracks of a genre left out of training abstain, and how many others decide.
 
-    scored: (rows,) the tracks to ask about; others only help to fit. basis: (rows,) the tracks that
-    calibrations are fitted on. Each genre is left out in turn, others are by artists never heard.
+    protocols: (rows,) the tracks to ask about, by name; others only help to fit. basis: the name of
+    those that calibrations are fitted on. Each genre is left out in turn, and artists as well.
     """
-    abstained: dict[str, float] = {}
-    decided = []
-    for genre in np.unique(rows.genre[scored]).tolist():
+    abstained: dict[str, dict[str, float]] = {name: {} for name in protocols}
+    decided: dict[str, list[float]] = {name: [] for name in protocols}
+    for genre in np.unique(rows.genre).tolist():
         left_out = np.isin(rows.genre, genre)
-        others, rest = rows[~left_out], rules.without([genre])
-        known = out_of_fold(others, fit, seed=0, scored=basis[~left_out])
-        said = out_of_fold(others, fit, seed=0, scored=scored[~left_out])
-        decided.append(score_unheard([v for v in said if v.whole], known, rest).decided.mean())
-        unheard = judged(rows[left_out & scored], fit(others))
-        told = score(unheard, recalibrated(rest, known))
-        abstained[genre] = round(float(1 - told.decided.mean()), 4)
+        others, rest, judge = rows[~left_out], rules.without([genre]), fit(rows[~left_out])
+        said = {
+            name: out_of_fold(others, fit, seed=0, scored=scored[~left_out])
+            for name, scored in protocols.items()
+        }
+        for name, scored in protocols.items():
+            if not (left_out & scored).any():
+                continue
+            whole = [verdict for verdict in said[name] if verdict.whole]
+            decided[name].append(float(score_unheard(whole, said[basis], rest).decided.mean()))
+            unheard = judged(rows[left_out & scored], judge)
+            told = score(unheard, recalibrated(rest, said[basis]))
+            abstained[name][genre] = round(float(1 - told.decided.mean()), 4)
     return {
-        "known_decided": round(float(np.mean(decided)), 4),
-        "abstained": round(float(np.mean([*abstained.values()])), 4),
-        "genres": abstained,
+        name: {
+            "known_decided": round(float(np.mean(decided[name])), 4),
+            "abstained": round(float(np.mean([*shares.values()])), 4),
+            "genres": shares,
+        }
+        for name, shares in abstained.items()
     }
 
 

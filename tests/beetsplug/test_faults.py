@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -248,7 +249,9 @@ def test_interrupted(collection: Beets) -> None:
     assert "interrupted; the same command goes on where it stopped" in said
     tagged = sum(bool(our_tags(path)) for path in paths(collection))
     assert 0 < tagged < 69
-    assert f"genreclf: {tagged} written" in said
+    found = re.search(r"genreclf: (\d+) written", said)
+    assert found
+    assert tagged - int(found[1]) in (0, 1)  # it may have been stopped between file and count
     assert collection.run("genreclf").returncode == 0
     assert all(our_tags(path) for path in paths(collection))
 

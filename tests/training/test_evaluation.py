@@ -106,9 +106,9 @@ def test_nothing_hears_the_validation_files(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_genre_left_out_is_not_heard() -> None:
     table, fit = rows(), Heard()
-    songs = table.are("song")
-    figures = unheard_genres(table, fit, RULES, songs, songs)
-    assert {*figures["genres"]} == {*GENRES}
+    protocols = {"songs": table.are("song"), "files": table.are("train", "valid")}
+    for figures in unheard_genres(table, fit, RULES, protocols, "songs").values():
+        assert {*figures["genres"]} == {*GENRES}
     assert all(len(np.unique(known.genre)) == 3 for known in fit.rows)
 
 
