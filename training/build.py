@@ -60,7 +60,7 @@ VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its ver
 # Where three quarters of the songs by artists never heard are decided, and most of the songs of a
 # genre never heard are not; the card has the figures.
 _MIN_CONFIDENCE = 0.7
-_SOUNDS = {"cnn": 300, "knn": 150}  # of each kind that is no music
+_SOUNDS = {"cnn": 300, "knn": 150}  # of each kind that is no music, where there is as much music
 _TOLERANCE = 1e-5  # largest difference from the published network
 _EMBEDDING = slice(ACTIVATIONS, EXPERT_START)  # columns that tell what is no music
 
@@ -114,8 +114,8 @@ def build_heads(folder: Path, collection: Collection, seeds: int) -> None:
     """Fit the genre heads on everything, calibrate them across artists, and measure the recipe."""
     backbones = _backbones(folder)
     rows = collection.outputs(backbones)
-    sounds = _sounds("cnn", backbones.run)
     music = rows.of("train", "valid", "altered")
+    sounds = _sounds("cnn", backbones.run, len(music))
     every = np.concatenate([*sounds.values()])
     heads = fit_heads(rows, fit_nonmusic(music.values[:, _EMBEDDING], every[:, _EMBEDDING]))
     with (folder / HEADS).open("wb") as file:
@@ -145,7 +145,9 @@ def build_knn(folder: Path, collection: Collection, seeds: int) -> None:
     rows = collection.features()
     choice = choose(rows.of("train"), _rules(folder, "knn"))
     rows = of_groups(rows, choice.groups)
-    sounds = _sounds("knn", lambda windows: window_features(windows.samples, choice.groups))
+    sounds = _sounds(
+        "knn", lambda windows: window_features(windows.samples, choice.groups), len(rows)
+    )
     known = neighbouring(rows)
     np.savez(
         folder / NEIGHBOURS,
@@ -165,10 +167,13 @@ def _backbones(folder: Path) -> Backbones:
 
 
 def _sounds(
-    backend: str, analyse: Callable[[Windows], NDArray[np.float32]]
+    backend: str, analyse: Callable[[Windows], NDArray[np.float32]], music: int
 ) -> dict[str, NDArray[np.float32]]:
-    """Return what a backend hears in sounds that are no music, each on its own."""
-    kinds = nonmusic(_SOUNDS[backend], np.random.default_rng(0))
+    """Return what a backend hears in sounds that are no music, each on its own.
+
+    music: how many windows there are of it, which sounds are not to outnumber.
+    """
+    kinds = nonmusic(min(_SOUNDS[backend], music), np.random.default_rng(0))
     return {
         kind: np.concatenate([analyse(Windows(np.zeros(1), sound[np.newaxis])) for sound in sounds])
         for kind, sounds in kinds.items()

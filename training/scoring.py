@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from genremodel.calibration import calibration_error, confidence_bins
 from genremodel.columns import Columns
@@ -89,14 +89,11 @@ class Figures:
         """Return the figures of what a model said. genres: of the F1; by default those that are."""
         right, decided = scores.right, scores.decided
         labels = np.unique(scores.true) if genres is None else genres
-        f1 = f1_score(
-            scores.true, scores.predicted, labels=labels, average="macro", zero_division=0
-        )
         return cls(
             tracks=len(right),
             accuracy=float(right.mean()),
             accuracy_mean=float((scores.mean == scores.true).mean()),
-            macro_f1=float(f1),
+            macro_f1=float(np.mean([_f1(scores, genre) for genre in labels])),
             ece=calibration_error(scores.confidence, right),
             selective_accuracy=float(right[decided].mean()) if decided.any() else None,
             coverage=float(decided.mean()),
@@ -105,6 +102,12 @@ class Figures:
     def rounded(self) -> dict[str, Any]:
         """Return the figures as a dictionary, to four digits."""
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+def _f1(scores: Scores, genre: str) -> float:
+    """Return the F1 of a genre, ten times as fast as scikit-learn: `intervals` asks thousands."""
+    named, true = scores.predicted == genre, scores.true == genre
+    return 2.0 * float((named & true).sum()) / max(float(named.sum() + true.sum()), 1.0)
 
 
 def intervals(runs: Sequence[Scores]) -> dict[str, list[float] | None]:

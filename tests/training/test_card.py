@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from training import card
 from training.scoring import Figures, Scores, intervals
@@ -28,6 +29,19 @@ def test_an_interval_is_as_wide_as_tracks_are_few() -> None:
     several = intervals([scores(100, seed) for seed in range(10)])
     assert several["accuracy"] == pytest.approx((0.61, 0.79), abs=0.02)
     assert several.keys() == Figures.of(scores(100)).rounded().keys() - {"tracks"}
+
+
+def test_the_f1_is_that_of_scikit_learn() -> None:
+    some = scores(50)
+    for genres in (None, np.array(["blues", "jazz", "rock"])):
+        expected = f1_score(
+            some.true,
+            some.predicted,
+            labels=np.unique(some.true) if genres is None else genres,
+            average="macro",
+            zero_division=0,
+        )
+        assert Figures.of(some, genres).macro_f1 == pytest.approx(expected)
 
 
 def test_where_nothing_is_decided_nothing_is_right_among_the_decided() -> None:
