@@ -101,15 +101,13 @@ class Journal:
     def alone(self) -> Iterator[None]:
         """Let no other command, or thread, change a track or an album meanwhile. Not to be nested.
 
-        SQLite's lock on an empty file: the system takes it back from a process that is killed.
+        Who waits is next: a command that takes one track after another would leave others no gap.
         """
-        memory = self._path.name == ":memory:"
-        path = self._path if memory else self._path.with_suffix(".lock")
-        try:
-            lock = sqlite3.connect(path, timeout=60, isolation_level=None)
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error as exc:
-            raise JournalError(f"{path}: {exc}") from exc
+        if self._path.name == ":memory:":  # no other command has it
+            yield
+            return
+        with closing(_taken(self._path.with_suffix(".queue"))):
+            lock = _taken(self._path.with_suffix(".lock"))
         with closing(lock):
             yield
 
@@ -174,11 +172,13 @@ class Journal:
         """Forget changes that have been taken back, and what was to be written of them."""
         now = time.time()
         self._write(
-            "DELETE FROM unwritten WHERE history = (SELECT history FROM changes WHERE id = ?)",
-            [(change.id,) for change in changes],
+            "UPDATE changes SET undone = ? WHERE id = ?", [(now, change.id) for change in changes]
         )
         self._write(
-            "UPDATE changes SET undone = ? WHERE id = ?", [(now, change.id) for change in changes]
+            "DELETE FROM unwritten WHERE history = (SELECT history FROM changes WHERE id = ?) "
+            "AND NOT EXISTS (SELECT 1 FROM changes "
+            "WHERE changes.history = unwritten.history AND undone IS NULL)",
+            [(change.id,) for change in changes],
         )
 
     def close(self) -> None:
@@ -258,3 +258,25 @@ def _same(one: Any, other: Any) -> bool:
 
 def _plain(value: Any) -> Any:
     return value["text"] if isinstance(value, dict) else value
+
+
+def _taken(path: Path) -> sqlite3.Connection:
+    """Wait for SQLite's lock on an empty file; the system takes it back from who is killed.
+
+    A second at a time, or nothing could interrupt it. Raises JournalError.
+    """
+    while True:
+        try:
+            lock = sqlite3.connect(path, timeout=1, isolation_level=None)
+        except sqlite3.Error as exc:
+            raise JournalError(f"{path}: {exc}; {_WAY_ON}") from exc
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except BaseException as exc:
+            lock.close()
+            if not isinstance(exc, sqlite3.Error):
+                raise
+            if "locked" not in str(exc):
+                raise JournalError(f"{path}: {exc}; {_WAY_ON}") from exc
+        else:
+            return lock

@@ -134,13 +134,10 @@ class Retag:
 
     def _change(self, update: Update) -> bool:
         """Make a change, and tell whether all of it could be made."""
-        said = not (self._watched or self._mode.quiet)
         if self._tagger.is_stale(update.model):
-            if said:
-                path = displayable_path(update.model.path)
-                self._log.info("{}: changed meanwhile by another command, left alone", path)
+            self._leave(update)
             return False
-        if said:
+        if not (self._watched or self._mode.quiet):
             self._log.info("{}", update)
         self._tagger.store(update, writes=self._mode.write)
         if isinstance(update.model, Album):
@@ -149,6 +146,11 @@ class Retag:
             return self._write_tags(update) is not None
         self._tagger.settle(update)
         return True
+
+    def _leave(self, update: Update) -> None:
+        path = displayable_path(update.model.path)
+        with self._bar.hidden():
+            self._log.warning("{}: changed meanwhile by another command, left alone", path)
 
     def _is_unwritten(self, track: Item) -> bool:
         """Tell whether the tags of a track are to be written that has a prediction."""

@@ -65,7 +65,11 @@ class Suggest(Retag):
         for update in updates:
             if not update.model.genres:
                 try:
-                    self._tagger.correct(update.model, genres, write=self._mode.write)
+                    with self._tagger.alone():
+                        if self._tagger.is_stale(update.model):
+                            self._leave(update)
+                            continue
+                        self._tagger.correct(update.model, genres, write=self._mode.write)
                 except (UnreadableFileError, OSError) as exc:
                     self._fail(f"{displayable_path(update.model.path)}: {reason(exc)}")
                     continue

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +120,41 @@ def test_libraries_whose_names_differ_after_a_dot() -> None:
         "vol. 1.genre-models",
         "music.genre-models",
     ]
+
+
+def test_who_waits_is_next(tmp_path: Path) -> None:
+    stopped = threading.Event()
+
+    def hog() -> None:
+        journal = Journal(tmp_path / "library.genre-journal.db")
+        while not stopped.is_set():
+            with journal.alone():
+                time.sleep(0.05)
+
+    thread = threading.Thread(target=hog)
+    thread.start()
+    try:
+        journal = Journal(tmp_path / "library.genre-journal.db")
+        began = time.monotonic()
+        for _ in range(5):
+            with journal.alone():
+                pass
+        assert time.monotonic() - began < 10  # without a queue it gets in every 20 seconds or so
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def test_tags_that_wait_for_one_run_still_wait_when_another_is_undone(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "library.genre-journal.db")
+    for genre in ("jazz", "pop"):
+        journal.expect_tags("track")
+        journal.record(
+            journal.begin("test"), "track", "database", "a.mp3", {"genres": []}, {"genres": [genre]}
+        )
+    newest, oldest = journal.changes("track")
+    journal.mark_undone([newest])
+    assert journal.expects_tags("track")
+    journal.mark_undone([oldest])
+    assert not journal.expects_tags("track")
+    journal.close()
