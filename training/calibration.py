@@ -68,6 +68,11 @@ def judged(rows: Rows, judge: Judge) -> list[Verdict]:
     ]
 
 
+def whole(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Return the verdicts by all windows."""
+    return [verdict for verdict in verdicts if verdict.whole]
+
+
 def recalibrated(rules: Rules, verdicts: Iterable[Verdict]) -> Rules:
     """Return the rules with the calibration that fits the verdicts."""
     return replace(rules, calibration=calibrate(verdicts, rules.genres, rules.prior))

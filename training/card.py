@@ -57,10 +57,7 @@ def _wrapped(block: str) -> str:
     if block.startswith(("|", "#", "!")):
         return block
     if block.startswith("- "):
-        items = block[2:].split("\n- ")
-        return "\n".join(
-            textwrap.fill(f"- {item}", _WIDTH, subsequent_indent="  ") for item in items
-        )
+        return "\n".join(map(_item, block[2:].split("\n- ")))
     return textwrap.fill(block, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
@@ -218,13 +215,13 @@ def _genres(names: list[str], cnn: dict[str, Any]) -> str:
     )
     header = " | ".join(names)
     matrices = "\n\n".join(
-        f"| {words} | {header} |\n|---|{'---:|' * len(names)}\n"
+        f"| {protocol} | {header} |\n|---|{'---:|' * len(names)}\n"
         + "\n".join(
             f"| **{name}** | {' | '.join(map(str, row))} |"
             for name, row in zip(names, cnn[protocol]["confusion"], strict=True)
             if sum(row)
         )
-        for protocol, words in (("songs", "songs"), ("files", "files"))
+        for protocol in ("songs", "files")
     )
     return f"""
 ## Genre by genre

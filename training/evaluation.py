@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from genremodel.backends import Cnn, Knn
 from genremodel.calibration import WINDOWS
 from genremodel.decision import Rules
-from training.calibration import Verdict, judged, out_of_fold, recalibrated
+from training.calibration import Verdict, judged, out_of_fold, recalibrated, whole
 from training.collection import Collection
 from training.datasets import gtzan_taggrams
 from training.fitting import Fit, judge_by_heads, judge_by_neighbours
@@ -58,7 +58,7 @@ def measure(rows: Rows, fit: Fit, rules: Rules, seeds: int) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for name, said in runs.items():
         pairs = [*zip(said, runs[basis], strict=True)]
-        scores = [score_unheard(_whole(run), known, rules) for run, known in pairs]
+        scores = [score_unheard(whole(run), known, rules) for run, known in pairs]
         figures[name] = {
             **_summary(scores, rules.genres),
             "by_windows": [_by_windows(count, pairs, rules) for count in WINDOWS],
@@ -84,7 +84,7 @@ def calibrated(rules: Rules, rows: Rows, fit: Fit) -> Rules:
 def accuracy(rows: Rows, fit: Fit, rules: Rules, seed: int, role: Role = "train") -> float:
     """Return the accuracy on tracks of a role in one cross-validation grouped by artist."""
     verdicts = out_of_fold(rows, fit, seed=seed, scored=rows.are(role))
-    return float(score(_whole(verdicts), rules).right.mean())
+    return float(score(whole(verdicts), rules).right.mean())
 
 
 def validate(rows: Rows, fit: Fit, rules: Rules) -> Scores:
@@ -101,10 +101,6 @@ def _protocols(rows: Rows) -> dict[str, NDArray[np.bool_]]:
     """
     protocols = {"songs": rows.are("song"), "files": rows.are("train", "valid")}
     return {name: scored for name, scored in protocols.items() if scored.any()}
-
-
-def _whole(verdicts: list[Verdict]) -> list[Verdict]:
-    return [verdict for verdict in verdicts if verdict.whole]
 
 
 def _by_windows(

@@ -25,7 +25,6 @@ from training.rows import Rows
 Judge: TypeAlias = Callable[[NDArray[np.floating[Any]]], Judgement]
 Fit: TypeAlias = Callable[[Rows], Judge]
 
-NETWORK_REGULARISATION = 0.012
 _LONG = 3  # windows of a track that shows where its genre lies
 _NEIGHBOURING = 2  # windows of a track that are neighbours to others
 
@@ -38,7 +37,7 @@ class Recipe:
     of the expert, see `Heads`. by_artist: rows weigh by artist, see `balanced`.
     """
 
-    network: float = NETWORK_REGULARISATION
+    network: float = 0.012
     expert: float = 0.03
     mixing: float = 0.5
     by_artist: bool = True

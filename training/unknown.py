@@ -11,7 +11,7 @@ from sklearn.model_selection import GroupKFold
 
 from genremodel.decision import Rules, verdict
 from genremodel.novelty import NO_MUSIC, is_nonmusic
-from training.calibration import FOLDS, judged, out_of_fold, recalibrated
+from training.calibration import FOLDS, judged, out_of_fold, recalibrated, whole
 from training.fitting import Fit, Judge, fit_nonmusic
 from training.rows import Rows
 from training.scoring import score, score_unheard
@@ -45,8 +45,8 @@ def unheard_genres(
         for name, scored in protocols.items():
             if not (left_out & scored).any():
                 continue
-            whole = [verdict for verdict in said[name] if verdict.whole]
-            decided[name].append(float(score_unheard(whole, said[basis], rest).decided.mean()))
+            known = score_unheard(whole(said[name]), said[basis], rest)
+            decided[name].append(float(known.decided.mean()))
             unheard = judged(rows[left_out & scored], judge)
             told = score(unheard, recalibrated(rest, said[basis]))
             abstained[name][genre] = round(float(1 - told.decided.mean()), 4)

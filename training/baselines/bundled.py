@@ -11,13 +11,13 @@ from genremodel.fitting import fit_linear
 from genremodel.head import tag_logits
 from training.baselines.baseline import Baseline
 from training.baselines.songwise import Songwise, single
-from training.fitting import NETWORK_REGULARISATION
+from training.fitting import RECIPE
 
 
 class GenreHead(ClassifierMixin, BaseEstimator):
     """The first of the bundled model's heads, fitted without weights by artist."""
 
-    def __init__(self, regularisation: float = NETWORK_REGULARISATION) -> None:
+    def __init__(self, regularisation: float = RECIPE.network) -> None:
         self.regularisation = regularisation
 
     def fit(self, X: NDArray[np.float32], y: NDArray[np.str_]) -> GenreHead:
