@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS unwritten (
 CREATE INDEX IF NOT EXISTS changes_by_history ON changes (history, undone);
 CREATE INDEX IF NOT EXISTS changes_by_run ON changes (run);
 """
+_EXPECT = "INSERT OR IGNORE INTO unwritten VALUES (?)"
 _WAY_ON = (
     "nothing is changed without it: make it writable or, if it is damaged, move it away; what it "
     "tells of cannot be undone then"
@@ -114,19 +115,30 @@ class Journal:
     def begin(self, command: str) -> int:
         """Start a run and return its id."""
         sql = "INSERT INTO runs (started, command) VALUES (?, ?)"
-        return self._write(sql, [(time.time(), command)])
+        return self._write((sql, [(time.time(), command)]))
 
     def record(
-        self, run: int, history: str, place: Place, path: str, old: Values, new: Values
+        self,
+        run: int,
+        history: str,
+        place: Place,
+        path: str,
+        old: Values,
+        new: Values,
+        *,
+        tags_follow: bool = False,
     ) -> None:
-        """Write down what is about to change. path: for people who read the journal."""
+        """Write down what is about to change.
+
+        path: for people who read the journal. tags_follow: as `expect_tags`, at once.
+        """
         sql = (
             "INSERT INTO changes (run, time, history, place, path, old, new) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)"
         )
         readable = os.fsencode(path).decode(errors="replace")
         row = (run, time.time(), history, place, readable, json.dumps(old), json.dumps(new))
-        self._write(sql, [row])
+        self._write((sql, [row]), (_EXPECT, [(history,)] if tags_follow else []))
 
     def changes(self, history: str) -> list[Change]:
         """Return the changes of a track or an album that were not undone, newest first."""
@@ -158,11 +170,11 @@ class Journal:
 
     def expect_tags(self, history: str) -> None:
         """Write down that the file of a track is about to be written, until `tags_written`."""
-        self._write("INSERT OR IGNORE INTO unwritten VALUES (?)", [(history,)])
+        self._write((_EXPECT, [(history,)]))
 
     def tags_written(self, history: str) -> None:
         """Forget that the file of a track is to be written."""
-        self._write("DELETE FROM unwritten WHERE history = ?", [(history,)])
+        self._write(("DELETE FROM unwritten WHERE history = ?", [(history,)]))
 
     def expects_tags(self, history: str) -> bool:
         """Tell whether the file of a track was to be written and could not be."""
@@ -172,13 +184,16 @@ class Journal:
         """Forget changes that have been taken back, and what was to be written of them."""
         now = time.time()
         self._write(
-            "UPDATE changes SET undone = ? WHERE id = ?", [(now, change.id) for change in changes]
-        )
-        self._write(
-            "DELETE FROM unwritten WHERE history = (SELECT history FROM changes WHERE id = ?) "
-            "AND NOT EXISTS (SELECT 1 FROM changes "
-            "WHERE changes.history = unwritten.history AND undone IS NULL)",
-            [(change.id,) for change in changes],
+            (
+                "UPDATE changes SET undone = ? WHERE id = ?",
+                [(now, change.id) for change in changes],
+            ),
+            (
+                "DELETE FROM unwritten WHERE history = (SELECT history FROM changes WHERE id = ?) "
+                "AND NOT EXISTS (SELECT 1 FROM changes "
+                "WHERE changes.history = unwritten.history AND undone IS NULL)",
+                [(change.id,) for change in changes],
+            ),
         )
 
     def close(self) -> None:
@@ -187,12 +202,14 @@ class Journal:
             self._connection.close()
             self._connection = None
 
-    def _write(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> int:
+    def _write(self, *statements: tuple[str, Iterable[tuple[Any, ...]]]) -> int:
+        """Run each statement for each of its rows, all or none; return the id of the last row."""
         try:
             with self._lock, self._connected() as connection:
                 cursor = connection.cursor()
-                for row in rows:
-                    cursor.execute(sql, row)
+                for sql, rows in statements:
+                    for row in rows:
+                        cursor.execute(sql, row)
                 return cursor.lastrowid or 0
         except (sqlite3.Error, OSError) as exc:
             raise JournalError(f"{self._path}: {exc}; {_WAY_ON}") from exc

@@ -339,13 +339,16 @@ class Tagger:
         history = fresh.get(fields.HISTORY) or secrets.token_hex(8)
         new = {**values, fields.HISTORY: history}
         before, after = difference(old, new)
-        if writes:  # before anything is changed, or a process that is killed leaves the file behind
-            self._journal.expect_tags(history)
+        # Tags are expected before anything changes, or who is killed leaves the file behind.
         if before or after:
             name = model.album if isinstance(model, Album) else displayable_path(model.path)
-            self._journal.record(self._run, history, "database", name, before, after)
+            self._journal.record(
+                self._run, history, "database", name, before, after, tags_follow=writes
+            )
             fields.set_values(model, new)
             fields.store(model)
+        elif writes:
+            self._journal.expect_tags(history)
 
 
 def _attempt(track: Item, action: Callable[[], T], report: Report) -> T | None:
