@@ -25,6 +25,8 @@ from mediafile import (
     StorageStyle,
 )
 
+from beetsplug.genreclf.values import is_absent
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -105,7 +107,7 @@ class OptionalField(MediaField):
     """A tag that is deleted when its value is emptied, so that no empty tag is ever written."""
 
     def __set__(self, mediafile: MediaFile, value: object) -> None:
-        if value in (None, "", []):
+        if is_absent(value):
             self.__delete__(mediafile)
         else:
             super().__set__(mediafile, value)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from beetsplug.genreclf.beside import beside
+from beetsplug.genreclf.values import same
 
 Place: TypeAlias = Literal["database", "file"]
 Values: TypeAlias = dict[str, Any]  # fields or tags that are there; others are not
@@ -248,14 +249,14 @@ def unwind(current: Mapping[str, Any], changes: Iterable[Change]) -> tuple[Value
     values, foreign = dict(current), set[str]()
     for change in changes:
         names = (change.old.keys() | change.new.keys()) - foreign
-        left = {name for name in names if _same(values.get(name), change.new.get(name))}
+        left = {name for name in names if same(values.get(name), change.new.get(name))}
         for name in left:
             if name in change.old:
                 values[name] = change.old[name]
             else:
                 values.pop(name, None)
         others = names - left
-        if left or not all(_same(values.get(name), change.old.get(name)) for name in others):
+        if left or not all(same(values.get(name), change.old.get(name)) for name in others):
             foreign |= others
     return values, foreign
 
@@ -266,15 +267,6 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Values, 
         {name: value for name, value in old.items() if name not in new or new[name] != value},
         {name: value for name, value in new.items() if name not in old or old[name] != value},
     )
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Compare fields, or tags by their text: how it is encoded is up to who wrote the file last."""
-    return _plain(one) == _plain(other)
-
-
-def _plain(value: Any) -> Any:
-    return value["text"] if isinstance(value, dict) else value
 
 
 def _taken(path: Path) -> sqlite3.Connection:

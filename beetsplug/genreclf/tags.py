@@ -20,6 +20,7 @@ from mutagen.id3 import ID3, Frames
 from mutagen.mp4 import MP4FreeForm
 
 from beetsplug.genreclf.fields import GENRES, MEDIA_FIELDS
+from beetsplug.genreclf.values import is_absent
 
 # A tag exactly as it is in the file: its "text", a list, and what else its container says of it.
 Tag: TypeAlias = dict[str, Any]
@@ -53,7 +54,7 @@ class TagFile:
     def set(self, values: Mapping[str, Any]) -> None:
         """Set tags to values of media fields; an empty value removes its tag."""
         for name, value in values.items():
-            wanted = None if value in ("", []) else value
+            wanted = None if is_absent(value) else value
             if getattr(self._media, name) != wanted:
                 setattr(self._media, name, wanted)
 

@@ -1,0 +1,31 @@
+"""When two values of a field or a tag are the same: the one place that defines it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def is_absent(value: Any) -> bool:
+    """Return whether a value stands for "no value": None, an empty text or an empty list.
+
+    beets stores a field that was never set, one that was read from a file without the tag, and one
+    that was emptied in different ways. None of them differs for the user.
+
+    >>> [is_absent(value) for value in (None, "", [], 0.0, "jazz")]
+    [True, True, True, False, False]
+    """
+    return value is None or (isinstance(value, (str, list, tuple)) and not value)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Return whether two values are equal, or both absent.
+
+    Tags, as `TagFile.read` returns them, are compared by their text: the encoding is the choice of
+    the program that last wrote the file.
+    """
+    one, other = _plain(one), _plain(other)
+    return one == other or (is_absent(one) and is_absent(other))
+
+
+def _plain(value: Any) -> Any:
+    return value["text"] if isinstance(value, dict) else value
