@@ -20,6 +20,7 @@ from mediafile import MediaFile
 from rich.console import Console
 
 from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS, MODEL
+from beetsplug.genreclf.journal import Journal
 from beetsplug.genreclf.tags import TagFile
 from benchmarks.library import Library, stream_copies
 from benchmarks.rivals import bare_decoding, essentia_extractor, whole_track
@@ -57,6 +58,7 @@ def per_format(files: Mapping[str, Path]) -> str:
         if name not in MediaFile.fields():
             MediaFile.add_field(name, field)
     classifier = Classifier()
+    journal = Journal(next(iter(files.values())).with_name("journal.db"))
 
     def whole_path(path: Path) -> None:
         audio_digest(path)
@@ -64,7 +66,7 @@ def per_format(files: Mapping[str, Path]) -> str:
         file = TagFile(path)
         confidence = (prediction.confidence or 0) + perf_counter() % 0.01  # never the same twice
         file.set({GENRE: prediction.genre, CONFIDENCE: confidence, MODEL: prediction.model})
-        file.save(id3v23=False)
+        file.save(journal, id3v23=False)
 
     rows = []
     for kind, path in files.items():

@@ -327,7 +327,7 @@ class Tagger:
 
     def _save(self, file: TagFile, item: Item) -> None:
         with self.pool.same_audio(item.filepath):
-            file.save(id3v23=config["id3v23"].get(bool))
+            file.save(self._journal, id3v23=config["id3v23"].get(bool))
 
     def _decided(self, pending: Pending) -> Prediction:
         return self.classifier.decide(pending())

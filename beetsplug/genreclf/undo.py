@@ -104,7 +104,7 @@ class Undo:
         foreign = set[str]()
         if isinstance(model, Item):
             try:
-                foreign |= _restore_file(model, taken)
+                foreign |= _restore_file(model, taken, self._journal)
             except (UnreadableFileError, OSError) as exc:
                 self._failed(f"{name}: {reason(exc)}")
                 return False
@@ -128,7 +128,7 @@ class Undo:
         return True
 
 
-def _restore_file(item: Item, changes: Sequence[Change]) -> set[str]:
+def _restore_file(item: Item, changes: Sequence[Change], journal: Journal) -> set[str]:
     """Restore the tags of a file; return the names of those that somebody has changed since."""
     in_file = [change for change in changes if change.place == "file"]
     if not in_file:
@@ -138,7 +138,7 @@ def _restore_file(item: Item, changes: Sequence[Change]) -> set[str]:
     values, foreign = unwind(tags, in_file)
     if values != tags:
         file.restore(values)
-        file.save(id3v23=config["id3v23"].get(bool))
+        file.save(journal, id3v23=config["id3v23"].get(bool))
     return foreign
 
 
