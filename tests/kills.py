@@ -31,7 +31,17 @@ from beetsplug.genreclf.fields import MEDIA_FIELDS
 from beetsplug.genreclf.journal import Journal
 from beetsplug.genreclf.tags import TagFile
 
-_FILES = {"open", "write", "truncate", "fsync", "utime", "ioctl", "copy_file_range", "unlink"}
+_FILES = {
+    "open",
+    "write",
+    "truncate",
+    "fsync",
+    "fdatasync",
+    "utime",
+    "ioctl",
+    "copy_file_range",
+    "unlink",
+}
 _FILES |= {"chown", "fchmod", "setxattr", "replace", "rename"}
 STEPS = _FILES | {"execute", "executescript", "commit", "__exit__"}
 VALUES = {"predicted_genre": "jazz", "predicted_styles": ["folk", "soul"], "genre_confidence": 0.5}
@@ -103,7 +113,7 @@ def _save_until(step: int, path: Path, journal: Path) -> None:
     opened = Journal(journal)
     with opened.alone():
         sys.setprofile(profile)
-        file.save(opened, id3v23=False)
+        file.save(notes.Notes(opened), id3v23=False)
         sys.setprofile(None)
     (journal.parent / "finished").touch()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from beetsplug.genreclf.notes import Notes, remove_copy
-from beetsplug.genreclf.state import NotWritten, State, check, sync_folder
+from beetsplug.genreclf.state import NotWritten, State, check, sync, sync_folder
 
 _FICLONE = 0x40049409  # Linux: share the data of a file, on Btrfs, XFS and others
 # Written by the kernel for each content or file.
@@ -41,7 +41,7 @@ def replace(
             edit(copy)
             copy.flush()
             _copy_metadata(file.fileno(), copy.fileno(), name)
-            os.fsync(copy.fileno())
+            sync(copy.fileno())
             written = State.of(copy.fileno())
         file.close()  # Windows replaces no open file
         check(name, written)

@@ -107,28 +107,31 @@ class Draft(io.RawIOBase):
 
     def changes(self) -> list[Change]:
         """Return what has changed, in order; none reaches across the old end of the file."""
-        found: list[Change] = []
-        for number in sorted(self._pages):
-            for change in self._changes(number):
-                last = found[-1] if found else None
-                if last and _end(last) == change.offset and bool(last.old) == bool(change.old):
-                    change = Change(last.offset, last.old + change.old, last.new + change.new)
-                    found.pop()
-                found.append(change)
-        return found
+        extents: list[list[int]] = []
+        for start, end in self._extents():
+            if extents and extents[-1][1] == start != self.old_size:
+                extents[-1][1] = end
+            else:
+                extents.append([start, end])
+        return [
+            Change(start, self._of_file(start, end), bytes(self._content(start, end)))
+            for start, end in extents
+        ]
 
-    def _changes(self, number: int) -> Iterator[Change]:
-        start = number * _PAGE
-        end = min(start + _PAGE, self.size)
-        new = bytes(self._pages[number][: max(end - start, 0)])
-        old = self._of_file(start, min(end, self.old_size))
-        if not new.startswith(old):
-            for at in range(0, len(old), _BLOCK):
-                block = old[at : at + _BLOCK]
-                if block != new[at : at + len(block)]:
-                    yield Change(start + at, block, new[at : at + len(block)])
-        if len(new) > len(old):
-            yield Change(start + len(old), b"", new[len(old) :])
+    def _extents(self) -> Iterator[tuple[int, int]]:
+        """Return from where to where pages differ from the file."""
+        for number in sorted(self._pages):
+            start = number * _PAGE
+            end = min(start + _PAGE, self.size)
+            old = self._of_file(start, min(end, self.old_size))
+            new = bytes(self._pages[number][: end - start])
+            if not new.startswith(old):
+                for at in range(0, len(old), _BLOCK):
+                    to = min(at + _BLOCK, len(old))
+                    if old[at:to] != new[at:to]:
+                        yield start + at, start + to
+            if len(new) > len(old):
+                yield start + len(old), end
 
     def _content(self, start: int, end: int) -> bytearray:
         content = bytearray(self._of_file(start, min(end, self._uncut)))
@@ -166,7 +169,3 @@ class Draft(io.RawIOBase):
 def _numbers(start: int, end: int) -> range:
     """Return the numbers of the pages from one offset up to another."""
     return range(start // _PAGE, -(-end // _PAGE)) if end > start else range(0)
-
-
-def _end(change: Change) -> int:
-    return change.offset + len(change.new)

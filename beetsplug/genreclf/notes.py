@@ -25,7 +25,7 @@ from beets.util import displayable_path
 
 from beetsplug.genreclf.draft import Change, Draft
 from beetsplug.genreclf.journal import Journal, JournalError
-from beetsplug.genreclf.state import NotWritten, State, check, open_regular, sync_folder
+from beetsplug.genreclf.state import NotWritten, State, check, open_regular, sync, sync_folder
 
 _CHANGE = struct.Struct("<QII")  # offset, length of the old bytes, length of the new
 
@@ -227,7 +227,7 @@ def _apply(file: io.FileIO, note: Note) -> None:
     for change in sorted(note.changes, key=lambda change: bool(change.old)):
         _write(file, change.offset, change.new)
     file.truncate(note.new_size)
-    os.fsync(file.fileno())
+    sync(file.fileno())
 
 
 def _take_back(file: io.FileIO, note: Note) -> bool:
@@ -238,7 +238,7 @@ def _take_back(file: io.FileIO, note: Note) -> bool:
         for change in note.changes:
             _write(file, change.offset, change.old)
         file.truncate(note.old_size)
-        os.fsync(file.fileno())
+        sync(file.fileno())
     except OSError:
         return False
     return True

@@ -13,16 +13,15 @@ from typing import BinaryIO, cast
 
 from beetsplug.genreclf import copies
 from beetsplug.genreclf.draft import Draft
-from beetsplug.genreclf.journal import Journal
 from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.state import NotWritten, State, check, open_regular
 
-# Bytes of the pages that change. More where a copy would lose something.
+# Bytes of the pages that change. More where a copy would lose something; the note is twice as long.
 _IN_PLACE = 1 << 20
-_IN_PLACE_RATHER = 16 << 20
+_IN_PLACE_RATHER = 64 << 20
 
 
-def rewrite(path: Path, seen: State, edit: Callable[[BinaryIO], object], journal: Journal) -> None:
+def rewrite(path: Path, seen: State, edit: Callable[[BinaryIO], object], notes: Notes) -> None:
     """Let `edit` change a file. It gets a file object, perhaps twice, and writes to that.
 
     path: absolute, of the file itself rather than of a link. seen: its state when `edit` learned
@@ -31,7 +30,6 @@ def rewrite(path: Path, seen: State, edit: Callable[[BinaryIO], object], journal
     Raises FileChanged where that is not the file any more, NotWritten where something of it would
     be lost, JournalError, OSError, and what `edit` raises. Then the file is what it was.
     """
-    notes = Notes(journal)
     notes.check(path)
     with open_regular(path) as file:
         check(file.fileno(), seen)

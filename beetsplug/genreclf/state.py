@@ -70,6 +70,11 @@ def open_regular(path: str | bytes | os.PathLike[str]) -> io.FileIO:
     return file
 
 
+def sync(file: int) -> None:
+    """Have the content and the size of a file on the disk. Raises OSError."""
+    (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(file)
+
+
 def sync_folder(folder: Path) -> None:
     """Have the names in a folder on the disk, where the system can do that. Raises OSError."""
     if os.name != "posix":

@@ -19,6 +19,7 @@ from beets.util import displayable_path
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.agreement import agreement
 from beetsplug.genreclf.journal import Change, Journal, Place, Values, difference, unwind
+from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.policy import new_genres
 from beetsplug.genreclf.queries import ALBUM_QUERIES
 from beetsplug.genreclf.tags import NAMES, TagFile
@@ -105,6 +106,7 @@ class Tagger:
         self.settings = settings
         self.pool = pool
         self._journal = journal
+        self._notes = Notes(journal)
         self._command = command
         self._stands_in = stands_in
         self._begun: int | None = None
@@ -327,7 +329,7 @@ class Tagger:
 
     def _save(self, file: TagFile, item: Item) -> None:
         with self.pool.same_audio(item.filepath):
-            file.save(self._journal, id3v23=config["id3v23"].get(bool))
+            file.save(self._notes, id3v23=config["id3v23"].get(bool))
 
     def _decided(self, pending: Pending) -> Prediction:
         return self.classifier.decide(pending())

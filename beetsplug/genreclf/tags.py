@@ -18,7 +18,7 @@ from mutagen.id3 import ID3, Frames
 from mutagen.mp4 import MP4FreeForm
 
 from beetsplug.genreclf.fields import GENRES, MEDIA_FIELDS
-from beetsplug.genreclf.journal import Journal
+from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.rewrite import rewrite
 from beetsplug.genreclf.state import FileChanged, NotWritten, State
 from beetsplug.genreclf.values import is_absent
@@ -61,7 +61,7 @@ class TagFile:
                 if name in tags:
                     self._add(name, self._style(name), tags[name])
 
-    def save(self, journal: Journal, *, id3v23: bool) -> None:
+    def save(self, notes: Notes, *, id3v23: bool) -> None:
         """Save the file, so that it is whole at any time, see `rewrite`.
 
         id3v23: the version of ID3 tags that are new, or of a version that cannot be written.
@@ -73,7 +73,7 @@ class TagFile:
             if not self._unsettled:
                 try:
                     save = partial(self._save, id3v23=id3v23)
-                    return rewrite(self._target, self._seen, save, journal)
+                    return rewrite(self._target, self._seen, save, notes)
                 except FileChanged:
                     pass
             time.sleep(self._unsettled)

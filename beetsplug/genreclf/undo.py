@@ -16,6 +16,7 @@ from mediafile import UnreadableFileError
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.groups import Groups
 from beetsplug.genreclf.journal import Change, Journal, unwind
+from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.tagging import Failures, Report, is_synced
 from beetsplug.genreclf.tags import TagFile, reason
 
@@ -81,6 +82,7 @@ class Undo:
 
     def __init__(self, journal: Journal, run: int | None, failed: Report, kept: Report) -> None:
         self._journal = journal
+        self._notes = Notes(journal)
         self._run = run
         self._failed = failed
         self._kept = kept
@@ -104,7 +106,7 @@ class Undo:
         foreign = set[str]()
         if isinstance(model, Item):
             try:
-                foreign |= _restore_file(model, taken, self._journal)
+                foreign |= _restore_file(model, taken, self._notes)
             except (UnreadableFileError, OSError) as exc:
                 self._failed(f"{name}: {reason(exc)}")
                 return False
@@ -128,7 +130,7 @@ class Undo:
         return True
 
 
-def _restore_file(item: Item, changes: Sequence[Change], journal: Journal) -> set[str]:
+def _restore_file(item: Item, changes: Sequence[Change], notes: Notes) -> set[str]:
     """Restore the tags of a file; return the names of those that somebody has changed since."""
     in_file = [change for change in changes if change.place == "file"]
     if not in_file:
@@ -138,7 +140,7 @@ def _restore_file(item: Item, changes: Sequence[Change], journal: Journal) -> se
     values, foreign = unwind(tags, in_file)
     if values != tags:
         file.restore(values)
-        file.save(journal, id3v23=config["id3v23"].get(bool))
+        file.save(notes, id3v23=config["id3v23"].get(bool))
     return foreign
 
 

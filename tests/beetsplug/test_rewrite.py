@@ -71,7 +71,7 @@ def by_copy(monkeypatch: pytest.MonkeyPatch) -> None:
 def tag(path: Path, journal: Journal, values: dict[str, Any]) -> None:
     file = TagFile(path)
     file.set(values)
-    file.save(journal, id3v23=False)
+    file.save(Notes(journal), id3v23=False)
 
 
 def marker(journal: Journal) -> Path:
@@ -85,7 +85,6 @@ def test_result_is_what_mutagen_writes(
 ) -> None:
     monkeypatch.setattr(rewrite, "_IN_PLACE", limit)
     path = make(tmp_path / f"a.{kind}")
-    inode = path.stat().st_ino
     other = tmp_path / f"b.{kind}"
     for values in (FIRST, SECOND, NONE):
         shutil.copyfile(path, other)
@@ -93,10 +92,10 @@ def test_result_is_what_mutagen_writes(
         expected.set(values)
         with other.open("rb+") as file:
             expected._save(file, id3v23=False)
-        before = path.read_bytes()
+        before, inode = path.read_bytes(), path.stat().st_ino
         tag(path, journal, values)
         assert path.read_bytes() == other.read_bytes() != before
-    assert (path.stat().st_ino == inode) == bool(limit)
+        assert (path.stat().st_ino == inode) == bool(limit)
     assert not [*tmp_path.glob(".genreclf*")]
     assert not journal.read("SELECT id FROM notes UNION SELECT id FROM copies")
 
@@ -433,6 +432,7 @@ from mediafile import MediaFile
 from beetsplug.genreclf import rewrite
 from beetsplug.genreclf.fields import MEDIA_FIELDS
 from beetsplug.genreclf.journal import Journal
+from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.tags import TagFile, reason
 for name, field in MEDIA_FIELDS.items():
     MediaFile.add_field(name, field)
@@ -444,7 +444,7 @@ os.setuid(user)
 file = TagFile(Path(sys.argv[1]))
 file.set({"predicted_genre": "jazz"})
 try:
-    file.save(Journal(Path(sys.argv[2])), id3v23=False)
+    file.save(Notes(Journal(Path(sys.argv[2]))), id3v23=False)
 except OSError as exc:
     print(reason(exc), end="")
 """
@@ -635,7 +635,7 @@ def test_write_of_another_program_is_not_lost(
             interfere()
 
         monkeypatch.setattr(copies, "_copy_metadata", copied)
-    file.save(journal, id3v23=False)
+    file.save(Notes(journal), id3v23=False)
     assert not pending
     assert our_tags(path)["predicted_genre"] == "jazz"
     assert plain_tags(path)["title"] == ["new title"]
@@ -652,7 +652,7 @@ def test_same_tags_changed_by_another_program_stay(tmp_path: Path, journal: Jour
     media.save()
     before = path.read_bytes()
     with pytest.raises(NotWritten, match="another program has changed the same tags meanwhile"):
-        file.save(journal, id3v23=False)
+        file.save(Notes(journal), id3v23=False)
     assert path.read_bytes() == before
 
 
@@ -662,7 +662,7 @@ def test_removed_file_is_reported(tmp_path: Path, journal: Journal) -> None:
     file.set(FIRST)
     path.unlink()
     with pytest.raises((OSError, UnreadableFileError)):
-        file.save(journal, id3v23=False)
+        file.save(Notes(journal), id3v23=False)
     assert not path.exists()
 
 
