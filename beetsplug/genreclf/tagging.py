@@ -272,7 +272,7 @@ class Tagger:
     def correct(self, model: Item | Album, genres: list[str], *, write: bool) -> None:
         """Set genres that the user gives, which are not the plugin's to change or to take back.
 
-        Raises UnreadableFileError or OSError, and then nothing is changed.
+        Raises JournalError, UnreadableFileError or OSError, and then nothing is changed.
         """
         synced = isinstance(model, Item) and is_synced(model)
         if write and isinstance(model, Item):

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from mediafile import MediaFile, UnreadableFileError
 
-from beetsplug.genreclf import copies, rewrite
+from beetsplug.genreclf import copies, notes, rewrite
 from beetsplug.genreclf.fields import MEDIA_FIELDS
 from beetsplug.genreclf.journal import Journal, JournalError
 from beetsplug.genreclf.notes import Notes
@@ -159,7 +159,7 @@ def test_power_cut_is_recovered(
         patched.setattr(Notes, "_forget", lambda *_: None)
         tag(path, journal, values)
     new = path.read_bytes()
-    notes = journal.read("SELECT * FROM notes")
+    rows = journal.read("SELECT * FROM notes")
     rng = random.Random(0)
     for _ in range(20):
         size = rng.choice([len(old), len(new), rng.randint(*sorted((len(old), len(new))))])
@@ -169,7 +169,7 @@ def test_power_cut_is_recovered(
                 torn[start : start + 512] = new[start : start + 512]
         torn[len(new) :] = old[len(new) :]
         path.write_bytes(torn[:size])
-        journal.write(("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?, ?, ?, ?)", notes))
+        journal.write(("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?, ?, ?, ?)", rows))
         assert Notes(journal).recover() == []
         assert path.read_bytes() == new
 
@@ -320,8 +320,6 @@ def test_without_a_note_nothing_is_changed(
 def test_write_that_fails_is_taken_back(
     call: int, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from beetsplug.genreclf import notes
-
     path = make(tmp_path / "a.wav")
     before = path.read_bytes()
     write, calls = notes._write, 0
@@ -346,15 +344,26 @@ def test_write_that_fails_is_taken_back(
 
 @posix
 @pytest.mark.parametrize("kind", ["wav", "wv", "m4a", "mp3"])
-def test_full_disk_leaves_the_old_file(kind: str, tmp_path: Path, journal: Journal) -> None:
-    with small_disk(tmp_path / "small") as small:
+def test_full_disk_leaves_the_old_file(
+    kind: str, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offsets = list[int]()
+    write = notes._write
+
+    def writing(file: Any, offset: int, content: bytes) -> None:
+        offsets.append(offset)
+        write(file, offset, content)
+
+    with monkeypatch.context() as patched, small_disk(tmp_path / "small") as small:
         path = make(small / f"a.{kind}")
         before = path.read_bytes()
         fill(small)
+        patched.setattr(notes, "_write", writing)
         with pytest.raises((OSError, UnreadableFileError)) as raised:
             tag(path, journal, {"predicted_genre": "long" * 3000})
         assert reason(raised.value) == "no space left on device"
         assert path.read_bytes() == before
+        assert [*offsets][:1] == [len(before)] or kind == "mp3", "what is old comes last"
         assert len([*small.iterdir()]) == 2
         assert not journal.read("SELECT id FROM notes UNION SELECT id FROM copies")
 
@@ -461,7 +470,7 @@ def shared() -> Iterator[Path]:
         home.mkdir()
         os.chown(home, USER, USER)
         os.chown(music, OWNER, GROUP)
-        music.chmod(0o2770)
+        music.chmod(0o770)
         os.chown(music / "a.mp3", OWNER, GROUP)
         (music / "a.mp3").chmod(0o660)
         yield Path(folder)
