@@ -19,7 +19,8 @@ from rich.text import Text
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.agreement import Agreement, agreement
-from beetsplug.genreclf.labels import Vocabulary, artist, split
+from beetsplug.genreclf.artists import Artists
+from beetsplug.genreclf.labels import Vocabulary, split
 from beetsplug.genreclf.progress import Bar, is_terminal
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class Learning:
         enough = Vocabulary.of(labels.values(), self._options.min_tracks)
         # By id, so that the same tracks give the same model in whatever order they are listed.
         wanted = sorted(id_ for id_, found in labels.items() if id_ is not None and enough(found))
+        artist = Artists(lib)
         heard: list[tuple[str, Example, Agreement]] = []
         with Bar(len(wanted), shown=is_terminal()) as bar:
 
