@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beetsplug.genreclf import labels as parsing
 from beetsplug.genreclf.labels import (
     Vocabulary,
     genre_parts,
@@ -108,6 +113,32 @@ def test_the_users_own_genres_are_not_split_and_the_longest_wins() -> None:
     assert genre_parts("Soul, Jazz", own) == ["Soul", "Jazz"]
     assert genre_parts("A/B, C, D", own) == ["A", "B, C, D"]
     assert genre_parts("A/B/Tango", own) == ["A/B", "Tango"]
+
+
+@pytest.mark.parametrize("tree", [None, b"- a: [", b"\xff", b"- death: [{1: 2}, null]\n"])
+def test_lastgenre_may_lack_its_tree(
+    tree: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = ModuleSpec("beetsplug.lastgenre", None)
+    spec.submodule_search_locations = [str(tmp_path)]
+    if tree is not None:
+        (tmp_path / "genres-tree.yaml").write_bytes(tree)
+    monkeypatch.setattr("beetsplug.genreclf.labels.find_spec", lambda name: spec)
+    caches = (parsing._known_genres, parsing._parts)
+    for cache in caches:
+        cache.cache_clear()
+    assert genre_parts("Death/Doom, Singer/Songwriter") == ["Death", "Doom", "Singer/Songwriter"]
+    for cache in caches:
+        cache.cache_clear()
+
+
+def test_lastgenre_is_not_imported() -> None:
+    code = (
+        "import sys; from beetsplug.genreclf.labels import genre_parts; "
+        "print(genre_parts('Death/Doom'), 'beetsplug.lastgenre' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['Death/Doom'] False\n"
 
 
 def test_many_separators_are_no_trouble() -> None:
