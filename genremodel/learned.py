@@ -75,6 +75,11 @@ class Description:
     figures: Mapping[str, Any]
     learned: float
 
+    @property
+    def is_default(self) -> bool:
+        """Whether it may be used without being asked for by name, as older models may."""
+        return self.figures.get("default", True) is not False
+
 
 class Models:
     """The learned models of one library, in a folder. Methods raise ModelError."""

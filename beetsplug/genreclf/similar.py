@@ -13,8 +13,8 @@ from beets.exceptions import UserError
 from beets.library import Item, Library
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.agreement import normal
-from beetsplug.genreclf.labels import artist
+from beetsplug.genreclf.artists import Artists
+from beetsplug.genreclf.labels import genre_parts, is_placeholder, spaceless
 from beetsplug.genreclf.tagging import Failures
 
 if TYPE_CHECKING:
@@ -41,13 +41,15 @@ def list_similar(
     if not places:
         raise UserError("no track of the query can be heard" if seeds else "no track matches")
     found: list[Item] = []
-    artists, genres = {*map(artist, seeds)}, set[str]().union(*map(_genres, seeds))
+    artist, placeholders = Artists(lib), tagger.settings.placeholders
+    artists = {*map(artist, seeds)}
+    genres = set[str]().union(*(_genres(seed, placeholders) for seed in seeds))
     for track in _by_likeness(lib, tagger, places, {seed.id for seed in seeds}):
         if len(found) == options.number:
             break
         if options.not_artist and artist(track) in artists:
             continue
-        if options.same_genre and not _genres(track) & genres:
+        if options.same_genre and not _genres(track, placeholders) & genres:
             continue
         found.append(track)
         ui.print_(format(track))
@@ -77,8 +79,10 @@ def _by_likeness(
             yield track
 
 
-def _genres(track: Item) -> set[str]:
-    return {normal(name) for name in [*track.genres, track.get(fields.GENRE) or ""] if name}
+def _genres(track: Item, placeholders: frozenset[str]) -> set[str]:
+    """Return the genres of a track, and parts of them, so that spellings do not matter."""
+    names = genre_parts([*track.genres, track.get(fields.GENRE) or ""])
+    return {spaceless(name) for name in names if not is_placeholder(name, placeholders)}
 
 
 def _write_playlist(file: Path, tracks: Sequence[Item]) -> None:

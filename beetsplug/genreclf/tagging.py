@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +16,9 @@ from beets.library import Album, Item, Library
 from beets.util import displayable_path
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.agreement import agreement
+from beetsplug.genreclf.agreement import Agreement, agreement
 from beetsplug.genreclf.journal import Change, Journal, Place, unwind
+from beetsplug.genreclf.labels import is_placeholder
 from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.policy import new_genres
 from beetsplug.genreclf.queries import ALBUM_QUERIES
@@ -115,6 +116,7 @@ class Tagger:
         self._writer = writer
         self._command = command
         self._stands_in = stands_in
+        self._own_genres = frozenset(classifier.genres if classifier.learned else ())
         self._begun: int | None = None
         self._lock = threading.Lock()  # the stages of an import are threads
 
@@ -196,6 +198,10 @@ class Tagger:
         before, _ = unwind(fields.own_values(model), changes)
         return [*before[fields.GENRES]]
 
+    def lacks_genres(self, model: Item | Album) -> bool:
+        """Return whether a track or an album has no genres, or placeholders only."""
+        return all(is_placeholder(name, self.settings.placeholders) for name in model.genres)
+
     def stored(self, track: Item) -> Update:
         """Return the update that made a track what it is, so that its tags can be written."""
         before = self.before(track)
@@ -274,9 +280,7 @@ class Tagger:
         elif before == update.before:
             values[fields.GENRES] = update.values[fields.GENRES]
         elif update.gives:  # the file has genres that the database does not know
-            values[fields.GENRES] = new_genres(
-                _genres(old), before, update.genre, self.settings.policy
-            )
+            values[fields.GENRES] = self._new_genres(_genres(old), before, update.genre)
         return values
 
     def correct(self, model: Item | Album, genres: list[str], *, write: bool) -> None:
@@ -335,7 +339,7 @@ class Tagger:
             before,
             old=fields.own_values(model),
             values={
-                fields.GENRES: new_genres(model.genres, before, genre, self.settings.policy),
+                fields.GENRES: self._new_genres(model.genres, before, genre),
                 fields.GENRE: name(heard) if heard else None,
                 fields.CONFIDENCE: (
                     None if confidence is None else round(confidence, fields.CONFIDENCE_DIGITS)
@@ -344,10 +348,22 @@ class Tagger:
                 fields.STYLES: [*map(spell, prediction.styles)] or None,
                 fields.REASON: prediction.reason,
                 fields.VOTES: ", ".join(votes) or None,
-                fields.AGREEMENT: heard and (agreement(before, heard, name(heard)) or None),
+                fields.AGREEMENT: heard and (self._agreement(before, heard, name(heard)) or None),
             },
             synced=isinstance(model, Item) and is_synced(model),
         )
+
+    def _new_genres(
+        self, existing: Sequence[str], before: Sequence[str], genre: str | None
+    ) -> list[str]:
+        policy, placeholders = self.settings.policy, self.settings.placeholders
+        return new_genres(
+            existing, before, genre, policy, placeholders=placeholders, own=self._own_genres
+        )
+
+    def _agreement(self, before: Iterable[str], *heard: str) -> Agreement:
+        named = [name for name in before if not is_placeholder(name, self.settings.placeholders)]
+        return agreement(named, *heard, own=self._own_genres)
 
     def _save(
         self, file: TagFile, item: Item, synced: bool, *, journal: bool = True

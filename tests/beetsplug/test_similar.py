@@ -41,7 +41,10 @@ def test_nearest_first(heard: Beets) -> None:
 
 
 def test_of_the_same_genre_and_by_others(heard: Beets) -> None:
-    heard("modify", "--yes", "title:loop 3", "genres=my-tunes", "albumartist=artist 0")
+    changes = ("genres=Polka, my-tunes", "artist=artist 0 & X", "albumartist=artist 0")
+    heard("modify", "--yes", "title:loop 3", *changes)
+    heard("modify", "--yes", "title:tune 0", "genres=Unknown; My Tunes")
+    heard("modify", "--yes", "title:loop 4", "genres=Unknown")
     found = similar(heard, "title:tune 0", "--same-genre")
     assert sorted(found) == ["loop 3", *(f"tune {n}" for n in range(1, 6))]
     others = similar(heard, "title:tune 0", "--not-artist")
