@@ -6,11 +6,13 @@ import shutil
 from pathlib import Path
 
 import mutagen
+import numpy as np
 import pytest
+from mediafile import MediaFile
 from mutagen.id3 import TCON, TIT2, TSIZ, TSOP, TXXX, TYER
 
 from tests.conftest import Beets
-from tests.sounds import CONTAINERS
+from tests.sounds import CONTAINERS, RATE, drums, melody, write
 from tests.tags import OURS, our_tags, plain_tags
 
 # Marks every album as one whose metadata the user edited, so that beets itself writes tags.
@@ -240,6 +242,25 @@ def test_a_prediction_in_a_file_counts_with_its_model_only(beets: Beets) -> None
     known, unknown = beets.field("predicted_genre")
     assert known == "polka"
     assert unknown != "polka"
+
+
+@pytest.mark.parametrize("kind", ["mp3", "opus", "flac"])
+def test_tracks_that_begin_alike_are_analyzed_separately(kind: str, beets: Beets) -> None:
+    beginning = np.hstack([np.zeros((2, RATE * 7 // 10), np.float32), melody(3)])
+    for name, sound in (("tune", melody), ("loop", drums)):
+        path = write(beets.music / f"{name}.{kind}", np.hstack([beginning, sound(6, 3)]))
+        media = MediaFile(path)
+        media.title = name
+        media.save()
+    beets.import_music()
+    assert "2 analyses, 0 failures, of 4 files" in beets("genreclf-cache")
+    beets("modify", "--yes", "title:tune", "title=other tune")
+    beets("genreclf", "--force")
+    assert "2 analyses, 0 failures" in beets("genreclf-cache"), "known again by the audio"
+    votes = beets.field("genre_votes")
+    beets("genreclf-cache", "--clear")
+    beets("genreclf", "--force")
+    assert beets.field("genre_votes") == votes
 
 
 def test_knn_takes_over_where_onnxruntime_is_missing(beets: Beets) -> None:
