@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from genremodel.backbone import evenly
 from genremodel.constants import DEFAULT_WINDOWS
 from genremodel.decision import Calibration, evidence
+from genremodel.spacing import evenly
 
 # A calibration is for any number of windows: tracks are judged by so many of theirs as well.
 WINDOWS = (1, 3, DEFAULT_WINDOWS)

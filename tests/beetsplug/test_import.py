@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -242,6 +243,22 @@ def test_a_prediction_in_a_file_counts_with_its_model_only(beets: Beets) -> None
     known, unknown = beets.field("predicted_genre")
     assert known == "polka"
     assert unknown != "polka"
+
+
+def test_a_hidden_track_behind_a_long_silence_is_analyzed(beets: Beets) -> None:
+    silence = np.zeros((2, RATE * 240), np.float32)
+    path = write(beets.music / "hidden.flac", np.hstack([melody(20), silence, melody(20, 1)]))
+    media = MediaFile(path)
+    media.title = "hidden"
+    media.save()
+    beets.import_music()
+    (windows,) = (
+        json.loads(line)["windows"] for line in beets("genreclf-explain", "--json").splitlines()
+    )
+    assert len(windows) == 10
+    assert all(window["genre"] for window in windows)
+    assert {window["start"] > 200 for window in windows} == {True, False}
+    assert beets.field("genre_reason") != ["silence"]
 
 
 @pytest.mark.parametrize("kind", ["mp3", "opus", "flac"])
