@@ -190,7 +190,7 @@ def _model(
         Rules(
             described.genres,
             tuple(rules["prior"]),
-            Calibration(**rules["calibration"]),
+            Calibration(**rules["calibration"]).favoring_many_windows(),
             rules["min_confidence"],
             described.id,
         ),
