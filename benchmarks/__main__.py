@@ -68,7 +68,7 @@ def per_format(files: Mapping[str, Path]) -> str:
 
     rows = []
     for kind, path in files.items():
-        ways = {
+        ways: dict[str, Callable[[Path], object]] = {
             "path": whole_path,
             "floor": read_windows,
             "bare": bare_decoding,

@@ -172,14 +172,14 @@ def build_knn(folder: Path, collection: Collection, seeds: int) -> None:
         "knn", lambda windows: window_features(windows.samples, choice.groups), len(rows)
     )
     known = neighbouring(rows)
-    neighbours = {
+    arrays: dict[str, NDArray[Any]] = {
         "features": known.values,
         "genre": np.unique(known.genre, return_inverse=True)[1].astype(np.int8),
         "groups": np.array(choice.groups),
         "neighbours": np.array(choice.neighbours),
         "nonmusic": fit_nonmusic(rows.values, np.concatenate([*sounds.values()])),
     }
-    _save_arrays(folder / NEIGHBOURS, neighbours)
+    _save_arrays(folder / NEIGHBOURS, arrays)
     fit = partial(judge_by_neighbours, neighbours=choice.neighbours)
     _calibrate(folder, "knn", rows, fit, sounds, slice(None), seeds, choice=asdict(choice))
 

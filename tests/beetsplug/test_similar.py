@@ -92,13 +92,20 @@ def test_a_playlist_replaces_nothing_but_a_playlist(heard: Beets) -> None:
         heard.root / name
         for name in ("library.db", "config.yaml", "link.m3u8", "empty.m3u8", "dangling.m3u8")
     ]
-    for file in (song, named_like_one, *files, heard.root / "pipe.m3u8", heard.root, "/dev/null"):
-        before = Path(file).read_bytes() if Path(file).is_file() else None
+    for file in (
+        song,
+        named_like_one,
+        *files,
+        heard.root / "pipe.m3u8",
+        heard.root,
+        Path("/dev/null"),
+    ):
+        before = file.read_bytes() if file.is_file() else None
         done = heard.run("genreclf-similar", "title:tune 0", "--playlist", str(file))
         assert done.returncode == 1
         assert f"{file}: there is a" in done.stderr
         assert "Traceback" not in done.stderr
-        assert before is None or Path(file).read_bytes() == before
+        assert before is None or file.read_bytes() == before
     assert "0 analyses" in heard("genreclf-cache"), "refused before anything was analyzed"
     assert not (heard.root / "nothing").exists()
     for missing in ("no/folder/a.m3u8", str(song / "a.m3u8")):
@@ -132,8 +139,8 @@ def test_odd_names_in_a_playlist(heard: Beets) -> None:
         "genreclf-similar", "title:tune 0", "-n", "5", "--playlist", str(link / "a.m3u8")
     )
     assert done.returncode == 0, done.stderr
-    for name in (r"line\nbreak.mp3", r"carriage\rreturn.mp3"):
-        assert f"{name}': not in the playlist: a line break is in its path" in done.stderr
+    for skipped in (r"line\nbreak.mp3", r"carriage\rreturn.mp3"):
+        assert f"{skipped}': not in the playlist: a line break is in its path" in done.stderr
     lines = (real / "a.m3u8").read_bytes().split(b"\n")
     assert b"./#1 \xff.mp3" in lines
     assert b"./ space.mp3" in lines

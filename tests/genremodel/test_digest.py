@@ -4,6 +4,7 @@ import os
 import struct
 import wave
 from pathlib import Path
+from typing import cast
 
 import av
 import mutagen
@@ -13,6 +14,7 @@ import mutagen.id3
 import mutagen.mp4
 import numpy as np
 import pytest
+from av.audio.stream import AudioStream
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mediafile import Image, MediaFile
@@ -332,7 +334,7 @@ def _mux(
     path: Path, codec: str, form: str | None, options: dict[str, str], sound: NDArray[np.float32]
 ) -> None:
     with av.open(str(path), "w", format=form, options=options) as container:
-        stream = container.add_stream(codec, RATE, layout="stereo")
+        stream = cast(AudioStream, container.add_stream(codec, RATE, layout="stereo"))
         resampler = av.AudioResampler("fltp", "stereo", RATE, 1024)
         frame = av.AudioFrame.from_ndarray(sound, "fltp", "stereo")
         frame.sample_rate = RATE

@@ -99,8 +99,8 @@ def test_what_the_verdicts_cannot_tell_has_no_say() -> None:
 def test_fewer_windows_are_less_sure_whatever_the_verdicts_say(
     said: list[tuple[float, float, int, bool]],
 ) -> None:
-    calibration = fit_calibration(*map(np.array, zip(*said, strict=True)), typical=1.5)
-    assert calibration.windows > 0
+    probability, novelty, windows, right = map(np.array, zip(*said, strict=True))
+    assert fit_calibration(probability, novelty, windows, right, 1.5).windows > 0
 
 
 def test_windows_that_mislead_are_not_believed() -> None:
