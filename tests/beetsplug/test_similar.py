@@ -80,26 +80,13 @@ def test_a_playlist(heard: Beets) -> None:
 
 
 def test_a_playlist_replaces_nothing_but_a_playlist(heard: Beets) -> None:
-    song = heard.files()[0]
-    named_like_one = heard.root / "song.m3u8"
-    shutil.copy(song, named_like_one)
-    (heard.root / "link.m3u8").symlink_to(song)
-    (heard.root / "dangling.m3u8").symlink_to(heard.root / "nothing")
-    (heard.root / "empty.m3u8").touch()
-    os.mkfifo(heard.root / "pipe.m3u8")
+    song, root = heard.files()[0], heard.root
+    shutil.copy(song, root / "song.m3u8")
+    (root / "link.m3u8").symlink_to(song)
+    os.mkfifo(root / "pipe.m3u8")
     heard("genreclf-cache", "--clear")
-    files = [
-        heard.root / name
-        for name in ("library.db", "config.yaml", "link.m3u8", "empty.m3u8", "dangling.m3u8")
-    ]
-    for file in (
-        song,
-        named_like_one,
-        *files,
-        heard.root / "pipe.m3u8",
-        heard.root,
-        Path("/dev/null"),
-    ):
+    names = "song.m3u8", "library.db", "link.m3u8", "pipe.m3u8"
+    for file in (song, *(root / name for name in names), root):
         before = file.read_bytes() if file.is_file() else None
         done = heard.run("genreclf-similar", "title:tune 0", "--playlist", str(file))
         assert done.returncode == 1
@@ -107,12 +94,10 @@ def test_a_playlist_replaces_nothing_but_a_playlist(heard: Beets) -> None:
         assert "Traceback" not in done.stderr
         assert before is None or file.read_bytes() == before
     assert "0 analyses" in heard("genreclf-cache"), "refused before anything was analyzed"
-    assert not (heard.root / "nothing").exists()
-    for missing in ("no/folder/a.m3u8", str(song / "a.m3u8")):
+    for missing in ("no/folder/a.m3u8", ""):
         done = heard.run("genreclf-similar", "title:tune 0", "--playlist", missing)
         assert done.returncode == 1
-        assert f"{missing}: " in done.stderr
-    assert heard.run("genreclf-similar", "title:tune 0", "--playlist", "").returncode == 1
+        assert f"{Path(missing)}: there is" in done.stderr
 
 
 def test_odd_names_in_a_playlist(heard: Beets) -> None:
