@@ -11,7 +11,7 @@ from genremodel.analysis import Analysis
 from genremodel.audio import AudioError, PathLike, TimeLimitError
 from genremodel.backends import Backend, hear
 from genremodel.cache import Cache, CacheError, FileState
-from genremodel.digest import audio_digest, byte_digest
+from genremodel.digest import audio_digest
 from genremodel.similarity import place
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class Analyser:
             return
         with suppress(AudioError, OSError):
             file = _state(path)
-            digest = self._attempt(lambda cache: cache.digest_of(file)) or byte_digest(path)
+            digest = self._attempt(lambda cache: cache.digest_of(file)) or audio_digest(path)
             self._attempt(lambda cache: cache.locate(digest, file))
             self._keep(digest, error)
 

@@ -14,7 +14,10 @@ from typing import Any
 from genremodel.analysis import Analysis
 from genremodel.audio import AudioError, PathLike, TimeLimitError
 
-_FORM = 3  # of the tables; a cache of another form than this or the one before is begun anew
+# Of the tables and the digests. A cache of another form is begun anew: its digests may be shared by
+# recordings that differ.
+_FORM = 4
+_TABLES = ("files", "analyses", "places", "requests")
 _SCHEMA = """
 CREATE TABLE files (
     path BLOB PRIMARY KEY,
@@ -42,10 +45,6 @@ CREATE TABLE places (
 ) WITHOUT ROWID;
 CREATE TABLE requests (hits INTEGER NOT NULL, misses INTEGER NOT NULL);
 INSERT INTO requests VALUES (0, 0);
-"""
-_UPGRADE = """
-ALTER TABLE analyses ADD COLUMN timeout REAL;
-DELETE FROM analyses WHERE failure LIKE 'not analysed within %'
 """
 _FORGET_PLACES = (
     "DELETE FROM places WHERE (digest, version) NOT IN (SELECT digest, version FROM analyses)"
@@ -271,11 +270,12 @@ class Cache:
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
                 if _form(connection) != _FORM:
+                    _require_cache(connection)
                     connection.execute("PRAGMA journal_mode = WAL")
                     with connection:
                         connection.execute("BEGIN IMMEDIATE")
                         if _form(connection) != _FORM:  # nobody else has begun it meanwhile
-                            _upgrade(connection)
+                            _begin(connection)
             except sqlite3.Error:
                 connection.close()
                 raise
@@ -287,14 +287,18 @@ def _form(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _upgrade(connection: sqlite3.Connection) -> None:
-    """Begin anew, but for a cache of the form before: to hear a library again takes hours."""
-    script = _UPGRADE
-    if _form(connection) != _FORM - 1:
-        script = _SCHEMA
-        for table in ("files", "analyses", "places", "requests"):
-            connection.execute(f"DROP TABLE IF EXISTS {table}")
-    for statement in script.split(";"):
+def _require_cache(connection: sqlite3.Connection) -> None:
+    """Raise sqlite3.Error where there are other tables than those of a cache of any form."""
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    if not {name for (name,) in tables} <= {*_TABLES}:
+        raise sqlite3.DatabaseError("not a cache of analyses")
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Make the tables, in the place of those of another form."""
+    for table in _TABLES:
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    for statement in _SCHEMA.split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {_FORM}")
 
