@@ -49,15 +49,26 @@ class Analyser:
         file = _state(path)
         return self._believed(self._attempt(lambda cache: cache.of_file(file)))
 
+    def recall_audio(self, path: PathLike) -> Analysis | None:
+        """Return the cached analysis of the audio in a file, if there is one; make none.
+
+        Raises AudioError when the audio could not be analyzed before, or the file cannot be read.
+        """
+        if self._cache is None:
+            return None
+        file = _state(path)
+        known = self.recall(path)
+        if known is None:
+            digest = _digest(path)
+            known = self._believed(self._attempt(lambda cache: cache.of_audio(digest, file)))
+        return known
+
     def analyse(self, path: PathLike) -> Analysis:
         """Return the analysis of a file. Raises AudioError when it cannot be decoded."""
         if self._cache is None:
             return self._hear(path)
         file = _state(path)
-        try:
-            digest = audio_digest(path)
-        except OSError as exc:
-            raise AudioError(exc.strerror or str(exc)) from exc
+        digest = _digest(path)
         known = self._believed(self._attempt(lambda cache: cache.of_audio(digest, file)))
         if known is not None:
             return known
@@ -128,6 +139,13 @@ class Analyser:
             self.problem = str(exc)
             self._cache = None
             return None
+
+
+def _digest(path: PathLike) -> bytes:
+    try:
+        return audio_digest(path)
+    except OSError as exc:
+        raise AudioError(exc.strerror or str(exc)) from exc
 
 
 def _state(path: PathLike) -> FileState:

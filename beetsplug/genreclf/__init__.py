@@ -203,19 +203,14 @@ class GenreClfPlugin(BeetsPlugin):
         new = [track for track in tracks if not tagger.is_current(track)]
         if album:
             tagger.part(album)
-            if tagger.is_one(album):
-                new = tracks
         try:
-            if new or album:
-                heard = tagger.hear(tracks, self._unsaid.append)
-                for update in tagger.updates(album, new, heard):
-                    with tagger.alone():
-                        tagger.store(update, writes=self._always_writes())
-                    if isinstance(update.model, Item):
-                        self._placing[update.model.id] = update
-            for track in tracks:
-                if track not in new:
-                    self._placing[track.id] = tagger.stored(track)
+            heard = tagger.hear(new, self._unsaid.append)
+            recalled = {track.id: tagger.recall(track) for track in tracks if track not in new}
+            for update in tagger.updates(album, tracks, heard, recalled):
+                with tagger.alone():
+                    tagger.store(update, writes=self._always_writes())
+                if isinstance(update.model, Item):
+                    self._placing[update.model.id] = update
         except JournalError as exc:
             self._unsaid.append(str(exc))
 

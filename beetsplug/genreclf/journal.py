@@ -70,6 +70,11 @@ class Change:
     old: Values
     new: Values
 
+    @property
+    def names(self) -> set[str]:
+        """The names of the fields or tags that it changed."""
+        return {*self.old, *self.new}
+
 
 @dataclass(frozen=True)
 class Run:
@@ -248,7 +253,7 @@ def unwind(current: Mapping[str, Any], changes: Iterable[Change]) -> tuple[Value
     """
     values, foreign = dict(current), set[str]()
     for change in changes:
-        names = (change.old.keys() | change.new.keys()) - foreign
+        names = change.names - foreign
         left = {name for name in names if same(values.get(name), change.new.get(name))}
         for name in left:
             if name in change.old:

@@ -44,14 +44,16 @@ class Mode:
 class _Batch:
     """Tracks that are heard together: an album, or one track.
 
-    asked: those that the query selects. wanted: those that are to be changed. pending: what is
-    being heard, by the ids of the tracks; empty where all is known.
+    asked: those that the query selects. wanted: those that are to be changed. unfilled: those, or
+    the album, that get genres by the policy but keep their prediction. pending: what is being
+    heard, by the ids of the tracks; empty where all is known.
     """
 
     album: Album | None
     tracks: list[Item]
     asked: list[Item]
     wanted: list[Item]
+    unfilled: list[Item | Album]
     pending: dict[int | None, Pending]
 
 
@@ -90,7 +92,8 @@ class Retag:
             asked = [track for track in tracks if track.id in chosen]
             wanted = self._wanted(album, asked)
             pending = {} if wanted is None else self._tagger.submit(tracks)
-            ahead.append(_Batch(album, tracks, asked, wanted or [], pending))
+            unfilled = self._unfilled(album, asked, wanted)
+            ahead.append(_Batch(album, tracks, asked, wanted or [], unfilled, pending))
             size += len(tracks)
             while size > AHEAD:
                 size -= len(ahead[0].tracks)
@@ -105,13 +108,34 @@ class Retag:
             return None
         return asked if album and tagger.is_one(album) else wanted
 
+    def _unfilled(
+        self, album: Album | None, asked: list[Item], wanted: list[Item] | None
+    ) -> list[Item | Album]:
+        """Return the current tracks, and the album, that miss the genres of the policy."""
+        tagger = self._tagger
+        one = album if album and tagger.is_one(album) else None
+        known: list[Item | Album] = [track for track in asked if track not in (wanted or [])]
+        if album and wanted is None:
+            known.append(album)
+        return [model for model in known if tagger.lacks_genres(model, one or model)]
+
     def _decide(self, batch: _Batch) -> None:
         heard = self._tagger.collect(batch.tracks, batch.pending, self._fail)
-        self._agree(self._tagger.updates(batch.album, batch.wanted, heard))
+        updates = self._tagger.updates(batch.album, batch.wanted, heard)
+        self._agree([self._sparing(update) for update in updates])
+        if batch.unfilled:
+            one = batch.album if batch.album and self._tagger.is_one(batch.album) else None
+            self._agree(self._tagger.reapplied(one, batch.unfilled))
         for track in batch.asked:
-            if track not in batch.wanted and self._is_unwritten(track):
+            decided = track in batch.wanted or track in batch.unfilled
+            if not decided and self._is_unwritten(track):
                 self._write_stored(track)
             self._bar.advance()
+
+    def _sparing(self, update: Update) -> Update:
+        """Return an update that leaves genres empty where somebody has emptied them."""
+        emptied = self._tagger.was_emptied(update.model)
+        return update.with_genres([]) if emptied else update
 
     def _agree(self, updates: list[Update]) -> None:
         """Apply what changes on the tracks of an album, and on the album, or on one track."""

@@ -36,11 +36,19 @@ class Suggest(Retag):
     def _wanted(self, album: Album | None, asked: list[Item]) -> list[Item] | None:
         return [track for track in asked if not track.genres] or None
 
+    def _unfilled(
+        self, album: Album | None, asked: list[Item], wanted: list[Item] | None
+    ) -> list[Item | Album]:
+        return []  # all tracks without genres are wanted
+
+    def _sparing(self, update: Update) -> Update:
+        genres = update.model.genres
+        return update.with_genres(genres) if genres else update
+
     def _is_unwritten(self, track: Item) -> bool:
         return False  # nobody was asked about the others
 
     def _agree(self, updates: list[Update]) -> None:
-        updates = [_sparing(update) for update in updates]
         tracks = [update for update in updates if isinstance(update.model, Item)]
         if not any(update.outcome == "written" for update in tracks):
             self._counts.update(update.outcome for update in tracks)
@@ -87,12 +95,6 @@ def _ask() -> tuple[str, list[str]]:
         genres = split(ui.input_("genres, separated by semicolons; none to go back:"))
         if genres:
             return answer, genres
-
-
-def _sparing(update: Update) -> Update:
-    """Return an update that changes no genres that there are."""
-    genres = update.model.genres
-    return replace(update, values={**update.values, fields.GENRES: genres}) if genres else update
 
 
 class _Enough(Exception):

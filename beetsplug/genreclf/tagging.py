@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from logging import Logger
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from beets import config
@@ -22,6 +23,7 @@ from beetsplug.genreclf.journal import Change, Journal, Place, Values, differenc
 from beetsplug.genreclf.policy import new_genres
 from beetsplug.genreclf.queries import ALBUM_QUERIES
 from beetsplug.genreclf.tags import NAMES, TagFile
+from beetsplug.genreclf.values import is_absent, same
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.settings import Settings
@@ -33,6 +35,7 @@ T = TypeVar("T")
 Report = Callable[[str], None]
 # Tracks that are being heard while others are decided and written, so that no worker waits.
 AHEAD = 64
+_NONE: Mapping[int | None, Prediction] = MappingProxyType({})
 
 
 class Failures:
@@ -69,6 +72,10 @@ class Update:
         sureness = "" if confidence is None else f" ({confidence:.3f})"
         votes = f": {self.values[fields.VOTES]}" if isinstance(self.model, Album) else ""
         return f"{displayable_path(self.model.path)}: {verdict}{sureness}{votes}"
+
+    def with_genres(self, genres: list[str]) -> Update:
+        """Return the same update with other genres."""
+        return replace(self, values={**self.values, fields.GENRES: genres})
 
     @property
     def outcome(self) -> str:
@@ -164,23 +171,91 @@ class Tagger:
         while ahead:
             yield from next_heard()
 
+    def recall(self, track: Item) -> Prediction:
+        """Return the prediction that a current track has, without a new analysis."""
+        from beetsplug.genreclf.recalled import recalled
+        from genremodel import AudioError
+
+        analysis = None
+        if fields.own_values(track)[fields.MODEL] == self.classifier.model:
+            with suppress(AudioError):
+                analysis = self.pool.recall_audio(track.filepath)
+        return recalled(track, self.classifier.decide(analysis) if analysis else None, self._names)
+
     def updates(
-        self, album: Album | None, tracks: Iterable[Item], heard: Mapping[int | None, Prediction]
+        self,
+        album: Album | None,
+        tracks: Iterable[Item],
+        heard: Mapping[int | None, Prediction],
+        recalled: Mapping[int | None, Prediction] = _NONE,
     ) -> list[Update]:
         """Decide what changes on tracks, and on the album that they are of.
 
-        heard: the verdicts on all tracks of the album. The album comes last.
+        heard: the verdicts on tracks of the album. recalled: those that tracks have already, whose
+        genre, confidence, styles and model stay. The album comes last.
         """
-        together = self.classifier.decide_album([*heard.values()]) if album and heard else None
-        as_one = together if album and self.is_one(album) else None
-        updates = [
-            self._update(track, heard[track.id], as_one or heard[track.id])
-            for track in tracks
-            if track.id in heard
-        ]
-        if album and together:
-            updates.append(self._update(album, together, together))
+        from beetsplug.genreclf.recalled import kept_fields
+
+        verdicts = {**heard, **recalled}
+        of_album = self._of_album(album, [*verdicts.values()]) if album and verdicts else None
+        as_one = of_album if album and self.is_one(album) else None
+        updates = []
+        for track in tracks:
+            if track.id in verdicts:
+                kept = kept_fields(track) if track.id in recalled else {}
+                updates.append(self._update(track, verdicts[track.id], kept, as_one))
+        if album and of_album:
+            updates.append(self._update(album, *of_album))
         return updates
+
+    def reapplied(self, album: Album | None, models: Iterable[Item | Album]) -> list[Update]:
+        """Apply the policy to tracks, or their album, whose predictions stay as they are.
+
+        album: the one whose genre they get, if they do not get their own.
+        """
+        from beetsplug.genreclf.recalled import kept_fields, recalled
+
+        def known(model: Item | Album) -> tuple[Prediction, Values]:
+            if isinstance(model, Item):
+                return self.recall(model), kept_fields(model)
+            return recalled(model, None, self._names), kept_fields(model)
+
+        as_one = known(album) if album else None
+        return [self._update(model, *known(model), as_one) for model in models]
+
+    def lacks_genres(self, model: Item | Album, decisive: Item | Album) -> bool:
+        """Return whether a current track or album misses the genres that the policy gives it.
+
+        Not where this plugin gave genres and somebody has emptied them since. decisive: the track
+        or album whose predicted genre it gets.
+        """
+        return bool(
+            self.settings.policy != "never"
+            and not model.genres
+            and self.is_current(model)
+            and fields.own_values(decisive).get(fields.GENRE)
+            and not self.was_emptied(model)
+        )
+
+    def was_emptied(self, model: Item | Album) -> bool:
+        """Return whether the journal shows that somebody emptied genres that this plugin gave."""
+        if model.genres:
+            return False
+        own = fields.own_values(model)
+        for change in changes_in(self._journal, model, "database"):
+            if fields.GENRES in change.new and not self._was_never_made(change, own):
+                return not is_absent(change.new[fields.GENRES])
+        return False
+
+    def _was_never_made(self, change: Change, own: Mapping[str, Any]) -> bool:
+        """Return whether the process was killed between the journal and the database.
+
+        Then all is as before. So it is where genres alone were given and have been emptied, but
+        that is not followed by tags to be written.
+        """
+        if any(not same(own.get(name), change.old.get(name)) for name in change.names):
+            return False
+        return change.names != {fields.GENRES} or self._journal.expects_tags(own[fields.HISTORY])
 
     def before(self, model: Item | Album) -> list[str]:
         """Return the genres from before the plugin, or those of now where somebody changed them."""
@@ -294,36 +369,70 @@ class Tagger:
         """Tell whether all tracks of an album get its genre."""
         return self.settings.scope == "album" and (self.settings.compilations or not album.comp)
 
-    def _update(self, model: Item | Album, prediction: Prediction, decisive: Prediction) -> Update:
-        """Decide what changes. decisive: whose genre the policy puts into the genres."""
-        spell = self.settings.spelling
-        name = str if self.classifier.learned else spell  # as the user spells it in any case
+    @property
+    def _names(self) -> dict[str, str]:
+        """The model's genres by their spelling in tags."""
+        return {self._spelled(genre): genre for genre in self.classifier.genres}
+
+    def _spelled(self, genre: str) -> str:
+        # The user's own genres are spelled as the user spells them in any case.
+        return genre if self.classifier.learned else self.settings.spelling(genre)
+
+    def _of_album(self, album: Album, tracks: Sequence[Prediction]) -> tuple[Prediction, Values]:
+        """Decide the genre of an album; return the fields that stay as they are as well."""
+        from beetsplug.genreclf.recalled import album_prediction, has_votes, kept_fields, recalled
+
+        if all(map(has_votes, tracks)):
+            return self.classifier.decide_album(tracks), {}
+        if self.is_current(album):
+            return recalled(album, None, self._names), kept_fields(album)
+        prediction = album_prediction(
+            tracks,
+            min_confidence=self.classifier.min_confidence,
+            most_styles=self.settings.styles,
+        )
+        return prediction, {}
+
+    def _update(
+        self,
+        model: Item | Album,
+        prediction: Prediction,
+        kept: Values,
+        as_one: tuple[Prediction, Values] | None = None,
+    ) -> Update:
+        """Decide what changes.
+
+        kept: fields that stay as they are. as_one: the same of the album whose genre the policy
+        puts into the genres, if not the model's own.
+        """
         before = self.before(model)
         confidence = prediction.confidence
         votes = (
-            f"{name(voted) if voted in self.classifier.genres else voted} {count}"
+            f"{self._spelled(voted) if voted in self.classifier.genres else voted} {count}"
             for voted, count in prediction.votes.items()
         )
-        heard = prediction.genre
-        genre = name(decisive.genre) if decisive.genre else None
-        return Update(
-            model,
-            genre,
-            before,
-            values={
-                fields.GENRES: new_genres(model.genres, before, genre, self.settings.policy),
-                fields.GENRE: name(heard) if heard else "",
-                fields.CONFIDENCE: (
-                    None if confidence is None else round(confidence, fields.CONFIDENCE_DIGITS)
-                ),
-                fields.MODEL: prediction.model,
-                fields.STYLES: [*map(spell, prediction.styles)],
-                fields.REASON: prediction.reason or "",
-                fields.VOTES: ", ".join(votes),
-                fields.AGREEMENT: agreement(before, heard, name(heard)) if heard else "",
-            },
-            synced=isinstance(model, Item) and is_synced(model),
-        )
+        heard = self._genre(prediction, kept)
+        genre = self._genre(*as_one) if as_one else heard
+        values = {
+            fields.GENRES: new_genres(model.genres, before, genre, self.settings.policy),
+            fields.GENRE: heard or "",
+            fields.CONFIDENCE: (
+                None if confidence is None else round(confidence, fields.CONFIDENCE_DIGITS)
+            ),
+            fields.MODEL: prediction.model,
+            fields.STYLES: [*map(self.settings.spelling, prediction.styles)],
+            fields.REASON: prediction.reason or "",
+            fields.VOTES: ", ".join(votes),
+            fields.AGREEMENT: agreement(before, prediction.genre or heard, heard) if heard else "",
+        }
+        synced = isinstance(model, Item) and is_synced(model)
+        return Update(model, genre, before, values | kept, synced)
+
+    def _genre(self, prediction: Prediction, kept: Values) -> str | None:
+        """Return the genre of a prediction as it is spelled in tags."""
+        if kept:
+            return kept[fields.GENRE] or None
+        return self._spelled(prediction.genre) if prediction.genre else None
 
     def _save(self, file: TagFile, item: Item) -> None:
         with self.pool.same_audio(item.filepath):
