@@ -87,6 +87,13 @@ class Analyser:
         """Return where files lie that have been analysed by the networks, see `similarity`."""
         return self._attempt(lambda cache: cache.places(place)) or {}
 
+    def digest_of(self, path: PathLike) -> bytes | None:
+        """Return the digest of the audio in a file, if the cache knows it."""
+        with suppress(AudioError):
+            file = _state(path)
+            return self._attempt(lambda cache: cache.digest_of(file))
+        return None
+
     def give_up(self, path: PathLike, error: AudioError) -> None:
         """Remember that the analysis of a file took its process down, or too long."""
         if self._cache is None:
@@ -100,10 +107,7 @@ class Analyser:
     @contextmanager
     def same_audio(self, path: PathLike) -> Iterator[None]:
         """Know a file again that has other tags after what is done in this context."""
-        digest = None
-        with suppress(AudioError):
-            before = _state(path)
-            digest = self._attempt(lambda cache: cache.digest_of(before))
+        digest = self.digest_of(path)
         yield
         with suppress(AudioError):
             after = _state(path)

@@ -104,6 +104,10 @@ class Pool:
         """Return the cached analysis of the audio in a file, see `Analyser.recall_audio`."""
         return self._analyser.recall_audio(path)
 
+    def digest_of(self, path: PathLike) -> bytes | None:
+        """Return the digest of the audio in a file, if the cache knows it."""
+        return self._analyser.digest_of(path)
+
     def places(self) -> dict[bytes, bytes]:
         """Return where files lie that have been analysed by the networks, by path."""
         return self._analyser.places()

@@ -121,12 +121,16 @@ class GenreClfPlugin(BeetsPlugin):
         from beetsplug.genreclf import undo
 
         by_run = options.run is not None
-        _one_of({"--list": options.list, "--last": options.last, "--run": by_run})
-        _one_of({"--list": options.list, "a query": query})
+        forget = options.forget_older_than is not None
+        alone = {"--list": options.list, "--forget-older-than": forget}
+        _one_of({**alone, "--last": options.last, "--run": by_run})
+        _one_of({**alone, "a query": query})
         journal = self._journal_of(lib)
         with _told():
             if options.list:
                 undo.show_runs(journal, self._log)
+            elif options.forget_older_than is not None:
+                undo.forget_older_than(journal, options.forget_older_than, self._log)
             else:
                 run = undo.last_run(lib, journal) if options.last else options.run
                 if not undo.undo(lib, query, journal, run, self._log):
@@ -352,8 +356,15 @@ class GenreClfPlugin(BeetsPlugin):
         return Tagger(classifier, pool, settings, journal, command, stands_in=bool(problem))
 
     def _journal_of(self, lib: Library) -> Journal:
-        self._journal = self._journal or Journal.beside(lib.path)
+        self._journal = self._journal or Journal.beside(lib.path, self._say)
         return self._journal
+
+    def _say(self, message: str) -> None:
+        """Warn the user, once the import is over where one is in progress."""
+        if self._tagger:
+            self._unsaid.append(message)
+        else:
+            self._log.warning("{}", message)
 
     def _always_writes(self) -> bool:
         """Tell whether tags are written whether or not beets itself writes."""

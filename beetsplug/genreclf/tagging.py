@@ -19,6 +19,7 @@ from beets.util import displayable_path
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.agreement import agreement
+from beetsplug.genreclf.histories import known_as, lost_history
 from beetsplug.genreclf.journal import Change, Journal, Place, Values, difference, unwind
 from beetsplug.genreclf.policy import new_genres
 from beetsplug.genreclf.queries import ALBUM_QUERIES
@@ -445,15 +446,17 @@ class Tagger:
         old = fields.own_values(model)
         # Of now: while an import heard the track, another command may have given it one.
         fresh = fields.own_values(fields.fresh(model) or model, [fields.HISTORY])
-        history = fresh.get(fields.HISTORY) or secrets.token_hex(8)
+        digest = self.pool.digest_of(model.filepath) if isinstance(model, Item) else None
+        history = fresh.get(fields.HISTORY) or lost_history(self._journal, model, digest)
+        history = history or secrets.token_hex(8)
         new = {**values, fields.HISTORY: history}
         before, after = difference(old, new)
         # Tags are expected before anything changes, or who is killed leaves the file behind.
         if before or after:
-            name = model.album if isinstance(model, Album) else displayable_path(model.path)
             self._journal.record(
-                self._run, history, "database", name, before, after, tags_follow=writes
-            )
+                self._run, history, "database", known_as(model), before, after,
+                digest=digest, tags_follow=writes,
+            )  # fmt: skip
             fields.set_values(model, new)
             fields.store(model)
         elif writes:

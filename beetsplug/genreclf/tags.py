@@ -124,7 +124,7 @@ class TagFile:
             del self._media.mgfile.tags[key]
 
     def _add(self, name: str, style: StorageStyle, tag: Tag) -> None:
-        tags, key, text = self._media.mgfile.tags, tag["key"], tag["text"]
+        tags, key, text = self._media.mgfile.tags, tag.get("key", ""), tag["text"]
         if isinstance(tags, ID3) != ("encoding" in tag) or not self._is_key(key, style):
             # Read in another container, from which the file has been converted since.
             several = isinstance(vars(MediaFile)[name], ListMediaField)
