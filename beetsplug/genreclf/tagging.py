@@ -334,7 +334,7 @@ class Tagger:
                 _genres(old), before, update.genre, self.settings.policy
             )
         file.set(values)
-        changes = difference(old, file.read())
+        changes = difference(old, file.as_saved(id3v23=config["id3v23"].get(bool)))
         if not pretend:
             self._set(item, fields.own_values(item))  # a prediction from a file has no history yet
             if record_file(self._journal, self._run, item, *changes):
@@ -510,7 +510,12 @@ def record_write(journal: Journal, item: Item, tags: Mapping[str, Any]) -> None:
         file = TagFile(item.filepath)
         old = file.read()
         file.set(ours)
-        record_file(journal, changes[0].run, item, *difference(old, file.read()))
+        new = file.as_saved(id3v23=config["id3v23"].get(bool), by_beets=True)
+        differing = difference(old, new)
+        record_file(
+            journal, changes[0].run, item,
+            *({name: tag for name, tag in tags.items() if name in ours} for tags in differing),
+        )  # fmt: skip
 
 
 def record_file(journal: Journal, run: int, item: Item, old: Values, new: Values) -> bool:
