@@ -333,18 +333,13 @@ def _opened(path: Path) -> sqlite3.Connection:
     """Open the file, only for reading where it or its folder cannot be written."""
     if _is_writable(path):
         return sqlite3.connect(path, timeout=60, check_same_thread=False)
-    for mode in ("mode=ro", "immutable=1"):  # without a file beside it, only the latter works
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=60, check_same_thread=False
-        )
-        try:
-            connection.execute("SELECT 1 FROM sqlite_master")
-        except sqlite3.Error:
-            connection.close()
-            if mode == "immutable=1":
-                raise
-        else:
-            break
+    uri = path.absolute().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error:  # SQLite cannot make the files beside it that this mode needs
+        connection.close()
+        connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, check_same_thread=False)
     return connection
 
 
