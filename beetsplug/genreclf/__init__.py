@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from beets.dbcore.types import Type
     from beets.importer import ImportSession, ImportTask
 
+# What an import may do with files: where none is set, they stay where they are.
+_PLACING = ("copy", "move", "link", "hardlink", "reflink")
+
 
 @contextmanager
 def _told() -> Iterator[None]:
@@ -70,8 +73,10 @@ class GenreClfPlugin(BeetsPlugin):
         # have been placed, by the ids of their tracks, and what is said when it has ended.
         self._tagger: Tagger | None = None
         self._placing: dict[int | None, Update] = {}
+        self._unplaced: dict[int | None, bytes] = {}
         self._unsaid: list[str] = []
         if self.config["auto"].get() is not False:
+            self.early_import_stages = [self.added]
             self.import_stages = [self.imported]
             self.register_listener("import_begin", self.import_began)
             self.register_listener("import_task_files", self.files_placed)
@@ -197,6 +202,22 @@ class GenreClfPlugin(BeetsPlugin):
         except UserError as exc:
             self._log.error("{}", exc)
 
+    def added(self, session: ImportSession, task: ImportTask) -> None:
+        """Write down which files the import has yet to place in the library.
+
+        Until then the database names files that are the user's own, and not to be written.
+        """
+        if self._tagger is None or not any(session.config[name].get() for name in _PLACING):
+            return
+        inside = os.path.join(session.lib.directory, b"")  # noqa: PTH118  # bytes
+        tracks = [item for item in task.imported_items() if not item.path.startswith(inside)]
+        try:
+            if tracks:
+                self._journal_of(session.lib).expect_placing((t.path, t.added) for t in tracks)
+            self._unplaced |= {track.id: track.path for track in tracks}
+        except JournalError as exc:
+            self._unsaid.append(str(exc))
+
     def imported(self, session: ImportSession, task: ImportTask) -> None:
         """Set the fields before files are placed, so that path formats see them."""
         tagger = self._tagger
@@ -221,6 +242,12 @@ class GenreClfPlugin(BeetsPlugin):
     def files_placed(self, session: ImportSession, task: ImportTask) -> None:
         """Write the tags that beets has not written, into the library's files alone."""
         linked = session.config["link"].get(bool) or session.config["hardlink"].get(bool)
+        sources = [self._unplaced.pop(item.id, None) for item in task.imported_items()]
+        try:
+            if any(sources):
+                self._journal_of(session.lib).placed(filter(None, sources))
+        except JournalError as exc:
+            self._unsaid.append(str(exc))
         for item in task.imported_items():
             update = self._placing.pop(item.id, None)
             if update is None or self._tagger is None:
@@ -243,6 +270,7 @@ class GenreClfPlugin(BeetsPlugin):
     def _end_import(self) -> None:
         tagger, self._tagger = self._tagger, None
         self._placing.clear()
+        self._unplaced.clear()
         if tagger:
             self._stop_hearing(tagger)
         for message in dict.fromkeys(self._unsaid):

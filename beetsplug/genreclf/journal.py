@@ -46,6 +46,10 @@ CREATE TABLE IF NOT EXISTS changes (
 CREATE TABLE IF NOT EXISTS unwritten (
     history TEXT PRIMARY KEY
 );
+CREATE TABLE IF NOT EXISTS unplaced (
+    path BLOB PRIMARY KEY,
+    added REAL NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS recordings (
     history TEXT PRIMARY KEY,
     path TEXT NOT NULL,
@@ -233,6 +237,22 @@ class Journal:
     def expects_tags(self, history: str) -> bool:
         """Tell whether the file of a track was to be written and could not be."""
         return bool(self._read("SELECT 1 FROM unwritten WHERE history = ?", (history,)))
+
+    def expect_placing(self, files: Iterable[tuple[bytes, float]]) -> None:
+        """Write down that an import is to copy or move files into the library, until `placed`.
+
+        files: where they lie now, and when each was added to the library.
+        """
+        self._write(("INSERT OR REPLACE INTO unplaced VALUES (?, ?)", files))
+
+    def placed(self, paths: Iterable[bytes]) -> None:
+        """Forget that an import is to copy or move files."""
+        self._write(("DELETE FROM unplaced WHERE path = ?", ((path,) for path in paths)))
+
+    def expects_placing(self, path: bytes, added: float) -> bool:
+        """Return whether an import has yet to copy or move a file, or was interrupted before."""
+        sql = "SELECT 1 FROM unplaced WHERE path = ? AND added = ?"
+        return bool(self._read(sql, (path, added)))
 
     def mark_undone(self, changes: Sequence[Change]) -> None:
         """Forget changes that have been taken back, and what was to be written of them."""

@@ -77,8 +77,8 @@ class Retag:
                 for batch in self._submitted_ahead(groups):
                     self._decide(batch)
             finally:
-                tagged = ["tagged"] if self._counts["tagged"] else []
-                outcomes = [*self.outcomes, *tagged]
+                rare = [name for name in ("tagged", "skipped") if self._counts[name]]
+                outcomes = dict.fromkeys([*self.outcomes, *rare])
                 counts = (f"{self._counts[outcome]} {outcome}" for outcome in outcomes)
                 with self._bar.hidden():
                     self._log.info("{}", ", ".join(counts))
@@ -90,6 +90,12 @@ class Retag:
         size = 0
         for album, tracks, chosen in groups:
             asked = [track for track in tracks if track.id in chosen]
+            if unplaced := [track for track in asked if self._tagger.is_unplaced(track)]:
+                self._skip(unplaced)
+                asked = [track for track in asked if track not in unplaced]
+                tracks = [track for track in tracks if track not in unplaced]
+            if not asked:
+                continue
             wanted = self._wanted(album, asked)
             pending = {} if wanted is None else self._tagger.submit(tracks)
             unfilled = self._unfilled(album, asked, wanted)
@@ -175,6 +181,18 @@ class Retag:
         path = displayable_path(update.model.path)
         with self._bar.hidden():
             self._log.warning("{}: changed meanwhile by another command, left alone", path)
+
+    def _skip(self, tracks: list[Item]) -> None:
+        """Leave tracks alone whose files still lie where they are imported from."""
+        for track in tracks:
+            self._counts["skipped"] += 1
+            with self._bar.hidden():
+                self._log.warning(
+                    "{}: skipped until its import has placed the file; if it was interrupted, "
+                    "import it again",
+                    displayable_path(track.path),
+                )
+            self._bar.advance()
 
     def _is_unwritten(self, track: Item) -> bool:
         """Tell whether the tags of a track are to be written that has a prediction."""

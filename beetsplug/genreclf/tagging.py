@@ -289,6 +289,10 @@ class Tagger:
         history = fields.own_values(track).get(fields.HISTORY)
         return bool(history and self._journal.expects_tags(history))
 
+    def is_unplaced(self, track: Item) -> bool:
+        """Return whether an import has not placed a file in the library, and may never."""
+        return self._journal.expects_placing(track.path, track.added)
+
     def store(self, update: Update, *, writes: bool) -> None:
         """Set the fields in the database. Raises JournalError, and then nothing is changed.
 
