@@ -7,6 +7,7 @@ path of each track, and the digest of its audio where the cache of analyses know
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from beets.library import Album, Item, Library
 from beets.util import displayable_path
@@ -24,20 +25,21 @@ def carries_prediction(model: Item | Album) -> bool:
 def lost_history(journal: Journal, model: Item | Album, digest: bytes | None) -> str | None:
     """Return the history of what was removed and imported again, if the journal has it.
 
-    A track has the model that predicted as a tag; an album only has the genres of its first track.
+    What the journal saw last has to be there: of a track the model and the confidence, which its
+    file keeps; of an album the genres, which it has from its first track.
     digest: of the track's audio, if known. Raises JournalError.
     """
-    sign = fields.MODEL if isinstance(model, Item) else fields.GENRES
-    value = fields.own_values(model).get(sign)
-    if is_absent(value):
+    own = fields.own_values(model)
+    signs = (fields.MODEL, fields.CONFIDENCE) if isinstance(model, Item) else (fields.GENRES,)
+    if is_absent(own.get(signs[0])):
         return None
     for history in journal.lost(known_as(model), digest):
-        given = [
-            change.new[sign]
-            for change in journal.changes(history)
-            if change.place == "database" and sign in change.new
-        ]
-        if given and same(given[0], value) and history not in _used(model.db, model):
+        given: dict[str, Any] = {}
+        for change in reversed(journal.changes(history)):
+            if change.place == "database":
+                given |= change.new
+        fits = all(same(given.get(sign), own.get(sign)) for sign in signs)
+        if fits and history not in _used(model.db, model):
             return history
     return None
 

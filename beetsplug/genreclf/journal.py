@@ -343,7 +343,7 @@ class Journal:
                 *(_run(*row, 0, 0) for row in self._read("SELECT id, started, command FROM runs")),
             ].count(None)
             self._report(
-                f"{self._path}: {damaged} damaged rows are left out; what they tell of cannot be "
+                f"{self._path}: damaged rows left out: {damaged}; what they tell of cannot be "
                 "undone"
             )
         return valid
