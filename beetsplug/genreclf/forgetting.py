@@ -14,9 +14,9 @@ _COUNT = "SELECT COUNT(*) FROM changes WHERE run IS NOT ?"
 # Of each track or album, the oldest changes: newer ones can still be undone without them.
 _OLDEST = """
 SELECT id, history, place, old, new FROM changes
-WHERE time < :before AND undone IS NULL AND NOT EXISTS (
+WHERE time < ?1 AND undone IS NULL AND NOT EXISTS (
     SELECT 1 FROM changes AS earlier WHERE earlier.history = changes.history
-    AND earlier.undone IS NULL AND earlier.id < changes.id AND earlier.time >= :before
+    AND earlier.undone IS NULL AND earlier.id < changes.id AND earlier.time >= ?1
 ) ORDER BY id
 """
 
@@ -31,7 +31,7 @@ def forget(journal: Journal, before: float) -> int:
     count = journal.read(_COUNT, (FORGOTTEN,))[0][0] if journal.path.exists() else 0
     forgotten: list[int] = []
     given: dict[tuple[str, str], tuple[int, Any, Any]] = {}  # the last id, genres before and after
-    for id_, history, place, *texts in journal.read(_OLDEST, {"before": before}):
+    for id_, history, place, *texts in journal.read(_OLDEST, (before,)):
         forgotten.append(id_)
         old, new = (change_values(place, text) for text in texts)
         if old is not None and new is not None and GENRES in {*old, *new}:

@@ -340,7 +340,7 @@ class Journal:
             self._reported = True
             damaged = [
                 *(_change(*row) for row in self._read(_CHANGES)),
-                *(_run(*row, 0, 0) for row in self._read("SELECT id, started, command FROM runs")),
+                *(_run(*row) for row in self._read("SELECT id, started, command FROM runs")),
             ].count(None)
             self._report(
                 f"{self._path}: damaged rows left out: {damaged}; what they tell of cannot be "
@@ -378,7 +378,7 @@ def _change(id_: Any, run: Any, place: Any, old: Any, new: Any) -> Change | None
     return Change(id_, run, place, before, after)
 
 
-def _run(id_: Any, started: Any, command: Any, objects: Any, undone: Any) -> Run | None:
+def _run(id_: Any, started: Any, command: Any, objects: int = 0, undone: int = 0) -> Run | None:
     """Return a run, or None where its row is damaged."""
     if not rows.is_time(started) or not isinstance(command, str):
         return None

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+_LENGTH = 300  # bytes of the file that names the holder
 _PATIENCE = 3.0  # seconds of waiting before the user is told
 
 
@@ -34,7 +35,7 @@ def locked(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
 
 
 class _Holder:
-    """Tells other processes who holds the lock, by a file that is empty while nobody does."""
+    """Tells other processes who holds the lock, by a file that is blank while nobody does."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -48,7 +49,7 @@ class _Holder:
     def read(self) -> tuple[int, str] | None:
         """Return the process and the machine that hold the lock, unless they cannot be known."""
         try:
-            process, host = self._path.read_text(encoding="utf-8").split(" ", 1)
+            process, host = self._path.read_text(encoding="utf-8").split()
             found = int(process), host
         except (OSError, ValueError):
             return None
@@ -56,9 +57,16 @@ class _Holder:
         return None if killed else found
 
     def _write(self, text: str) -> None:
-        # Where this fails, the file is empty or gone: no name is better than a wrong one.
+        # In place and always as long: to truncate a file makes some file systems write it at once,
+        # which takes milliseconds. Where it fails, the file goes: no name is better than a wrong
+        # one.
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
         try:
-            self._path.write_text(text, encoding="utf-8")
+            file = os.open(self._path, flags, 0o666)
+            try:
+                os.write(file, text.encode().ljust(_LENGTH)[:_LENGTH])
+            finally:
+                os.close(file)
         except OSError:
             with suppress(OSError):
                 self._path.unlink()

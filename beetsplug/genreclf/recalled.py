@@ -74,13 +74,13 @@ def album_prediction(
     tracks: at least one. As with analyses, every track counts the same and the confidence is the
     mean over the tracks, but here a track only counts for its own genre.
     """
-    sums, votes = Counter[str](), Counter[str]()
+    votes = Counter(track.genre or ABSTAINED for track in tracks)
+    sums: dict[str, float] = {}
     for track in tracks:
-        votes[track.genre or ABSTAINED] += 1
         if track.genre:
-            sums[track.genre] += track.confidence or 0.0
-    genre, total = max(sums.items(), key=lambda item: item[1], default=(None, 0.0))
-    confidence = total / len(tracks) if genre else None
+            sums[track.genre] = sums.get(track.genre, 0.0) + (track.confidence or 0.0)
+    genre = max(sums, key=lambda name: sums[name], default=None)
+    confidence = sums[genre] / len(tracks) if genre else None
     if confidence is not None and confidence < min_confidence:
         genre = None
     abstained = {ABSTAINED: votes.pop(ABSTAINED)} if ABSTAINED in votes else {}

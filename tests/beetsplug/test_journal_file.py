@@ -212,7 +212,7 @@ def test_waiting_is_reported_once_with_the_process_that_holds_the_lock(tmp_path:
     assert said == [
         f"waiting for another command that is changing the library (process {holder.pid})"
     ]
-    assert path.with_suffix(".pid").read_text() == "", "nobody holds it now"
+    assert path.with_suffix(".pid").read_text().strip() == "", "nobody holds it now"
     holder.stdin.close()
     holder.stdout.close()
 
