@@ -34,13 +34,17 @@ class Suggest(Retag):
             return self._counts["failed"]
 
     def _wanted(self, album: Album | None, asked: list[Item]) -> list[Item] | None:
-        return [track for track in asked if self._tagger.lacks_genres(track)] or None
+        return [track for track in asked if self._tagger.has_no_genres(track)] or None
+
+    def _unfilled(
+        self, album: Album | None, asked: list[Item], wanted: list[Item] | None
+    ) -> list[Item | Album]:
+        return []  # all tracks without genres are wanted
 
     def _is_unwritten(self, track: Item) -> bool:
         return False  # nobody was asked about the others
 
     def _agree(self, updates: list[Update]) -> None:
-        updates = [self._sparing(update) for update in updates]
         tracks = [update for update in updates if isinstance(update.model, Item)]
         if not any(update.outcome == "written" for update in tracks):
             self._counts.update(update.outcome for update in tracks)
@@ -63,7 +67,7 @@ class Suggest(Retag):
     def _edit(self, updates: list[Update], genres: list[str]) -> None:
         """Give genres, which are then the user's own; what was heard is kept beside them."""
         for update in updates:
-            if self._tagger.lacks_genres(update.model):
+            if self._tagger.has_no_genres(update.model):
                 try:
                     with self._tagger.alone():
                         if self._tagger.is_stale(update.model):
@@ -79,9 +83,9 @@ class Suggest(Retag):
 
     def _sparing(self, update: Update) -> Update:
         """Return an update that changes no genres that there are."""
-        if self._tagger.lacks_genres(update.model):
+        if self._tagger.has_no_genres(update.model):
             return update
-        return replace(update, values={**update.values, fields.GENRES: update.model.genres})
+        return update.with_genres(update.model.genres)
 
 
 def _ask() -> tuple[str, list[str]]:
