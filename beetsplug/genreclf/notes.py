@@ -162,10 +162,11 @@ class Notes:
         if not self.are_kept or (self._marked and self._marker.exists()):
             return
         try:
-            self._marker.touch()
-            sync_folder(self._marker.parent)
+            if not self._marker.exists():
+                self._marker.touch()
         except OSError as exc:
             raise JournalError(f"{self._marker}: {exc.strerror}") from exc
+        sync_folder(self._marker.parent)
         self._marked = True
 
 
