@@ -209,7 +209,7 @@ def test_note_of_replaced_file_is_dropped_and_reported(
 
 
 @pytest.mark.parametrize(
-    "damage", ["other size", "other bytes", "gone", "link", "folder", "damaged note"]
+    "damage", ["other size", "other bytes", "gone", "link", "folder", "other note", "no note"]
 )
 @posix
 def test_note_that_does_not_fit_is_dropped_and_reported(
@@ -230,7 +230,8 @@ def test_note_that_does_not_fit_is_dropped_and_reported(
         path.unlink()
         path.mkdir()
     else:
-        journal.write(("UPDATE notes SET changes = ?", [(b"x" * 20,)]))
+        other = b"x" * 20 if damage == "other note" else "text"
+        journal.write(("UPDATE notes SET changes = ?", [(other,)]))
     before = path.read_bytes() if path.is_file() else b""
     (message,) = Notes(journal).recover()
     assert message.startswith(f"{path}: an interrupted change of its tags was given up: ")
