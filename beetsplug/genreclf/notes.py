@@ -153,9 +153,9 @@ class Notes:
         )
 
     def _forget(self, table: str, id_: int) -> None:
-        """Forget what is done. If that fails, it is found to be done the next time."""
+        """Forget what is done. If that fails or is lost, it is found to be done the next time."""
         with suppress(JournalError):
-            self._journal.write((f"DELETE FROM {table} WHERE id = ?", [(id_,)]))
+            self._journal.write_unsynced(f"DELETE FROM {table} WHERE id = ?", (id_,))
 
     def _mark(self) -> None:
         """Have the marker on the disk before a note is. Another command may have removed it."""
