@@ -309,6 +309,23 @@ class Journal:
         """Run each statement for each of its rows, all or none; return the id of the last row."""
         return self._write(*statements)
 
+    def write_unsynced(self, sql: str, row: tuple[Any, ...]) -> None:
+        """Run a statement whose effect is on the disk with the next change, so nobody waits for it.
+
+        A power failure before that undoes it.
+        """
+        try:
+            with self._lock:
+                connection = self._connected()
+                connection.execute("PRAGMA synchronous = NORMAL")
+                try:
+                    with connection:
+                        connection.execute(sql, row)
+                finally:
+                    connection.execute("PRAGMA synchronous = FULL")
+        except (sqlite3.Error, OSError) as exc:
+            raise JournalError(f"{self._path}: {exc}; {_WAY_ON}") from exc
+
     def _read(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         if not self._connection and not self._path.exists():
             return []

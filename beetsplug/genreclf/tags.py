@@ -115,7 +115,7 @@ class TagFile:
                     self._add(name, self._style(name), tags[name])
 
     def save(self, notes: Notes, *, id3v23: bool) -> None:
-        """Save the file, so that it is whole at any time, see `rewrite`.
+        """Save the file so that neither a crash nor a full disk damages it, see `rewrite`.
 
         id3v23: the version of ID3 tags that are new, or of a version that cannot be written.
         To be called while nobody else changes files, see `Journal.alone`. Raises JournalError too,
