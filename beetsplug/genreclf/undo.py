@@ -97,7 +97,7 @@ def undo(
     if unknown:
         log.error(
             "{}: has no history of {} tracks and albums that carry predictions, such as {}: it was "
-            "moved away or told to forget, or another library made them; they stay as they are",
+            "moved away or told to forget, or another library made them; these stay",
             journal.path, len(unknown), unknown[0],
         )  # fmt: skip
     return not fail.count and not unknown
