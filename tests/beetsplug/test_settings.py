@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,11 @@ def labelled(library: Beets) -> Beets:
         ({"scope": "disc"}, "genreclf.scope: must be one of ['track', 'album'], not 'disc'"),
         ({"min_confidence": 7}, "genreclf.min_confidence: must be a number from 0 to 1, not 7"),
         ({"min_confidence": "x"}, "genreclf.min_confidence: must be a number from 0 to 1, not 'x'"),
+        ({"min_confidence": nan}, "genreclf.min_confidence: must be a number from 0 to 1, not nan"),
+        ({"timeout": nan}, "genreclf.timeout: must be a number of seconds, not nan"),
+        ({"timeout": inf}, "genreclf.timeout: must be a number of seconds, not inf"),
+        ({"timeout": 10**400}, "genreclf.timeout: must be a number of seconds, not 1000"),
+        ({"windows": nan}, "genreclf.windows: must be a whole number from 1, not nan"),
         ({"windows": 0}, "genreclf.windows: must be a whole number from 1, not 0"),
         ({"styles": 11}, "genreclf.styles: must be a whole number from 0 to 10, not 11"),
         ({"styles": -1}, "genreclf.styles: must be a whole number from 0 to 10, not -1"),

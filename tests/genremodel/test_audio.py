@@ -214,7 +214,7 @@ def test_files_that_name_others_are_refused(text: str, suffix: str, tmp_path: Pa
         os.mkfifo(tmp_path / "pipe")
     path = tmp_path / f"list.{suffix}"
     path.write_text(text)
-    with pytest.raises(AudioError, match="not one of the audio formats|Invalid data"):
+    with pytest.raises(AudioError, match=r"not one of the audio formats|Invalid data"):
         read_windows(path)
 
 
