@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -107,6 +109,22 @@ def test_so_it_does_before_anything_is_imported(
         assert done.returncode == 1
         assert message in done.stderr
     assert beets("ls") == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes")
+def test_model_that_cannot_be_read_is_replaced_or_refused(labelled: Beets) -> None:
+    folder = labelled.root / "library.genre-models"
+    folder.mkdir()
+    os.mkfifo(folder / "mine.json")
+    reason = f"{folder / 'mine.json'}: not a regular file; it must be learned again"
+    done = labelled.run("genreclf")
+    assert done.returncode == 0
+    assert f"genreclf: using the bundled genres: {reason}" in done.stderr
+    assert all(labelled.field("genre_model"))
+    labelled.settings["genreclf"]["model"] = "mine"
+    done = labelled.run("genreclf")
+    assert done.returncode == 1
+    assert f"configuration error: genreclf.model: {reason}" in done.stderr
 
 
 def test_all_genres_but_one_ignored(beets: Beets) -> None:

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 import time
 import zipfile
@@ -21,6 +23,7 @@ from genremodel.decision import decide
 from genremodel.examples import Tracks
 from genremodel.learned import Estimator, LearnedModel, ModelError, Models
 from genremodel.learning import ESTIMATORS
+from tests.faults import DROPPED as NO_ROOT
 from tests.faults import mutated
 from tests.genremodel.test_learning import collection, learned, outputs
 
@@ -358,6 +361,32 @@ def test_what_is_no_regular_file_is_not_waited_for(
 def test_names_that_cannot_be(models: Models, name: str) -> None:
     with pytest.raises(ModelError, match="cannot be called"):
         models.check_name(name)
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
+@pytest.mark.parametrize("there", [True, False])
+def test_folder_that_cannot_be_written_is_named(tmp_path: Path, there: bool) -> None:
+    code = """
+import sys
+from pathlib import Path
+from genremodel.learned import ModelError, Models
+from tests.genremodel.test_learned import model
+
+try:
+    Models(Path(sys.argv[1])).save(model())
+except ModelError as exc:
+    print(exc)
+"""
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    models = folder if there else folder / "models"
+    folder.chmod(0o555)
+    command = [*NO_ROOT, sys.executable, "-c", code, str(models)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "Operation not permitted" in done.stderr:
+        pytest.skip("capabilities cannot be dropped here")
+    assert done.stdout == f"{folder}: Permission denied\n"
+    assert not [*folder.iterdir()]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
