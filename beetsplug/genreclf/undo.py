@@ -86,7 +86,8 @@ def undo(
             now = fields.fresh(model)
             failed = fail.count
             restored = now is not None and undoing.restore(now)
-        if now and run is None and fail.count == failed and carries_prediction(now):
+        nothing = not restored and fail.count == failed
+        if now and run is None and nothing and carries_prediction(now):
             unknown.append(known_as(now))
         if restored:
             counts["album" if isinstance(model, Album) else "track"] += 1

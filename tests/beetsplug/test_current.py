@@ -86,10 +86,10 @@ def test_import_fills_genres_of_files_predicted_elsewhere(moved: Beets, option: 
     assert moved.field("genre_reason") == moved.field("genre_agreement") == ["", ""]
     assert [plain_tags(path)["genre"] for path in moved.files()] == [[genre] for genre in heard]
     assert analyses(moved) == 2
-    undone = moved.run("genreclf-undo")
-    assert undone.returncode == 1, "where the predictions came from is not known here"
+    moved("genreclf-undo")
     assert moved.field("genres") == ["", ""]
     assert not any("genre" in plain_tags(path) for path in moved.files())
+    assert moved.run("genreclf-undo").returncode == 1, "the rest was made by another library"
 
 
 def test_import_without_a_cache_fills_genres_from_fields_alone(moved: Beets) -> None:
