@@ -152,7 +152,7 @@ def test_a_cache_of_garbage(tmp_path: Path, file: FileState) -> None:
     (tmp_path / "cache.db").write_bytes(b"garbage" * 1000)
     with pytest.raises(CacheError, match=r"cache\.db: file is not a database"):
         Cache(tmp_path / "cache.db", "1", 10).of_file(file)
-    with pytest.raises(CacheError, match="unable to open"):
+    with pytest.raises(CacheError, match="no: no such folder"):
         Cache(tmp_path / "no" / "folder.db", "1", 10).of_file(file)
 
 
