@@ -7,6 +7,7 @@ the first track is classified, because every `beet` command pays for what a plug
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -18,18 +19,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from beets import config, ui
 from beets.exceptions import UserError
 from beets.library import Item, Library
-from beets.library.exceptions import WriteError
 from beets.plugins import BeetsPlugin
 from beets.util import displayable_path
-from mediafile import UnreadableFileError
+from confuse import ConfigError
+from mediafile import MediaFile, UnreadableFileError
 
 from beetsplug.genreclf import cli, fields, queries
 from beetsplug.genreclf.beside import beside
-from beetsplug.genreclf.compat import mend_album_store, mend_diff, mend_update
+from beetsplug.genreclf.compat import PATCHES, apply_patches
+from beetsplug.genreclf.handlers import contained
 from beetsplug.genreclf.journal import Journal, JournalError
 from beetsplug.genreclf.settings import DEFAULTS, Settings
 from beetsplug.genreclf.tagging import Tagger, Update, record_write
 from beetsplug.genreclf.tags import reason
+from beetsplug.genreclf.writing import TagWriter
 
 if TYPE_CHECKING:
     from beets.dbcore.types import Type
@@ -59,19 +62,21 @@ class GenreClfPlugin(BeetsPlugin):
 
     def __init__(self) -> None:
         super().__init__()
-        self.config.add(DEFAULTS)
         for name, field in fields.MEDIA_FIELDS.items():
-            self.add_media_field(name, field)
-        mend_update()
-        mend_album_store()
-        mend_diff()
-        self._journal: Journal | None = None
+            if name in vars(MediaFile):  # added by another instance in this process
+                Item._media_fields.add(name)
+            else:
+                self.add_media_field(name, field)
+        apply_patches(PATCHES, self._log)
+        self._writer = TagWriter(self._log)
+        self._journals: dict[Any, Journal] = {}  # by the path of their library
         # Of the import in progress: its tagger, the updates whose tags are written once the files
         # have been placed, by the ids of their tracks, and what is said when it has ended.
         self._tagger: Tagger | None = None
         self._placing: dict[int | None, Update] = {}
         self._unsaid: list[str] = []
-        if self.config["auto"].get() is not False:
+        self._unwritable_journal = False  # reported once
+        if self._options["auto"].get() is not False:
             self.import_stages = [self.imported]
             self.register_listener("import_begin", self.import_began)
             self.register_listener("import_task_files", self.files_placed)
@@ -82,6 +87,13 @@ class GenreClfPlugin(BeetsPlugin):
         self.register_listener("item_linked", self.file_followed)
         self.register_listener("item_hardlinked", self.file_followed)
         self.register_listener("item_reflinked", self.file_followed)
+
+    @property
+    def _options(self) -> Any:
+        """The configuration, with the defaults also after it was cleared in this process."""
+        if DEFAULTS.keys() - self.config.keys():
+            self.config.add(DEFAULTS)
+        return self.config
 
     def commands(self) -> list[ui.Subcommand]:
         """Return `beet genreclf` and its companions."""
@@ -100,7 +112,7 @@ class GenreClfPlugin(BeetsPlugin):
         from beetsplug.genreclf.suggest import Suggest
 
         _one_of({"--suggest": options.suggest, "--pretend": options.pretend})
-        if options.suggest and self.config["genres"].get() == "never":
+        if options.suggest and self._options["genres"].get() == "never":
             raise UserError("there is nothing to suggest with genreclf.genres: never")
 
         mode = Mode(
@@ -129,7 +141,7 @@ class GenreClfPlugin(BeetsPlugin):
                 undo.show_runs(journal, self._log)
             else:
                 run = undo.last_run(lib, journal) if options.last else options.run
-                if not undo.undo(lib, query, journal, run, self._log):
+                if not undo.undo(lib, query, journal, run, self._writer, self._log):
                     self._fail("some tracks could not be restored")
 
     def explain(self, lib: Library, options: cli.ExplainOptions, query: list[str]) -> None:
@@ -181,6 +193,7 @@ class GenreClfPlugin(BeetsPlugin):
             if not list_similar(lib, query, tagger, self._log, options):
                 self._fail("some tracks could not be heard")
 
+    @contained(ConfigError)
     def import_began(self, session: ImportSession) -> None:
         """Load the model before beets asks its first question.
 
@@ -193,6 +206,7 @@ class GenreClfPlugin(BeetsPlugin):
         except UserError as exc:
             self._log.error("{}", exc)
 
+    @contained()
     def imported(self, session: ImportSession, task: ImportTask) -> None:
         """Set the fields before files are placed, so that path formats see them."""
         tagger = self._tagger
@@ -219,6 +233,7 @@ class GenreClfPlugin(BeetsPlugin):
         except JournalError as exc:
             self._unsaid.append(str(exc))
 
+    @contained()
     def files_placed(self, session: ImportSession, task: ImportTask) -> None:
         """Write the tags that beets has not written, into the library's files alone."""
         linked = session.config["link"].get(bool) or session.config["hardlink"].get(bool)
@@ -226,7 +241,10 @@ class GenreClfPlugin(BeetsPlugin):
             update = self._placing.pop(item.id, None)
             if update is None or self._tagger is None:
                 continue
+            update = replace(update, model=item)
             try:
+                if not self._writes():
+                    self._tagger.reapply(update)
                 if self._always_writes() and not linked:
                     with self._tagger.alone():
                         self._tagger.write(update)
@@ -236,7 +254,10 @@ class GenreClfPlugin(BeetsPlugin):
                 self._unsaid.append(f"{displayable_path(item.path)}: {reason(exc)}")
             except JournalError as exc:
                 self._unsaid.append(str(exc))
+            except Exception as exc:  # the other files are to be written
+                self.report_failure(displayable_path(item.path), exc)
 
+    @contained()
     def import_ended(self, lib: Library, paths: list[bytes]) -> None:
         """Say what could not be done, now that no question is on the screen."""
         self._end_import()
@@ -250,11 +271,14 @@ class GenreClfPlugin(BeetsPlugin):
             self._log.error("{}", message)
         self._unsaid.clear()
 
+    @contained()
     def item_written(self, item: Item, path: bytes, tags: dict[str, Any]) -> None:
-        """Adjust what beets is about to write into a file, and write it down.
+        """Adjust what beets is about to write into a file, and record it in the journal.
 
-        Raises WriteError, which beets reports, when it cannot be written down.
+        beets writes whether or not it can be recorded. If it cannot, undo finds the tags changed.
         """
+        if self._writer.is_sending or item.id is None or item._db is None:
+            return
         update = self._placing.get(item.id)
         if update and not self._writes():
             for name in fields.MEDIA_FIELDS:
@@ -263,7 +287,7 @@ class GenreClfPlugin(BeetsPlugin):
                 tags["genres"] = update.before
                 if not update.before:
                     del tags["genres"]
-        elif item.id and (removed := fields.MEDIA_FIELDS.keys() - fields.own_values(item)):
+        elif removed := fields.MEDIA_FIELDS.keys() - fields.own_values(item):
             # `beet modify FIELD!`: the database still has it, and the file's tag must go as well,
             # rather than become that of the album.
             stored = fields.own_values(item.get_fresh_from_db(), removed)
@@ -271,14 +295,17 @@ class GenreClfPlugin(BeetsPlugin):
                 tags.pop(name, None)
                 if stored.get(name):
                     tags[name] = None
-        if item.id and path == item.path:
+        if path == item.path:
             try:
-                record_write(self._journal_of(item.db), item, tags)
+                record_write(self._journal_of(item.db), item, tags, update)
             except JournalError as exc:
-                raise WriteError(path, exc) from exc
+                if not self._unwritable_journal:
+                    self._unwritable_journal = True
+                    self._report(f"{exc}; tags that beets writes are not recorded", logging.WARNING)
             except (UnreadableFileError, OSError):
                 pass  # it cannot be written either, and beets says so
 
+    @contained()
     def file_followed(self, item: Item, source: bytes, destination: bytes) -> None:
         """Know the sound of a file in its new place."""
         if not _cache_file().exists():
@@ -294,10 +321,22 @@ class GenreClfPlugin(BeetsPlugin):
             cache.follow(before, file, lambda: audio_digest(destination))
         cache.close()
 
+    def report_failure(self, what: str, error: Exception) -> None:
+        """Report an error that nobody expected. what: the file, or what is not done."""
+        self._log.debug("{}", what, exc_info=error)
+        self._report(f"{what}: {type(error).__name__}: {error}")
+
+    def _report(self, message: str, level: int = logging.ERROR) -> None:
+        """Report a problem: during an import at its end, lest it meet a question on the screen."""
+        if self._tagger:
+            self._unsaid.append(message)
+        else:
+            self._log.log(level, "{}", message)
+
     def _fail(self, message: str) -> None:
         """Let the exit status tell what failed, when every other plugin is done."""
 
-        def command_ended(lib: Library) -> None:
+        def command_ended(lib: Library | None = None) -> None:
             raise UserError(message)
 
         # Only now: plugins such as smartplaylist begin to listen when something changes.
@@ -342,7 +381,7 @@ class GenreClfPlugin(BeetsPlugin):
         from beetsplug.genreclf.loading import load, load_bundled
         from genremodel.learned import Models
 
-        asked = Settings.read(self.config)
+        asked = Settings.read(self._options)
         loaded = load_bundled(asked) if bundled else load(asked, Models(_models_folder(lib)))
         classifier, settings, problem = loaded
         if problem:
@@ -354,19 +393,20 @@ class GenreClfPlugin(BeetsPlugin):
             retry=retry,
         )
         journal = self._journal_of(lib)
-        return Tagger(classifier, pool, settings, journal, command, stands_in=bool(problem))
+        return Tagger(
+            classifier, pool, settings, journal, self._writer, command, stands_in=bool(problem)
+        )
 
     def _journal_of(self, lib: Library) -> Journal:
-        self._journal = self._journal or Journal.beside(lib.path)
-        return self._journal
+        return self._journals.setdefault(lib.path, Journal.beside(lib.path))
 
     def _always_writes(self) -> bool:
         """Tell whether tags are written whether or not beets itself writes."""
-        return self.config["write"].get() != "auto" and self._writes()
+        return self._options["write"].get() != "auto" and self._writes()
 
     def _writes(self) -> bool:
         """Tell whether tags are written to files when the command line does not say."""
-        choice = self.config["write"].get()
+        choice = self._options["write"].get()
         return ui.should_write() if choice == "auto" else bool(choice)  # `Settings` checks it
 
 

@@ -1,71 +1,136 @@
-"""What beets does to a library whose tracks have genres and styles of their own, mended."""
+"""Patches of beets, for libraries whose tracks have genres and styles of their own.
+
+Each is limited to the versions of beets that need it, to the fields that it is about, and to a
+function that has the expected form; otherwise it is left out, with one warning.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable
+from functools import wraps
+from logging import Logger
+from typing import Any, NamedTuple
 
 import beets
+from beets.dbcore import Model
 from beets.dbcore.db import FormattedMapping
 from beets.library import Album, Item
 from beets.util import diff
 from beets.util.color import colorize
 
-from beetsplug.genreclf.fields import GENRES, TYPES
+from beetsplug.genreclf.fields import GENRES, STYLES, TYPES
+
+_MARK = "_patched_by_genreclf"
 
 
-def mend_update() -> None:
-    """Let `beet update` store media fields that have no column, as beets 2.14 does by itself.
+class Patch(NamedTuple):
+    """A function of beets and its replacement.
 
-    Before, the first file with such a tag changed stopped the command with an SQL error. To be
-    deleted when beets 2.14 is the oldest supported.
+    owner, name: where the function is. parameters: their names, on which the replacement relies.
+    fixed_in: the first version of beets that does not need it, if there is one. effect: of leaving
+    it out. replace: makes the replacement of the function that it is given.
     """
-    if tuple(map(int, beets.__version__.split(".")[:2])) >= (2, 14):
-        return
-    store = Item.store
 
-    def store_columns(item: Item, fields: Iterable[str] | None = None) -> None:
-        # Flexible fields are stored whether or not they are named.
-        store(item, None if fields is None else [name for name in fields if name in Item._fields])
-
-    Item.store = store_columns  # type: ignore[method-assign, assignment]
+    owner: Any
+    name: str
+    parameters: tuple[str, ...]
+    fixed_in: tuple[int, int] | None
+    effect: str
+    replace: Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def mend_album_store() -> None:
-    """Keep the verdict on an album, and the genres of one track, from the album's tracks.
+def apply_patches(patches: Iterable[Patch], log: Logger) -> None:
+    """Apply the patches that this version of beets needs, each once in a process."""
+    version = tuple(map(int, beets.__version__.split(".")[:2]))
+    for patch in patches:
+        original = getattr(patch.owner, patch.name, None)
+        if patch.fixed_in and version >= patch.fixed_in:
+            continue
+        if hasattr(original, _MARK) or patch in _left_out:
+            continue
+        if original and tuple(inspect.signature(original).parameters) == patch.parameters:
+            replacement = wraps(original)(patch.replace(original))
+            setattr(replacement, _MARK, True)
+            setattr(patch.owner, patch.name, replacement)
+        else:
+            _left_out.append(patch)
+            log.warning(
+                "unexpected {} in beets {}: {}", patch.name, beets.__version__, patch.effect
+            )
 
-    Whoever stores an album hands down what has changed in it: importing again, all that is known of
-    it; `beet update`, mbsync and bpsync, the genres of a track that they have copied to it.
+
+_left_out: list[Patch] = []
+
+
+def _keep_album_apart(store: Callable[..., None]) -> Callable[..., None]:
+    """Store the album's own prediction, and the genres of one track, without handing them down.
+
+    beets hands down whatever has changed in an album: importing again, all of its fields; `beet
+    update`, mbsync and bpsync, the genres of one track, which they have copied to the album.
     """
-    store = Album.store
 
-    def store_apart(
-        album: Album, fields: Iterable[str] | None = None, inherit: bool = True
-    ) -> None:
-        apart = album._dirty & TYPES.keys() if inherit else set()
-        if inherit and album._dirty >= Album.item_keys:  # all that a track has
+    def store_apart(self: Album, fields: Iterable[str] | None = None, inherit: bool = True) -> None:
+        apart = self._dirty & TYPES.keys() if inherit else set[str]()
+        if inherit and self._dirty >= Album.item_keys:  # all that a track has
             apart.add(GENRES)
-        album._dirty -= apart
-        store(album, fields, inherit)
-        if apart:
-            album._dirty |= apart
-            columns = [GENRES] if fields is None or GENRES in fields else []
-            store(album, columns, inherit=False)
+        if not apart:
+            store(self, fields, inherit)
+            return
+        others = self._dirty - apart
+        with self.db.transaction():
+            self._dirty &= apart
+            Model.store(self, fields)  # sends no event: the other half does
+            self._dirty |= others
+            store(self, fields, inherit)
 
-    Album.store = store_apart  # type: ignore[method-assign, assignment]
+    return store_apart
 
 
-def mend_diff() -> None:
-    """Let beets show that a flexible field of several values is gone.
+def _store_columns_by_name(store: Callable[..., None]) -> Callable[..., None]:
+    """Let `beet update` store media fields that have no column in the database."""
 
-    It takes it that a list is never absent, which is so of its own fields, and stops with a
-    TypeError: at `beet modify predicted_styles!`, or where a file has lost the tag.
-    """
-    field_diff = diff._field_diff
+    def store_columns(self: Item, fields: Iterable[str] | None = None) -> None:
+        # Flexible fields are stored whether or not they are named.
+        store(self, None if fields is None else [name for name in fields if name in Item._fields])
 
-    def field_diff_or_gone(field: str, old: FormattedMapping, new: FormattedMapping) -> str | None:
-        values = old.model.get(field)
-        if not isinstance(values, list) or new.model.get(field) is not None:
-            return field_diff(field, old, new)
-        return colorize("text_diff_removed", f"{field}: {old.get(field)}") if values else None
+    return store_columns
 
-    diff._field_diff = field_diff_or_gone
+
+def _show_lost_styles(field_diff: Callable[..., str | None]) -> Callable[..., str | None]:
+    """Show that a track has no styles any more. beets expects that a list is never absent."""
+
+    def field_diff_or_lost(field: str, old: FormattedMapping, new: FormattedMapping) -> str | None:
+        if field == STYLES and old.model.get(field) and new.model.get(field) is None:
+            return colorize("text_diff_removed", f"{field}: {old.get(field)}")
+        return field_diff(field, old, new)
+
+    return field_diff_or_lost
+
+
+PATCHES = (
+    Patch(
+        Album,
+        "store",
+        ("self", "fields", "inherit"),
+        None,
+        "`beet update` gives all tracks of an album the genres of one",
+        _keep_album_apart,
+    ),
+    Patch(
+        Item,
+        "store",
+        ("self", "fields"),
+        (2, 14),
+        "`beet update` stops where the tags of a prediction have changed",
+        _store_columns_by_name,
+    ),
+    Patch(
+        diff,
+        "_field_diff",
+        ("field", "old", "new"),
+        None,
+        f"`beet modify {STYLES}!` stops, and so does `beet update` where a file has lost the tag",
+        _show_lost_styles,
+    ),
+)

@@ -64,7 +64,7 @@ class OptionalFloat(types.NullFloat):
 
 
 class OptionalString(types.String):
-    """A text that may be absent, so that reading a file without the tag is no change."""
+    """A text that may be absent. An empty text is stored and read as an absent one."""
 
     null = None
 
@@ -72,9 +72,17 @@ class OptionalString(types.String):
         """Return the text, or nothing."""
         return value or ""
 
+    def parse(self, string: str) -> str | None:
+        """Return the text, or None if it is empty."""
+        return string or None
+
+    def normalize(self, value: Any) -> str | None:
+        """Return the text, or None if it is empty."""
+        return None if is_absent(value) else super().normalize(value)
+
 
 class OptionalList(types.DelimitedString):
-    """Texts that may be absent, so that reading a file without the tag is no change."""
+    """Texts that may be absent. An empty list is stored and read as an absent one."""
 
     null: Any = None
 
@@ -82,8 +90,16 @@ class OptionalList(types.DelimitedString):
         """Return the texts, or nothing."""
         return super().format(value or [])
 
+    def parse(self, string: str) -> Any:
+        """Return the texts, or None if there are none."""
+        return super().parse(string) or None
+
+    def normalize(self, value: Any) -> Any:
+        """Return the texts, or None if there are none."""
+        return None if is_absent(value) else super().normalize(value)
+
     def to_sql(self, model_value: list[str] | None) -> Any:
-        """Return the texts as the database keeps them, or nothing."""
+        """Return the texts as the database stores them, or None."""
         return None if model_value is None else super().to_sql(model_value)
 
 
@@ -92,13 +108,13 @@ TYPES: dict[str, types.Type[Any, Any]] = {
     CONFIDENCE: OptionalFloat(CONFIDENCE_DIGITS),
     MODEL: OptionalString(),
     STYLES: OptionalList(types.MULTI_VALUE_DSV.db_delimiter),
-    REASON: types.STRING,
-    VOTES: types.STRING,
-    AGREEMENT: types.STRING,
-    HISTORY: types.STRING,
+    REASON: OptionalString(),
+    VOTES: OptionalString(),
+    AGREEMENT: OptionalString(),
+    HISTORY: OptionalString(),
 }
-# What shadows the fields of the album where a track has no prediction.
-EMPTY: dict[str, Any] = {**dict.fromkeys(TYPES, ""), CONFIDENCE: None, STYLES: []}
+# Hides the fields of the album on a track that has no prediction of its own.
+EMPTY: dict[str, Any] = dict.fromkeys(TYPES)
 # All that the plugin sets in the database.
 CHANGED = (GENRES, *TYPES)
 
@@ -160,9 +176,9 @@ def set_values(model: Item | Album, values: Mapping[str, Any]) -> None:
     for name in present.keys() - values.keys():
         del model[name]
     for name, value in values.items():
-        if value is None and name not in present:
-            model[name] = 0.0  # beets keeps an empty value only where it replaces another
         model[name] = value
+        if value is None and name in TYPES:
+            model._dirty.add(name)  # beets stores None only where it replaces another value
 
 
 def show_changes(old: Item | Album, new: Item | Album) -> None:

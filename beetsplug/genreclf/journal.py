@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from beetsplug.genreclf.beside import beside
-from beetsplug.genreclf.values import same
+from beetsplug.genreclf.values import Values, same
 
 Place: TypeAlias = Literal["database", "file"]
-Values: TypeAlias = dict[str, Any]  # fields or tags that are there; others are not
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -259,14 +258,6 @@ def unwind(current: Mapping[str, Any], changes: Iterable[Change]) -> tuple[Value
         if left or not all(same(values.get(name), change.old.get(name)) for name in others):
             foreign |= others
     return values, foreign
-
-
-def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Values, Values]:
-    """Return what of `old` and what of `new` is not the same in the other."""
-    return (
-        {name: value for name, value in old.items() if name not in new or new[name] != value},
-        {name: value for name, value in new.items() if name not in old or old[name] != value},
-    )
 
 
 def _taken(path: Path) -> sqlite3.Connection:

@@ -12,19 +12,20 @@ from functools import partial
 from logging import Logger
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from beets import config
 from beets.library import Album, Item, Library
 from beets.util import displayable_path
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.agreement import agreement
-from beetsplug.genreclf.journal import Change, Journal, Place, Values, difference, unwind
+from beetsplug.genreclf.journal import Change, Journal, Place, unwind
 from beetsplug.genreclf.policy import new_genres
 from beetsplug.genreclf.queries import ALBUM_QUERIES
-from beetsplug.genreclf.tags import NAMES, TagFile
+from beetsplug.genreclf.tags import NAMES, Tag, TagFile
+from beetsplug.genreclf.values import Values, difference, is_absent, same
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.settings import Settings
+    from beetsplug.genreclf.writing import TagWriter
     from genremodel import Classifier, Prediction
     from genremodel.analysis import Analysis
     from genremodel.pool import Pending, Pool
@@ -53,13 +54,15 @@ class Update:
     """What a verdict makes of a track or an album.
 
     genre: what the policy puts into its genres, as spelled. before: its genres before the plugin
-    gave it one. values: its fields from now on. synced: the database knew all that the file has.
+    gave it one. old: its fields until now. values: its fields from now on. synced: the database
+    knew all that the file has.
     """
 
     model: Item | Album
     genre: str | None
     before: list[str]
-    values: dict[str, Any]
+    old: Values
+    values: Values
     synced: bool
 
     def __str__(self) -> str:
@@ -67,7 +70,7 @@ class Update:
         verdict = self.values[fields.GENRE] or f"no genre, {self.values[fields.REASON]}"
         confidence = self.values[fields.CONFIDENCE]
         sureness = "" if confidence is None else f" ({confidence:.3f})"
-        votes = f": {self.values[fields.VOTES]}" if isinstance(self.model, Album) else ""
+        votes = f": {self.values[fields.VOTES] or ''}" if isinstance(self.model, Album) else ""
         return f"{displayable_path(self.model.path)}: {verdict}{sureness}{votes}"
 
     @property
@@ -87,8 +90,9 @@ class Update:
 class Tagger:
     """Hears tracks, decides what changes, and changes it.
 
-    pool: analyses files for the classifier. command: what the journal calls the run. stands_in: the
-    classifier takes the place of another, that cannot be used now; what has been decided stays.
+    pool: analyses files for the classifier. writer: saves tags. command: what the journal calls the
+    run. stands_in: the classifier takes the place of another, that cannot be used now; what has
+    been decided stays.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class Tagger:
         pool: Pool,
         settings: Settings,
         journal: Journal,
+        writer: TagWriter,
         command: str,
         *,
         stands_in: bool = False,
@@ -105,6 +110,7 @@ class Tagger:
         self.settings = settings
         self.pool = pool
         self._journal = journal
+        self._writer = writer
         self._command = command
         self._stands_in = stands_in
         self._begun: int | None = None
@@ -192,9 +198,9 @@ class Tagger:
         """Return the update that made a track what it is, so that its tags can be written."""
         before = self.before(track)
         given = [name for name in track.genres if name not in before]
-        return Update(
-            track, given[0] if given else None, before, fields.own_values(track), is_synced(track)
-        )
+        values = fields.own_values(track)
+        genre = given[0] if given else None
+        return Update(track, genre, before, values, values, is_synced(track))
 
     def alone(self) -> AbstractContextManager[None]:
         """Let no other command change what is changed meanwhile."""
@@ -206,7 +212,7 @@ class Tagger:
         if fresh is None:
             return True
         read, now = fields.own_values(model), fields.own_values(fresh)
-        return any(read.get(name) != now.get(name) for name in read.keys() | now.keys())
+        return not all(same(read.get(name), now.get(name)) for name in read.keys() | now.keys())
 
     def is_unwritten(self, track: Item) -> bool:
         """Tell whether the tags of a track were to be written and could not be."""
@@ -243,29 +249,33 @@ class Tagger:
     def write(self, update: Update, *, pretend: bool = False) -> list[str]:
         """Write the tags of a track; return the names of those that change. pretend: write none.
 
-        Raises JournalError, UnreadableFileError or OSError.
+        Raises JournalError, UnreadableFileError or OSError, WriteRefusedError among them.
         """
         item = update.model
         assert isinstance(item, Item)
-        values = {name: update.values.get(name) for name in fields.MEDIA_FIELDS}
         file = TagFile(item.filepath)
-        old = file.read()
+        file.set(self._tags(update, file.read()))
+        changes = file.changes()
+        if not pretend:
+            self._set(item, fields.own_values(item))  # a prediction from a file has no history yet
+            changes = self._save(file, item, update.synced)
+            self._journal.tags_written(item[fields.HISTORY])
+        return [name for name in NAMES if any(name in values for values in changes)]
+
+    def _tags(self, update: Update, old: Mapping[str, Tag]) -> dict[str, Any]:
+        """Return the values of the tags that a file is to have. old: the tags that it has."""
+        item = update.model
+        values = {name: update.values.get(name) for name in fields.MEDIA_FIELDS}
         before = _genres(unwind(old, changes_in(self._journal, item, "file"))[0])
-        if before == update.before:
+        if not same(update.values[fields.GENRES], item.genres):
+            pass  # another plugin has changed them since the decision: they are not ours to write
+        elif before == update.before:
             values[fields.GENRES] = update.values[fields.GENRES]
         elif update.gives:  # the file has genres that the database does not know
             values[fields.GENRES] = new_genres(
                 _genres(old), before, update.genre, self.settings.policy
             )
-        file.set(values)
-        changes = difference(old, file.read())
-        if not pretend:
-            self._set(item, fields.own_values(item))  # a prediction from a file has no history yet
-            if record_file(self._journal, self._run, item, *changes):
-                self._save(file, item)
-            self.settle(update)
-            self._journal.tags_written(item[fields.HISTORY])
-        return [name for name in NAMES if any(name in values for values in changes)]
+        return values
 
     def correct(self, model: Item | Album, genres: list[str], *, write: bool) -> None:
         """Set genres that the user gives, which are not the plugin's to change or to take back.
@@ -273,14 +283,25 @@ class Tagger:
         Raises UnreadableFileError or OSError, and then nothing is changed.
         """
         synced = isinstance(model, Item) and is_synced(model)
+        model.genres = genres
         if write and isinstance(model, Item):
             file = TagFile(model.filepath)
             file.set({fields.GENRES: genres})
-            self._save(file, model)
-            if synced:
-                model.mtime = model.current_mtime()
-        model.genres = genres
-        fields.store(model)
+            self._save(file, model, synced, journal=False)
+        else:
+            fields.store(model)
+
+    def reapply(self, update: Update) -> None:
+        """Set the fields again that were lost as a plugin read back a file without their tags."""
+        own = fields.own_values(update.model)
+        lost = {
+            name: value
+            for name, value in update.values.items()
+            if name in NAMES and not same(own.get(name), value) and _is_back(name, own, update)
+        }
+        if lost:
+            fields.set_values(update.model, own | lost)
+            fields.store(update.model)
 
     def settle(self, update: Update) -> None:
         """Tell beets that the file has nothing to be read, lest `beet update` undo what is new."""
@@ -310,24 +331,41 @@ class Tagger:
             model,
             genre,
             before,
+            old=fields.own_values(model),
             values={
                 fields.GENRES: new_genres(model.genres, before, genre, self.settings.policy),
-                fields.GENRE: name(heard) if heard else "",
+                fields.GENRE: name(heard) if heard else None,
                 fields.CONFIDENCE: (
                     None if confidence is None else round(confidence, fields.CONFIDENCE_DIGITS)
                 ),
                 fields.MODEL: prediction.model,
-                fields.STYLES: [*map(spell, prediction.styles)],
-                fields.REASON: prediction.reason or "",
-                fields.VOTES: ", ".join(votes),
-                fields.AGREEMENT: agreement(before, heard, name(heard)) if heard else "",
+                fields.STYLES: [*map(spell, prediction.styles)] or None,
+                fields.REASON: prediction.reason,
+                fields.VOTES: ", ".join(votes) or None,
+                fields.AGREEMENT: heard and (agreement(before, heard, name(heard)) or None),
             },
             synced=isinstance(model, Item) and is_synced(model),
         )
 
-    def _save(self, file: TagFile, item: Item) -> None:
+    def _save(
+        self, file: TagFile, item: Item, synced: bool, *, journal: bool = True
+    ) -> tuple[Values, Values]:
+        """Save the tags that were set on a file, store its item; return what changed."""
+
+        def record(old: Values, new: Values) -> None:
+            if journal:
+                record_file(self._journal, self._run, item, old, new)
+
         with self.pool.same_audio(item.filepath):
-            file.save(id3v23=config["id3v23"].get(bool))
+            changes = self._writer.save(file, item, record)
+            try:
+                if any(changes):
+                    self._writer.saved(item, synced=synced)
+                elif synced:
+                    item.mtime = item.current_mtime()
+            finally:  # listeners may have changed the item, also where one of them failed
+                item.store()
+        return changes
 
     def _decided(self, pending: Pending) -> Prediction:
         return self.classifier.decide(pending())
@@ -383,27 +421,68 @@ def _genres(tags: Mapping[str, Any]) -> list[str]:
     return [*tags[fields.GENRES]["text"]] if fields.GENRES in tags else []
 
 
-def record_write(journal: Journal, item: Item, tags: Mapping[str, Any]) -> None:
-    """Write down what beets is about to write into a file of what the plugin has decided.
+def record_write(
+    journal: Journal, item: Item, tags: Mapping[str, Any], imported: Update | None
+) -> None:
+    """Record what beets is about to write into a file of what the plugin has decided.
 
-    tags: media fields. Values that somebody has changed since are theirs. Raises JournalError,
-    mediafile.UnreadableFileError or OSError.
+    tags: values of media fields. Those that differ from what the plugin decided are the user's.
+    imported: the update of a track that is being imported. Another plugin may have emptied its file
+    before this write; what the file had is known from the update.
+
+    Raises JournalError, mediafile.UnreadableFileError or OSError.
     """
-    changes = changes_in(journal, item, "database")
-    decided: dict[str, Any] = {}
-    for change in reversed(changes):
-        decided |= change.new
-    ours = {name: tags[name] for name in NAMES if name in tags and decided.get(name) == tags[name]}
-    if ours:
-        file = TagFile(item.filepath)
-        old = file.read()
-        file.set(ours)
-        record_file(journal, changes[0].run, item, *difference(old, file.read()))
+    decided, written = (_newest(changes_in(journal, item, place)) for place in ("database", "file"))
+    ours = {
+        name: tags[name]
+        for name in NAMES
+        if name in tags and name in decided and same(tags[name], decided[name])
+    }
+    if not ours:
+        return
+    file = TagFile(item.filepath)
+    old = file.read()
+    file.set(ours)
+    before, after = difference(old, file.read())
+    lost = imported.old if imported else {}
+    for name in [*after]:
+        if name in old or is_absent(lost_value := lost.get(name)):
+            continue
+        before[name] = _as_tag(lost_value)
+    # A tag that was emptied after the plugin wrote it is only put back: the journal has it already.
+    known = {name for name in after if name not in old and same(written.get(name), after[name])}
+    before, after = (
+        {name: value for name, value in values.items() if name not in known}
+        for values in (before, after)
+    )
+    run = next(change.run for change in changes_in(journal, item, "database"))
+    record_file(journal, run, item, before, after)
 
 
-def record_file(journal: Journal, run: int, item: Item, old: Values, new: Values) -> bool:
-    """Write down what is about to change in a file, and tell whether anything is."""
+def record_file(journal: Journal, run: int, item: Item, old: Values, new: Values) -> None:
+    """Record what is about to change in a file, if anything is."""
     if old or new:
         path = displayable_path(item.path)
         journal.record(run, item[fields.HISTORY], "file", path, old, new)
-    return bool(old or new)
+
+
+def _newest(changes: Iterable[Change]) -> Values:
+    """Return the values that changes made, each by the newest one. changes: newest first."""
+    newest: Values = {}
+    for change in changes:
+        for name in change.old.keys() | change.new.keys():
+            newest.setdefault(name, change.new.get(name))
+    return newest
+
+
+def _as_tag(value: Any) -> Tag:
+    """Return the value of a field as a tag that no file has had yet, see `TagFile.restore`."""
+    texts = value if isinstance(value, list) else [value]
+    digits = fields.CONFIDENCE_DIGITS
+    text = [f"{part:.{digits}f}" if isinstance(part, float) else str(part) for part in texts]
+    return {"text": text, "key": ""}
+
+
+def _is_back(name: str, own: Mapping[str, Any], update: Update) -> bool:
+    """Return whether a field has no value, or the genres are those from before the plugin."""
+    return is_absent(own.get(name)) or (name == fields.GENRES and same(own[name], update.before))

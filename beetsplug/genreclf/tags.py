@@ -20,7 +20,7 @@ from mutagen.id3 import ID3, Frames
 from mutagen.mp4 import MP4FreeForm
 
 from beetsplug.genreclf.fields import GENRES, MEDIA_FIELDS
-from beetsplug.genreclf.values import is_absent
+from beetsplug.genreclf.values import Values, difference, is_absent, same
 
 # A tag exactly as it is in the file: its "text", a list, and what else its container says of it.
 Tag: TypeAlias = dict[str, Any]
@@ -45,18 +45,37 @@ class TagFile:
         if self._version in ((2, 3), (2, 4)):
             # mutagen makes ID3v2.4 of what it reads, and frames are lost on the way back to 2.3.
             mutagen_call("open", path, self._media.mgfile.load, str(path), translate=False)
+        self._original = self.read()
 
     def read(self) -> dict[str, Tag]:
         """Return the tags that there are."""
         found = {name: self._read(self._style(name)) for name in NAMES}
         return {name: tag for name, tag in found.items() if tag}
 
+    def values(self) -> dict[str, Any]:
+        """Return the tags as values of media fields, None where there is no tag."""
+        return {name: getattr(self._media, name) for name in NAMES}
+
+    def changes(self) -> tuple[Values, Values]:
+        """Return the tags that were changed since the file was opened: old ones and new ones."""
+        return difference(self._original, self.read())
+
     def set(self, values: Mapping[str, Any]) -> None:
-        """Set tags to values of media fields; an empty value removes its tag."""
+        """Set tags to values of media fields; an absent value removes its tag."""
         for name, value in values.items():
-            wanted = None if is_absent(value) else value
-            if getattr(self._media, name) != wanted:
-                setattr(self._media, name, wanted)
+            if same(getattr(self._media, name), value):
+                continue
+            if is_absent(value):
+                delattr(self._media, name)
+            else:
+                setattr(self._media, name, value)
+
+    def revert(self, name: str) -> None:
+        """Make a tag what it was when the file was opened."""
+        tags = {other: tag for other, tag in self.read().items() if other != name}
+        if name in self._original:
+            tags[name] = self._original[name]
+        self.restore(tags)
 
     def restore(self, tags: Mapping[str, Tag]) -> None:
         """Make the tags what `read` returned once."""
@@ -138,13 +157,17 @@ class TagFile:
             tags[key] = text
 
 
+class WriteRefusedError(OSError):
+    """Another plugin does not let a file be written, or fails; the message says why."""
+
+
 def reason(error: Exception) -> str:
     """Return why a file cannot be opened or saved, for a message that names it.
 
     That of the system, if it has one: the error may also name the copy, which nobody knows.
     """
     cause: BaseException | None = error
-    while cause:
+    while cause and not isinstance(error, WriteRefusedError):
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
         cause = cause.__context__

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from logging import Logger
 
-from beets import config, ui
+from beets import ui
 from beets.exceptions import UserError
 from beets.library import Album, Item, Library
 from beets.util import displayable_path
@@ -17,7 +17,9 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.groups import Groups
 from beetsplug.genreclf.journal import Change, Journal, unwind
 from beetsplug.genreclf.tagging import Failures, Report, is_synced
-from beetsplug.genreclf.tags import TagFile, reason
+from beetsplug.genreclf.tags import TagFile, WriteRefusedError, reason
+from beetsplug.genreclf.values import is_absent
+from beetsplug.genreclf.writing import TagWriter
 
 
 def show_runs(journal: Journal, log: Logger) -> None:
@@ -47,7 +49,12 @@ def last_run(lib: Library, journal: Journal) -> int:
 
 
 def undo(
-    lib: Library, query: Sequence[str], journal: Journal, run: int | None, log: Logger
+    lib: Library,
+    query: Sequence[str],
+    journal: Journal,
+    run: int | None,
+    writer: TagWriter,
+    log: Logger,
 ) -> bool:
     """Take back one run, or all, on the tracks of a query.
 
@@ -58,7 +65,7 @@ def undo(
     counts = Counter[str]()
     fail = Failures(log)
 
-    undoing = Undo(journal, run, fail, lambda message: log.warning("{}", message))
+    undoing = Undo(journal, run, writer, fail, lambda message: log.warning("{}", message))
     for model in _selected(lib, query):
         with journal.alone():
             now = fields.fresh(model)
@@ -75,13 +82,21 @@ def undo(
 class Undo:
     """Restores tracks and albums to what they were before one run, or before all of them.
 
-    run: its id, or None for all. failed: takes what could not be restored, path first. kept: takes
-    what was left alone because somebody has changed it since.
+    run: its id, or None for all. writer: saves tags. failed: takes what could not be restored, path
+    first. kept: takes what was left alone because somebody has changed it since.
     """
 
-    def __init__(self, journal: Journal, run: int | None, failed: Report, kept: Report) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        run: int | None,
+        writer: TagWriter,
+        failed: Report,
+        kept: Report,
+    ) -> None:
         self._journal = journal
         self._run = run
+        self._writer = writer
         self._failed = failed
         self._kept = kept
 
@@ -101,52 +116,52 @@ class Undo:
             self._failed(f"{name}: changed again by run {later[0]}, which has to be undone first")
             return False
         synced = isinstance(model, Item) and is_synced(model)
-        foreign = set[str]()
-        if isinstance(model, Item):
+        old = model.copy()
+        values, foreign = unwind(
+            fields.own_values(model), (change for change in taken if change.place == "database")
+        )
+        album = model.get_album() if isinstance(model, Item) else None
+        if album and fields.own_values(album, fields.TYPES):
+            values = {**fields.EMPTY, **values}  # rather than those of the album, which stay
+        fields.set_values(model, values)  # listeners of the write see them
+        if isinstance(model, Album):
+            _uncover(model)
+        else:
             try:
-                foreign |= _restore_file(model, taken)
+                foreign |= self._restore_file(model, taken, synced=synced)
             except (UnreadableFileError, OSError) as exc:
                 self._failed(f"{name}: {reason(exc)}")
                 return False
-        values, changed = unwind(
-            fields.own_values(model), (change for change in taken if change.place == "database")
-        )
-        if isinstance(model, Album):
-            _uncover(model)
-        elif (album := model.get_album()) and fields.own_values(album, fields.TYPES):
-            values = {**fields.EMPTY, **values}  # rather than those of the album, which stay
-        old = model.copy()
-        fields.set_values(model, values)
-        if synced:
-            model.mtime = model.current_mtime()
         fields.store(model)
         self._journal.mark_undone(taken)
         fields.show_changes(old, model)
-        foreign |= changed
         if foreign:
             self._kept(f"{name}: changed since, left alone: {', '.join(sorted(foreign))}")
         return True
 
-
-def _restore_file(item: Item, changes: Sequence[Change]) -> set[str]:
-    """Restore the tags of a file; return the names of those that somebody has changed since."""
-    in_file = [change for change in changes if change.place == "file"]
-    if not in_file:
-        return set()
-    file = TagFile(item.filepath)
-    tags = file.read()
-    values, foreign = unwind(tags, in_file)
-    if values != tags:
-        file.restore(values)
-        file.save(id3v23=config["id3v23"].get(bool))
-    return foreign
+    def _restore_file(self, item: Item, changes: Sequence[Change], *, synced: bool) -> set[str]:
+        """Restore the tags of a file; return the names of those that somebody has changed since."""
+        foreign = set[str]()
+        if in_file := [change for change in changes if change.place == "file"]:
+            file = TagFile(item.filepath)
+            values, foreign = unwind(file.read(), in_file)
+            file.restore(values)
+            if any(self._writer.save(file, item, record=lambda old, new: None)):
+                try:
+                    self._writer.saved(item, synced=synced)
+                except WriteRefusedError as exc:  # it is restored all the same
+                    self._failed(f"{displayable_path(item.path)}: {exc}")
+                return foreign
+        if synced:
+            item.mtime = item.current_mtime()
+        return foreign
 
 
 def _uncover(album: Album) -> None:
     """Remove what hid the fields of an album where a track alone had been restored."""
     for track in album.items():
         own = fields.own_values(track)
-        if fields.EMPTY.items() <= own.items():
+        if all(name in own and is_absent(own[name]) for name in fields.EMPTY):
             fields.set_values(track, {fields.GENRES: own[fields.GENRES]})
             track.store()
 

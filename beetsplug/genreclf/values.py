@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+Values: TypeAlias = dict[str, Any]  # fields or tags that are there; others are not
 
 
 def is_absent(value: Any) -> bool:
@@ -25,6 +28,18 @@ def same(one: Any, other: Any) -> bool:
     """
     one, other = _plain(one), _plain(other)
     return one == other or (is_absent(one) and is_absent(other))
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Values, Values]:
+    """Return what of `old` and what of `new` is not the same in the other, to be restored exactly.
+
+    Here a field that is there without a value differs from one that is not there: on a track, the
+    first hides the field of the album.
+    """
+    return (
+        {name: value for name, value in old.items() if name not in new or new[name] != value},
+        {name: value for name, value in new.items() if name not in old or old[name] != value},
+    )
 
 
 def _plain(value: Any) -> Any:

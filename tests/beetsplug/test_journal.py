@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beetsplug.genreclf.beside import beside
-from beetsplug.genreclf.journal import Journal, JournalError, difference, unwind
+from beetsplug.genreclf.journal import Journal, JournalError, unwind
 from beetsplug.genreclf.policy import POLICIES, Policy, new_genres
+from beetsplug.genreclf.values import difference
 
 GENRES = st.lists(st.sampled_from(["Rock", "Jazz", "jazz", "pop"]), unique=True)
 VERDICTS = st.tuples(

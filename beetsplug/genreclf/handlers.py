@@ -1,0 +1,50 @@
+"""Event handlers that never end the work of another program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import Any, Protocol
+
+from beets.library import Item
+from beets.util import displayable_path
+
+
+class Reporting(Protocol):
+    """An object whose handlers report what goes wrong."""
+
+    def report_failure(self, what: str, error: Exception) -> None:
+        """Report an error that nobody expected. what: the file, or what is not done."""
+
+
+Handler = Callable[..., None]
+
+
+def contained(*passing: type[Exception]) -> Callable[[Handler], Handler]:
+    """Make a method an event handler, or an import stage, that reports all errors but `passing`.
+
+    An event that other code sends without the arguments of beets is ignored; further arguments are
+    left out.
+    """
+
+    def decorate(handler: Handler) -> Handler:
+        names = [*signature(handler).parameters][1:]
+
+        @wraps(handler)
+        def call(self: Reporting, *positional: Any, **named: Any) -> None:
+            arguments = dict(zip(names, positional, strict=False)) | named
+            if not arguments.keys() >= {*names}:
+                return
+            try:
+                handler(self, **{name: arguments[name] for name in names})
+            except passing:
+                raise
+            except Exception as exc:
+                item = arguments.get("item")
+                what = displayable_path(item.path) if isinstance(item, Item) else handler.__name__
+                self.report_failure(what, exc)
+
+        return call
+
+    return decorate

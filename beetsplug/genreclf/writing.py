@@ -1,0 +1,93 @@
+"""Saves the plugin's tags as `Item.write` would: other plugins take part through beets' events."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from logging import Logger
+from typing import Any
+
+from beets import config, plugins
+from beets.library import Item
+from beets.library.exceptions import FileOperationError
+
+from beetsplug.genreclf.tags import NAMES, TagFile, WriteRefusedError
+from beetsplug.genreclf.values import Values
+
+
+class TagWriter:
+    """Saves tags and sends `write` before, `after_write` afterwards.
+
+    log: the plugin's own. beets gives it a level while one of the plugin's event handlers runs, and
+    insists that it has none when another handler of the plugin is entered.
+    """
+
+    def __init__(self, log: Logger) -> None:
+        self._log = log
+        self._thread = threading.local()  # import stages run in threads of their own
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the event that this thread handles was sent by this writer."""
+        return getattr(self._thread, "sending", False)
+
+    def save(
+        self, file: TagFile, item: Item, record: Callable[[Values, Values], None]
+    ) -> tuple[Values, Values]:
+        """Save the tags that were set on a file; return the old and the new ones of what changes.
+
+        Listeners see all media fields of the item. What they make of `genres` and of the plugin's
+        own fields is saved; all other tags are left to beets' own writes. Where nothing changes, no
+        event is sent and nothing is saved.
+        record: called with the old and the new tags before the file is changed.
+
+        Raises WriteRefusedError, mediafile.UnreadableFileError or OSError, and whatever `record`
+        raises; then the file is as it was.
+        """
+        if any(file.changes()):
+            tags = {name: value for name, value in dict(item).items() if name in Item._media_fields}
+            tags |= file.values()
+            self._send("write", item=item, path=item.path, tags=tags)
+            for name in NAMES:
+                if name in tags:
+                    file.set({name: item._type(name).normalize(tags[name])})
+                else:
+                    file.revert(name)
+        changes = file.changes()
+        if any(changes):
+            record(*changes)
+            file.save(id3v23=config["id3v23"].get(bool))
+        return changes
+
+    def saved(self, item: Item, *, synced: bool) -> None:
+        """Finish a save: let listeners know, who may change the item, which is then to be stored.
+
+        synced: the database knew all other tags of the file, so beets need not read it again.
+        Raises WriteRefusedError when a listener fails. The file is saved all the same.
+        """
+        if synced:
+            item.mtime = item.current_mtime()
+        self._send("after_write", item=item, path=item.path)
+
+    def _send(self, event: Any, **arguments: Any) -> None:
+        try:
+            with self._sending():
+                plugins.send(event, **arguments)
+        except FileOperationError as exc:
+            raise WriteRefusedError(f"refused by another plugin: {exc.reason}") from exc
+        except Exception as exc:
+            problem = f"another plugin failed at `{event}`: {type(exc).__name__}: {exc}"
+            raise WriteRefusedError(problem) from exc
+
+    @contextmanager
+    def _sending(self) -> Iterator[None]:
+        level = self._log.level
+        self._log.setLevel(logging.NOTSET)
+        self._thread.sending = True
+        try:
+            yield
+        finally:
+            self._thread.sending = False
+            self._log.setLevel(level)

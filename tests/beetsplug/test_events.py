@@ -1,0 +1,469 @@
+"""Other plugins take part in the plugin's writes, and never meet its errors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import mutagen
+import pytest
+from mediafile import MediaFile
+
+from beetsplug.genreclf import compat
+from beetsplug.genreclf.handlers import contained
+from tests.conftest import Beets
+from tests.tags import our_tags, plain_tags
+
+# Stores a checksum of the file and keeps its time, as plugins for both do; notes every event.
+WITNESS = """
+    import hashlib, json, os
+    from pathlib import Path
+    from beets.plugins import BeetsPlugin
+
+    class WitnessPlugin(BeetsPlugin):
+        def __init__(self):
+            super().__init__()
+            self.register_listener("write", self.before)
+            self.register_listener("after_write", self.after)
+            self.time = 0
+
+        def note(self, event, item, **facts):
+            with open(os.environ["WITNESS"], "a") as file:
+                print(json.dumps({"event": event, "title": item.title, **facts}), file=file)
+
+        def before(self, item, path, tags):
+            self.time = os.stat(path).st_mtime
+            self.note("write", item, tags=sorted(tags), artist=tags["artist"])
+
+        def after(self, item, path):
+            os.utime(path, (self.time, self.time))
+            item.mtime = self.time
+            item["checksum"] = hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).hexdigest()
+            self.note("after_write", item, time=self.time)
+"""
+# Fails, or refuses, at the writes of tracks whose title says so.
+TROUBLE = """
+    from beets.library import WriteError
+    from beets.plugins import BeetsPlugin
+
+    class TroublePlugin(BeetsPlugin):
+        def __init__(self):
+            super().__init__()
+            self.register_listener("write", self.before)
+            self.register_listener("after_write", self.after)
+
+        def before(self, item, path, tags):
+            if item.title == "refused":
+                raise WriteError(path, ValueError("hands off"))
+            if item.title == "broken":
+                raise LookupError("no such thing")
+
+        def after(self, item, path):
+            if item.title == "late":
+                raise LookupError("too late")
+"""
+
+
+def install(beets: Beets, *plugins: str, first: bool = False, **sources: str) -> None:
+    """Enable plugins of beets, and plugins of these sources."""
+    folder = beets.root / "plugins"
+    folder.mkdir(exist_ok=True)
+    for name, source in sources.items():
+        (folder / f"{name}.py").write_text(dedent(source))
+    beets.settings["pluginpath"] = str(folder)
+    others = [*plugins, *sources]
+    beets.settings["plugins"] = [*others, "genreclf"] if first else ["genreclf", *others]
+
+
+def witnessed(beets: Beets) -> list[dict[str, Any]]:
+    """Return the events since the last call."""
+    file = Path(beets.environment["WITNESS"])
+    events = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    file.unlink(missing_ok=True)
+    return events
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_every_write_sends_both_events(first: bool, beets: Beets) -> None:
+    """On import, by the command, by undo, and after a suggestion; stored checksums stay true."""
+    beets.environment["WITNESS"] = str(beets.root / "events")
+    beets.settings["genreclf"] |= {"min_confidence": 0}
+    install(beets, first=first, witness=WITNESS)
+    path = beets.add("a.flac")
+    media = MediaFile(path)
+    media.artist = "somebody"
+    media.save()
+
+    def check() -> None:
+        before, after = witnessed(beets)
+        assert (before["event"], after["event"]) == ("write", "after_write")
+        assert before["artist"] == "somebody"
+        assert {"title", "album", "predicted_genre", "genre_confidence"} <= {*before["tags"]}
+        (file,) = beets.files()
+        assert beets.field("checksum") == [hashlib.sha256(file.read_bytes()).hexdigest()]
+        assert file.stat().st_mtime == pytest.approx(after["time"], abs=1e-3)
+        assert beets("update") == "", "the database knows the file"
+
+    beets.import_music()
+    check()
+    assert our_tags(beets.files()[0])["predicted_genre"]
+    beets("genreclf")
+    beets("genreclf", "-f")
+    assert witnessed(beets) == [], "no change, no event"
+    beets("genreclf-undo")
+    check()
+    assert our_tags(beets.files()[0]) == {}
+    beets.settings["genreclf"]["genres"] = "never"
+    beets("genreclf")
+    check()
+    beets.settings["genreclf"]["genres"] = "fill"
+    done = beets.run("genreclf", "--suggest", stdin="e\nTango\n")
+    assert done.returncode == 0, done.stderr
+    check()
+    assert plain_tags(beets.files()[0])["genre"] == ["Tango"]
+
+
+def test_zeroed_fields_stay_zeroed(beets: Beets) -> None:
+    beets.settings["genreclf"] |= {"min_confidence": 0}
+    beets.settings["zero"] = {"fields": "genre_model predicted_styles genres"}
+    install(beets, "zero")
+    beets.add("a.mp3")
+    beets.add("b.flac", seed=1)
+    beets.import_music()
+    beets("genreclf", "-f", "-w")
+    beets("write")
+    assert all(beets.field("genre_model"))
+    for path in beets.files():
+        assert {*our_tags(path)} == {"predicted_genre", "genre_confidence"}
+        assert "genre" not in plain_tags(path)
+    assert "tags to write" not in beets("genreclf", "-p")
+
+
+def test_a_listener_that_refuses_or_fails_stops_nothing_else(beets: Beets) -> None:
+    install(beets, trouble=TROUBLE)
+    beets.settings["genreclf"]["auto"] = False
+    for seed, name in enumerate(["broken", "fine", "late", "refused"]):
+        beets.add(f"album/{name}.flac", seed=seed)
+    beets.import_music()
+    before = {path.name: path.read_bytes() for path in beets.files()}
+    done = beets.run("genreclf")
+    assert done.returncode == 1
+    assert "refused.flac: refused by another plugin: hands off" in done.stderr
+    assert "broken.flac: another plugin failed at `write`: LookupError: no such" in done.stderr
+    assert "late.flac: another plugin failed at `after_write`: LookupError: too" in done.stderr
+    assert "3 failed" in done.stderr
+    assert "Traceback" not in done.stderr
+    for path in beets.files():
+        written = "genre_model" in our_tags(path)
+        assert written == ("fine" in path.name or "late" in path.name)
+        assert written or path.read_bytes() == before[path.name]
+    install(beets)
+    beets("genreclf")  # those that were refused are tried again
+    assert all("genre_model" in our_tags(path) for path in beets.files())
+
+    install(beets, trouble=TROUBLE)
+    done = beets.run("genreclf-undo")
+    assert done.returncode == 1
+    assert "3 failed" in done.stderr
+    assert "refused.flac: refused by another plugin: hands off" in done.stderr
+    assert [bool(our_tags(path)) for path in beets.files()] == [True, False, False, True]
+    assert beets.field("title", "genre_model:bundled") == ["broken", "refused"]
+
+
+def test_a_listener_that_fails_does_not_end_an_import(beets: Beets) -> None:
+    install(beets, trouble=TROUBLE)
+    for seed, name in enumerate(["broken", "fine", "refused"]):
+        beets.add(f"album/{name}.flac", seed=seed)
+    done = beets.run("import", "-qA", str(beets.music))
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert "refused.flac: refused by another plugin: hands off" in done.stderr
+    assert "broken.flac: another plugin failed" in done.stderr
+    assert len(beets.field("title")) == 3
+    assert [bool(our_tags(path)) for path in beets.files()] == [False, True, False]
+
+
+def test_genres_of_a_later_plugin_are_not_overwritten(beets: Beets) -> None:
+    """Another plugin that decides in its import stage has the last word, in the file as well."""
+    beets.settings["genreclf"] |= {"min_confidence": 0, "genres": "replace"}
+    decider = """
+        from beets.plugins import BeetsPlugin
+
+        class DeciderPlugin(BeetsPlugin):
+            def __init__(self):
+                super().__init__()
+                self.import_stages = [self.decide]
+
+            def decide(self, session, task):
+                for item in task.imported_items():
+                    item.genres = ["Decided"]
+                    item.store()
+    """
+    install(beets, decider=decider)
+    beets.add("a.flac")
+    beets.import_music()
+    (path,) = beets.files()
+    assert beets.field("genres") == ["Decided"]
+    assert "genre" not in plain_tags(path), "nobody has written an as-is import"
+    beets("write")
+    assert plain_tags(path)["genre"] == ["Decided"]
+    beets("genreclf-undo")
+    assert beets.field("genres") == ["Decided"]
+    assert plain_tags(path)["genre"] == ["Decided"]
+
+
+def test_scrubbed_files_get_their_tags_back_by_undo(beets: Beets) -> None:
+    """scrub empties a file before beets writes it: what it had is not taken for nothing."""
+    beets.settings["genreclf"] |= {"min_confidence": 0, "genres": "replace", "write": "auto"}
+    install(beets, "scrub", first=True)
+    for name in ("a.mp3", "b.flac"):
+        media = MediaFile(beets.add(name))
+        media.genres, media.artist = ["Mine", "Yours"], "somebody"
+        media.save()
+    beets.import_music()
+    beets("scrub")
+    for path in beets.files():
+        assert our_tags(path)["genre_model"]
+        assert plain_tags(path)["genre"] != ["Mine", "Yours"]
+    done = beets.run("genreclf-undo")
+    assert "changed since" not in done.stderr
+    for path in beets.files():
+        assert our_tags(path) == {}
+        media = MediaFile(path)
+        assert (media.genres, media.artist) == (["Mine", "Yours"], "somebody")
+
+
+def test_absent_values_are_no_change(beets: Beets) -> None:
+    """Of a silent track most fields are empty: beets reads them back as none."""
+    beets.settings["genreclf"]["write"] = True
+    beets.add("a.ape")  # silence
+    beets.import_music()
+    (path,) = beets.files()
+    os.utime(path, (time.time() + 9, time.time() + 9))
+    assert not re.search("genre|styles", beets("update"))
+    done = beets.run("genreclf-undo")
+    assert done.returncode == 0
+    assert "changed since" not in done.stderr
+    (path,) = beets.files()
+    os.utime(path, (time.time() + 99, time.time() + 99))
+    assert not re.search("genre|styles", beets("update"))
+
+
+def test_beets_writes_without_the_journal(beets: Beets) -> None:
+    """One warning, and the tags that beets wrote count as changed since."""
+    beets.settings["genreclf"] |= {"min_confidence": 0}
+    for number in range(3):
+        beets.add(f"{number}.flac", seed=number)
+    beets.import_music()
+    journal = beets.root / "library.genre-journal.db"
+    content = journal.read_bytes()
+    journal.write_bytes(b"nonsense" * 1000)
+    done = beets.run("modify", "-y", "genres=Tango", "predicted_genre=tango")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("library.genre-journal.db") == 1
+    assert "not recorded" in done.stderr
+    for path in beets.files():
+        assert plain_tags(path)["genre"] == ["Tango"]
+        assert our_tags(path)["predicted_genre"] == "tango"
+    journal.write_bytes(content)
+    done = beets.run("genreclf-undo")
+    assert done.stderr.count("changed since, left alone: genres, predicted_genre") == 3
+
+    journal.unlink()  # the advice for a damaged one
+    beets("modify", "-y", "title=other")
+    beets("write")
+
+
+def test_predictions_survive_a_plugin_that_reads_back_its_copy(beets: Beets) -> None:
+    """convert replaces the file at import and reads it again; without tags, all would be lost."""
+    reader = """
+        from beets.plugins import BeetsPlugin
+
+        class ReaderPlugin(BeetsPlugin):
+            def __init__(self):
+                super().__init__()
+                self.import_stages = [self.replace]
+
+            def replace(self, session, task):
+                for item in task.imported_items():
+                    item.write()
+                    item.read()
+                    item.store()
+    """
+    beets.settings["genreclf"] |= {"min_confidence": 0, "write": False}
+    install(beets, reader=reader)
+    beets.add("a.flac")
+    beets.import_music()
+    (path,) = beets.files()
+    assert our_tags(path) == {}
+    (line,) = beets("ls", "-f", "$genres|$predicted_genre|$genre_model|$predicted_styles").split(
+        "\n"
+    )[:1]
+    genres, genre, model, styles = line.split("|")
+    assert genres == genre != ""
+    assert model
+    assert styles
+
+
+def test_odd_events_are_ignored(beets: Beets) -> None:
+    """Other code sends events with fewer arguments than beets, or with more."""
+    odd = """
+        from beets import plugins
+        from beets.plugins import BeetsPlugin
+        from beets.ui import Subcommand
+
+        class OddPlugin(BeetsPlugin):
+            def commands(self):
+                command = Subcommand("odd")
+                command.func = self.send
+                return [command]
+
+            def send(self, lib, options, arguments):
+                events = ["write", "after_write", "import_begin", "import_task_files", "import"]
+                events += ["item_moved", "item_copied", "item_linked", "library_opened", "cli_exit"]
+                for event in events:
+                    plugins.send(event)
+                item = lib.items().get()
+                for number in range(2):
+                    plugins.send("write", item=item, path=item.path, tags={}, more=number)
+                    plugins.send("write", item=item, tags={})
+    """
+    install(beets, odd=odd)
+    beets.add("a.flac")
+    beets.import_music()
+    done = beets.run("odd")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_second_instance_in_one_process(tmp_path: Path) -> None:
+    """Servers and test helpers load plugins anew, with another configuration."""
+    script = """
+        import beets, beets.plugins
+        from beets.library import Item, Library
+        from beetsplug.genreclf import GenreClfPlugin
+        from mediafile import MediaFile
+
+        GenreClfPlugin()
+        beets.config.clear()
+        beets.config.read(user=False)
+        second = GenreClfPlugin()
+        beets.config.clear()
+        beets.config.read(user=False)
+        assert not second._always_writes()
+        lib = Library(":memory:")
+        item = Item(title="a", genres=["Old"])
+        lib.add(item)
+        beets.plugins.send("write", item=item, path=b"", tags={"genres": ["Old"]})
+        names = {"predicted_genre", "genre_confidence", "genre_model", "predicted_styles"}
+        assert names <= Item._media_fields
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(script)],
+        env={**os.environ, "BEETSDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+
+class Reporter:
+    def __init__(self) -> None:
+        self.reported: list[str] = []
+
+    def report_failure(self, what: str, error: Exception) -> None:
+        self.reported.append(f"{what}: {error}")
+
+    @contained(KeyError)
+    def handle(self, error: BaseException) -> None:
+        raise error
+
+
+def test_only_the_named_errors_leave_a_handler() -> None:
+    reporter = Reporter()
+    reporter.handle(error=ValueError("odd"))
+    reporter.handle(error=AssertionError("odder"), more=1)
+    assert reporter.reported == ["handle: odd", "handle: odder"]
+    with pytest.raises(KeyError):
+        reporter.handle(error=KeyError("meant"))
+    with pytest.raises(KeyboardInterrupt):
+        reporter.handle(error=KeyboardInterrupt())
+
+
+class Logged:
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warning(self, message: str, *arguments: object) -> None:
+        self.warnings.append(message.format(*arguments))
+
+
+class Owner:
+    def store(self, fields: object) -> str:
+        return f"stored {fields}"
+
+
+def patch_of(owner: type, *parameters: str) -> compat.Patch:
+    return compat.Patch(
+        owner,
+        "store",
+        parameters,
+        None,
+        "something is lost",
+        lambda store: lambda self, fields: store(self, f"all {fields}"),
+    )
+
+
+def test_a_patch_is_applied_once() -> None:
+    owner = type("Copy", (Owner,), dict(vars(Owner)))
+    log: Any = Logged()
+    for _ in range(2):
+        compat.apply_patches([patch_of(owner, "self", "fields")], log)
+    assert owner().store("names") == "stored all names"
+    assert log.warnings == []
+
+
+def test_a_patch_is_left_out_where_beets_has_changed() -> None:
+    owner = type("Copy", (Owner,), dict(vars(Owner)))
+    log: Any = Logged()
+    for _ in range(2):
+        compat.apply_patches([patch_of(owner, "self", "fields", "more")], log)
+        compat.apply_patches([patch_of(owner, "self", "fields")._replace(fixed_in=(2, 0))], log)
+        compat.apply_patches([patch_of(owner, "self", "f")._replace(name="gone", owner=log)], log)
+    assert owner().store("names") == "stored names"
+    assert len(log.warnings) >= 1
+    assert "something is lost" in log.warnings[0]
+
+
+def test_all_patches_fit_this_beets() -> None:
+    log: Any = Logged()
+    compat.apply_patches(compat.PATCHES, log)
+    assert log.warnings == []
+
+
+def test_update_keeps_the_genres_of_each_track(beets: Beets) -> None:
+    """beets copies one track's fields to the album, which hands them down to all tracks."""
+    beets.settings["genreclf"]["auto"] = False
+    for name, genre in (("a", "Tango"), ("b", "Ska")):
+        path = beets.add(f"album/{name}.flac")
+        file = mutagen.File(path)
+        file["genre"], file["album"] = genre, "album"
+        file.save()
+    beets.import_music()
+    for path in beets.files():
+        file = mutagen.File(path)
+        file["comment"] = "edited"
+        file.save()
+        os.utime(path, (time.time() + 9, time.time() + 9))
+    beets("update")
+    assert beets.field("comments") == ["edited", "edited"]
+    assert beets.field("genres") == ["Tango", "Ska"]
