@@ -7,7 +7,7 @@ dependencies are missing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -45,8 +45,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[pytest.TestReport]:
-    report: pytest.TestReport = yield
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
     if call.when == "call":
         report.user_properties.append((NAME, _is_loaded()))
     return report
@@ -54,9 +54,9 @@ def pytest_runtest_makereport(
 
 def expected_failures(place: str) -> dict[str, str]:
     """Return the reasons why tests fail with genreclf in this place, by the names of the tests."""
-    listed = yaml.safe_load(EXPECTED.read_text(encoding="utf-8"))
     if place == "none":
         return {}
+    listed = yaml.safe_load(EXPECTED.read_text(encoding="utf-8"))
     return {**listed["always"], **(listed["first"] if place == "first" else {})}
 
 
@@ -82,8 +82,8 @@ def _load_beside(*, first: bool) -> None:
         load()
         assert _is_loaded(), f"{NAME} cannot be loaded"
 
-    def register_beside(test: PluginMixin, other: type[plugins.BeetsPlugin]) -> None:
-        register(test, other)
+    def register_beside(self: PluginMixin, plugin_class: type[plugins.BeetsPlugin]) -> None:
+        register(self, plugin_class)
         if not _is_loaded():
             plugin = plugins._get_plugin(NAME)
             assert plugin, f"{NAME} cannot be loaded"

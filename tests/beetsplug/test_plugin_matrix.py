@@ -191,8 +191,49 @@ def test_import_beside_another_plugin(
     check_sources(combination, prepared, beets)
     if check := CHECKS.get(combination.plugin):
         check(combination, beets)
-    if combination.plugin != "stagedgenres" or combination.applied:  # else its genres are not written
+    # As-is, beets itself writes nothing, so files keep the genres that another plugin changed.
+    if combination.applied or combination.plugin not in ("stagedgenres", "zero"):
         assert beets("update") == "", "the database and the files differ"
+
+
+def test_convert_at_import_with_the_default_settings(beets: Beets) -> None:
+    beets.add("a.flac", seed=1)
+    beets.settings["plugins"] = ["convert", "genreclf"]
+    beets.settings["convert"] = _with_convert(beets)
+    del beets.settings["genreclf"]
+    beets.import_music()
+    (path,) = beets.files()
+    assert path.suffix == ".mp3"
+    assert mutagen.File(path, easy=True)["title"] == ["a"]
+    (genre,) = beets.field("predicted_genre")
+    assert genre
+    assert beets.field("genres") == [genre]
+
+
+def test_scrub_leaves_the_only_copy_its_tags(beets: Beets) -> None:
+    source = beets.add("a.flac")
+    beets.settings["plugins"] = ["scrub", "genreclf"]
+    beets.settings["genreclf"] = {"auto": False}
+    beets.settings["import"] = {"move": True}
+    beets.import_music()
+    assert not source.exists()
+    (path,) = beets.files()
+    assert mutagen.File(path, easy=True)["title"] == ["a"]
+
+
+def test_beets_writes_after_a_damaged_journal_was_moved_away(beets: Beets) -> None:
+    beets.add("a.flac", seed=1)
+    beets.import_music()
+    (path,) = beets.files()
+    before = our_tags(path)
+    assert before
+    for journal in beets.root.glob("library.genre-journal.*"):
+        journal.rename(journal.with_name(f"damaged {journal.name}"))
+    beets("modify", "--yes", "artist=Somebody")
+    beets("write", "--force")
+    (path,) = beets.files()  # moved, because its folder is named after the artist
+    assert mutagen.File(path, easy=True)["artist"] == ["Somebody"]
+    assert our_tags(path) == before
 
 
 def check_database(combination: Combination, prepared: Prepared, beets: Beets) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import cast
 
 import av
-from av.audio.stream import AudioStream
 
 
 def transcode(source: str, destination: str) -> None:
     """Decode the first audio stream of a file and encode it as MP3, without tags."""
     with av.open(source) as music, av.open(destination, "w", format="mp3") as output:
-        stream = cast(AudioStream, output.add_stream("libmp3lame", 44_100))
+        stream = output.add_stream("libmp3lame", 44_100)
         resampler = av.AudioResampler(stream.format.name, "stereo", 44_100)
         for frame in [*music.decode(music.streams.audio[0]), None]:
             for resampled in resampler.resample(frame):
