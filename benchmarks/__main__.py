@@ -20,10 +20,13 @@ from mediafile import MediaFile
 from rich.console import Console
 
 from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS, MODEL
+from beetsplug.genreclf.journal import Journal
+from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.tags import TagFile
 from benchmarks.library import Library, stream_copies
 from benchmarks.rivals import bare_decoding, essentia_extractor, whole_track
 from benchmarks.tables import section
+from benchmarks.writing import writing
 from genremodel import Classifier
 from genremodel.audio import read_windows
 from genremodel.digest import audio_digest
@@ -44,7 +47,8 @@ def main() -> None:
         console.print("writing four-minute tracks ...")
         sound = melody(SECONDS)
         files = {kind: write(root / f"a.{kind}", sound) for kind in ENCODERS}
-        tables = [per_format(files), rivals(files["mp3"]), library(root, files["mp3"])]
+        tables = [per_format(files), writing(root), rivals(files["mp3"])]
+        tables.append(library(root, files["mp3"]))
     system = f"{platform.system()}, {os.cpu_count()} processors, Python {platform.python_version()}"
     text = "\n\n".join([f"# Measured by `make bench`\n\n{system}.", *tables])
     RESULTS.write_text(text + "\n", encoding="utf-8")
@@ -57,6 +61,7 @@ def per_format(files: Mapping[str, Path]) -> str:
         if name not in MediaFile.fields():
             MediaFile.add_field(name, field)
     classifier = Classifier()
+    notes = Notes(Journal(next(iter(files.values())).with_name("journal.db")))
 
     def whole_path(path: Path) -> None:
         audio_digest(path)
@@ -64,7 +69,7 @@ def per_format(files: Mapping[str, Path]) -> str:
         file = TagFile(path)
         confidence = (prediction.confidence or 0) + perf_counter() % 0.01  # never the same twice
         file.set({GENRE: prediction.genre, CONFIDENCE: confidence, MODEL: prediction.model})
-        file.save(id3v23=False)
+        file.save(notes, id3v23=False)
 
     rows = []
     for kind, path in files.items():

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 NOISE = np.random.default_rng(0).integers(256, size=20_000, dtype=np.uint8).tobytes()
 
@@ -52,3 +56,25 @@ def mutated(content: bytes, seed: int) -> bytes:
         case _:
             data = np.concatenate([data[:end], data[start:]])
     return data.tobytes()
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """Mount a disk of 3 MB at a folder; skip the test where nothing can be mounted."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Write a file until its disk is full, and return it."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as full, suppress(OSError):
+        while True:
+            full.write(b"x" * 4096)
+    return filler

@@ -29,6 +29,7 @@ from beetsplug.genreclf.beside import beside
 from beetsplug.genreclf.compat import PATCHES, apply_patches
 from beetsplug.genreclf.handlers import contained
 from beetsplug.genreclf.journal import Journal, JournalError
+from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.settings import DEFAULTS, Settings
 from beetsplug.genreclf.tagging import Tagger, Update, record_write
 from beetsplug.genreclf.tags import reason
@@ -81,6 +82,8 @@ class GenreClfPlugin(BeetsPlugin):
             self.register_listener("import_begin", self.import_began)
             self.register_listener("import_task_files", self.files_placed)
             self.register_listener("import", self.import_ended)
+        self.register_listener("library_opened", self.files_recovered)
+        self.register_listener("cli_exit", self.marker_cleared)
         self.register_listener("write", self.item_written)
         self.register_listener("item_moved", self.file_followed)
         self.register_listener("item_copied", self.file_followed)
@@ -192,6 +195,32 @@ class GenreClfPlugin(BeetsPlugin):
         with _told(), self._networks(lib, "genreclf-similar") as tagger:
             if not list_similar(lib, query, tagger, self._log, options):
                 self._fail("some tracks could not be heard")
+
+    @contained()
+    def files_recovered(self, lib: Library) -> None:
+        """Finish changes of files that were interrupted, before any command reads the files."""
+        try:
+            journal = self._journal_of(lib)
+            notes = Notes(journal)
+            if notes.may_exist:
+                with journal.alone():
+                    messages = notes.recover()
+                for message in messages:
+                    self._log.warning("{}", message)
+        except (JournalError, OSError) as exc:
+            self._log.warning("interrupted changes of files cannot be finished: {}", exc)
+
+    @contained()
+    def marker_cleared(self, lib: Library) -> None:
+        """Spare the next command the look for interrupted changes."""
+        try:
+            journal = self._journal_of(lib)
+            notes = Notes(journal)
+            if notes.may_exist:
+                with journal.alone():
+                    notes.clear_marker()
+        except (JournalError, OSError) as exc:
+            self._log.debug("the marker of interrupted changes stays: {}", exc)
 
     @contained(ConfigError)
     def import_began(self, session: ImportSession) -> None:

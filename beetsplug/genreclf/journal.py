@@ -42,6 +42,20 @@ CREATE TABLE IF NOT EXISTS changes (
 CREATE TABLE IF NOT EXISTS unwritten (
     history TEXT PRIMARY KEY
 );
+CREATE TABLE IF NOT EXISTS notes (
+    id INTEGER PRIMARY KEY,
+    path BLOB NOT NULL,
+    inode TEXT NOT NULL,
+    old_size INTEGER NOT NULL,
+    new_size INTEGER NOT NULL,
+    changes BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS copies (
+    id INTEGER PRIMARY KEY,
+    path BLOB NOT NULL,
+    inode TEXT
+);
 CREATE INDEX IF NOT EXISTS changes_by_history ON changes (history, undone);
 CREATE INDEX IF NOT EXISTS changes_by_run ON changes (run);
 """
@@ -88,7 +102,7 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = self._path = path
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()  # the stages of an import are threads
 
@@ -213,6 +227,14 @@ class Journal:
                 return cursor.lastrowid or 0
         except (sqlite3.Error, OSError) as exc:
             raise JournalError(f"{self._path}: {exc}; {_WAY_ON}") from exc
+
+    def read(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        """Return the rows of a query; none where there is no journal yet."""
+        return self._read(sql, values)
+
+    def write(self, *statements: tuple[str, Iterable[tuple[Any, ...]]]) -> int:
+        """Run each statement for each of its rows, all or none; return the id of the last row."""
+        return self._write(*statements)
 
     def _read(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         if not self._connection and not self._path.exists():

@@ -18,6 +18,7 @@ from beets.util import displayable_path
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.agreement import agreement
 from beetsplug.genreclf.journal import Change, Journal, Place, unwind
+from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.policy import new_genres
 from beetsplug.genreclf.queries import ALBUM_QUERIES
 from beetsplug.genreclf.tags import NAMES, Tag, TagFile
@@ -110,6 +111,7 @@ class Tagger:
         self.settings = settings
         self.pool = pool
         self._journal = journal
+        self._notes = Notes(journal)
         self._writer = writer
         self._command = command
         self._stands_in = stands_in
@@ -280,7 +282,7 @@ class Tagger:
     def correct(self, model: Item | Album, genres: list[str], *, write: bool) -> None:
         """Set genres that the user gives, which are not the plugin's to change or to take back.
 
-        Raises UnreadableFileError or OSError, and then nothing is changed.
+        Raises JournalError, UnreadableFileError or OSError, and then nothing is changed.
         """
         synced = isinstance(model, Item) and is_synced(model)
         model.genres = genres
@@ -357,7 +359,7 @@ class Tagger:
                 record_file(self._journal, self._run, item, old, new)
 
         with self.pool.same_audio(item.filepath):
-            changes = self._writer.save(file, item, record)
+            changes = self._writer.save(file, item, self._notes, record)
             try:
                 if any(changes):
                     self._writer.saved(item, synced=synced)

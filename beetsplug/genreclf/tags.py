@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from functools import lru_cache
-from hashlib import blake2b
+import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 from mediafile import ListMediaField, MediaFile, StorageStyle, UnreadableFileError, mutagen_call
 from mutagen._vorbis import VComment
@@ -20,11 +18,16 @@ from mutagen.id3 import ID3, Frames
 from mutagen.mp4 import MP4FreeForm
 
 from beetsplug.genreclf.fields import GENRES, MEDIA_FIELDS
+from beetsplug.genreclf.notes import Notes
+from beetsplug.genreclf.rewrite import rewrite
+from beetsplug.genreclf.state import FileChanged, NotWritten, State
 from beetsplug.genreclf.values import Values, difference, is_absent, same
 
 # A tag exactly as it is in the file: its "text", a list, and what else its container says of it.
 Tag: TypeAlias = dict[str, Any]
 NAMES = (GENRES, *MEDIA_FIELDS)
+# How often a file is read again that another program changes meanwhile.
+_ATTEMPTS = 10
 
 
 class TagFile:
@@ -34,18 +37,8 @@ class TagFile:
     """
 
     def __init__(self, path: Path) -> None:
-        if path.exists() and not path.is_file():
-            raise OSError("not a file")  # a pipe would be waited for
         self._path = path
-        self._media = MediaFile(str(path))
-        self._version: tuple[int, ...] | None = None  # of the ID3v2 tag that there is
-        tags = self._media.mgfile.tags
-        if isinstance(tags, ID3) and tags.size:
-            self._version = tags.version[:2]
-        if self._version in ((2, 3), (2, 4)):
-            # mutagen makes ID3v2.4 of what it reads, and frames are lost on the way back to 2.3.
-            mutagen_call("open", path, self._media.mgfile.load, str(path), translate=False)
-        self._original = self.read()
+        self._open()
 
     def read(self) -> dict[str, Tag]:
         """Return the tags that there are."""
@@ -58,7 +51,7 @@ class TagFile:
 
     def changes(self) -> tuple[Values, Values]:
         """Return the tags that were changed since the file was opened: old ones and new ones."""
-        return difference(self._original, self.read())
+        return difference(self._found, self.read())
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Set tags to values of media fields; an absent value removes its tag."""
@@ -73,8 +66,8 @@ class TagFile:
     def revert(self, name: str) -> None:
         """Make a tag what it was when the file was opened."""
         tags = {other: tag for other, tag in self.read().items() if other != name}
-        if name in self._original:
-            tags[name] = self._original[name]
+        if name in self._found:
+            tags[name] = self._found[name]
         self.restore(tags)
 
     def restore(self, tags: Mapping[str, Tag]) -> None:
@@ -86,28 +79,68 @@ class TagFile:
                 if name in tags:
                     self._add(name, self._style(name), tags[name])
 
-    def save(self, *, id3v23: bool) -> None:
-        """Save the file: a copy of it, which then takes its place.
+    def save(self, notes: Notes, *, id3v23: bool) -> None:
+        """Save the file, so that it is whole at any time, see `rewrite`.
 
-        What fails on the way, a full disk or the end of the process, leaves the old file whole.
         id3v23: the version of ID3 tags that are new, or of a version that cannot be written.
+        To be called while nobody else changes files, see `Journal.alone`. Raises JournalError too,
+        and then, as with any error, the file is what it was.
         """
-        with _replacing(self._path) as copy:
-            self._save(str(copy), id3v23)
+        wanted = self.read()
+        for _ in range(_ATTEMPTS):
+            if not self._unsettled:
+                try:
+                    save = partial(self._save, id3v23=id3v23)
+                    return rewrite(self._target, self._seen, save, notes)
+                except FileChanged:
+                    pass
+            time.sleep(self._unsettled)
+            self._open_again(wanted)
+        raise NotWritten("another program keeps changing it")
 
-    def _save(self, path: str, id3v23: bool) -> None:
-        file, tags = self._media.mgfile, self._media.mgfile.tags
-        if not tags and isinstance(tags, ID3):
-            mutagen_call("delete", path, file.delete, path)  # rather than an empty tag
+    def _open(self) -> None:
+        path = self._path
+        if path.exists() and not path.is_file():
+            raise OSError("not a file")  # a pipe would be waited for
+        self._target = Path(os.path.realpath(path))
+        self._seen = State.of(self._target)
+        self._unsettled = self._seen.unsettled()
+        self._media = MediaFile(str(path))
+        self._version: tuple[int, ...] | None = None  # of the ID3v2 tag that there is
+        tags = self._media.mgfile.tags
+        if isinstance(tags, ID3) and tags.size:
+            self._version = tags.version[:2]
+        if self._version in ((2, 3), (2, 4)):
+            # mutagen makes ID3v2.4 of what it reads, and frames are lost on the way back to 2.3.
+            mutagen_call("open", path, self._media.mgfile.load, str(path), translate=False)
+        self._found = self.read()
+
+    def _open_again(self, wanted: Mapping[str, Tag]) -> None:
+        """Read the file again, and make the same changes, if its tags of ours are the same."""
+        found = self._found
+        self._open()
+        if self._found != found:
+            raise NotWritten("another program has changed the same tags meanwhile")
+        self.restore(wanted)
+
+    def _save(self, to: BinaryIO, id3v23: bool) -> None:
+        """Save into a file object that has the content of the file."""
+        path, file, tags = str(self._path), self._media.mgfile, self._media.mgfile.tags
+        to.seek(0)
+        if not tags and isinstance(tags, ID3):  # no tag rather than an empty one
+            try:
+                mutagen_call("delete", path, file.delete, to)
+            finally:
+                file.tags = tags  # DSF forgets them, and this may be done again
         elif isinstance(tags, ID3):
             if self._version not in ((2, 3), (2, 4)):
                 self._version = (2, 3) if id3v23 else (2, 4)
                 if id3v23:
                     tags.update_to_v23()
             version = self._version[1]
-            mutagen_call("save", path, file.save, path, v2_version=version, v23_sep=None)
+            mutagen_call("save", path, file.save, to, v2_version=version, v23_sep=None)
         else:
-            mutagen_call("save", path, file.save, path)
+            mutagen_call("save", path, file.save, to)
 
     def _style(self, name: str) -> StorageStyle:
         return next(vars(MediaFile)[name].styles(self._media.mgfile))
@@ -157,68 +190,19 @@ class TagFile:
             tags[key] = text
 
 
-class WriteRefusedError(OSError):
-    """Another plugin does not let a file be written, or fails; the message says why."""
-
-
 def reason(error: Exception) -> str:
     """Return why a file cannot be opened or saved, for a message that names it.
 
     That of the system, if it has one: the error may also name the copy, which nobody knows.
     """
     cause: BaseException | None = error
-    while cause and not isinstance(error, WriteRefusedError):
+    while cause:
+        if isinstance(cause, NotWritten):
+            return str(cause)
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
         cause = cause.__context__
     return str(error.message if isinstance(error, UnreadableFileError) else error)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give a copy of a file, in its folder, that takes its place unless something is raised.
-
-    Mode, owner and extended attributes stay. Of a symbolic link, the file that it names is
-    replaced; hard links keep the old file.
-    """
-    target = Path(os.path.realpath(path))
-    name = f".genreclf-{blake2b(os.fsencode(target.name), digest_size=8).hexdigest()}"
-    _sweep(target.parent)
-    copy = target.with_name(f"{name}-{os.getpid()}")
-    try:
-        shutil.copyfile(target, copy)
-        shutil.copystat(target, copy)
-        if hasattr(os, "chown"):
-            with suppress(OSError):
-                os.chown(copy, target.stat().st_uid, target.stat().st_gid)
-        yield copy
-        with copy.open("rb+") as written:
-            os.fsync(written.fileno())
-        copy.replace(target)
-    except BaseException:
-        copy.unlink(missing_ok=True)
-        raise
-
-
-@lru_cache(maxsize=1024)  # once: to list a large folder for every file in it takes long
-def _sweep(folder: Path) -> None:
-    """Remove the copies that killed processes have left in a folder."""
-    for left in folder.glob(".genreclf-*-*"):
-        process = left.name.rpartition("-")[2]
-        if process.isdecimal() and not _is_running(int(process)):
-            left.unlink(missing_ok=True)
-
-
-def _is_running(process: int) -> bool:
-    if os.name != "posix":
-        return True  # there, signal 0 would end it
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _text(value: object) -> str:

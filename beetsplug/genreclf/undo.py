@@ -16,8 +16,10 @@ from mediafile import UnreadableFileError
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.groups import Groups
 from beetsplug.genreclf.journal import Change, Journal, unwind
+from beetsplug.genreclf.notes import Notes
+from beetsplug.genreclf.state import NotWritten
 from beetsplug.genreclf.tagging import Failures, Report, is_synced
-from beetsplug.genreclf.tags import TagFile, WriteRefusedError, reason
+from beetsplug.genreclf.tags import TagFile, reason
 from beetsplug.genreclf.values import is_absent
 from beetsplug.genreclf.writing import TagWriter
 
@@ -95,6 +97,7 @@ class Undo:
         kept: Report,
     ) -> None:
         self._journal = journal
+        self._notes = Notes(journal)
         self._run = run
         self._writer = writer
         self._failed = failed
@@ -146,10 +149,10 @@ class Undo:
             file = TagFile(item.filepath)
             values, foreign = unwind(file.read(), in_file)
             file.restore(values)
-            if any(self._writer.save(file, item, record=lambda old, new: None)):
+            if any(self._writer.save(file, item, self._notes, record=lambda old, new: None)):
                 try:
                     self._writer.saved(item, synced=synced)
-                except WriteRefusedError as exc:  # it is restored all the same
+                except NotWritten as exc:  # it is restored all the same
                     self._failed(f"{displayable_path(item.path)}: {exc}")
                 return foreign
         if synced:

@@ -13,7 +13,9 @@ from beets import config, plugins
 from beets.library import Item
 from beets.library.exceptions import FileOperationError
 
-from beetsplug.genreclf.tags import NAMES, TagFile, WriteRefusedError
+from beetsplug.genreclf.notes import Notes
+from beetsplug.genreclf.state import NotWritten
+from beetsplug.genreclf.tags import NAMES, TagFile
 from beetsplug.genreclf.values import Values
 
 
@@ -34,7 +36,11 @@ class TagWriter:
         return getattr(self._thread, "sending", False)
 
     def save(
-        self, file: TagFile, item: Item, record: Callable[[Values, Values], None]
+        self,
+        file: TagFile,
+        item: Item,
+        notes: Notes,
+        record: Callable[[Values, Values], None],
     ) -> tuple[Values, Values]:
         """Save the tags that were set on a file; return the old and the new ones of what changes.
 
@@ -43,7 +49,7 @@ class TagWriter:
         event is sent and nothing is saved.
         record: called with the old and the new tags before the file is changed.
 
-        Raises WriteRefusedError, mediafile.UnreadableFileError or OSError, and whatever `record`
+        Raises NotWritten, mediafile.UnreadableFileError or OSError, and whatever `record`
         raises; then the file is as it was.
         """
         if any(file.changes()):
@@ -58,14 +64,14 @@ class TagWriter:
         changes = file.changes()
         if any(changes):
             record(*changes)
-            file.save(id3v23=config["id3v23"].get(bool))
+            file.save(notes, id3v23=config["id3v23"].get(bool))
         return changes
 
     def saved(self, item: Item, *, synced: bool) -> None:
         """Finish a save: let listeners know, who may change the item, which is then to be stored.
 
         synced: the database knew all other tags of the file, so beets need not read it again.
-        Raises WriteRefusedError when a listener fails. The file is saved all the same.
+        Raises NotWritten when a listener fails. The file is saved all the same.
         """
         if synced:
             item.mtime = item.current_mtime()
@@ -76,10 +82,10 @@ class TagWriter:
             with self._sending():
                 plugins.send(event, **arguments)
         except FileOperationError as exc:
-            raise WriteRefusedError(f"refused by another plugin: {exc.reason}") from exc
+            raise NotWritten(f"refused by another plugin: {exc.reason}") from exc
         except Exception as exc:
             problem = f"another plugin failed at `{event}`: {type(exc).__name__}: {exc}"
-            raise WriteRefusedError(problem) from exc
+            raise NotWritten(problem) from exc
 
     @contextmanager
     def _sending(self) -> Iterator[None]:

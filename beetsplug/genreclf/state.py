@@ -1,0 +1,86 @@
+"""Which file lies at a path, and whether it is still the one that was read."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+# Nanoseconds in which a file system may give two changes the same time.
+_TICK = 20_000_000
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+class NotWritten(OSError):
+    """A file is left as it is; the message says why, without the file's name."""
+
+
+class FileChanged(Exception):
+    """Another program has changed or replaced a file since it was read."""
+
+
+class State(NamedTuple):
+    """A file as it is now. Times are nanoseconds; changed: of the file or of what describes it."""
+
+    device: int
+    inode: int
+    size: int
+    written: int
+    changed: int
+
+    @classmethod
+    def of(cls, file: Path | int) -> State:
+        """Return the state of an open file or of a path, which is not followed. Raises OSError."""
+        found = os.fstat(file) if isinstance(file, int) else file.lstat()
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    def unsettled(self) -> float:
+        """Return for how many seconds from now a change might leave the state as it is."""
+        since = time.time_ns() - self.written
+        return (_TICK - since) / 1e9 if 0 <= since < _TICK else 0.0
+
+
+def check(file: Path | int, seen: State) -> None:
+    """Raise FileChanged unless a file is the one that was read, and OSError."""
+    try:
+        same = State.of(file) == seen
+    except FileNotFoundError:
+        same = False
+    if not same:
+        raise FileChanged
+
+
+def open_regular(path: str | bytes | os.PathLike[str]) -> io.FileIO:
+    """Open a file for reading and writing, unbuffered; neither a link nor a pipe is followed.
+
+    Raises OSError.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | _NOFOLLOW | getattr(os, "O_NONBLOCK", 0))
+
+    file = open(path, "rb+", buffering=0, opener=opener)  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a file")
+    return file
+
+
+def sync(file: int) -> None:
+    """Have the content and the size of a file on the disk. Raises OSError."""
+    (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(file)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where the system can do that. Raises OSError."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
