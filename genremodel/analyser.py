@@ -11,7 +11,7 @@ from genremodel.analysis import Analysis
 from genremodel.audio import AudioError, PathLike, TimeLimitError
 from genremodel.backends import Backend, hear
 from genremodel.cache import Cache, CacheError, FileState
-from genremodel.digest import audio_digest, byte_digest
+from genremodel.digest import audio_digest
 from genremodel.similarity import place
 
 T = TypeVar("T")
@@ -49,15 +49,26 @@ class Analyser:
         file = _state(path)
         return self._believed(self._attempt(lambda cache: cache.of_file(file)))
 
+    def recall_audio(self, path: PathLike) -> Analysis | None:
+        """Return the cached analysis of the audio in a file, if there is one; make none.
+
+        Raises AudioError when the audio could not be analyzed before, or the file cannot be read.
+        """
+        if self._cache is None:
+            return None
+        file = _state(path)
+        known = self.recall(path)
+        if known is None:
+            digest = _digest(path)
+            known = self._believed(self._attempt(lambda cache: cache.of_audio(digest, file)))
+        return known
+
     def analyse(self, path: PathLike) -> Analysis:
         """Return the analysis of a file. Raises AudioError when it cannot be decoded."""
         if self._cache is None:
             return self._hear(path)
         file = _state(path)
-        try:
-            digest = audio_digest(path)
-        except OSError as exc:
-            raise AudioError(exc.strerror or str(exc)) from exc
+        digest = _digest(path)
         known = self._believed(self._attempt(lambda cache: cache.of_audio(digest, file)))
         if known is not None:
             return known
@@ -76,23 +87,27 @@ class Analyser:
         """Return where files lie that have been analysed by the networks, see `similarity`."""
         return self._attempt(lambda cache: cache.places(place)) or {}
 
+    def digest_of(self, path: PathLike) -> bytes | None:
+        """Return the digest of the audio in a file, if the cache knows it."""
+        with suppress(AudioError):
+            file = _state(path)
+            return self._attempt(lambda cache: cache.digest_of(file))
+        return None
+
     def give_up(self, path: PathLike, error: AudioError) -> None:
         """Remember that the analysis of a file took its process down, or too long."""
         if self._cache is None:
             return
         with suppress(AudioError, OSError):
             file = _state(path)
-            digest = self._attempt(lambda cache: cache.digest_of(file)) or byte_digest(path)
+            digest = self._attempt(lambda cache: cache.digest_of(file)) or audio_digest(path)
             self._attempt(lambda cache: cache.locate(digest, file))
             self._keep(digest, error)
 
     @contextmanager
     def same_audio(self, path: PathLike) -> Iterator[None]:
         """Know a file again that has other tags after what is done in this context."""
-        digest = None
-        with suppress(AudioError):
-            before = _state(path)
-            digest = self._attempt(lambda cache: cache.digest_of(before))
+        digest = self.digest_of(path)
         yield
         with suppress(AudioError):
             after = _state(path)
@@ -128,6 +143,13 @@ class Analyser:
             self.problem = str(exc)
             self._cache = None
             return None
+
+
+def _digest(path: PathLike) -> bytes:
+    try:
+        return audio_digest(path)
+    except OSError as exc:
+        raise AudioError(exc.strerror or str(exc)) from exc
 
 
 def _state(path: PathLike) -> FileState:

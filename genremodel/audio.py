@@ -30,6 +30,7 @@ from genremodel.constants import (
     WINDOW_SAMPLES,
     WINDOW_SECONDS,
 )
+from genremodel.spacing import evenly
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -60,6 +61,9 @@ _LOWEST_RATE = 1000  # Hz
 _LOUDEST = 1000.0
 # A sequential pass holds so many windows, or twice those wanted, however long the track is.
 _MAX_HELD = 64
+# What the resampler leaves of a sound at the edge of the next window is no reason to choose it.
+_PARTS = 30  # of a window, 0.1 s each
+_TELLING = 0.1  # of a window that must not be silent, where there are such windows
 
 
 class AudioError(Exception):
@@ -91,8 +95,13 @@ class Windows:
     @property
     def audible(self) -> NDArray[np.bool_]:
         """(n,) False where a window is digital silence."""
-        loud: NDArray[np.bool_] = np.abs(self.samples).max(axis=1) > SILENCE_PEAK
-        return loud
+        return _audible(self.samples)
+
+
+def _audible(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return where windows are not digital silence: (n, samples) to (n,)."""
+    loud: NDArray[np.bool_] = np.abs(samples).max(axis=1) > SILENCE_PEAK
+    return loud
 
 
 def read_windows(path: PathLike, count: int = DEFAULT_WINDOWS) -> Windows:
@@ -100,18 +109,26 @@ def read_windows(path: PathLike, count: int = DEFAULT_WINDOWS) -> Windows:
 
     A track too short for windows at least a second apart gives fewer; one shorter than a window
     is repeated until it fills one, as the backbone's own training did; from one of less than
-    SHORTEST_SECONDS none is taken.
+    SHORTEST_SECONDS none is taken. Where most of them are silent, and the track has more than they
+    show, they are taken from its audible passages instead: as many, or fewer where there are fewer.
 
     Raises AudioError when nothing can be decoded.
     """
     if count < 1:
         raise ValueError("at least one window is needed")
     try:
-        return _seek_windows(path, count) or _scan_windows(path, count)
+        windows = _seek_windows(path, count)
+        if windows is None or _mostly_silent(windows):
+            windows = _scan_windows(path, count)
     except (av.error.FFmpegError, OSError) as exc:
         raise AudioError(exc.strerror or str(exc)) from exc
     except ValueError as exc:  # PyAV, of a sample format that it does not know
         raise AudioError(str(exc)) from exc
+    return windows
+
+
+def _mostly_silent(windows: Windows) -> bool:
+    return 2 * int(windows.audible.sum()) < len(windows.starts)
 
 
 def _window_starts(duration: float, count: int) -> NDArray[np.float64]:
@@ -207,29 +224,70 @@ def _resampled(passages: Sequence[_Passage]) -> NDArray[np.float32] | None:
     return np.stack([part[skip : skip + WINDOW_SAMPLES] for part, skip in parts])
 
 
-def _scan_windows(path: PathLike, count: int) -> Windows:
-    """Decode the whole track once, holding a bounded number of windows whatever its length.
+class _Blocks:
+    """Windows back to back, so few of them that they fit into memory.
 
-    Windows are held back to back until there are too many; then every second one goes, and from
-    there on only every second one, fourth one and so on is held.
+    Where there are too many, every second one goes, and from there on only every second one, fourth
+    one and so on is held. stride: one of so many is.
     """
-    held: list[NDArray[np.float32]] = []
-    stride, blocks, rest = 1, 0, np.empty(0, np.float32)
+
+    def __init__(self, most: int) -> None:
+        self.held: list[tuple[int, NDArray[np.float32]]] = []
+        self.stride = 1
+        self._most = most
+        self._seen = 0
+
+    def add(self, index: int, samples: NDArray[np.float32]) -> None:
+        """Hold one more. index: its place in the track, in windows."""
+        if self._seen % self.stride == 0:
+            self.held.append((index, samples))
+        self._seen += 1
+        if len(self.held) > self._most:
+            self.held, self.stride = self.held[::2], self.stride * 2
+
+    def windows(self, chosen: Iterable[int]) -> Windows:
+        """Return some of what is held, by position."""
+        indices, samples = zip(*(self.held[position] for position in chosen), strict=True)
+        return Windows(np.array(indices) * WINDOW_SECONDS, np.stack(samples))
+
+
+def _scan_windows(path: PathLike, count: int) -> Windows:
+    """Decode the whole track once, holding a bounded number of windows whatever its length."""
+    most = max(_MAX_HELD, 2 * count)
+    every, audible = _Blocks(most), _Blocks(most)
+    total, rest = 0, np.empty(0, np.float32)
     container, stream = open_audio(path)
     with container:
         for chunk in _signal(_frames(container, stream)):
             rest = np.concatenate([rest, chunk])
             while len(rest) >= WINDOW_SAMPLES:
-                if blocks % stride == 0:
-                    held.append(rest[:WINDOW_SAMPLES])
-                rest = rest[WINDOW_SAMPLES:]
-                blocks += 1
-                if len(held) > max(_MAX_HELD, 2 * count):
-                    held, stride = held[::2], stride * 2
-    if not blocks and not len(rest):
+                block, rest = rest[:WINDOW_SAMPLES], rest[WINDOW_SAMPLES:]
+                every.add(total, block)
+                if _audible(block[np.newaxis]).any():
+                    audible.add(total, block)
+                total += 1
+    if not total and not len(rest):
         raise AudioError("no audio could be decoded")
-    if stride == 1:  # everything is still here: cut where the windows belong
-        track = np.concatenate([*held, rest])
+    windows = _even_windows(every, rest, total, count)
+    if total < count or not _mostly_silent(windows):
+        return windows
+    if _audible(np.pad(rest, (0, 1))[np.newaxis]).any():
+        audible.add(total, np.pad(rest, (0, WINDOW_SAMPLES - len(rest))))
+    if not audible.held:
+        return windows
+    telling = [i for i, (_, block) in enumerate(audible.held) if _audible_share(block) >= _TELLING]
+    return audible.windows(evenly(np.array(telling or range(len(audible.held))), count))
+
+
+def _audible_share(window: NDArray[np.float32]) -> float:
+    """Return how much of a window is not silent."""
+    return float(_audible(window.reshape(_PARTS, -1)).mean())
+
+
+def _even_windows(every: _Blocks, rest: NDArray[np.float32], total: int, count: int) -> Windows:
+    """Return evenly spread windows. total: full ones, back to back; rest: what follows them."""
+    if every.stride == 1:  # everything is still here: cut where the windows belong
+        track = np.concatenate([*(block for _, block in every.held), rest])
         if len(track) < SHORTEST_SAMPLES:
             return Windows(np.empty(0), np.empty((0, WINDOW_SAMPLES), np.float32))
         if len(track) < WINDOW_SAMPLES:
@@ -237,10 +295,10 @@ def _scan_windows(path: PathLike, count: int) -> Windows:
         starts = _window_starts(len(track) / SAMPLE_RATE, count)
         first = np.round(starts * SAMPLE_RATE).astype(int)
         return Windows(starts, np.stack([track[i : i + WINDOW_SAMPLES] for i in first]))
-    starts = _window_starts((blocks * WINDOW_SAMPLES + len(rest)) / SAMPLE_RATE, count)
+    starts = _window_starts((total * WINDOW_SAMPLES + len(rest)) / SAMPLE_RATE, count)
     # Not np.round, which takes 0.5 and 1.5 to 0 and 2: the same window would be heard twice.
-    nearest = np.floor(starts / (stride * WINDOW_SECONDS) + 0.5).astype(int).clip(0, len(held) - 1)
-    return Windows(nearest * stride * WINDOW_SECONDS, np.stack([held[index] for index in nearest]))
+    nearest = np.floor(starts / (every.stride * WINDOW_SECONDS) + 0.5).astype(int)
+    return every.windows(nearest.clip(0, len(every.held) - 1))
 
 
 def packets(container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from genremodel import assets
 from genremodel.constants import ACTIVATIONS, EMBEDDING, EXPERT_START, EXPERT_WINDOWS, OUTPUTS
+from genremodel.spacing import evenly
 
 if TYPE_CHECKING:
     from genremodel.audio import Windows
@@ -93,9 +94,3 @@ class Backbones:
         if len(heard):
             outputs[heard, EXPERT_START:] = self.expert.run(windows.samples[heard])[0]
         return outputs
-
-
-def evenly(indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    """Return up to `count` of the indices, evenly spread."""
-    count = min(count, len(indices))
-    return indices[((np.arange(count) + 0.5) * len(indices) / max(count, 1)).astype(int)]

@@ -14,7 +14,10 @@ from typing import Any
 from genremodel.analysis import Analysis
 from genremodel.audio import AudioError, PathLike, TimeLimitError
 
-_FORM = 3  # of the tables; a cache of another form than this or the one before is begun anew
+# Of the tables and the digests. A cache of another form is begun anew: its digests may be shared by
+# recordings that differ.
+_FORM = 4
+_TABLES = ("files", "analyses", "places", "requests")
 _SCHEMA = """
 CREATE TABLE files (
     path BLOB PRIMARY KEY,
@@ -42,10 +45,6 @@ CREATE TABLE places (
 ) WITHOUT ROWID;
 CREATE TABLE requests (hits INTEGER NOT NULL, misses INTEGER NOT NULL);
 INSERT INTO requests VALUES (0, 0);
-"""
-_UPGRADE = """
-ALTER TABLE analyses ADD COLUMN timeout REAL;
-DELETE FROM analyses WHERE failure LIKE 'not analysed within %'
 """
 _FORGET_PLACES = (
     "DELETE FROM places WHERE (digest, version) NOT IN (SELECT digest, version FROM analyses)"
@@ -90,6 +89,7 @@ class Cache:
     """The analyses of one version of a backend, with so many windows asked for, in an SQLite file.
 
     Several processes may use it at once. Methods raise CacheError, and then nothing is changed.
+    Where the file or its folder is read-only, it is read, and what is new is not kept.
     """
 
     def __init__(self, path: Path, version: str = "", windows: int = 0) -> None:
@@ -98,6 +98,9 @@ class Cache:
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
         self._hits = 0
+        self._read_only = path.exists() and not (
+            os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+        )
 
     def of_file(self, file: FileState) -> Analysis | AudioError | None:
         """Return what is known of a file that is as it was: its analysis, or why it has none."""
@@ -112,7 +115,7 @@ class Cache:
     def of_audio(self, digest: bytes, file: FileState) -> Analysis | AudioError | None:
         """Return what is known of a recording, and remember that a file holds it."""
         found = self._of_digest(digest)
-        self._write(
+        self._remember(
             (_LOCATE, (*_row(file), digest)),
             ("UPDATE requests SET hits = hits + ?, misses = misses + ?", (bool(found), not found)),
         )
@@ -120,7 +123,7 @@ class Cache:
 
     def locate(self, digest: bytes, file: FileState) -> None:
         """Remember that a file holds a recording."""
-        self._write((_LOCATE, (*_row(file), digest)))
+        self._remember((_LOCATE, (*_row(file), digest)))
 
     def places(self, place: Callable[[Analysis], bytes | None]) -> dict[bytes, bytes]:
         """Return where recordings lie by the paths of their files, except those that lie nowhere.
@@ -132,18 +135,26 @@ class Cache:
             "EXCEPT SELECT digest FROM places WHERE version = ? AND asked = ?",
             self._key * 2,
         )
+        unkept: dict[bytes, bytes | None] = {}
         for start in range(0, len(new), _BATCH):
             some = [digest for (digest,) in new[start : start + _BATCH]]
-            found = [self._of_digest(digest) for digest in some]
-            self._write(
+            found = {digest: self._of_digest(digest) for digest in some}
+            placed = {
+                digest: place(analysis)
+                for digest, analysis in found.items()
+                if isinstance(analysis, Analysis)
+            }
+            self._remember(
                 *(
                     ("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)",
-                     (digest, *self._key, place(analysis)))
-                    for digest, analysis in zip(some, found, strict=True)
-                    if isinstance(analysis, Analysis)
+                     (digest, *self._key, where))
+                    for digest, where in placed.items()
                 )
             )  # fmt: skip
-        return dict(
+            if self._read_only:
+                unkept |= placed
+        files = self._execute("SELECT path, digest FROM files") if unkept else []
+        return {path: where for path, digest in files if (where := unkept.get(digest))} | dict(
             self._execute(
                 "SELECT path, place FROM files JOIN places USING (digest) "
                 "WHERE version = ? AND asked = ? AND place IS NOT NULL",
@@ -177,7 +188,7 @@ class Cache:
         else:
             values = len(result.starts), result.to_bytes(), None, None
         sql = "INSERT OR REPLACE INTO analyses VALUES (?, ?, ?, ?, ?, ?, ?)"
-        self._write((sql, (digest, *self._key, *values)))
+        self._remember((sql, (digest, *self._key, *values)))
 
     def statistics(self) -> CacheStatistics:
         """Return what the cache holds, of all versions."""
@@ -226,7 +237,7 @@ class Cache:
         if self._connection:
             if self._hits:
                 with suppress(CacheError):
-                    self._write(("UPDATE requests SET hits = hits + ?", (self._hits,)))
+                    self._remember(("UPDATE requests SET hits = hits + ?", (self._hits,)))
             self._hits = 0
             self._connection.close()
             self._connection = None
@@ -265,36 +276,58 @@ class Cache:
         except (sqlite3.Error, OSError) as exc:
             raise CacheError(f"{self.path}: {exc}") from exc
 
+    def _remember(self, *statements: tuple[str, tuple[object, ...]]) -> None:
+        """Write what can be found out again, unless the file is read-only."""
+        if not self._read_only:
+            self._write(*statements)
+
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            connection = sqlite3.connect(self.path, timeout=60, check_same_thread=False)
+            connection = self._opened()
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
                 if _form(connection) != _FORM:
+                    _require_cache(connection)
                     connection.execute("PRAGMA journal_mode = WAL")
                     with connection:
                         connection.execute("BEGIN IMMEDIATE")
                         if _form(connection) != _FORM:  # nobody else has begun it meanwhile
-                            _upgrade(connection)
+                            _begin(connection)
             except sqlite3.Error:
                 connection.close()
                 raise
             self._connection = connection
         return self._connection
 
+    def _opened(self) -> sqlite3.Connection:
+        if not self._read_only:
+            return sqlite3.connect(self.path, timeout=60, check_same_thread=False)
+        uri = self.path.absolute().as_uri()
+        connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, check_same_thread=False)
+        try:
+            _form(connection)
+        except sqlite3.Error:  # SQLite cannot make the files beside it that this mode needs
+            connection.close()
+            connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, check_same_thread=False)
+        return connection
+
 
 def _form(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _upgrade(connection: sqlite3.Connection) -> None:
-    """Begin anew, but for a cache of the form before: to hear a library again takes hours."""
-    script = _UPGRADE
-    if _form(connection) != _FORM - 1:
-        script = _SCHEMA
-        for table in ("files", "analyses", "places", "requests"):
-            connection.execute(f"DROP TABLE IF EXISTS {table}")
-    for statement in script.split(";"):
+def _require_cache(connection: sqlite3.Connection) -> None:
+    """Raise sqlite3.Error where there are other tables than those of a cache of any form."""
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    if not {name for (name,) in tables} <= {*_TABLES}:
+        raise sqlite3.DatabaseError("not a cache of analyses")
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Make the tables, in the place of those of another form."""
+    for table in _TABLES:
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    for statement in _SCHEMA.split(";"):
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {_FORM}")
 

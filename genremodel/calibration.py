@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from genremodel.backbone import evenly
 from genremodel.constants import DEFAULT_WINDOWS
 from genremodel.decision import Calibration, evidence
+from genremodel.spacing import evenly
 
 # A calibration is for any number of windows: tracks are judged by so many of theirs as well.
 WINDOWS = (1, 3, DEFAULT_WINDOWS)
@@ -39,12 +39,14 @@ def fit_calibration(
     track, and whether the winner is right. typical: as `Calibration` has it.
     What the votes cannot tell has no say: many windows where none has them, and novelty where the
     farther ones happen to be right. Where they tell nothing, probabilities are taken as they are.
+    Whatever they tell, fewer windows are less sure.
     """
-    plain = Calibration(0.0, 1.0, 0.0, 0.0, round(typical, 3))
+    most = int(windows.max())
+    plain = Calibration(0.0, 1.0, 0.0, 0.0, round(typical, 3)).favoring_many_windows(most)
     if right.all() or not right.any():  # of very little music: nothing to learn from
         return plain
     known = np.stack(evidence(probability, novelty, windows), axis=1)
-    many = windows.max() >= DEFAULT_WINDOWS
+    many = most >= DEFAULT_WINDOWS
     for far in (True, False):
         supported = np.array([True, far, many])
         regression = LogisticRegression(C=10.0, max_iter=1000)
@@ -56,7 +58,8 @@ def fit_calibration(
     if slopes[0] <= 0:  # the less probable would be the surer
         return plain
     coefficients = [*regression.intercept_, *slopes, typical]
-    return Calibration(*(round(float(value), 3) for value in coefficients))
+    fitted = Calibration(*(round(float(value), 3) for value in coefficients))
+    return fitted.favoring_many_windows(most)
 
 
 def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:

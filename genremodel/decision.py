@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from genremodel.constants import DEFAULT_WINDOWS
 from genremodel.novelty import NO_MUSIC
 from genremodel.odds import expit, logit
 
@@ -19,6 +20,8 @@ Reason: TypeAlias = Literal["low confidence", "tie", "silence", "too short", "un
 ABSTAINED = "abstained"
 
 _TINY = 1e-6  # no probability is taken for smaller, or for closer to 1
+_LEAST = 0.1  # log-odds for each unit of log(windows), at least
+_ERRS = 0.01  # of windows, however sure they are, at least so many are wrong
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,23 @@ class Calibration:
     ) -> NDArray[np.float64]:
         """Return the confidence in genres from their mean probabilities, of the same shape.
 
-        novelty, windows: of the track, or of the same shape.
+        novelty, windows: of the track, or of the same shape. One window alone is at most 0.99 sure.
         """
         odds, far, many = evidence(probability, novelty, windows)
-        return expit(
+        log_odds = (
             self.intercept + self.probability * odds + self.novelty * far + self.windows * many
         )
+        return np.minimum(expit(log_odds), 1 - _ERRS ** np.asarray(windows, np.float64))
+
+    def favoring_many_windows(self, kept: int = DEFAULT_WINDOWS) -> Calibration:
+        """Return a calibration by which fewer windows are less sure, all else being equal.
+
+        kept: the number of windows whose confidence stays the same.
+        """
+        if self.windows >= _LEAST:
+            return self
+        shift = (self.windows - _LEAST) * float(np.log(kept))
+        return replace(self, windows=_LEAST, intercept=round(self.intercept + shift, 3))
 
 
 def evidence(

@@ -3,66 +3,88 @@
 from __future__ import annotations
 
 import os
+import re
 from hashlib import blake2b
-from itertools import islice, pairwise
+from io import FileIO
 from pathlib import Path
 
-import av.error
+from genremodel.audio import PathLike
+from genremodel.containers import EncodedAudio, find_audio
 
-from genremodel.audio import GUESSED_LENGTH, AudioError, PathLike, open_audio, packets
-
-# Where packets are taken, in seconds, and how many: a few milliseconds' work.
-_PLACES = (0, 5, 15, 30, 60)
-_PACKETS = 24
-# Nearer to the end than that nothing is taken but from the beginning: guessed lengths vary, and
-# FFmpeg takes tags at the end of an MP3 for packets.
-_MARGIN = 10  # s
-# Containers whose length is guessed from the size of the file, tags and all.
-_INCONSTANT_LENGTH = {*GUESSED_LENGTH, "asf", "dsf"}
 _SIZE = 16  # bytes
-_SAMPLE = 1 << 16  # bytes of a file that is no audio
+# Up to so much audio all of it is read; of more, both ends and samples between them.
+_WHOLE = 1 << 21  # bytes
+_SAMPLE = 1 << 15  # bytes
+_LONG_END = 1 << 20  # bytes, where FFmpeg cannot seek
+_SAMPLES = 32
+# Where samples hold silence or repeat themselves, others are taken, up to 2 to this power.
+_DEEPEST = 8
+_START = 64  # bytes of a sample that are looked for in the rest of it
+# What changes in all Ogg pages when tags become longer: their numbers, and so their checksums.
+_PAGE_NUMBERS = re.compile(rb"(OggS.{14}).{8}", re.S)
+_PAGE_PART = 26  # bytes of the header of a page up to there
 
 
 def audio_digest(path: PathLike) -> bytes:
-    """Return a digest of a bounded sample of the encoded audio of a file.
+    """Return a digest of a bounded sample of the encoded audio of a file, and of its length.
 
-    It stays the same when the file is tagged, given a picture, renamed or moved. What cannot be
-    opened as audio has a digest of its bytes. Raises OSError when it cannot be read.
+    The samples are spread over the whole recording. The digest stays the same when the file is
+    tagged, given a picture, renamed or moved. What is no audio has one as well. Nothing is decoded,
+    so that a file that crashes the decoder can be known again. Raises OSError.
     """
-    try:
-        return _packet_digest(path)
-    except (AudioError, av.error.FFmpegError, ValueError):
-        return byte_digest(path)
+    with Path(os.fsdecode(path)).open("rb", buffering=0) as file:
+        audio = find_audio(file)
+        return _Sampler(file, audio).digest()
 
 
-def _packet_digest(path: PathLike) -> bytes:
-    container, stream = open_audio(path)
-    with container:
-        codec = stream.codec_context
-        facts = [codec.name, codec.sample_rate, codec.layout.nb_channels]
-        length = 0.0
-        if stream.duration is not None and stream.time_base is not None:
-            length = float(stream.duration * stream.time_base)
-            if container.format.name not in _INCONSTANT_LENGTH:
-                facts.append(stream.duration)
-        digest = blake2b(repr(facts).encode(), digest_size=_SIZE)
-        for place in _PLACES:
-            if place:
-                if place + _MARGIN > length:
-                    break
-                assert stream.time_base is not None
-                container.seek(int(place / stream.time_base), stream=stream)
-            full = (packet for packet in packets(container, stream) if packet.size)
-            # Without the last one of the file: of a pair it is never the first.
-            for packet, _ in islice(pairwise(full), _PACKETS):
-                digest.update(packet)
-        return digest.digest()
+class _Sampler:
+    def __init__(self, file: FileIO, audio: EncodedAudio) -> None:
+        self._file = file
+        self._audio = audio
+        self._digest = blake2b(f"{audio.size}:".encode() + audio.facts, digest_size=_SIZE)
 
+    def digest(self) -> bytes:
+        size = self._audio.size
+        if size <= _WHOLE:
+            self._add(0, size)
+            return self._digest.digest()
+        end = _SAMPLE if self._audio.seekable else _LONG_END
+        telling = self._add(0, end) + self._add(size - end, end)
+        # Halfway between the ends, then halfway between these, and so on.
+        for depth in range(1, _DEEPEST + 1):
+            if telling >= _SAMPLES:
+                break
+            parts = 1 << depth
+            for part in range(1, parts, 2):
+                telling += self._add((size - _SAMPLE) * part // parts, _SAMPLE)
+        return self._digest.digest()
 
-def byte_digest(path: PathLike) -> bytes:
-    """Return a digest of the beginning of a file. Raises OSError."""
-    file = Path(os.fsdecode(path))
-    with file.open("rb") as content:
-        digest = blake2b(content.read(_SAMPLE), digest_size=_SIZE)
-    digest.update(str(file.stat().st_size).encode())
-    return digest.digest()
+    def _add(self, start: int, size: int) -> bool:
+        """Add a sample; return whether it tells anything, as silence and loops do not."""
+        content = self._read(start, size)
+        self._digest.update(content)
+        return content.find(content[:_START], 1) < 0
+
+    def _read(self, start: int, size: int) -> bytes:
+        """Return bytes of the audio without the numbers of pages."""
+        if not self._audio.paged:
+            return self._read_extents(start, size)
+        before = min(start, _PAGE_PART)
+        content = self._read_extents(start - before, before + size + _PAGE_PART)
+        content = _PAGE_NUMBERS.sub(rb"\1" + bytes(8), content)
+        return content[before : before + size]
+
+    def _read_extents(self, start: int, size: int) -> bytes:
+        parts = []
+        for first, end in self._audio.extents:
+            length = end - first
+            if start < length and size > 0:
+                self._file.seek(first + start)
+                part = self._file.read(min(size, length - start))
+                parts.append(part)
+                size -= len(part)
+                start += len(part)
+                if start < length and size > 0:
+                    break  # the file has become shorter meanwhile
+            start -= length
+        return b"".join(parts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ from genremodel.constants import ACTIVATIONS, EXPERT_START
 from genremodel.decision import Calibration, Rules
 from genremodel.head import Judgement, LinearHead, track_views
 from genremodel.novelty import Novelty
+from genremodel.outputs import replace_file
 
 if TYPE_CHECKING:
     from genremodel.neighbours import Neighbours
@@ -74,6 +74,11 @@ class Description:
     genres: tuple[str, ...]
     figures: Mapping[str, Any]
     learned: float
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it may be used without being asked for by name, as older models may."""
+        return self.figures.get("default", True) is not False
 
 
 class Models:
@@ -140,8 +145,8 @@ class Models:
         try:
             self._folder.mkdir(exist_ok=True)
             # Arrays first: without the description that belongs to them they are refused.
-            _replace(self._folder / f"{model.name}.npz", packed.getvalue())
-            _replace(self._folder / f"{model.name}.json", text.encode())
+            replace_file(self._folder / f"{model.name}.npz", packed.getvalue())
+            replace_file(self._folder / f"{model.name}.json", text.encode())
         except OSError as exc:
             raise ModelError(f"{exc.filename or self._folder}: {exc.strerror}") from exc
         return _description(model.name, content)
@@ -190,7 +195,7 @@ def _model(
         Rules(
             described.genres,
             tuple(rules["prior"]),
-            Calibration(**rules["calibration"]),
+            Calibration(**rules["calibration"]).favoring_many_windows(),
             rules["min_confidence"],
             described.id,
         ),
@@ -226,16 +231,3 @@ def _head(estimator: Estimator, arrays: Mapping[str, NDArray[Any]], genres: int)
     from genremodel.neighbours import Neighbours  # scikit-learn, which takes half a second to load
 
     return Neighbours(arrays["places"], arrays["genre"], genres, int(arrays["neighbours"]))
-
-
-def _replace(file: Path, content: bytes) -> None:
-    copy = file.with_name(f".{file.name}-{os.getpid()}")
-    try:
-        with copy.open("wb") as written:
-            written.write(content)
-            written.flush()
-            os.fsync(written.fileno())
-        copy.replace(file)
-    except OSError:
-        copy.unlink(missing_ok=True)
-        raise

@@ -5,6 +5,7 @@ Needs matplotlib, the extra `plot`.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +17,32 @@ from matplotlib.lines import Line2D
 from genremodel.audio import PathLike, Windows, read_windows
 from genremodel.constants import LOG_GAIN, SAMPLE_RATE, WINDOW_SECONDS
 from genremodel.decision import Prediction
+from genremodel.outputs import Output
 from genremodel.spectrogram import power_spectrogram
 
 _COLUMNS = 200  # windows of spectrogram: a picture has no room for more
+_PNG = b"\x89PNG\r\n\x1a\n"
+_SOFTWARE = "beets-genreclf"
 _COLOURS = colormaps["tab20"].colors  # type: ignore[attr-defined]
 
 
-def plot_timeline(path: PathLike, prediction: Prediction, file: Path, *, title: str) -> None:
+def picture(file: Path) -> Output:
+    """Return a file for a picture, to replace nothing but one by this program.
+
+    Its `check` and `write` raise OutputError.
+    """
+    return Output(file, "a picture", _is_own, suffix=".png")
+
+
+def _is_own(beginning: bytes) -> bool:
+    return beginning.startswith(_PNG) and b"tEXtSoftware\0" + _SOFTWARE.encode() in beginning
+
+
+def plot_timeline(path: PathLike, prediction: Prediction, output: Output, *, title: str) -> None:
     """Draw the spectrogram of a track and, under it, the genre of each window with its probability.
 
-    file: its ending is the format, such as .png. Raises AudioError when the track cannot be
-    decoded, OSError or ValueError when the picture cannot be drawn or written.
+    Raises AudioError when the track cannot be decoded, ValueError when it is too short to be drawn,
+    and OutputError when the picture cannot be written.
     """
     windows = read_windows(path, _COLUMNS)
     if not len(windows.starts):
@@ -46,7 +62,9 @@ def plot_timeline(path: PathLike, prediction: Prediction, file: Path, *, title: 
     verdict = prediction.genre or f"no genre: {prediction.reason}"
     sureness = "" if prediction.confidence is None else f", confidence {prediction.confidence:.2f}"
     figure.suptitle(f"{title}\n{verdict}{sureness}", parse_math=False)
-    figure.savefig(file, dpi=120)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=120, metadata={"Software": _SOFTWARE})
+    output.write(drawn.getvalue())
 
 
 def _draw_spectrogram(axes: Axes, windows: Windows) -> None:

@@ -100,6 +100,14 @@ class Pool:
         self._waited_for += 1
         return partial(self._wait, path, task)
 
+    def recall_audio(self, path: PathLike) -> Analysis | None:
+        """Return the cached analysis of the audio in a file, see `Analyser.recall_audio`."""
+        return self._analyser.recall_audio(path)
+
+    def digest_of(self, path: PathLike) -> bytes | None:
+        """Return the digest of the audio in a file, if the cache knows it."""
+        return self._analyser.digest_of(path)
+
     def places(self) -> dict[bytes, bytes]:
         """Return where files lie that have been analysed by the networks, by path."""
         return self._analyser.places()

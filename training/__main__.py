@@ -30,7 +30,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace) -> None:
-    options.assets.mkdir(parents=True, exist_ok=True)
     for step in (_backbone, _head, _knn, _tried):
         step(options)
     if options.assets == assets.FOLDER:  # another folder is a trial, which the documents ignore
@@ -42,6 +41,7 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _backbone(options: argparse.Namespace) -> None:
+    build.require_model_folder(options.assets)
     build.build_backbones(options.assets)
 
 
@@ -52,14 +52,17 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _head(options: argparse.Namespace) -> None:
+    build.require_model_folder(options.assets)
     build.build_heads(options.assets, collection.load(options.data), options.seeds)
 
 
 def _knn(options: argparse.Namespace) -> None:
+    build.require_model_folder(options.assets)
     build.build_knn(options.assets, collection.load(options.data), options.seeds)
 
 
 def _tried(options: argparse.Namespace) -> None:
+    build.require_model_folder(options.assets)
     build.try_others(options.assets, collection.load(options.data))
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,13 @@ from genremodel.constants import (
 )
 from genremodel.decision import Calibration, Rules
 from genremodel.features import window_features
+from genremodel.outputs import replace_file
 from training.backbone import musicnn
 from training.backbone.export import to_onnx
 from training.backbone.prune import DEAD, PrunedMusicnn, prune
 from training.choosing import choose, of_groups
 from training.collection import Collection
+from training.datasets.track import DataError
 from training.evaluation import calibrated, measure
 from training.fitting import (
     fit_heads,
@@ -65,13 +68,34 @@ _TOLERANCE = 1e-5  # largest difference from the published network
 _EMBEDDING = slice(ACTIVATIONS, EXPERT_START)  # columns that tell what is no music
 
 
+def require_model_folder(folder: Path) -> None:
+    """Make a folder for a model, if need be.
+
+    Raises DataError where it holds files by the same names that are not of a model.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        described = (folder / assets.DESCRIPTION).exists()
+        if described and "backbones" not in read_description(folder):
+            raise DataError(f"{folder / assets.DESCRIPTION}: not the description of a model")
+    except (OSError, ValueError, TypeError) as exc:
+        raise DataError(f"{folder}: {exc}") from exc
+    if described:
+        return
+    names = (NETWORK, EXPERT, HEADS, NEIGHBOURS)
+    foreign = [str(folder / name) for name in names if (folder / name).exists()]
+    if foreign:
+        raise DataError(f"{', '.join(foreign)}: without the description of a model beside them")
+    _describe(folder, backbones={})  # an interrupted build leaves files that are known again
+
+
 def build_backbones(folder: Path) -> None:
     """Fetch the published networks, prune them, export them and check what was written."""
     parts: dict[str, Any] = {}
     for file, name in NETWORKS.items():
         published = musicnn.load_musicnn(name)
         pruned = prune(published, DEAD[name])
-        (folder / file).write_bytes(to_onnx(pruned).SerializeToString())
+        replace_file(folder / file, to_onnx(pruned).SerializeToString())
         difference = check_backbone(folder / file, published)
         if difference > _TOLERANCE:
             raise RuntimeError(f"{file} differs from the published network by {difference:.1e}")
@@ -118,8 +142,7 @@ def build_heads(folder: Path, collection: Collection, seeds: int) -> None:
     sounds = _sounds("cnn", backbones.run, len(music))
     every = np.concatenate([*sounds.values()])
     heads = fit_heads(rows, fit_nonmusic(music.values[:, _EMBEDDING], every[:, _EMBEDDING]))
-    with (folder / HEADS).open("wb") as file:
-        np.savez(file, allow_pickle=False, **heads.to_arrays())
+    _save_arrays(folder / HEADS, heads.to_arrays())
     _describe(
         folder,
         genres=np.unique(rows.genre).tolist(),
@@ -149,14 +172,14 @@ def build_knn(folder: Path, collection: Collection, seeds: int) -> None:
         "knn", lambda windows: window_features(windows.samples, choice.groups), len(rows)
     )
     known = neighbouring(rows)
-    np.savez(
-        folder / NEIGHBOURS,
-        features=known.values,
-        genre=np.unique(known.genre, return_inverse=True)[1].astype(np.int8),
-        groups=np.array(choice.groups),
-        neighbours=choice.neighbours,
-        nonmusic=fit_nonmusic(rows.values, np.concatenate([*sounds.values()])),
-    )
+    arrays: dict[str, NDArray[Any]] = {
+        "features": known.values,
+        "genre": np.unique(known.genre, return_inverse=True)[1].astype(np.int8),
+        "groups": np.array(choice.groups),
+        "neighbours": np.array(choice.neighbours),
+        "nonmusic": fit_nonmusic(rows.values, np.concatenate([*sounds.values()])),
+    }
+    _save_arrays(folder / NEIGHBOURS, arrays)
     fit = partial(judge_by_neighbours, neighbours=choice.neighbours)
     _calibrate(folder, "knn", rows, fit, sounds, slice(None), seeds, choice=asdict(choice))
 
@@ -239,7 +262,13 @@ def _describe(folder: Path, **parts: Any) -> None:
     }
     content = read_description(folder) | parts | fixed
     text = json.dumps(content, indent=2, sort_keys=True) + "\n"
-    (folder / assets.DESCRIPTION).write_text(text, encoding="utf-8")
+    replace_file(folder / assets.DESCRIPTION, text.encode())
+
+
+def _save_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    content = BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    replace_file(file, content.getvalue())
 
 
 def _channels(net: musicnn.Musicnn | PrunedMusicnn) -> int:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from genremodel.backbone import evenly
 from genremodel.calibration import fit_calibration, parts
 from genremodel.constants import DEFAULT_WINDOWS
 from genremodel.decision import Calibration, Rules, winner
 from genremodel.head import Judgement
+from genremodel.spacing import evenly
 from training.fitting import Fit, Judge
 from training.rows import Rows
 

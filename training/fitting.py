@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from genremodel.backbone import evenly
 from genremodel.backends import judge_features
 from genremodel.constants import ACTIVATIONS, EXPERT_START
 from genremodel.fitting import balanced, fit_linear, fit_novelty
 from genremodel.head import Heads, Judgement, LinearHead, tag_logits
 from genremodel.neighbours import Neighbours
 from genremodel.novelty import ALL_IS_MUSIC, Novelty
+from genremodel.spacing import evenly
 from training.rows import Rows
 
 # Judges the windows of a track, (windows, columns); the genres are those of the rows fitted on.

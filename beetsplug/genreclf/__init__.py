@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from beets.dbcore.types import Type
     from beets.importer import ImportSession, ImportTask
 
+# What an import may do with files: where none is set, they stay where they are.
+_PLACING = ("copy", "move", "link", "hardlink", "reflink")
+
 
 @contextmanager
 def _told() -> Iterator[None]:
@@ -75,9 +78,11 @@ class GenreClfPlugin(BeetsPlugin):
         # have been placed, by the ids of their tracks, and what is said when it has ended.
         self._tagger: Tagger | None = None
         self._placing: dict[int | None, Update] = {}
+        self._unplaced: dict[int | None, bytes] = {}
         self._unsaid: list[str] = []
         self._unwritable_journal = False  # reported once
         if self._options["auto"].get() is not False:
+            self.early_import_stages = [self.added]
             self.import_stages = [self.imported]
             self.register_listener("import_begin", self.import_began)
             self.register_listener("import_task_files", self.files_placed)
@@ -136,12 +141,16 @@ class GenreClfPlugin(BeetsPlugin):
         from beetsplug.genreclf import undo
 
         by_run = options.run is not None
-        _one_of({"--list": options.list, "--last": options.last, "--run": by_run})
-        _one_of({"--list": options.list, "a query": query})
+        forget = options.forget_older_than is not None
+        alone = {"--list": options.list, "--forget-older-than": forget}
+        _one_of({**alone, "--last": options.last, "--run": by_run})
+        _one_of({**alone, "a query": query})
         journal = self._journal_of(lib)
         with _told():
             if options.list:
                 undo.show_runs(journal, self._log)
+            elif options.forget_older_than is not None:
+                undo.forget_older_than(journal, options.forget_older_than, self._log)
             else:
                 run = undo.last_run(lib, journal) if options.last else options.run
                 if not undo.undo(lib, query, journal, run, self._writer, self._log):
@@ -236,6 +245,23 @@ class GenreClfPlugin(BeetsPlugin):
             self._log.error("{}", exc)
 
     @contained()
+    def added(self, session: ImportSession, task: ImportTask) -> None:
+        """Write down which files the import has yet to place in the library.
+
+        Until then the database names files that are the user's own, and not to be written.
+        """
+        if self._tagger is None or not any(session.config[name].get() for name in _PLACING):
+            return
+        inside = os.path.join(session.lib.directory, b"")  # noqa: PTH118  # bytes
+        tracks = [item for item in task.imported_items() if not item.path.startswith(inside)]
+        try:
+            if tracks:
+                self._journal_of(session.lib).expect_placing((t.path, t.added) for t in tracks)
+            self._unplaced |= {track.id: track.path for track in tracks}
+        except JournalError as exc:
+            self._unsaid.append(str(exc))
+
+    @contained()
     def imported(self, session: ImportSession, task: ImportTask) -> None:
         """Set the fields before files are placed, so that path formats see them."""
         tagger = self._tagger
@@ -246,19 +272,14 @@ class GenreClfPlugin(BeetsPlugin):
         new = [track for track in tracks if not tagger.is_current(track)]
         if album:
             tagger.part(album)
-            if tagger.is_one(album):
-                new = tracks
         try:
-            if new or album:
-                heard = tagger.hear(tracks, self._unsaid.append)
-                for update in tagger.updates(album, new, heard):
-                    with tagger.alone():
-                        tagger.store(update, writes=self._always_writes())
-                    if isinstance(update.model, Item):
-                        self._placing[update.model.id] = update
-            for track in tracks:
-                if track not in new:
-                    self._placing[track.id] = tagger.stored(track)
+            heard = tagger.hear(new, self._unsaid.append)
+            recalled = {track.id: tagger.recall(track) for track in tracks if track not in new}
+            for update in tagger.updates(album, tracks, heard, recalled):
+                with tagger.alone():
+                    tagger.store(update, writes=self._always_writes())
+                if isinstance(update.model, Item):
+                    self._placing[update.model.id] = update
         except JournalError as exc:
             self._unsaid.append(str(exc))
 
@@ -266,6 +287,12 @@ class GenreClfPlugin(BeetsPlugin):
     def files_placed(self, session: ImportSession, task: ImportTask) -> None:
         """Write the tags that beets has not written, into the library's files alone."""
         linked = session.config["link"].get(bool) or session.config["hardlink"].get(bool)
+        sources = [self._unplaced.pop(item.id, None) for item in task.imported_items()]
+        try:
+            if any(sources):
+                self._journal_of(session.lib).placed(filter(None, sources))
+        except JournalError as exc:
+            self._unsaid.append(str(exc))
         for item in task.imported_items():
             update = self._placing.pop(item.id, None)
             if update is None or self._tagger is None:
@@ -294,6 +321,7 @@ class GenreClfPlugin(BeetsPlugin):
     def _end_import(self) -> None:
         tagger, self._tagger = self._tagger, None
         self._placing.clear()
+        self._unplaced.clear()
         if tagger:
             self._stop_hearing(tagger)
         for message in dict.fromkeys(self._unsaid):
@@ -427,7 +455,10 @@ class GenreClfPlugin(BeetsPlugin):
         )
 
     def _journal_of(self, lib: Library) -> Journal:
-        return self._journals.setdefault(lib.path, Journal.beside(lib.path))
+        return self._journals.setdefault(lib.path, Journal.beside(lib.path, self._warn))
+
+    def _warn(self, message: str) -> None:
+        self._report(message, logging.WARNING)
 
     def _always_writes(self) -> bool:
         """Tell whether tags are written whether or not beets itself writes."""

@@ -28,7 +28,7 @@ def tend(file: Path, classifier: Classifier, *, prune: bool, clear: bool) -> Non
             ui.print_(f"{cache.prune()} analyses forgotten")
         now = cache.statistics()
     except CacheError as exc:
-        raise UserError(f"{exc}; it can be deleted") from exc
+        raise UserError(f"{exc}; without it, tracks are analyzed again") from exc
     finally:
         cache.close()
     asked = now.hits + now.misses

@@ -26,6 +26,7 @@ class UndoOptions(Protocol):
     run: int | None
     last: bool
     list: bool
+    forget_older_than: int | None
 
 
 class CacheOptions(Protocol):
@@ -110,6 +111,10 @@ def undo_command(run: Callable[[Library, UndoOptions, list[str]], None]) -> ui.S
     )
     command.parser.add_option(
         "--list", action="store_true", default=False, help="list the runs",
+    )
+    command.parser.add_option(
+        "--forget-older-than", type="int", default=None, metavar="DAYS",
+        help="forget older changes, which can then no longer be undone",
     )
     command.func = run
     return command

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from logging import Logger
 from pathlib import Path
@@ -39,9 +40,11 @@ def explain(
     """Show the windows, the vote and the policy for each track of a query; change nothing.
 
     as_json: one object a line instead. plot: also draw the only track of the query into this file.
-    Returns whether all tracks could be heard. Raises UserError when there is nothing to plot.
+    Returns whether all tracks could be heard. Raises UserError when there is nothing to plot, or
+    when the file must not or cannot be written.
     """
-    if plot and (count := len(lib.items(query))) != 1:
+    picture = None if plot is None else _Picture(plot)
+    if picture and (count := len(lib.items(query))) != 1:
         raise UserError(f"--plot draws one track; the query has {count}")
     fail = Failures(log)
     for album, tracks, chosen in Groups(lib, query):
@@ -56,8 +59,8 @@ def explain(
                 ui.print_(json.dumps(_object(item, heard[item.id], update, tagger)))
             else:
                 _show(item, heard[item.id], update, tagger)
-            if plot:
-                _plot(item, heard[item.id], plot)
+            if picture:
+                picture.draw(item, heard[item.id])
     return not fail.count
 
 
@@ -126,12 +129,35 @@ def _policy(item: Item, update: Update, tagger: Tagger) -> str:
     return f"genres are {now}; {would}"
 
 
-def _plot(item: Item, prediction: Prediction, file: str) -> None:
-    try:
+class _Picture:
+    """The file of `--plot`. Raises UserError where it must not or cannot be written."""
+
+    def __init__(self, file: str) -> None:
+        try:
+            from genremodel.plot import picture
+        except ImportError as exc:
+            raise UserError(f"--plot needs matplotlib: pip install matplotlib ({exc})") from exc
+        self._output = picture(Path(file))
+        with _output_errors():
+            self._output.check()
+
+    def draw(self, item: Item, prediction: Prediction) -> None:
+        """Draw the timeline of a track."""
+        from genremodel.audio import AudioError
         from genremodel.plot import plot_timeline
-    except ImportError as exc:
-        raise UserError(f"--plot needs matplotlib: pip install matplotlib ({exc})") from exc
+
+        with _output_errors():
+            try:
+                plot_timeline(item.filepath, prediction, self._output, title=str(item))
+            except (AudioError, ValueError) as exc:
+                raise UserError(f"{displayable_path(item.path)}: {exc}") from exc
+
+
+@contextmanager
+def _output_errors() -> Iterator[None]:
+    from genremodel.outputs import OutputError
+
     try:
-        plot_timeline(item.filepath, prediction, Path(file), title=str(item))
-    except (OSError, ValueError) as exc:
-        raise UserError(f"{file}: {exc}") from exc
+        yield
+    except OutputError as exc:
+        raise UserError(str(exc)) from exc

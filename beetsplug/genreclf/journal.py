@@ -11,17 +11,20 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
+from beetsplug.genreclf import rows, troubles
 from beetsplug.genreclf.beside import beside
+from beetsplug.genreclf.lock import locked
 from beetsplug.genreclf.values import Values, same
 
 Place: TypeAlias = Literal["database", "file"]
 
+_VERSION = 1  # of the tables; a journal of a version before is upgraded, of a later one refused
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -56,14 +59,36 @@ CREATE TABLE IF NOT EXISTS copies (
     path BLOB NOT NULL,
     inode TEXT
 );
+CREATE TABLE IF NOT EXISTS unplaced (
+    path BLOB PRIMARY KEY,
+    added REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS recordings (
+    history TEXT PRIMARY KEY,
+    path TEXT NOT NULL,
+    digest BLOB
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS recordings_by_path ON recordings (path);
+CREATE INDEX IF NOT EXISTS recordings_by_digest ON recordings (digest);
 CREATE INDEX IF NOT EXISTS changes_by_history ON changes (history, undone);
 CREATE INDEX IF NOT EXISTS changes_by_run ON changes (run);
 """
+_CHANGES = "SELECT id, run, place, old, new FROM changes"
 _EXPECT = "INSERT OR IGNORE INTO unwritten VALUES (?)"
-_WAY_ON = (
-    "nothing is changed without it: make it writable or, if it is damaged, move it away; what it "
-    "tells of cannot be undone then"
+_RECORDING = (
+    "INSERT INTO recordings VALUES (?, ?, ?) ON CONFLICT (history) DO UPDATE "
+    "SET path = excluded.path, digest = COALESCE(excluded.digest, digest)"
 )
+# In an old journal, every track was last where its newest change was made.
+_UPGRADE = """
+INSERT OR IGNORE INTO recordings
+    SELECT history, path, NULL FROM (
+        SELECT history, path, MAX(id) FROM changes
+        WHERE history IS NOT NULL AND path IS NOT NULL GROUP BY history
+    )
+"""
+FORGOTTEN = 0  # the run of changes that can no longer be undone
+T = TypeVar("T")
 
 
 class JournalError(Exception):
@@ -83,6 +108,11 @@ class Change:
     old: Values
     new: Values
 
+    @property
+    def names(self) -> set[str]:
+        """The names of the fields or tags that it changed."""
+        return {*self.old, *self.new}
+
 
 @dataclass(frozen=True)
 class Run:
@@ -101,29 +131,42 @@ class Journal:
     The file is created with the first change.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = self._path = path
+    def __init__(self, path: Path, report: Callable[[str], None] = lambda message: None) -> None:
+        self._path = path
+        self._report = report
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()  # the stages of an import are threads
+        self._reported = False
 
     @classmethod
-    def beside(cls, library: str | bytes | os.PathLike[str]) -> Journal:
+    def beside(
+        cls,
+        library: str | bytes | os.PathLike[str],
+        report: Callable[[str], None] = lambda message: None,
+    ) -> Journal:
         """Return the journal of a library; that of one in memory is there as well."""
         path = Path(os.fsdecode(library))  # bytes before beets 2.14
-        return cls(path if path.name == ":memory:" else beside(library, ".genre-journal.db"))
+        path = path if path.name == ":memory:" else beside(library, ".genre-journal.db")
+        return cls(path, report)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Let no other command, or thread, change a track or an album meanwhile. Not to be nested.
 
-        Who waits is next: a command that takes one track after another would leave others no gap.
+        Who waits is next, and reports it after a while.
         """
-        if self._path.name == ":memory:":  # no other command has it
-            yield
-            return
-        with closing(_taken(self._path.with_suffix(".queue"))):
-            lock = _taken(self._path.with_suffix(".lock"))
-        with closing(lock):
+        in_memory = self._path.name == ":memory:"  # no other command has it
+        turn = nullcontext() if in_memory else locked(self._path, self._report)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(turn)
+            except (sqlite3.Error, OSError) as exc:
+                raise JournalError(troubles.explain(self._path.with_suffix(".lock"), exc)) from exc
             yield
 
     def begin(self, command: str) -> int:
@@ -140,47 +183,61 @@ class Journal:
         old: Values,
         new: Values,
         *,
+        digest: bytes | None = None,
         tags_follow: bool = False,
     ) -> None:
         """Write down what is about to change.
 
-        path: for people who read the journal. tags_follow: as `expect_tags`, at once.
+        path, digest: of the file or, if it is known, of its audio; see `lost`. tags_follow: as
+        `expect_tags`, at once.
         """
         sql = (
             "INSERT INTO changes (run, time, history, place, path, old, new) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)"
         )
-        readable = os.fsencode(path).decode(errors="replace")
+        readable = _readable(path)
         row = (run, time.time(), history, place, readable, json.dumps(old), json.dumps(new))
-        self._write((sql, [row]), (_EXPECT, [(history,)] if tags_follow else []))
+        self._write(
+            (sql, [row]),
+            (_RECORDING, [(history, readable, digest)]),
+            (_EXPECT, [(history,)] if tags_follow else []),
+        )
 
     def changes(self, history: str) -> list[Change]:
         """Return the changes of a track or an album that were not undone, newest first."""
-        rows = self._read(
-            "SELECT id, run, place, old, new FROM changes "
-            "WHERE history = ? AND undone IS NULL ORDER BY id DESC",
+        found = self._read(
+            f"{_CHANGES} WHERE history = ? AND undone IS NULL ORDER BY id DESC",
             (history,),
         )
-        return [
-            Change(id_, run, place, json.loads(old), json.loads(new))
-            for id_, run, place, old, new in rows
-        ]
+        return self._valid([_change(*row) for row in found])
 
     def histories(self, run: int) -> set[str]:
         """Return what a run changed, by `genre_history`, and was not undone."""
         sql = "SELECT DISTINCT history FROM changes WHERE run = ? AND undone IS NULL"
-        return {history for (history,) in self._read(sql, (run,))}
+        return {history for (history,) in self._read(sql, (run,)) if isinstance(history, str)}
+
+    def lost(self, path: str, digest: bytes | None) -> list[str]:
+        """Return what may be the histories of a file that was removed from the library.
+
+        Those of the same path come first, then those of the same audio; newest first.
+        """
+        return [
+            history
+            for (history,) in self._read(
+                "SELECT history FROM recordings JOIN changes USING (history) "
+                "WHERE undone IS NULL AND (recordings.path = ? OR digest = ?) "
+                "GROUP BY history ORDER BY recordings.path = ? DESC, MAX(id) DESC",
+                (_readable(path), digest, _readable(path)),
+            )
+        ]
 
     def runs(self) -> list[Run]:
         """Return the runs that changed something, oldest first."""
-        rows = self._read(
+        found = self._read(
             "SELECT runs.id, started, command, COUNT(DISTINCT history), COUNT(undone) = COUNT(*) "
             "FROM runs JOIN changes ON run = runs.id GROUP BY runs.id ORDER BY runs.id"
         )
-        return [
-            Run(id_, started, command, objects, undone=bool(undone))
-            for id_, started, command, objects, undone in rows
-        ]
+        return self._valid([_run(*row) for row in found])
 
     def expect_tags(self, history: str) -> None:
         """Write down that the file of a track is about to be written, until `tags_written`."""
@@ -193,6 +250,22 @@ class Journal:
     def expects_tags(self, history: str) -> bool:
         """Tell whether the file of a track was to be written and could not be."""
         return bool(self._read("SELECT 1 FROM unwritten WHERE history = ?", (history,)))
+
+    def expect_placing(self, files: Iterable[tuple[bytes, float]]) -> None:
+        """Write down that an import is to copy or move files into the library, until `placed`.
+
+        files: where they lie now, and when each was added to the library.
+        """
+        self._write(("INSERT OR REPLACE INTO unplaced VALUES (?, ?)", files))
+
+    def placed(self, paths: Iterable[bytes]) -> None:
+        """Forget that an import is to copy or move files."""
+        self._write(("DELETE FROM unplaced WHERE path = ?", ((path,) for path in paths)))
+
+    def expects_placing(self, path: bytes, added: float) -> bool:
+        """Return whether an import has yet to copy or move a file, or was interrupted before."""
+        sql = "SELECT 1 FROM unplaced WHERE path = ? AND added = ?"
+        return bool(self._read(sql, (path, added)))
 
     def mark_undone(self, changes: Sequence[Change]) -> None:
         """Forget changes that have been taken back, and what was to be written of them."""
@@ -226,7 +299,7 @@ class Journal:
                         cursor.execute(sql, row)
                 return cursor.lastrowid or 0
         except (sqlite3.Error, OSError) as exc:
-            raise JournalError(f"{self._path}: {exc}; {_WAY_ON}") from exc
+            raise JournalError(troubles.explain(self._path, exc)) from exc
 
     def read(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         """Return the rows of a query; none where there is no journal yet."""
@@ -236,6 +309,23 @@ class Journal:
         """Run each statement for each of its rows, all or none; return the id of the last row."""
         return self._write(*statements)
 
+    def write_unsynced(self, sql: str, row: tuple[Any, ...]) -> None:
+        """Run a statement whose effect is on the disk with the next change, so nobody waits for it.
+
+        A power failure before that undoes it.
+        """
+        try:
+            with self._lock:
+                connection = self._connected()
+                connection.execute("PRAGMA synchronous = NORMAL")
+                try:
+                    with connection:
+                        connection.execute(sql, row)
+                finally:
+                    connection.execute("PRAGMA synchronous = FULL")
+        except (sqlite3.Error, OSError) as exc:
+            raise JournalError(f"{self._path}: {exc}; {_WAY_ON}") from exc
+
     def _read(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         if not self._connection and not self._path.exists():
             return []
@@ -243,33 +333,109 @@ class Journal:
             with self._lock:
                 return self._connected().execute(sql, values).fetchall()
         except (sqlite3.Error, OSError) as exc:
-            raise JournalError(f"{self._path}: {exc}; {_WAY_ON}") from exc
+            raise JournalError(troubles.explain(self._path, exc)) from exc
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            connection = sqlite3.connect(self._path, timeout=60, check_same_thread=False)
+            connection = _opened(self._path)
             try:
-                # A change is on the disk before it is made, at one fsync each.
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.executescript(_SCHEMA)
-            except sqlite3.Error:
+                connection.text_factory = _text
+                self._prepare(connection)
+            except BaseException:
                 connection.close()
                 raise
             self._connection = connection
         return self._connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Make or upgrade the tables. Raises JournalError where a newer program made them."""
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if not 0 <= version <= _VERSION:
+            raise JournalError(
+                f"{self._path}: written by a newer version of this plugin ({version}, known is "
+                f"{_VERSION}); nothing is changed without it: update the plugin"
+            )
+        # A change is on the disk before it is made, at one fsync each.
+        connection.execute("PRAGMA synchronous = FULL")
+        if version < _VERSION and _is_writable(self._path):
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA}; {_UPGRADE}; PRAGMA user_version = {_VERSION}; COMMIT"
+            )
+
+    def _valid(self, found: Sequence[T | None]) -> list[T]:
+        """Return what could be read, and report once how much of the journal could not."""
+        valid = [value for value in found if value is not None]
+        if len(valid) < len(found) and not self._reported:
+            self._reported = True
+            damaged = [
+                *(_change(*row) for row in self._read(_CHANGES)),
+                *(_run(*row) for row in self._read("SELECT id, started, command FROM runs")),
+            ].count(None)
+            self._report(
+                f"{self._path}: damaged rows left out: {damaged}; what they tell of cannot be "
+                "undone"
+            )
+        return valid
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open the file, only for reading where it or its folder cannot be written."""
+    if _is_writable(path):
+        return sqlite3.connect(path, timeout=60, check_same_thread=False)
+    uri = path.absolute().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error:  # SQLite cannot make the files beside it that this mode needs
+        connection.close()
+        connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, check_same_thread=False)
+    return connection
+
+
+def _is_writable(path: Path) -> bool:
+    """Return whether a file that may not be there yet can be written, and those beside it."""
+    if path.name == ":memory:" or not path.exists():
+        return True
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _change(id_: Any, run: Any, place: Any, old: Any, new: Any) -> Change | None:
+    """Return a change, or None where its row is damaged."""
+    before, after = rows.change_values(place, old), rows.change_values(place, new)
+    if before is None or after is None or not isinstance(run, int):
+        return None
+    return Change(id_, run, place, before, after)
+
+
+def _run(id_: Any, started: Any, command: Any, objects: int = 0, undone: int = 0) -> Run | None:
+    """Return a run, or None where its row is damaged."""
+    if not rows.is_time(started) or not isinstance(command, str):
+        return None
+    return Run(id_, started, command, objects, undone=bool(undone))
+
+
+def _readable(path: str) -> str:
+    return os.fsencode(path).decode(errors="replace")
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="replace")
 
 
 def unwind(current: Mapping[str, Any], changes: Iterable[Change]) -> tuple[Values, set[str]]:
     """Take changes back. Returns the values from before them, and the names that are in the way.
 
     current: the values that are there. changes: newest first. A value that is not what a change
-    left has been changed by somebody else since: it stays, and so does what is older. A change of
-    which nothing is to be seen, and all is as it was found, was never made.
+    left has been changed by somebody else since: it stays, and so does what is older. It is not in
+    the way if it is the value from before all changes. A change of which nothing is to be seen, and
+    all is as it was found, was never made.
     """
     values, foreign = dict(current), set[str]()
+    first: Values = {}
     for change in changes:
-        names = (change.old.keys() | change.new.keys()) - foreign
+        first |= {name: change.old.get(name) for name in change.names}
+        names = change.names - foreign
         left = {name for name in names if same(values.get(name), change.new.get(name))}
         for name in left:
             if name in change.old:
@@ -279,26 +445,4 @@ def unwind(current: Mapping[str, Any], changes: Iterable[Change]) -> tuple[Value
         others = names - left
         if left or not all(same(values.get(name), change.old.get(name)) for name in others):
             foreign |= others
-    return values, foreign
-
-
-def _taken(path: Path) -> sqlite3.Connection:
-    """Wait for SQLite's lock on an empty file; the system takes it back from who is killed.
-
-    A second at a time, or nothing could interrupt it. Raises JournalError.
-    """
-    while True:
-        try:
-            lock = sqlite3.connect(path, timeout=1, isolation_level=None)
-        except sqlite3.Error as exc:
-            raise JournalError(f"{path}: {exc}; {_WAY_ON}") from exc
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except BaseException as exc:
-            lock.close()
-            if not isinstance(exc, sqlite3.Error):
-                raise
-            if "locked" not in str(exc):
-                raise JournalError(f"{path}: {exc}; {_WAY_ON}") from exc
-        else:
-            return lock
+    return values, {name for name in foreign if not same(values.get(name), first[name])}

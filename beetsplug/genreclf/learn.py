@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from logging import Logger
-from statistics import mean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from beets import ui
 from beets.exceptions import UserError
@@ -19,7 +20,8 @@ from rich.text import Text
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.agreement import Agreement, agreement
-from beetsplug.genreclf.labels import Vocabulary, artist, split
+from beetsplug.genreclf.artists import Artists
+from beetsplug.genreclf.labels import Vocabulary, has_control_characters, is_placeholder, labels
 from beetsplug.genreclf.progress import Bar, is_terminal
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from genremodel.lesson import Lesson
 
 _SHOWN = 10  # confused pairs and doubted labels
+_COMMON = 20  # tracks of a genre that a model must recognize, or `model: auto` does not use it
 
 
 def show_models(models: Models, log: Logger) -> bool:
@@ -50,6 +53,7 @@ def show_models(models: Models, log: Logger) -> bool:
         ui.print_(
             f"{model.name}: {len(model.genres)} genres of {figures['tracks']} tracks, learned "
             f"{learned} from {model.field}, {figures['accuracy']:.0%} right, {model.id}"
+            f"{_comparison_in_list(model)}"
         )
     return len(described) == len(models.names())
 
@@ -65,6 +69,8 @@ class Learning:
         self._log = log
         self._options = options
         self._failures = 0
+        self._left_out: dict[str, int] = {}  # labels of too few tracks, and of how many
+        self._nameless = Counter[str]()  # labels that name no genre
 
     def run(self, lib: Library, query: Sequence[str], models: Models) -> int:
         """Learn and save a model; return how many tracks could not be heard.
@@ -78,6 +84,7 @@ class Learning:
         self._check(models)
         paths, examples, fitting = self._hear(lib, query)
         if not examples:
+            self._show_left_out()
             raise UserError("there is nothing to learn from")
         try:
             model, lesson = learn(
@@ -87,10 +94,15 @@ class Learning:
                 version=self._tagger.classifier.version,
             )
         except LearningError as exc:
+            self._show_left_out()
             raise UserError(f"nothing learned: {exc}") from exc
+        figures = {**model.figures, **compare(lesson, fitting)}
+        model = replace(model, figures=figures)
         good = self._options.force or not lesson.warnings
         saved = models.save(model) if good else None  # first: the reader may close the pipe
-        self._show(paths, examples, lesson, fitting)
+        ui.print_(_comparison(figures))
+        self._show_left_out()
+        self._show(paths, examples, lesson)
         for warning in lesson.warnings:
             self._log.warning("{}", warning)
         if saved is None:
@@ -123,12 +135,14 @@ class Learning:
         """Return paths, what is in them, and how the bundled genres fit."""
         from genremodel.examples import Example
 
-        labels = {item.id: found for item in lib.items(query) if (found := self._labels(item))}
-        if not labels:
+        labelled = self._labelled(lib, query)
+        if not labelled:
+            self._show_left_out()
             raise UserError(f"no track of the query has {self._options.field} of your own")
-        enough = Vocabulary.of(labels.values(), self._options.min_tracks)
+        enough = Vocabulary.of(labelled.values(), self._options.min_tracks)
         # By id, so that the same tracks give the same model in whatever order they are listed.
-        wanted = sorted(id_ for id_, found in labels.items() if id_ is not None and enough(found))
+        wanted = sorted(id_ for id_, own in labelled.items() if enough(own))
+        artist = Artists(lib)
         heard: list[tuple[str, Example, Agreement]] = []
         with Bar(len(wanted), shown=is_terminal()) as bar:
 
@@ -139,7 +153,7 @@ class Learning:
                 bar.advance()
 
             for track, analysis in self._tagger.analyses(lib, wanted, fail):
-                path, own = displayable_path(track.path), labels[track.id]
+                path, own = displayable_path(track.path), labelled[track.id or 0]
                 example = Example.of(analysis, enough(own), artist(track))
                 if example is None:
                     with bar.hidden():
@@ -152,7 +166,7 @@ class Learning:
         vocabulary = Vocabulary.of(
             (example.genres for _, example, _ in heard), self._options.min_tracks
         )
-        self._say_left_out({**enough.left_out, **vocabulary.left_out})
+        self._left_out = {**enough.left_out, **vocabulary.left_out}
         learned = [
             (path, example._replace(genres=genres), fit)
             for path, example, fit in heard
@@ -161,29 +175,44 @@ class Learning:
         paths, examples, fitting = zip(*learned, strict=True) if learned else ((), (), ())
         return [*paths], [*examples], [*fitting]
 
+    def _labelled(self, lib: Library, query: Sequence[str]) -> dict[int, list[str]]:
+        """Return the labels of the tracks that have any which can be learned, by track id."""
+        placeholders, refused = self._tagger.settings.placeholders, Counter[str]()
+        labelled = {}
+        for track in lib.items(query):
+            own = self._labels(track)
+            refused.update(name for name in own if has_control_characters(name))
+            own = [name for name in own if name not in refused]
+            self._nameless.update(name for name in own if is_placeholder(name, placeholders))
+            if track.id is not None and (own := [x for x in own if x not in self._nameless]):
+                labelled[track.id] = own
+        for name, count in sorted(refused.items()):
+            self._log.warning("{}", f"{name!r} is left out, it has control characters ({count})")
+        return labelled
+
     def _labels(self, track: Item) -> list[str]:
         """Return the labels of a track; a genre that the plugin gave it is none."""
         if self._options.field != fields.GENRES:
-            return split(track.get(self._options.field))
-        labels, own = split(self._tagger.before(track)), fields.own_values(track)
-        if own.get(fields.MODEL) and not own.get(fields.HISTORY):  # given in another library
-            labels = [label for label in labels if label != own.get(fields.GENRE)]
-        return labels
+            return labels(track.get(self._options.field), numbers=False)
+        own, values = labels(self._tagger.before(track)), fields.own_values(track)
+        if values.get(fields.MODEL) and not values.get(fields.HISTORY):  # given in another library
+            own = [label for label in own if label != values.get(fields.GENRE)]
+        return own
 
-    def _say_left_out(self, left_out: Mapping[str, int]) -> None:
-        if left_out:
-            rare = sorted(left_out.items(), key=lambda label: (-label[1], label[0]))
-            told = [f"{label} ({count})" for label, count in rare[:_SHOWN]]
-            told += [f"{len(rare) - _SHOWN} more"] if len(rare) > _SHOWN else []
-            least = self._options.min_tracks
-            ui.print_(f"left out, fewer than {least} tracks: {', '.join(told)}")
+    def _show_left_out(self) -> None:
+        least = self._options.min_tracks
+        for why, left_out in (
+            (f"fewer than {least} tracks", self._left_out),
+            ("no names of genres", self._nameless),
+        ):
+            if left_out:
+                ui.print_(f"left out, {why}: {_counts(left_out)}")
 
     def _show(
         self,
         paths: Sequence[str],
         examples: Sequence[Example],
         lesson: Lesson,
-        fitting: Sequence[Agreement],
     ) -> None:
         from genremodel.lesson import MIN_CONFIDENCE
 
@@ -209,14 +238,6 @@ class Learning:
                 f"{lesson.right:.0%} of those; its confidence is off by "
                 f"{lesson.calibration_error:.2f}"
             )
-        compared = [i for i, fits in enumerate(fitting) if fits]
-        if compared:
-            bundled = mean(fitting[i] == "agrees" for i in compared)
-            these = mean(lesson.rightly[i] for i in compared)
-            ui.print_(
-                f"the bundled genres, or their families, fit {bundled:.0%} of {len(compared)} "
-                f"tracks, these {these:.0%}"
-            )
         missed = [genre.genre for genre in lesson.genres if not genre.recall]
         if missed:
             ui.print_(f"not recognised: {', '.join(missed)}")
@@ -232,8 +253,66 @@ class Learning:
 
     def _say_saved(self, model: Description) -> None:
         configured = self._tagger.settings.model
-        if configured == model.name or (configured == "auto" and model.field == fields.GENRES):
+        automatic = configured == "auto" and model.field == fields.GENRES
+        if configured == model.name or (automatic and model.is_default):
             use = "`beet genreclf` and imports use it from now on"
         else:
             use = f"`model: {model.name}` in the configuration makes use of it"
+            if not model.is_default:
+                use = (
+                    f"not used by `model: auto`, because {_objection(model.figures)}; {use} anyway"
+                )
         ui.print_(f"saved as {model.name} ({model.id}); {use}")
+
+
+def compare(lesson: Lesson, fitting: Sequence[Agreement]) -> dict[str, Any]:
+    """Return how a model compares with the bundled genres on the same tracks.
+
+    fitting: of each example, how the bundled genre fits. "compared": how many tracks there are of
+    which that can be told; "own", "bundled": how many of them each has right; "missed": genres of
+    many tracks that the model never recognizes; "default": whether `model: auto` may use it.
+    """
+    compared = [i for i, fits in enumerate(fitting) if fits]
+    bundled = sum(fitting[i] == "agrees" for i in compared)
+    own = sum(lesson.rightly[i] for i in compared)
+    missed = [x.genre for x in lesson.genres if x.tracks >= _COMMON and not x.recall]
+    return {
+        "compared": len(compared),
+        "own": own,
+        "bundled": bundled,
+        "missed": missed,
+        "default": not missed and (own > bundled or not compared),
+    }
+
+
+def _comparison(figures: Mapping[str, Any]) -> str:
+    """Return whether a model is better than the bundled genres, and by how much."""
+    tracks, own, bundled = figures["compared"], figures["own"], figures["bundled"]
+    if not tracks:
+        return "not comparable with the bundled genres, which know none of these"
+    shares = f"{own / tracks:.0%} right, those or their families {bundled / tracks:.0%}"
+    if own == bundled:
+        return f"no better than the bundled genres: of {tracks} tracks {shares}"
+    word = "better" if own > bundled else "worse"
+    return f"{word} than the bundled genres by {abs(own - bundled)} of {tracks} tracks: {shares}"
+
+
+def _objection(figures: Mapping[str, Any]) -> str:
+    """Return why `model: auto` does not use a model."""
+    if figures["missed"]:
+        return f"it never recognizes {', '.join(figures['missed'])}"
+    return "it does not beat the bundled genres"
+
+
+def _comparison_in_list(model: Description) -> str:
+    if "compared" not in model.figures:  # learned by an older version
+        return ""
+    unused = "" if model.is_default else "; not used by `model: auto`"
+    return f", {_comparison(model.figures)}{unused}"
+
+
+def _counts(labels: Mapping[str, int]) -> str:
+    """Return labels and how many tracks each has, the commonest first."""
+    common = sorted(labels.items(), key=lambda label: (-label[1], label[0]))
+    shown = [f"{label} ({count})" for label, count in common[:_SHOWN]]
+    return ", ".join(shown + ([f"{len(common) - _SHOWN} more"] if len(common) > _SHOWN else []))

@@ -66,7 +66,7 @@ def _learned(settings: Settings, models: Models) -> LearnedModel | None:
     if settings.model != "auto":
         return models.load(settings.model)
     described = [models.describe(name) for name in models.names()]
-    learned = [model for model in described if model.field == GENRES]
+    learned = [model for model in described if model.field == GENRES and model.is_default]
     last = max(learned, key=lambda model: model.learned, default=None)
     return models.load(last.name) if last else None
 

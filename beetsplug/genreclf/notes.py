@@ -134,7 +134,7 @@ class Notes:
     def _remove_copies(self) -> Iterator[str]:
         for id_, path, inode in self._journal.read("SELECT id, path, inode FROM copies"):
             try:
-                remove_copy(Path(os.fsdecode(path)), None if inode is None else int(inode))
+                remove_copy(Path(os.fsdecode(path)), inode)
             except OSError as exc:
                 later = "a copy that was left behind cannot be removed yet"
                 yield f"{displayable_path(path)}: {later}: {exc.strerror or exc}"
@@ -153,19 +153,20 @@ class Notes:
         )
 
     def _forget(self, table: str, id_: int) -> None:
-        """Forget what is done. If that fails, it is found to be done the next time."""
+        """Forget what is done. If that fails or is lost, it is found to be done the next time."""
         with suppress(JournalError):
-            self._journal.write((f"DELETE FROM {table} WHERE id = ?", [(id_,)]))
+            self._journal.write_unsynced(f"DELETE FROM {table} WHERE id = ?", (id_,))
 
     def _mark(self) -> None:
         """Have the marker on the disk before a note is. Another command may have removed it."""
         if not self.are_kept or (self._marked and self._marker.exists()):
             return
         try:
-            self._marker.touch()
-            sync_folder(self._marker.parent)
+            if not self._marker.exists():
+                self._marker.touch()
         except OSError as exc:
             raise JournalError(f"{self._marker}: {exc.strerror}") from exc
+        sync_folder(self._marker.parent)
         self._marked = True
 
 
@@ -173,7 +174,7 @@ class _GivenUp(Exception):
     """A change cannot be finished, now or ever; the message says why."""
 
 
-def remove_copy(path: Path, inode: int | None) -> None:
+def remove_copy(path: Path, inode: int | str | None) -> None:
     """Remove a copy that this plugin has created, and nothing else. Raises OSError.
 
     inode: which file it is, or None where the process was killed before that was known; then only
@@ -185,7 +186,7 @@ def remove_copy(path: Path, inode: int | None) -> None:
         if path.parent.exists():
             return
         raise  # the disk is not mounted
-    mine = found.st_size == 0 if inode is None else found.st_ino == inode
+    mine = found.st_size == 0 if inode is None else str(found.st_ino) == str(inode)
     if stat.S_ISREG(found.st_mode) and mine:
         path.unlink()
 
@@ -262,7 +263,10 @@ def _unpacked(
     path: bytes, inode: str, old_size: int, new_size: int, packed: bytes, checksum: int
 ) -> Note:
     """Return a note as it was written. Raises _GivenUp where it is damaged."""
-    if checksum != _checksum(path, inode, old_size, new_size, packed):
+    whole = isinstance(packed, bytes) and checksum == _checksum(
+        path, inode, old_size, new_size, packed
+    )
+    if not whole:
         raise _GivenUp("the note of it is damaged")
     changes, at = list[Change](), 0
     while at < len(packed):

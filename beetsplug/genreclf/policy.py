@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
-from beetsplug.genreclf.agreement import spaceless
+from beetsplug.genreclf.labels import genre_parts, is_placeholder, spaceless
 
 Policy: TypeAlias = Literal["fill", "replace", "append", "prepend", "never"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 
 def new_genres(
-    existing: Sequence[str], before: Sequence[str], genre: str | None, policy: Policy
+    existing: Sequence[str],
+    before: Sequence[str],
+    genre: str | None,
+    policy: Policy,
+    *,
+    placeholders: frozenset[str] = frozenset(),
+    own: frozenset[str] = frozenset(),
 ) -> list[str]:
     """Return the genres that a track is to have.
 
     before: those it had before the plugin gave it one; equal to `existing` where it never did, or
     where somebody has changed them since. What is in `existing` alone is the plugin's, and gives
     way. genre: as spelled in tags; None when the verdict was to abstain, which changes nothing.
+    placeholders: as `is_placeholder` has them, which are as good as nothing to fill; others keep
+    them. own: as `genre_parts` has it.
     """
     if genre is None or policy == "never":
         return [*existing]
@@ -26,7 +34,15 @@ def new_genres(
         return [genre]
     theirs = [name for name in existing if name in before]
     if policy == "fill":
-        return [*existing] if theirs else [genre]
-    if spaceless(genre) in map(spaceless, theirs):
+        empty = all(is_placeholder(name, placeholders) for name in theirs)
+        return [genre] if empty else [*existing]
+    if _is_among(genre, theirs, own):
         return theirs
     return [*theirs, genre] if policy == "append" else [genre, *theirs]
+
+
+def _is_among(genre: str, names: Sequence[str], own: frozenset[str]) -> bool:
+    """Return whether names have a genre in any spelling, also as a part of another name."""
+    there = {spaceless(name) for name in [*names, *genre_parts([*names], own)]}
+    parts = {spaceless(part) for part in genre_parts(genre, own)}
+    return spaceless(genre) in there or bool(parts and parts <= there)

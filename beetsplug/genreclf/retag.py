@@ -44,14 +44,16 @@ class Mode:
 class _Batch:
     """Tracks that are heard together: an album, or one track.
 
-    asked: those that the query selects. wanted: those that are to be changed. pending: what is
-    being heard, by the ids of the tracks; empty where all is known.
+    asked: those that the query selects. wanted: those that are to be changed. unfilled: those, or
+    the album, that get genres by the policy but keep their prediction. pending: what is being
+    heard, by the ids of the tracks; empty where all is known.
     """
 
     album: Album | None
     tracks: list[Item]
     asked: list[Item]
     wanted: list[Item]
+    unfilled: list[Item | Album]
     pending: dict[int | None, Pending]
 
 
@@ -75,8 +77,8 @@ class Retag:
                 for batch in self._submitted_ahead(groups):
                     self._decide(batch)
             finally:
-                tagged = ["tagged"] if self._counts["tagged"] else []
-                outcomes = [*self.outcomes, *tagged]
+                rare = [name for name in ("tagged", "skipped") if self._counts[name]]
+                outcomes = dict.fromkeys([*self.outcomes, *rare])
                 counts = (f"{self._counts[outcome]} {outcome}" for outcome in outcomes)
                 with self._bar.hidden():
                     self._log.info("{}", ", ".join(counts))
@@ -88,9 +90,16 @@ class Retag:
         size = 0
         for album, tracks, chosen in groups:
             asked = [track for track in tracks if track.id in chosen]
+            if unplaced := [track for track in asked if self._tagger.is_unplaced(track)]:
+                self._skip(unplaced)
+                asked = [track for track in asked if track not in unplaced]
+                tracks = [track for track in tracks if track not in unplaced]
+            if not asked:
+                continue
             wanted = self._wanted(album, asked)
             pending = {} if wanted is None else self._tagger.submit(tracks)
-            ahead.append(_Batch(album, tracks, asked, wanted or [], pending))
+            unfilled = self._unfilled(album, asked, wanted)
+            ahead.append(_Batch(album, tracks, asked, wanted or [], unfilled, pending))
             size += len(tracks)
             while size > AHEAD:
                 size -= len(ahead[0].tracks)
@@ -105,13 +114,34 @@ class Retag:
             return None
         return asked if album and tagger.is_one(album) else wanted
 
+    def _unfilled(
+        self, album: Album | None, asked: list[Item], wanted: list[Item] | None
+    ) -> list[Item | Album]:
+        """Return the current tracks, and the album, that miss the genres of the policy."""
+        tagger = self._tagger
+        one = album if album and tagger.is_one(album) else None
+        known: list[Item | Album] = [track for track in asked if track not in (wanted or [])]
+        if album and wanted is None:
+            known.append(album)
+        return [model for model in known if tagger.misses_policy(model, one or model)]
+
     def _decide(self, batch: _Batch) -> None:
         heard = self._tagger.collect(batch.tracks, batch.pending, self._fail)
-        self._agree(self._tagger.updates(batch.album, batch.wanted, heard))
+        updates = self._tagger.updates(batch.album, batch.wanted, heard)
+        self._agree([self._sparing(update) for update in updates])
+        if batch.unfilled:
+            one = batch.album if batch.album and self._tagger.is_one(batch.album) else None
+            self._agree(self._tagger.reapplied(one, batch.unfilled))
         for track in batch.asked:
-            if track not in batch.wanted and self._is_unwritten(track):
+            decided = track in batch.wanted or track in batch.unfilled
+            if not decided and self._is_unwritten(track):
                 self._write_stored(track)
             self._bar.advance()
+
+    def _sparing(self, update: Update) -> Update:
+        """Return an update that leaves genres empty where somebody has emptied them."""
+        emptied = self._tagger.was_emptied(update.model)
+        return update.with_genres([]) if emptied else update
 
     def _agree(self, updates: list[Update]) -> None:
         """Apply what changes on the tracks of an album, and on the album, or on one track."""
@@ -151,6 +181,18 @@ class Retag:
         path = displayable_path(update.model.path)
         with self._bar.hidden():
             self._log.warning("{}: changed meanwhile by another command, left alone", path)
+
+    def _skip(self, tracks: list[Item]) -> None:
+        """Leave tracks alone whose files still lie where they are imported from."""
+        for track in tracks:
+            self._counts["skipped"] += 1
+            with self._bar.hidden():
+                self._log.warning(
+                    "{}: skipped until its import has placed the file; if it was interrupted, "
+                    "import it again",
+                    displayable_path(track.path),
+                )
+            self._bar.advance()
 
     def _is_unwritten(self, track: Item) -> bool:
         """Tell whether the tags of a track are to be written that has a prediction."""

@@ -1,4 +1,4 @@
-"""Changes a file so that it is whole at any time, whatever happens on the way.
+"""Changes a file so that neither a crash nor a full disk damages it.
 
 Few bytes are changed in place, after a note of them; the file keeps its inode, owner, group and
 links. Many are written to a copy, which takes the place of the file.

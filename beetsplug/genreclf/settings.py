@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from confuse import ConfigValueError, MappingValues
 
+from beetsplug.genreclf.labels import has_control_characters, split
 from beetsplug.genreclf.policy import POLICIES, Policy
 from beetsplug.genreclf.spelling import Spelling
 
@@ -24,6 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "title_case": False,
     "names": {},
     "ignore": [],
+    "placeholders": [],
     "styles": 3,
     "windows": 10,
     "vote": "majority",
@@ -44,6 +46,7 @@ class Settings:
     compilations: bool
     spelling: Spelling
     ignore: tuple[str, ...]
+    placeholders: frozenset[str]
     styles: int
     windows: int
     vote: Vote
@@ -72,7 +75,8 @@ class Settings:
             scope=config["scope"].as_choice(("track", "album")),
             compilations=config["compilations"].get(bool),
             spelling=Spelling(config["title_case"].get(bool), _names(config["names"])),
-            ignore=_genres(config["ignore"]),
+            ignore=tuple(map(str.lower, _texts(config["ignore"]))),
+            placeholders=frozenset(_texts(config["placeholders"])),
             styles=_count(config["styles"], 0, 10),
             windows=_count(config["windows"]),
             vote=config["vote"].as_choice(("majority", "mean")),
@@ -87,15 +91,13 @@ def _names(view: Any) -> dict[str, str]:
         return {}
     names = {str(genre).lower(): name for genre, name in view.get(MappingValues(str)).items()}
     for genre, name in names.items():
-        if not name.strip():
+        if split(name) != [name.strip()] or has_control_characters(name):
             raise _error(view[genre], "a name", name)
     return names
 
 
-def _genres(view: Any) -> tuple[str, ...]:
-    if view.get() is None:
-        return ()
-    return tuple(map(str.lower, view.as_str_seq(split=False)))
+def _texts(view: Any) -> list[str]:
+    return [] if view.get() is None else [*view.as_str_seq(split=False)]
 
 
 def _count(view: Any, lowest: int = 1, highest: int | None = None) -> int:

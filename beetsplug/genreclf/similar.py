@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from logging import Logger
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beets import ui
@@ -13,8 +12,9 @@ from beets.exceptions import UserError
 from beets.library import Item, Library
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.agreement import normal
-from beetsplug.genreclf.labels import artist
+from beetsplug.genreclf.artists import Artists
+from beetsplug.genreclf.labels import genre_parts, is_placeholder, spaceless
+from beetsplug.genreclf.playlist import Playlist
 from beetsplug.genreclf.tagging import Failures
 
 if TYPE_CHECKING:
@@ -28,33 +28,37 @@ def list_similar(
     """Print the tracks nearest to those of a query, nearest first, without these themselves.
 
     Those of the query are heard if need be; of the others, those that have been. Returns whether
-    all of the query could be heard. Raises UserError where there is nothing to go by.
+    all of the query could be heard. Raises UserError where there is nothing to go by, or where the
+    playlist must not or cannot be written.
     """
     from genremodel.similarity import place
 
     fail = Failures(log)
     if options.number < 1:
         raise UserError("--number must be 1 or more")
+    playlist = None if options.playlist is None else Playlist(options.playlist, log)
     seeds = [*lib.items(query)]
     heard = tagger.analyses(lib, [seed.id for seed in seeds], fail)
     places = [lies for _, analysis in heard if (lies := place(analysis))]
     if not places:
         raise UserError("no track of the query can be heard" if seeds else "no track matches")
     found: list[Item] = []
-    artists, genres = {*map(artist, seeds)}, set[str]().union(*map(_genres, seeds))
+    artist, placeholders = Artists(lib), tagger.settings.placeholders
+    artists = {*map(artist, seeds)}
+    genres = set[str]().union(*(_genres(seed, placeholders) for seed in seeds))
     for track in _by_likeness(lib, tagger, places, {seed.id for seed in seeds}):
         if len(found) == options.number:
             break
         if options.not_artist and artist(track) in artists:
             continue
-        if options.same_genre and not _genres(track) & genres:
+        if options.same_genre and not _genres(track, placeholders) & genres:
             continue
         found.append(track)
         ui.print_(format(track))
     if not found:
         log.warning("no such track has been heard; `beet genreclf` hears what is new")
-    elif options.playlist:
-        _write_playlist(Path(options.playlist), found)
+    elif playlist:
+        playlist.write(found)
     return not fail.count
 
 
@@ -77,12 +81,7 @@ def _by_likeness(
             yield track
 
 
-def _genres(track: Item) -> set[str]:
-    return {normal(name) for name in [*track.genres, track.get(fields.GENRE) or ""] if name}
-
-
-def _write_playlist(file: Path, tracks: Sequence[Item]) -> None:
-    try:
-        file.write_bytes(b"".join([b"#EXTM3U\n", *(track.path + b"\n" for track in tracks)]))
-    except OSError as exc:
-        raise UserError(f"{file}: {exc.strerror}") from exc
+def _genres(track: Item, placeholders: frozenset[str]) -> set[str]:
+    """Return the genres of a track, and parts of them, so that spellings do not matter."""
+    names = genre_parts([*track.genres, track.get(fields.GENRE) or ""])
+    return {spaceless(name) for name in names if not is_placeholder(name, placeholders)}

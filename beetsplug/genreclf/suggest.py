@@ -12,7 +12,7 @@ from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.labels import split
+from beetsplug.genreclf.labels import has_control_characters, split
 from beetsplug.genreclf.retag import Retag
 from beetsplug.genreclf.tagging import Update
 from beetsplug.genreclf.tags import reason
@@ -34,13 +34,17 @@ class Suggest(Retag):
             return self._counts["failed"]
 
     def _wanted(self, album: Album | None, asked: list[Item]) -> list[Item] | None:
-        return [track for track in asked if not track.genres] or None
+        return [track for track in asked if self._tagger.has_no_genres(track)] or None
+
+    def _unfilled(
+        self, album: Album | None, asked: list[Item], wanted: list[Item] | None
+    ) -> list[Item | Album]:
+        return []  # all tracks without genres are wanted
 
     def _is_unwritten(self, track: Item) -> bool:
         return False  # nobody was asked about the others
 
     def _agree(self, updates: list[Update]) -> None:
-        updates = [_sparing(update) for update in updates]
         tracks = [update for update in updates if isinstance(update.model, Item)]
         if not any(update.outcome == "written" for update in tracks):
             self._counts.update(update.outcome for update in tracks)
@@ -63,7 +67,7 @@ class Suggest(Retag):
     def _edit(self, updates: list[Update], genres: list[str]) -> None:
         """Give genres, which are then the user's own; what was heard is kept beside them."""
         for update in updates:
-            if not update.model.genres:
+            if self._tagger.has_no_genres(update.model):
                 try:
                     with self._tagger.alone():
                         if self._tagger.is_stale(update.model):
@@ -77,6 +81,12 @@ class Suggest(Retag):
                 update = replace(update, genre=None, before=genres, values=values)
             self._apply(update, "edited")
 
+    def _sparing(self, update: Update) -> Update:
+        """Return an update that changes no genres that there are."""
+        if self._tagger.has_no_genres(update.model):
+            return update
+        return update.with_genres(update.model.genres)
+
 
 def _ask() -> tuple[str, list[str]]:
     """Ask what is to be done, and for the genres that are to be given instead, if any."""
@@ -84,15 +94,11 @@ def _ask() -> tuple[str, list[str]]:
         answer = ui.input_options(("Apply", "Skip", "Edit", "Quit"))
         if answer != "e":
             return answer, []
-        genres = split(ui.input_("genres, separated by semicolons; none to go back:"))
-        if genres:
-            return answer, genres
-
-
-def _sparing(update: Update) -> Update:
-    """Return an update that changes no genres that there are."""
-    genres = update.model.genres
-    return replace(update, values={**update.values, fields.GENRES: genres}) if genres else update
+        while genres := split(ui.input_("genres, separated by semicolons; none to go back:")):
+            refused = [name for name in genres if has_control_characters(name)]
+            if not refused:
+                return answer, genres
+            ui.print_(f"not possible, control characters: {', '.join(map(repr, refused))}")
 
 
 class _Enough(Exception):

@@ -5,19 +5,23 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from logging import Logger
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from beets import config
 from beets.library import Album, Item, Library
 from beets.util import displayable_path
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.agreement import agreement
+from beetsplug.genreclf.agreement import Agreement, agreement
+from beetsplug.genreclf.histories import known_as, lost_history
 from beetsplug.genreclf.journal import Change, Journal, Place, unwind
+from beetsplug.genreclf.labels import is_placeholder
 from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.policy import new_genres
 from beetsplug.genreclf.queries import ALBUM_QUERIES
@@ -35,6 +39,7 @@ T = TypeVar("T")
 Report = Callable[[str], None]
 # Tracks that are being heard while others are decided and written, so that no worker waits.
 AHEAD = 64
+_NONE: Mapping[int | None, Prediction] = MappingProxyType({})
 
 
 class Failures:
@@ -73,6 +78,10 @@ class Update:
         sureness = "" if confidence is None else f" ({confidence:.3f})"
         votes = f": {self.values[fields.VOTES] or ''}" if isinstance(self.model, Album) else ""
         return f"{displayable_path(self.model.path)}: {verdict}{sureness}{votes}"
+
+    def with_genres(self, genres: list[str]) -> Update:
+        """Return the same update with other genres."""
+        return replace(self, values={**self.values, fields.GENRES: genres})
 
     @property
     def outcome(self) -> str:
@@ -115,6 +124,7 @@ class Tagger:
         self._writer = writer
         self._command = command
         self._stands_in = stands_in
+        self._own_genres = frozenset(classifier.genres if classifier.learned else ())
         self._begun: int | None = None
         self._lock = threading.Lock()  # the stages of an import are threads
 
@@ -172,29 +182,101 @@ class Tagger:
         while ahead:
             yield from next_heard()
 
+    def recall(self, track: Item) -> Prediction:
+        """Return the prediction that a current track has, without a new analysis."""
+        from beetsplug.genreclf.recalled import recalled
+        from genremodel import AudioError
+
+        analysis = None
+        if fields.own_values(track)[fields.MODEL] == self.classifier.model:
+            with suppress(AudioError):
+                analysis = self.pool.recall_audio(track.filepath)
+        return recalled(track, self.classifier.decide(analysis) if analysis else None, self._names)
+
     def updates(
-        self, album: Album | None, tracks: Iterable[Item], heard: Mapping[int | None, Prediction]
+        self,
+        album: Album | None,
+        tracks: Iterable[Item],
+        heard: Mapping[int | None, Prediction],
+        recalled: Mapping[int | None, Prediction] = _NONE,
     ) -> list[Update]:
         """Decide what changes on tracks, and on the album that they are of.
 
-        heard: the verdicts on all tracks of the album. The album comes last.
+        heard: the verdicts on tracks of the album. recalled: those that tracks have already, whose
+        genre, confidence, styles and model stay. The album comes last.
         """
-        together = self.classifier.decide_album([*heard.values()]) if album and heard else None
-        as_one = together if album and self.is_one(album) else None
-        updates = [
-            self._update(track, heard[track.id], as_one or heard[track.id])
-            for track in tracks
-            if track.id in heard
-        ]
-        if album and together:
-            updates.append(self._update(album, together, together))
+        from beetsplug.genreclf.recalled import kept_fields
+
+        verdicts = {**heard, **recalled}
+        of_album = self._of_album(album, [*verdicts.values()]) if album and verdicts else None
+        as_one = of_album if album and self.is_one(album) else None
+        updates = []
+        for track in tracks:
+            if track.id in verdicts:
+                kept = kept_fields(track) if track.id in recalled else {}
+                updates.append(self._update(track, verdicts[track.id], kept, as_one))
+        if album and of_album:
+            updates.append(self._update(album, *of_album))
         return updates
+
+    def reapplied(self, album: Album | None, models: Iterable[Item | Album]) -> list[Update]:
+        """Apply the policy to tracks, or their album, whose predictions stay as they are.
+
+        album: the one whose genre they get, if they do not get their own.
+        """
+        from beetsplug.genreclf.recalled import kept_fields, recalled
+
+        def known(model: Item | Album) -> tuple[Prediction, Values]:
+            if isinstance(model, Item):
+                return self.recall(model), kept_fields(model)
+            return recalled(model, None, self._names), kept_fields(model)
+
+        as_one = known(album) if album else None
+        return [self._update(model, *known(model), as_one) for model in models]
+
+    def misses_policy(self, model: Item | Album, decisive: Item | Album) -> bool:
+        """Return whether a current track or album misses the genres that the policy gives it.
+
+        Not where this plugin gave genres and somebody has emptied them since. decisive: the track
+        or album whose predicted genre it gets.
+        """
+        return bool(
+            self.settings.policy != "never"
+            and self.has_no_genres(model)
+            and self.is_current(model)
+            and fields.own_values(decisive).get(fields.GENRE)
+            and not self.was_emptied(model)
+        )
+
+    def was_emptied(self, model: Item | Album) -> bool:
+        """Return whether the journal shows that somebody emptied genres that this plugin gave."""
+        if model.genres:
+            return False
+        own = fields.own_values(model)
+        for change in changes_in(self._journal, model, "database"):
+            if fields.GENRES in change.new and not self._was_never_made(change, own):
+                return not is_absent(change.new[fields.GENRES])
+        return False
+
+    def _was_never_made(self, change: Change, own: Mapping[str, Any]) -> bool:
+        """Return whether the process was killed between the journal and the database.
+
+        Then all is as before. So it is where genres alone were given and have been emptied, but
+        that is not followed by tags to be written.
+        """
+        if any(not same(own.get(name), change.old.get(name)) for name in change.names):
+            return False
+        return change.names != {fields.GENRES} or self._journal.expects_tags(own[fields.HISTORY])
 
     def before(self, model: Item | Album) -> list[str]:
         """Return the genres from before the plugin, or those of now where somebody changed them."""
         changes = changes_in(self._journal, model, "database")
         before, _ = unwind(fields.own_values(model), changes)
         return [*before[fields.GENRES]]
+
+    def has_no_genres(self, model: Item | Album) -> bool:
+        """Return whether a track or an album has no genres, or placeholders only."""
+        return all(is_placeholder(name, self.settings.placeholders) for name in model.genres)
 
     def stored(self, track: Item) -> Update:
         """Return the update that made a track what it is, so that its tags can be written."""
@@ -220,6 +302,10 @@ class Tagger:
         """Tell whether the tags of a track were to be written and could not be."""
         history = fields.own_values(track).get(fields.HISTORY)
         return bool(history and self._journal.expects_tags(history))
+
+    def is_unplaced(self, track: Item) -> bool:
+        """Return whether an import has not placed a file in the library, and may never."""
+        return self._journal.expects_placing(track.path, track.added)
 
     def store(self, update: Update, *, writes: bool) -> None:
         """Set the fields in the database. Raises JournalError, and then nothing is changed.
@@ -257,7 +343,7 @@ class Tagger:
         assert isinstance(item, Item)
         file = TagFile(item.filepath)
         file.set(self._tags(update, file.read()))
-        changes = file.changes()
+        changes = file.changes(id3v23=config["id3v23"].get(bool))
         if not pretend:
             self._set(item, fields.own_values(item))  # a prediction from a file has no history yet
             changes = self._save(file, item, update.synced)
@@ -274,9 +360,7 @@ class Tagger:
         elif before == update.before:
             values[fields.GENRES] = update.values[fields.GENRES]
         elif update.gives:  # the file has genres that the database does not know
-            values[fields.GENRES] = new_genres(
-                _genres(old), before, update.genre, self.settings.policy
-            )
+            values[fields.GENRES] = self._new_genres(_genres(old), before, update.genre)
         return values
 
     def correct(self, model: Item | Album, genres: list[str], *, write: bool) -> None:
@@ -317,37 +401,84 @@ class Tagger:
         """Tell whether all tracks of an album get its genre."""
         return self.settings.scope == "album" and (self.settings.compilations or not album.comp)
 
-    def _update(self, model: Item | Album, prediction: Prediction, decisive: Prediction) -> Update:
-        """Decide what changes. decisive: whose genre the policy puts into the genres."""
-        spell = self.settings.spelling
-        name = str if self.classifier.learned else spell  # as the user spells it in any case
+    @property
+    def _names(self) -> dict[str, str]:
+        """The model's genres by their spelling in tags."""
+        return {self._spelled(genre): genre for genre in self.classifier.genres}
+
+    def _spelled(self, genre: str) -> str:
+        # The user's own genres are spelled as the user spells them in any case.
+        return genre if self.classifier.learned else self.settings.spelling(genre)
+
+    def _of_album(self, album: Album, tracks: Sequence[Prediction]) -> tuple[Prediction, Values]:
+        """Decide the genre of an album; return the fields that stay as they are as well."""
+        from beetsplug.genreclf.recalled import album_prediction, has_votes, kept_fields, recalled
+
+        if all(map(has_votes, tracks)):
+            return self.classifier.decide_album(tracks), {}
+        if self.is_current(album):
+            return recalled(album, None, self._names), kept_fields(album)
+        prediction = album_prediction(
+            tracks,
+            min_confidence=self.classifier.min_confidence,
+            most_styles=self.settings.styles,
+        )
+        return prediction, {}
+
+    def _update(
+        self,
+        model: Item | Album,
+        prediction: Prediction,
+        kept: Values,
+        as_one: tuple[Prediction, Values] | None = None,
+    ) -> Update:
+        """Decide what changes.
+
+        kept: fields that stay as they are. as_one: the same of the album whose genre the policy
+        puts into the genres, if not the model's own.
+        """
         before = self.before(model)
         confidence = prediction.confidence
         votes = (
-            f"{name(voted) if voted in self.classifier.genres else voted} {count}"
+            f"{self._spelled(voted) if voted in self.classifier.genres else voted} {count}"
             for voted, count in prediction.votes.items()
         )
-        heard = prediction.genre
-        genre = name(decisive.genre) if decisive.genre else None
-        return Update(
-            model,
-            genre,
-            before,
-            old=fields.own_values(model),
-            values={
-                fields.GENRES: new_genres(model.genres, before, genre, self.settings.policy),
-                fields.GENRE: name(heard) if heard else None,
-                fields.CONFIDENCE: (
-                    None if confidence is None else round(confidence, fields.CONFIDENCE_DIGITS)
-                ),
-                fields.MODEL: prediction.model,
-                fields.STYLES: [*map(spell, prediction.styles)] or None,
-                fields.REASON: prediction.reason,
-                fields.VOTES: ", ".join(votes) or None,
-                fields.AGREEMENT: heard and (agreement(before, heard, name(heard)) or None),
-            },
-            synced=isinstance(model, Item) and is_synced(model),
+        heard = self._genre(prediction, kept)
+        genre = self._genre(*as_one) if as_one else heard
+        values = {
+            fields.GENRES: self._new_genres(model.genres, before, genre),
+            fields.GENRE: heard,
+            fields.CONFIDENCE: (
+                None if confidence is None else round(confidence, fields.CONFIDENCE_DIGITS)
+            ),
+            fields.MODEL: prediction.model,
+            fields.STYLES: [*map(self.settings.spelling, prediction.styles)] or None,
+            fields.REASON: prediction.reason,
+            fields.VOTES: ", ".join(votes) or None,
+            fields.AGREEMENT: (
+                heard and (self._agreement(before, prediction.genre or heard, heard) or None)
+            ),
+        }
+        synced = isinstance(model, Item) and is_synced(model)
+        return Update(model, genre, before, fields.own_values(model), values | kept, synced)
+
+    def _genre(self, prediction: Prediction, kept: Values) -> str | None:
+        """Return the genre of a prediction as it is spelled in tags."""
+        if kept:
+            return kept[fields.GENRE] or None
+        return self._spelled(prediction.genre) if prediction.genre else None
+
+    def _new_genres(
+        self, existing: Sequence[str], before: Sequence[str], genre: str | None
+    ) -> list[str]:
+        policy, placeholders = self.settings.policy, self.settings.placeholders
+        return new_genres(
+            existing, before, genre, policy, placeholders=placeholders, own=self._own_genres
         )
+
+    def _agreement(self, before: Iterable[str], *heard: str) -> Agreement:
+        named = [name for name in before if not is_placeholder(name, self.settings.placeholders)]
+        return agreement(named, *heard, own=self._own_genres)
 
     def _save(
         self, file: TagFile, item: Item, synced: bool, *, journal: bool = True
@@ -376,15 +507,17 @@ class Tagger:
         old = fields.own_values(model)
         # Of now: while an import heard the track, another command may have given it one.
         fresh = fields.own_values(fields.fresh(model) or model, [fields.HISTORY])
-        history = fresh.get(fields.HISTORY) or secrets.token_hex(8)
+        digest = self.pool.digest_of(model.filepath) if isinstance(model, Item) else None
+        history = fresh.get(fields.HISTORY) or lost_history(self._journal, model, digest)
+        history = history or secrets.token_hex(8)
         new = {**values, fields.HISTORY: history}
         before, after = difference(old, new)
         # Tags are expected before anything changes, or who is killed leaves the file behind.
         if before or after:
-            name = model.album if isinstance(model, Album) else displayable_path(model.path)
             self._journal.record(
-                self._run, history, "database", name, before, after, tags_follow=writes
-            )
+                self._run, history, "database", known_as(model), before, after,
+                digest=digest, tags_follow=writes,
+            )  # fmt: skip
             fields.set_values(model, new)
             fields.store(model)
         elif writes:
@@ -445,7 +578,10 @@ def record_write(
     file = TagFile(item.filepath)
     old = file.read()
     file.set(ours)
-    before, after = difference(old, file.read())
+    before, after = (
+        {name: tag for name, tag in changed.items() if name in ours}
+        for changed in file.changes(id3v23=config["id3v23"].get(bool), by_beets=True)
+    )
     lost = imported.old if imported else {}
     for name in [*after]:
         if name in old or is_absent(lost_value := lost.get(name)):

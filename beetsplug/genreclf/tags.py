@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from copy import copy
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 from mediafile import ListMediaField, MediaFile, StorageStyle, UnreadableFileError, mutagen_call
 from mutagen._vorbis import VComment
+from mutagen.asf import ASFTags
 from mutagen.id3 import ID3, Frames
 from mutagen.mp4 import MP4FreeForm
 
@@ -42,16 +45,48 @@ class TagFile:
 
     def read(self) -> dict[str, Tag]:
         """Return the tags that there are."""
-        found = {name: self._read(self._style(name)) for name in NAMES}
-        return {name: tag for name, tag in found.items() if tag}
+        return self._tags(self._media.mgfile.tags, self._version)
+
+    def as_saved(self, *, id3v23: bool, by_beets: bool = False) -> dict[str, Tag]:
+        """Return what `read` will return once the file has been saved; nothing is saved.
+
+        What is set and what is read back may differ: NULs separate texts, and beets joins the texts
+        of ID3v2.3 by slashes. id3v23: as of `save`. by_beets: saved by `MediaFile.save` instead.
+        """
+        tags = self._media.mgfile.tags
+        if isinstance(tags, ASFTags):
+            saved = self.read()
+            for tag in saved.values():
+                tag["text"] = [text.strip("\0") for text in tag["text"]]
+            return saved
+        if not isinstance(tags, ID3):
+            return self.read()
+        id3v23 = id3v23 and not (by_beets and self._media.type != "mp3")
+        written = by_beets or self._version not in ((2, 3), (2, 4))
+        version = ((2, 3) if id3v23 else (2, 4)) if written else self._version
+        assert version is not None
+        ours = ID3()
+        for key in filter(None, (self._key(self._style(name), tags) for name in NAMES)):
+            ours.add(copy(tags[key]))
+        if not ours:
+            return {}
+        if written and id3v23:
+            ours.update_to_v23()
+        content = BytesIO()
+        ours.save(content, v2_version=version[1], v23_sep="/" if by_beets else None)
+        content.seek(0)
+        return self._tags(ID3(content, translate=False), version)
 
     def values(self) -> dict[str, Any]:
         """Return the tags as values of media fields, None where there is no tag."""
         return {name: getattr(self._media, name) for name in NAMES}
 
-    def changes(self) -> tuple[Values, Values]:
-        """Return the tags that were changed since the file was opened: old ones and new ones."""
-        return difference(self._found, self.read())
+    def changes(self, *, id3v23: bool, by_beets: bool = False) -> tuple[Values, Values]:
+        """Return the tags that saving changes: what the file has, and what it will have.
+
+        id3v23, by_beets: as of `as_saved`.
+        """
+        return difference(self._found, self.as_saved(id3v23=id3v23, by_beets=by_beets))
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Set tags to values of media fields; an absent value removes its tag."""
@@ -80,7 +115,7 @@ class TagFile:
                     self._add(name, self._style(name), tags[name])
 
     def save(self, notes: Notes, *, id3v23: bool) -> None:
-        """Save the file, so that it is whole at any time, see `rewrite`.
+        """Save the file so that neither a crash nor a full disk damages it, see `rewrite`.
 
         id3v23: the version of ID3 tags that are new, or of a version that cannot be written.
         To be called while nobody else changes files, see `Journal.alone`. Raises JournalError too,
@@ -145,9 +180,13 @@ class TagFile:
     def _style(self, name: str) -> StorageStyle:
         return next(vars(MediaFile)[name].styles(self._media.mgfile))
 
-    def _key(self, style: StorageStyle) -> str | None:
+    def _tags(self, tags: Any, version: tuple[int, ...] | None) -> dict[str, Tag]:
+        """Return the tags that there are among all tags of a file. version: of ID3v2."""
+        found = {name: self._read(self._style(name), tags, version) for name in NAMES}
+        return {name: tag for name, tag in found.items() if tag}
+
+    def _key(self, style: StorageStyle, tags: Any) -> str | None:
         """Return the key of a tag as the file spells it."""
-        tags = self._media.mgfile.tags
         keys = (key for key, _ in tags) if isinstance(tags, VComment) else tags.keys()
         return next((key for key in keys if self._is_key(key, style)), None)
 
@@ -158,25 +197,25 @@ class TagFile:
             wanted = ":".join(filter(None, (wanted, getattr(style, "description", ""))))
         return bool(key.lower() == wanted.lower())
 
-    def _read(self, style: StorageStyle) -> Tag | None:
-        key = self._key(style)
+    def _read(self, style: StorageStyle, tags: Any, version: tuple[int, ...] | None) -> Tag | None:
+        key = self._key(style, tags)
         if key is None:
             return None
-        value = self._media.mgfile.tags[key]
-        if isinstance(self._media.mgfile.tags, ID3):
+        value = tags[key]
+        if isinstance(tags, ID3):
             text = [*map(str, value.text)]
-            if self._version == (2, 3) and getattr(style, "split_v23", False):
+            if version == (2, 3) and getattr(style, "split_v23", False):
                 text = [part for joined in text for part in joined.split("/")]
             return {"text": text, "key": key, "encoding": int(value.encoding)}
         return {"text": [_text(part) for part in value], "key": key}
 
     def _remove(self, style: StorageStyle) -> None:
-        key = self._key(style)
+        key = self._key(style, self._media.mgfile.tags)
         if key is not None:
             del self._media.mgfile.tags[key]
 
     def _add(self, name: str, style: StorageStyle, tag: Tag) -> None:
-        tags, key, text = self._media.mgfile.tags, tag["key"], tag["text"]
+        tags, key, text = self._media.mgfile.tags, tag.get("key", ""), tag["text"]
         if isinstance(tags, ID3) != ("encoding" in tag) or not self._is_key(key, style):
             # Read in another container, from which the file has been converted since.
             several = isinstance(vars(MediaFile)[name], ListMediaField)

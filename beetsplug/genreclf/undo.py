@@ -10,12 +10,13 @@ from logging import Logger
 from beets import ui
 from beets.exceptions import UserError
 from beets.library import Album, Item, Library
-from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
+from beetsplug.genreclf.forgetting import forget
 from beetsplug.genreclf.groups import Groups
-from beetsplug.genreclf.journal import Change, Journal, unwind
+from beetsplug.genreclf.histories import carries_prediction, find_lost, known_as
+from beetsplug.genreclf.journal import FORGOTTEN, Change, Journal, unwind
 from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.state import NotWritten
 from beetsplug.genreclf.tagging import Failures, Report, is_synced
@@ -35,8 +36,18 @@ def show_runs(journal: Journal, log: Logger) -> None:
         ui.print_(f"{run.id}: {started} {run.command}, {run.objects} tracks and albums{state}")
 
 
+def forget_older_than(journal: Journal, days: int, log: Logger) -> None:
+    """Forget changes that are older than some days, and say how many."""
+    if days < 0:
+        raise UserError("--forget-older-than must be 0 or more")
+    with journal.alone():
+        count = forget(journal, time.time() - days * 86400)
+    log.info("{} changes forgotten; they can no longer be undone", count)
+
+
 def last_run(lib: Library, journal: Journal) -> int:
     """Return the id of the newest run that can be undone. Raises UserError when there is none."""
+    find_lost(lib, [], journal)
     with lib.transaction() as transaction:
         rows = transaction.query(
             "SELECT value FROM item_attributes WHERE key = ? "
@@ -66,19 +77,30 @@ def undo(
         raise UserError(f"there is no run {run}; `beet genreclf-undo --list` shows them")
     counts = Counter[str]()
     fail = Failures(log)
+    unknown: list[str] = []
 
+    find_lost(lib, query, journal)
     undoing = Undo(journal, run, writer, fail, lambda message: log.warning("{}", message))
     for model in _selected(lib, query):
         with journal.alone():
             now = fields.fresh(model)
+            failed = fail.count
             restored = now is not None and undoing.restore(now)
+        if now and run is None and fail.count == failed and carries_prediction(now):
+            unknown.append(known_as(now))
         if restored:
             counts["album" if isinstance(model, Album) else "track"] += 1
     log.info(
         "{} tracks and {} albums restored, {} failed",
         counts["track"], counts["album"], fail.count,
     )  # fmt: skip
-    return not fail.count
+    if unknown:
+        log.error(
+            "{}: has no history of {} tracks and albums that carry predictions, such as {}: it was "
+            "moved away or told to forget, or another library made them; they stay as they are",
+            journal.path, len(unknown), unknown[0],
+        )  # fmt: skip
+    return not fail.count and not unknown
 
 
 class Undo:
@@ -110,10 +132,11 @@ class Undo:
         """
         history = fields.own_values(model).get(fields.HISTORY)
         changes = self._journal.changes(history) if history else []
-        taken = [change for change in changes if self._run in (None, change.run)]
+        asked = (change for change in changes if self._run in (None, change.run))
+        taken = [change for change in asked if change.run != FORGOTTEN]
         if not taken:
             return False
-        name = model.album if isinstance(model, Album) else displayable_path(model.path)
+        name = known_as(model)
         later = [change.run for change in changes if change.id > taken[0].id]
         if later:
             self._failed(f"{name}: changed again by run {later[0]}, which has to be undone first")
@@ -153,7 +176,7 @@ class Undo:
                 try:
                     self._writer.saved(item, synced=synced)
                 except NotWritten as exc:  # it is restored all the same
-                    self._failed(f"{displayable_path(item.path)}: {exc}")
+                    self._failed(f"{known_as(item)}: {exc}")
                 return foreign
         if synced:
             item.mtime = item.current_mtime()

@@ -52,7 +52,8 @@ class TagWriter:
         Raises NotWritten, mediafile.UnreadableFileError or OSError, and whatever `record`
         raises; then the file is as it was.
         """
-        if any(file.changes()):
+        id3v23 = config["id3v23"].get(bool)
+        if any(file.changes(id3v23=id3v23)):
             tags = {name: value for name, value in dict(item).items() if name in Item._media_fields}
             tags |= file.values()
             self._send("write", item=item, path=item.path, tags=tags)
@@ -61,10 +62,10 @@ class TagWriter:
                     file.set({name: item._type(name).normalize(tags[name])})
                 else:
                     file.revert(name)
-        changes = file.changes()
+        changes = file.changes(id3v23=id3v23)
         if any(changes):
             record(*changes)
-            file.save(notes, id3v23=config["id3v23"].get(bool))
+            file.save(notes, id3v23=id3v23)
         return changes
 
     def saved(self, item: Item, *, synced: bool) -> None:

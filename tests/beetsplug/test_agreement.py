@@ -34,6 +34,12 @@ BUNDLED = (
         (["Zeuhl"], "jazz", ""),
         ([], "jazz", ""),
         (["Other"], "jazz", ""),
+        (["(8)"], "jazz", "agrees"),
+        (["17"], "rock", "agrees"),
+        (["Soul|Jazz"], "jazz", "agrees"),
+        (["Zeuhl;Bebop"], "jazz", "agrees"),
+        (["Cowboy/Western Music"], "country", "agrees"),
+        (["Soul/Jazz"], "soul jazz", "agrees"),
     ],
 )
 def test_agreement(before: list[str], heard: str, expected: str) -> None:

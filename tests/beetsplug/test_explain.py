@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from tests.conftest import Beets
 
@@ -66,13 +67,38 @@ def test_json(imported: Beets) -> None:
 
 
 def test_plot(imported: Beets) -> None:
+    file = imported.root / "timeline.png"
     imported("genreclf-explain", "--plot", "timeline.png", "title:a")
-    assert (imported.root / "timeline.png").read_bytes().startswith(b"\x89PNG")
+    assert file.read_bytes().startswith(b"\x89PNG")
+    before = file.stat().st_ino
+    imported("genreclf-explain", "--plot", "timeline.png", "title:a")
+    assert file.stat().st_ino != before, "drawn again"
     done = imported.run("genreclf-explain", "--plot", "no/folder/timeline.png", "title:a")
     assert done.returncode == 1
     assert "no/folder/timeline.png: " in done.stderr
     done = imported.run("genreclf-explain", "--plot", "timeline.png", "title:none")
     assert "--plot draws one track; the query has 0" in done.stderr
+
+
+def test_plot_replaces_nothing_but_such_a_picture(imported: Beets) -> None:
+    (song,) = imported.files()
+    root = imported.root
+    shutil.copy(song, root / "song.png")
+    Figure().savefig(root / "other.png")
+    (root / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(2000))
+    (root / "link.png").symlink_to(song)
+    for name in ("song.png", "other.png", "picture.png", "link.png"):
+        content = (root / name).read_bytes() if (root / name).is_file() else None
+        done = imported.run("genreclf-explain", "--plot", name, "title:a")
+        assert done.returncode == 1
+        assert f"{name}: there is a" in done.stderr
+        assert not done.stdout, "refused before anything was analyzed"
+        assert content is None or (root / name).read_bytes() == content
+    for name in ("library.db", "timeline.pdf", str(song), ""):
+        done = imported.run("genreclf-explain", "--plot", name, "title:a")
+        assert done.returncode == 1
+        assert "the name of a picture must end with .png" in done.stderr
+    assert not (root / "timeline.pdf").exists()
 
 
 def test_plot_without_matplotlib(imported: Beets, tmp_path: Path) -> None:

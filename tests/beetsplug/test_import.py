@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import mutagen
+import numpy as np
 import pytest
+from mediafile import MediaFile
 from mutagen.id3 import TCON, TIT2, TSIZ, TSOP, TXXX, TYER
 
 from tests.conftest import Beets
-from tests.sounds import CONTAINERS
+from tests.sounds import CONTAINERS, RATE, drums, melody, write
 from tests.tags import OURS, our_tags, plain_tags
 
 # Marks every album as one whose metadata the user edited, so that beets itself writes tags.
@@ -240,6 +243,41 @@ def test_a_prediction_in_a_file_counts_with_its_model_only(beets: Beets) -> None
     known, unknown = beets.field("predicted_genre")
     assert known == "polka"
     assert unknown != "polka"
+
+
+def test_a_hidden_track_behind_a_long_silence_is_analyzed(beets: Beets) -> None:
+    silence = np.zeros((2, RATE * 240), np.float32)
+    path = write(beets.music / "hidden.flac", np.hstack([melody(20), silence, melody(20, 1)]))
+    media = MediaFile(path)
+    media.title = "hidden"
+    media.save()
+    beets.import_music()
+    (windows,) = (
+        json.loads(line)["windows"] for line in beets("genreclf-explain", "--json").splitlines()
+    )
+    assert len(windows) == 10
+    assert all(window["genre"] for window in windows)
+    assert {window["start"] > 200 for window in windows} == {True, False}
+    assert beets.field("genre_reason") != ["silence"]
+
+
+@pytest.mark.parametrize("kind", ["mp3", "opus", "flac"])
+def test_tracks_that_begin_alike_are_analyzed_separately(kind: str, beets: Beets) -> None:
+    beginning = np.hstack([np.zeros((2, RATE * 7 // 10), np.float32), melody(3)])
+    for name, sound in (("tune", melody), ("loop", drums)):
+        path = write(beets.music / f"{name}.{kind}", np.hstack([beginning, sound(6, 3)]))
+        media = MediaFile(path)
+        media.title = name
+        media.save()
+    beets.import_music()
+    assert "2 analyses, 0 failures, of 4 files" in beets("genreclf-cache")
+    beets("modify", "--yes", "title:tune", "title=other tune")
+    beets("genreclf", "--force")
+    assert "2 analyses, 0 failures" in beets("genreclf-cache"), "known again by the audio"
+    votes = beets.field("genre_votes")
+    beets("genreclf-cache", "--clear")
+    beets("genreclf", "--force")
+    assert beets.field("genre_votes") == votes
 
 
 def test_knn_takes_over_where_onnxruntime_is_missing(beets: Beets) -> None:

@@ -1,26 +1,49 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
-from typing import Any
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import pytest
-from beets.library import Item
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beetsplug.genreclf.labels import Vocabulary, artist, split
+from beetsplug.genreclf import labels as parsing
+from beetsplug.genreclf.labels import (
+    Vocabulary,
+    genre_parts,
+    has_control_characters,
+    is_placeholder,
+    labels,
+    normal,
+    split,
+)
 
+# Texts of what separates values and parts, numbers of ID3v1, placeholders and genres.
+TEXTS = st.lists(
+    st.sampled_from(
+        ["/", ",", "|", ";", "\\␀", "\0", " ", "(17)", "(12)", "17", "((", "(RX)", "Other", "Soul",
+         "Jazz", "Singer/Songwriter", "Death/Doom", "& Country", "Hip", "Hop", "x", "\u200b"]
+    )
+    | st.text(max_size=3),
+    max_size=8,
+).map("".join)  # fmt: skip
 NAMES = st.sampled_from(["Hip-Hop", "hip hop", "HipHop", "Drum & Bass", "drum and bass", "Soul"])
 
 
 @pytest.mark.parametrize(
-    ("value", "labels"),
+    ("value", "texts"),
     [
         (None, []),
         ("", []),
         ("Jazz", ["Jazz"]),
         ("Jazz; Soul;", ["Jazz", "Soul"]),
         ("Jazz\\␀Soul", ["Jazz", "Soul"]),
+        ("Jazz\0Soul", ["Jazz", "Soul"]),
+        ("Soul/Jazz", ["Soul/Jazz"]),
+        ("---; \u200b", []),
         (["Jazz", "Soul; Funk"], ["Jazz", "Soul", "Funk"]),
         ("Folk, World, & Country", ["Folk, World, & Country"]),
         ("  ", []),
@@ -30,8 +53,140 @@ NAMES = st.sampled_from(["Hip-Hop", "hip hop", "HipHop", "Drum & Bass", "drum an
         (b"/a/path", []),
     ],
 )
-def test_values_hold_labels(value: object, labels: list[str]) -> None:
-    assert split(value) == labels
+def test_values_hold_texts(value: object, texts: list[str]) -> None:
+    assert split(value) == texts
+    assert labels(value) == texts
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("17", ["Rock"]),
+        ("(17)", ["Rock"]),
+        (["(17)(20)", "Jazz"], ["Rock", "Alternative", "Jazz"]),
+        ("(17)Rock", ["Rock"]),
+        ("(17) Hard Rock", ["Rock", "Hard Rock"]),
+        ("(RX)(8)", ["Remix", "Jazz"]),
+        ("12", ["Other"]),
+        ("255", ["Unknown"]),
+        ("1980", ["1980"]),
+        ("(Rock)", ["(Rock)"]),
+        ("80s", ["80s"]),
+    ],
+)
+def test_numbers_of_id3v1_become_names(value: object, names: list[str]) -> None:
+    assert labels(value) == names
+    assert genre_parts(value) == names
+
+
+def test_numbers_in_other_fields_are_no_genres() -> None:
+    assert labels("5; 1", numbers=False) == ["5", "1"]
+    assert labels("(17)5", numbers=False) == ["Rock", "5"]
+
+
+@pytest.mark.parametrize(
+    ("value", "parts"),
+    [
+        ("Soul/Jazz", ["Soul", "Jazz"]),
+        ("Hip-Hop/Rap", ["Hip-Hop", "Rap"]),
+        ("R&B/Soul", ["R&B", "Soul"]),
+        ("Pop/Rock", ["Pop", "Rock"]),
+        ("Folk, World, & Country", ["Folk", "World", "& Country"]),
+        ("Funk | Soul;Ska, ", ["Funk", "Soul", "Ska"]),
+        ("Drum & Bass", ["Drum & Bass"]),
+        ("Singer/Songwriter", ["Singer/Songwriter"]),
+        ("Singer / Songwriter / Folk", ["Singer / Songwriter", "Folk"]),
+        ("hip/hop", ["hip/hop"]),
+        ("New/Age/Ambient", ["New/Age", "Ambient"]),
+        ("Death/Doom", ["Death/Doom"]),  # in the tree of lastgenre
+        ("Rock, Progressive House/Trance", ["Rock", "Progressive House/Trance"]),
+        ("/Ska//Dub/", ["Ska", "Dub"]),
+    ],
+)
+def test_parts_are_genres(value: str, parts: list[str]) -> None:
+    assert genre_parts(value) == parts
+
+
+def test_the_users_own_genres_are_not_split_and_the_longest_wins() -> None:
+    own = frozenset({"Soul/Jazz", "A/B", "B, C, D", "Tango"})
+    assert genre_parts("soul / jazz", own) == ["soul / jazz"]
+    assert genre_parts("Soul, Jazz", own) == ["Soul", "Jazz"]
+    assert genre_parts("A/B, C, D", own) == ["A", "B, C, D"]
+    assert genre_parts("A/B/Tango", own) == ["A/B", "Tango"]
+
+
+@pytest.mark.parametrize("tree", [None, b"- a: [", b"\xff", b"- death: [{1: 2}, null]\n"])
+def test_lastgenre_may_lack_its_tree(
+    tree: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = ModuleSpec("beetsplug.lastgenre", None)
+    spec.submodule_search_locations = [str(tmp_path)]
+    if tree is not None:
+        (tmp_path / "genres-tree.yaml").write_bytes(tree)
+    monkeypatch.setattr("beetsplug.genreclf.labels.find_spec", lambda name: spec)
+    caches = (parsing._known_genres, parsing._parts)
+    for cache in caches:
+        cache.cache_clear()
+    assert genre_parts("Death/Doom, Singer/Songwriter") == ["Death", "Doom", "Singer/Songwriter"]
+    for cache in caches:
+        cache.cache_clear()
+
+
+def test_lastgenre_is_not_imported() -> None:
+    code = (
+        "import sys; from beetsplug.genreclf.labels import genre_parts; "
+        "print(genre_parts('Death/Doom'), 'beetsplug.lastgenre' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['Death/Doom'] False\n"
+
+
+def test_many_separators_are_no_trouble() -> None:
+    assert len(genre_parts("hip/hop," * 5000)) == 5000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "---", "Other", "unknown", "<Unknown>", "Unknown Genre", "Misc.", "Genre", "NONE",
+     "N/A", "12", "(12)", "(255)", "Other/Misc"],
+)  # fmt: skip
+def test_placeholders_name_no_genre(text: str) -> None:
+    assert is_placeholder(text)
+
+
+@pytest.mark.parametrize("text", ["Rock", "Other Worlds", "🎸", "Other/Rock", "(17)", "A"])
+def test_other_texts_name_one(text: str) -> None:
+    assert not is_placeholder(text)
+    assert is_placeholder(text, frozenset({text.lower(), "x"}))
+
+
+@given(TEXTS)
+def test_labels_stay_what_they_are(text: str) -> None:
+    once = labels(text)
+    assert labels(once) == labels("; ".join(once)) == labels("\\␀".join(once)) == once
+    assert split(split(text)) == split(text)
+
+
+@given(TEXTS, st.frozensets(TEXTS, max_size=3))
+def test_parts_are_never_blank_and_lose_nothing(text: str, own: frozenset[str]) -> None:
+    for label in labels(text):
+        rest = label
+        for part in genre_parts(label, own):
+            assert part == part.strip()
+            assert not set(part) <= set("/,| ")
+            before, _, rest = rest.partition(part)
+            assert not any(map(str.isalnum, before))
+        assert not any(map(str.isalnum, rest))
+
+
+@pytest.mark.parametrize("text", ["Ja\x07zz", "a\nb", "a\tb", "\x1b[31mRed", "a\x85b", "\ud800"])
+def test_control_characters_are_found(text: str) -> None:
+    assert has_control_characters(text)
+    assert not has_control_characters("Música, 音楽 & R\u200d&B")
+
+
+def test_spellings_in_unicode_are_the_same() -> None:
+    assert normal("Rai\u0308") == normal("Ra\u00ef")
 
 
 def test_spellings_are_one_label_by_the_commonest() -> None:
@@ -52,20 +207,3 @@ def test_every_label_is_learned_or_left_out(tracks: list[list[str]], least: int)
     assert learned.keys() == set(vocabulary.spelled.values())
     left_out = {name.casefold() for name in vocabulary.left_out}
     assert all(vocabulary(labels) or left_out for labels in tracks if labels)
-
-
-@pytest.mark.parametrize(
-    ("fields", "name"),
-    [
-        ({"albumartist": "The Band", "artist": "The Band feat. X"}, "the band"),
-        ({"albumartist": "", "artist": "Solo"}, "solo"),
-        ({"albumartist": "", "artist": "Solo (feat. Another)"}, "solo"),
-        ({"albumartist": "V.A.", "artist": "Solo ft. One & Two"}, "solo"),
-        ({"albumartist": "Featherweight", "artist": ""}, "featherweight"),
-        ({"albumartist": "Various Artists", "artist": "Solo"}, "solo"),
-        ({"albumartist": "A Label", "artist": "Solo", "comp": True}, "solo"),
-        ({"albumartist": "", "artist": "", "album_id": 7, "id": 3}, "track 3"),
-    ],
-)
-def test_who_made_a_track(fields: dict[str, Any], name: str) -> None:
-    assert artist(Item(**fields)) == name

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from mediafile import MediaFile
 
+from beetsplug.genreclf.learn import compare
 from tests.conftest import Beets
-from tests.sounds import RATE, write
+from tests.genremodel.test_learning import collection, example, learned
+from tests.sounds import RATE, drums, make, melody, write
 
 LEARN = ("genreclf-learn", "--min-tracks", "4")
 
@@ -139,6 +141,112 @@ def test_new_tracks_are_given_the_users_genres_and_new_ones_when_more_is_learned
     assert first.startswith("mine-")
     assert second.startswith("mine-")
     assert first != second
+
+
+def test_model_that_does_not_beat_the_bundled_genres_is_not_used_unasked(
+    collector: Beets,
+) -> None:
+    """All of it sounds electronic to the bundled model, which is right by family."""
+    collector("modify", "--yes", "title:tune", "genres=Techno")
+    collector("modify", "--yes", "title:loop", "genres=House")
+    said = collector(*LEARN, "--name", "same").splitlines()
+    assert said[0] == (
+        "no better than the bundled genres: of 12 tracks 100% right, those or their families 100%"
+    )
+    assert said[-1].endswith(
+        "not used by `model: auto`, because it does not beat the bundled genres; "
+        "`model: same` in the configuration makes use of it anyway"
+    )
+    collector("genreclf", "artist:artist 0")
+    assert all(m.startswith("bundled-") for m in collector.field("genre_model", "artist:artist 0"))
+
+    collector("modify", "--yes", "title:loop 3", "genres=Techno")
+    said = collector(*LEARN, "--name", "less").splitlines()
+    assert said[0].startswith("worse than the bundled genres by 1 of 12 tracks: 92% right, ")
+    less, same = collector("genreclf-learn", "--list").splitlines()
+    assert "worse than the bundled genres by 1 of 12 tracks" in less
+    assert less.endswith("; not used by `model: auto`")
+    assert same.endswith("; not used by `model: auto`")
+
+    collector.settings["genreclf"]["model"] = "same"
+    collector("genreclf", "artist:artist 0")
+    assert all(m.startswith("same-") for m in collector.field("genre_model", "artist:artist 0"))
+
+
+def test_better_model_is_used_also_where_a_worse_one_was_learned_later(collector: Beets) -> None:
+    collector("modify", "--yes", "title:tune", "genres=Polka")
+    collector("modify", "--yes", "title:loop", "genres=Bebop")
+    said = collector(*LEARN).splitlines()
+    assert said[0].startswith("better than the bundled genres by 12 of 12 tracks: 100% right, ")
+    assert said[-1].endswith("`beet genreclf` and imports use it from now on")
+    collector("modify", "--yes", "title:tune", "genres=Techno")
+    collector("modify", "--yes", "title:loop", "genres=House")
+    assert "no better than" in collector(*LEARN, "--name", "later")
+    collector("genreclf", "artist:artist 0")
+    assert all(m.startswith("mine-") for m in collector.field("genre_model", "artist:artist 0"))
+
+
+def test_model_that_was_learned_before_it_was_compared_is_used(collector: Beets) -> None:
+    assert collector(*LEARN).startswith("not comparable with the bundled genres")
+    file = collector.root / "library.genre-models" / "mine.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    for name in ("compared", "own", "bundled", "missed", "default"):
+        del content["figures"][name]
+    file.write_text(json.dumps(content), encoding="utf-8")
+    assert collector("genreclf-learn", "--list").rstrip().endswith(content["id"])
+    collector("genreclf", "artist:artist 0")
+    assert set(collector.field("genre_model", "artist:artist 0")) == {content["id"]}
+
+
+def test_genre_of_many_tracks_that_is_never_recognized_is_an_objection() -> None:
+    rng = np.random.default_rng(0)
+    alone = [example([3], "alone", rng) for _ in range(20)]
+    _, lesson = learned(collection() + alone)
+    figures = compare(lesson, ["differs"] * 80)
+    assert figures["own"] == 60
+    assert figures["missed"] == ["genre 3"]
+    assert not figures["default"]
+    _, lesson = learned(collection() + alone[:-1])
+    assert compare(lesson, ["differs"] * 79)["default"]
+
+
+def test_tracks_of_a_mixed_folder_are_by_their_own_artists(beets: Beets) -> None:
+    """beets calls the commonest one the album artist of all."""
+    beets.settings["genreclf"]["auto"] = False
+    for number, artist in enumerate([*range(6), 0, 0]):
+        for title, sound in (("tune", melody), ("loop", drums)):
+            path = make(beets.music / f"{title} {number}.mp3", 6, number, sound)
+            media = MediaFile(path)
+            media.title, media.artist, media.album = path.stem, f"artist {artist}", "mixed"
+            media.genres = [f"My {title.title()}s"]
+            media.save()
+    beets.import_music()
+    assert set(beets.field("albumartist")) == {"artist 0"}
+    assert "16 tracks by 6 artists" in beets(*LEARN)
+    others = beets("genreclf-similar", "--not-artist", "title:tune 0", "-f", "$artist")
+    assert set(others.splitlines()) == {f"artist {number}" for number in range(1, 6)}
+    beets("modify", "--yes", "artist::[1-5]", "artist=artist 0 & $artist")
+    beets("modify", "--yes", "title:7", "artist=Guest")
+    assert "all tracks are by one artist" in beets.run(*LEARN).stderr
+
+
+def test_labels_that_name_no_genre_or_cannot_be_shown_are_left_out(collector: Beets) -> None:
+    collector.settings["genreclf"]["placeholders"] = ["to do"]
+    collector("modify", "--yes", "artist::[01]", "genres=Unknown; My Tunes; TO DO")
+    collector("modify", "--yes", "artist::[23]", "genres=My\x07Loops; My Tunes")
+    collector("modify", "--yes", "artist::[45]", "genres=(17)")
+    done = collector.run(*LEARN, "--force")
+    assert "left out, no names of genres: TO DO (4), Unknown (4)" in done.stdout
+    assert "'My\\x07Loops' is left out, it has control characters (4)" in done.stderr
+    assert "\nMy Tunes " in done.stdout
+    assert "\nRock " in done.stdout
+    collector("modify", "--yes", "genres=Other", "taste=5")
+    collector("genreclf-learn", "--forget", "mine")
+    assert "has genres of your own" in collector.run(*LEARN).stderr
+    assert (
+        "left out, fewer than 13 tracks: 5 (12)"
+        in collector.run("genreclf-learn", "--field", "taste", "--min-tracks", "13").stdout
+    )
 
 
 def test_too_little_is_not_saved(collector: Beets) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beetsplug.genreclf.labels import is_placeholder
 from beetsplug.genreclf.policy import POLICIES, Policy, new_genres
 from beetsplug.genreclf.spelling import Spelling
 
@@ -26,6 +27,24 @@ TABLE = [
     (["jazz"], [], "jazz", ["jazz"], ["jazz"], ["jazz"], ["jazz"], ["jazz"]),
     # Somebody changed it since: it is theirs.
     (["pop"], ["pop"], "jazz", ["pop"], ["jazz"], ["pop", "jazz"], ["jazz", "pop"], ["pop"]),
+    # It is there as a part, or by a number; a genre whose name has a separator is one.
+    (["Soul/Jazz"], ["Soul/Jazz"], "jazz", ["Soul/Jazz"], ["jazz"], *[["Soul/Jazz"]] * 3),
+    (["Folk, World, & Country"], ["Folk, World, & Country"], "country",
+     ["Folk, World, & Country"], ["country"], *[["Folk, World, & Country"]] * 3),
+    (["(17)"], ["(17)"], "rock", ["(17)"], ["rock"], *[["(17)"]] * 3),
+    (["Rap", "Hip-Hop"], ["Rap", "Hip-Hop"], "Hip-Hop/Rap",
+     ["Rap", "Hip-Hop"], ["Hip-Hop/Rap"], *[["Rap", "Hip-Hop"]] * 3),
+    (["Death/Doom"], ["Death/Doom"], "doom", ["Death/Doom"], ["doom"],
+     ["Death/Doom", "doom"], ["doom", "Death/Doom"], ["Death/Doom"]),
+    # Placeholders are as good as nothing, to fill.
+    (["Other"], ["Other"], "jazz", ["jazz"], ["jazz"], ["Other", "jazz"], ["jazz", "Other"],
+     ["Other"]),
+    ([" ", "(12)"], [" ", "(12)"], "jazz", ["jazz"], ["jazz"], [" ", "(12)", "jazz"],
+     ["jazz", " ", "(12)"], [" ", "(12)"]),
+    (["None", "Ska"], ["None", "Ska"], "jazz", ["None", "Ska"], ["jazz"], ["None", "Ska", "jazz"],
+     ["jazz", "None", "Ska"], ["None", "Ska"]),
+    (["jazz"], ["Other"], "blues", ["blues"], ["blues"], ["blues"], ["blues"], ["jazz"]),
+    (["Other"], ["Other"], None, ["Other"], ["Other"], ["Other"], ["Other"], ["Other"]),
     # To abstain changes nothing.
     ([], [], None, [], [], [], [], []),
     (["Rock"], ["Rock"], None, ["Rock"], ["Rock"], ["Rock"], ["Rock"], ["Rock"]),
@@ -45,14 +64,30 @@ def test_policy(
     assert new_genres(existing, before, genre, policy) == new
 
 
-names = st.lists(st.sampled_from(["Rock", "Jazz", "jazz", "Pop", "Hip-Hop", "x"]), unique=True)
-heard = st.none() | st.sampled_from(["jazz", "hip hop", "Pop"])
+texts = st.sampled_from(
+    ["Rock", "Jazz", "jazz", "Pop", "Hip-Hop", "x", "Soul/Jazz", "(17)", "Other", "N/A", " ",
+     "Pop, Rock", "Singer/Songwriter"]
+) | st.text("aJ/,|;( )1270", max_size=6)  # fmt: skip
+names = st.lists(texts, unique=True, max_size=4)
+heard = st.none() | st.sampled_from(["jazz", "hip hop", "Pop", "Soul/Jazz", "Songwriter"])
 
 
 @given(names, heard, st.sampled_from(["fill", "append", "prepend", "never"]))
 def test_nothing_is_lost(existing: list[str], genre: str | None, policy: Policy) -> None:
     new = new_genres(existing, existing, genre, policy)
-    assert [name for name in new if name in existing] == existing
+    if policy == "fill" and all(map(is_placeholder, existing)):
+        assert new == ([genre] if genre else existing)
+    else:
+        assert [name for name in new if name in existing] == existing
+        assert len(new) <= len(existing) + 1
+
+
+def test_placeholders_and_genres_of_the_user() -> None:
+    ours = {"placeholders": frozenset({"To Do"}), "own": frozenset({"Soul/Jazz"})}
+    assert new_genres(["to-do"], ["to-do"], "jazz", "fill", **ours) == ["jazz"]
+    assert new_genres(["to-do"], ["to-do"], "jazz", "fill") == ["to-do"]
+    both = ["Soul/Jazz", "jazz"]
+    assert new_genres(both[:1], both[:1], "jazz", "append", **ours) == both
 
 
 @given(names, heard, st.sampled_from(POLICIES))

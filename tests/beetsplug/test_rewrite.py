@@ -1,4 +1,4 @@
-"""Tags are written so that a file is whole at any time, and nothing of it is lost."""
+"""Tags are written so that nothing damages a file, and nothing of it is lost."""
 
 from __future__ import annotations
 
@@ -37,6 +37,11 @@ ROOT = Path(__file__).parents[2]
 FIRST = {"genres": ["jazz"], "predicted_genre": "jazz", "predicted_styles": ["folk", "soul"]}
 SECOND = {"genres": ["blues"], "predicted_genre": "blues", "genre_confidence": 0.5}
 NONE: dict[str, Any] = dict.fromkeys((*FIRST, *SECOND))
+# Of the owner, user 1234, the group, the mask and others, as Linux keeps it.
+ACL = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHi", *entry)
+    for entry in [(1, 6, -1), (2, 6, 1234), (4, 4, -1), (16, 6, -1), (32, 0, -1)]
+)
 posix = pytest.mark.skipif(os.name != "posix", reason="owners, links, signals")
 root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root becomes other users"
@@ -204,7 +209,7 @@ def test_note_of_replaced_file_is_dropped_and_reported(
 
 
 @pytest.mark.parametrize(
-    "damage", ["other size", "other bytes", "gone", "link", "folder", "damaged note"]
+    "damage", ["other size", "other bytes", "gone", "link", "folder", "other note", "no note"]
 )
 @posix
 def test_note_that_does_not_fit_is_dropped_and_reported(
@@ -225,7 +230,8 @@ def test_note_that_does_not_fit_is_dropped_and_reported(
         path.unlink()
         path.mkdir()
     else:
-        journal.write(("UPDATE notes SET changes = ?", [(b"x" * 20,)]))
+        other = b"x" * 20 if damage == "other note" else "text"
+        journal.write(("UPDATE notes SET changes = ?", [(other,)]))
     before = path.read_bytes() if path.is_file() else b""
     (message,) = Notes(journal).recover()
     assert message.startswith(f"{path}: an interrupted change of its tags was given up: ")
@@ -396,12 +402,10 @@ def test_mode_and_attributes_are_kept(
 ) -> None:
     monkeypatch.setattr(rewrite, "_IN_PLACE", limit)
     path = make(tmp_path / "a.mp3")
-    entries = [(1, 6, -1), (2, 6, 1234), (4, 4, -1), (16, 6, -1), (32, 0, -1)]
-    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
     path.chmod(0o660)
     try:
         os.setxattr(path, "user.mood", b"calm")
-        os.setxattr(path, "system.posix_acl_access", acl)
+        os.setxattr(path, "system.posix_acl_access", ACL)
     except OSError as exc:
         pytest.skip(f"the file system has no attributes: {exc}")
     before = path.stat()
@@ -409,7 +413,7 @@ def test_mode_and_attributes_are_kept(
     assert our_tags(path)
     assert path.stat().st_mode == before.st_mode
     assert os.getxattr(path, "user.mood") == b"calm"
-    assert os.getxattr(path, "system.posix_acl_access") == acl
+    assert os.getxattr(path, "system.posix_acl_access") == ACL
 
 
 @pytest.mark.skipif(not hasattr(os, "setxattr"), reason="no extended attributes")
@@ -418,9 +422,7 @@ def test_attribute_that_cannot_be_kept_refuses_the_copy(
     name: str, by_copy: None, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make(tmp_path / "a.mp3")
-    entries = [(1, 6, -1), (2, 6, 1234), (4, 4, -1), (16, 6, -1), (32, 0, -1)]
-    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
-    os.setxattr(path, name, acl)
+    os.setxattr(path, name, ACL)
 
     def refused(*_: object) -> None:
         raise OSError(95, "Operation not supported")
@@ -431,6 +433,20 @@ def test_attribute_that_cannot_be_kept_refuses_the_copy(
         tag(path, journal, FIRST)
     assert path.read_bytes() == before
     assert [*tmp_path.glob(".genreclf*")] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="no extended attributes")
+def test_copy_has_no_acl_of_its_folder(by_copy: None, tmp_path: Path, journal: Journal) -> None:
+    path = make(tmp_path / "music" / "a.mp3")
+    try:
+        os.setxattr(path.parent, "system.posix_acl_default", ACL)
+    except OSError as exc:
+        pytest.skip(f"the file system has no ACLs: {exc}")
+    before = path.stat()
+    tag(path, journal, FIRST)
+    assert path.stat().st_ino != before.st_ino
+    assert path.stat().st_mode == before.st_mode
+    assert os.listxattr(path) == []
 
 
 OTHERS_FILE = """

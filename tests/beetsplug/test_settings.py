@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from confuse import ConfigError, ConfigSource, RootView
+from mediafile import MediaFile
 
 from beetsplug.genreclf.loading import load
 from beetsplug.genreclf.settings import DEFAULTS, Settings
 from genremodel.learned import Models
 from tests.conftest import Beets
-from tests.tags import our_tags, plain_tags
+from tests.tags import every_tag, our_tags, plain_tags
 
 ALL_BUT_BLUES = (
     "classical", "country", "disco", "electronic", "hip hop", "jazz", "metal", "pop", "reggae",
@@ -59,6 +60,9 @@ def labelled(library: Beets) -> Beets:
         ({"model": 7}, "genreclf.model: must be a string"),
         ({"genre": "replace"}, "genreclf.genre: there is no such option"),
         ({"names": {"rock": " "}}, "genreclf.names.rock: must be a name, not ' '"),
+        ({"names": {"rock": "a; b"}}, "genreclf.names.rock: must be a name, not 'a; b'"),
+        ({"names": {"rock": "\x07"}}, "genreclf.names.rock: must be a name, not '\\x07'"),
+        ({"placeholders": 7}, "genreclf.placeholders: must be"),
         ({"names": {80: "Eighties"}}, "genreclf.names: must be a genre of bundled-cnn-3"),
     ],
 )
@@ -160,6 +164,48 @@ def test_policy_and_force(
         labelled("genreclf", *options)
         assert labelled.field("genres") == ["; ".join(expected)]
         assert plain_tags(labelled.files()[0])["genre"] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "genres", "expected"),
+    [
+        ("jazz", "Soul/Jazz", ["Soul/Jazz"]),
+        ("songwriter", "Singer/Songwriter", ["Singer/Songwriter", "songwriter"]),
+        ("rock", "(17)", ["(17)"]),
+        ("jazz", "Unknown", ["Unknown", "jazz"]),
+    ],
+)
+def test_genres_are_appended_unless_a_part_is_the_same(
+    name: str, genres: str, expected: list[str], labelled: Beets
+) -> None:
+    labelled("modify", "--yes", f"genres={genres}")
+    labelled.settings["genreclf"] |= {"genres": "append", "min_confidence": 0}
+    labelled.settings["genreclf"]["names"] = dict.fromkeys(("blues", *ALL_BUT_BLUES), name)
+    for _ in range(2):
+        labelled("genreclf", "-f")
+        assert labelled.field("genres") == ["; ".join(expected)]
+        assert plain_tags(labelled.files()[0])["genre"] == expected
+
+
+def test_placeholders_are_filled_and_come_back(beets: Beets) -> None:
+    beets.settings["genreclf"] |= {"min_confidence": 0, "auto": False, "placeholders": ["To Do"]}
+    texts = {"a.mp3": ["(12)"], "b.flac": ["12"], "c.ogg": ["to-do", "misc"], "d.m4a": ["Ska"]}
+    for number, (name, genres) in enumerate(texts.items()):
+        media = MediaFile(beets.add(name, seed=number))
+        media.genres = genres
+        media.save()
+    beets.import_music("--singletons")
+    rows, tags = beets.rows(), {path: every_tag(path) for path in beets.files()}
+    beets("genreclf")
+    assert [genre == "Ska" for genre in beets.field("genres")] == [False, False, False, True]
+    given = beets.field("predicted_genre")
+    assert beets.field("genres")[:3] == given[:3]
+    assert set(beets.field("genre_agreement")[:3]) == {""}
+    for path, genre in zip(sorted(beets.files())[:3], given, strict=False):
+        assert plain_tags(path)["genre"] == [genre]
+    beets("genreclf-undo")
+    assert beets.rows() == rows
+    assert {path: every_tag(path) for path in beets.files()} == tags
 
 
 def test_agreement_is_with_the_genres_from_before(beets: Beets) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from tests.conftest import Beets
@@ -41,7 +47,10 @@ def test_nearest_first(heard: Beets) -> None:
 
 
 def test_of_the_same_genre_and_by_others(heard: Beets) -> None:
-    heard("modify", "--yes", "title:loop 3", "genres=my-tunes", "albumartist=artist 0")
+    changes = ("genres=Polka, my-tunes", "artist=artist 0 & X", "albumartist=artist 0")
+    heard("modify", "--yes", "title:loop 3", *changes)
+    heard("modify", "--yes", "title:tune 0", "genres=Unknown; My Tunes")
+    heard("modify", "--yes", "title:loop 4", "genres=Unknown")
     found = similar(heard, "title:tune 0", "--same-genre")
     assert sorted(found) == ["loop 3", *(f"tune {n}" for n in range(1, 6))]
     others = similar(heard, "title:tune 0", "--not-artist")
@@ -57,15 +66,76 @@ def test_several_tracks_are_one_taste(heard: Beets) -> None:
 def test_a_playlist(heard: Beets) -> None:
     file = heard.root / "like it.m3u8"
     query = "title:tune 0", "-n", "2", "--playlist"
-    listed = heard("genreclf-similar", "-f", "$path", *query, str(file)).splitlines()
-    assert file.read_text(encoding="utf-8").splitlines() == ["#EXTM3U", *listed]
-    done = heard.run("genreclf-similar", *query, str(heard.root))
-    assert done.returncode == 1
-    assert f"{heard.root}: " in done.stderr
+    listed = heard("genreclf-similar", "-f", "$artist - $title|$path", *query, str(file))
+    expected = ["#EXTM3U"]
+    for name, path in (line.split("|") for line in listed.splitlines()):
+        expected += [f"#EXTINF:6,{name}", os.path.relpath(path, heard.root)]
+    assert file.read_text(encoding="utf-8").splitlines() == expected
+    assert (heard.root / expected[2]).is_file()
+    for beginning in (b"#EXTM3U\r\n", b"\xef\xbb\xbf#EXTM3U\n"):
+        file.write_bytes(beginning)
+        heard("genreclf-similar", *query, str(file))
+        assert file.read_text(encoding="utf-8").splitlines() == expected
     heard("genreclf-cache", "--clear")
     done = heard.run("genreclf-similar", *query, str(file))
     assert "no such track has been heard; `beet genreclf` hears what is new" in done.stderr
-    assert len(file.read_text(encoding="utf-8").splitlines()) == 3, "not emptied"
+    assert file.read_text(encoding="utf-8").splitlines() == expected, "not emptied"
+
+
+def test_a_playlist_replaces_nothing_but_a_playlist(heard: Beets) -> None:
+    song, root = heard.files()[0], heard.root
+    shutil.copy(song, root / "song.m3u8")
+    (root / "link.m3u8").symlink_to(song)
+    os.mkfifo(root / "pipe.m3u8")
+    heard("genreclf-cache", "--clear")
+    names = "song.m3u8", "library.db", "link.m3u8", "pipe.m3u8"
+    for file in (song, *(root / name for name in names), root):
+        before = file.read_bytes() if file.is_file() else None
+        done = heard.run("genreclf-similar", "title:tune 0", "--playlist", str(file))
+        assert done.returncode == 1
+        assert f"{file}: there is a" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert before is None or file.read_bytes() == before
+    assert "0 analyses" in heard("genreclf-cache"), "refused before anything was analyzed"
+    for missing in ("no/folder/a.m3u8", ""):
+        done = heard.run("genreclf-similar", "title:tune 0", "--playlist", missing)
+        assert done.returncode == 1
+        assert f"{Path(missing)}: there is" in done.stderr
+
+
+def test_odd_names_in_a_playlist(heard: Beets) -> None:
+    """Of tracks, and of the folder, which is reached by a link here."""
+    names = {
+        "tune 1": b"#1 \xff.mp3",
+        "tune 2": b" space.mp3",
+        "tune 3": b"line\nbreak.mp3",
+        "tune 4": b"carriage\rreturn.mp3",
+    }
+    real, link = heard.root / "deep/er/real", heard.root / "lists"
+    real.mkdir(parents=True)
+    link.symlink_to(real)
+    with closing(sqlite3.connect(heard.root / "library.db")) as database, database:
+        for title, name in names.items():
+            (path,) = [file for file in heard.files() if file.stem.endswith(title)]
+            moved = path.rename(real / os.fsdecode(name))
+            database.execute(
+                "UPDATE items SET path = ?, artist = ? WHERE title = ?",
+                (os.fsencode(moved), "a\nb\u2028c", title),
+            )
+    heard("genreclf", "--force")
+    done = heard.run(
+        "genreclf-similar", "title:tune 0", "-n", "5", "--playlist", str(link / "a.m3u8")
+    )
+    assert done.returncode == 0, done.stderr
+    for skipped in (r"line\nbreak.mp3", r"carriage\rreturn.mp3"):
+        assert f"{skipped}': not in the playlist: a line break is in its path" in done.stderr
+    lines = (real / "a.m3u8").read_bytes().split(b"\n")
+    assert b"./#1 \xff.mp3" in lines
+    assert b"./ space.mp3" in lines
+    assert b"#EXTINF:6,a b c - tune 1" in lines
+    paths = [line for line in lines if line and not line.startswith(b"#EXT")]
+    assert len(paths) == 3
+    assert all((link / os.fsdecode(path)).is_file() for path in paths)
 
 
 def test_what_is_asked_for_is_heard_if_need_be(heard: Beets) -> None:

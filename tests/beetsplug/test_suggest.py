@@ -57,6 +57,24 @@ def test_only_tracks_without_genres(untagged: Beets) -> None:
     assert suggest(untagged, "") == ""
 
 
+def test_placeholders_are_no_genres(untagged: Beets) -> None:
+    untagged("modify", "--yes", "title:one", "genres=Unknown")
+    before = untagged.rows()
+    said = suggest(untagged, "a\n" * 3)
+    assert said.count("one ") == said.count("two ") == 3
+    assert not untagged("ls", "genres:Unknown")
+    untagged("genreclf-undo")
+    assert untagged.rows() == before
+    suggest(untagged, "e\nOther; Tango/Ska\n", "album:album 1")
+    assert untagged.field("genres", "album:album 1") == ["Other; Tango/Ska"] * 2
+
+
+def test_genres_with_control_characters_are_asked_for_again(untagged: Beets) -> None:
+    said = suggest(untagged, "e\nTango; S\x07ka\nTango\n", "album:album 1")
+    assert "not possible, control characters: 'S\\x07ka'" in said
+    assert untagged.field("genres", "album:album 1") == ["Tango"] * 2
+
+
 def test_edited_genres_are_the_users(untagged: Beets) -> None:
     suggest(untagged, "e\nTango; Ska\n", "album:album 1")
     assert untagged.field("genres", "album:album 1") == ["Tango; Ska"] * 2

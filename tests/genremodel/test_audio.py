@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import struct
+import tracemalloc
+import wave
 from pathlib import Path
 from typing import cast
 
@@ -106,6 +108,83 @@ def test_silence_is_not_audible(tmp_path: Path) -> None:
     samples[:, 20 * RATE :] = 0
     windows = read_windows(write(tmp_path / "a.flac", samples))
     assert windows.audible.tolist() == [True] * 5 + [False] * 5
+
+
+def sparse(seconds: int, *passages: tuple[int, int]) -> NDArray[np.float32]:
+    """Return silence with music from one second to another."""
+    samples = np.zeros((2, seconds * RATE), np.float32)
+    for first, last in passages:
+        samples[:, first * RATE : last * RATE] = melody(last - first, first)
+    return samples
+
+
+@pytest.mark.parametrize("kind", ["flac", "wav", "opus", "alac.m4a"])
+def test_windows_of_mostly_silent_tracks_are_audible(kind: str, tmp_path: Path) -> None:
+    """Music, a long silence and a hidden track: of evenly spaced windows two would be audible."""
+    path = write(tmp_path / f"a.{kind}", sparse(260, (0, 20), (235, 251)))
+    for windows in (read_windows(path), audio._scan_windows(path, 10)):
+        assert windows.audible.all()
+        assert len(windows.starts) == 10
+        assert (np.diff(windows.starts) > 2.9).all()
+        in_first = windows.starts < 20
+        assert 4 <= in_first.sum() <= 6
+        assert ((windows.starts > 231) & (windows.starts < 255))[~in_first].all()
+
+
+def test_windows_hold_the_sound_of_their_place(tmp_path: Path) -> None:
+    sound = sparse(260, (100, 130))
+    windows = read_windows(write(tmp_path / "a.flac", sound))
+    whole = librosa.resample(sound.mean(axis=0), orig_sr=RATE, target_sr=16_000)
+    assert len(windows.starts) == 10
+    for start, window in zip(windows.starts, windows.samples, strict=True):
+        first = round(start * 16_000)
+        assert np.corrcoef(whole[first : first + WINDOW_SAMPLES], window)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("place", [0, 120, 257])
+def test_a_single_passage_in_silence_is_found(place: int, tmp_path: Path) -> None:
+    windows = read_windows(write(tmp_path / "a.flac", sparse(260, (place, place + 2))))
+    assert windows.audible.all()
+    assert 1 <= len(windows.starts) <= 2
+    assert np.abs(windows.starts - place).max() <= 3
+
+
+@pytest.mark.parametrize("seconds", [40, 260])
+def test_windows_of_silence_stay_evenly_spaced(seconds: int, tmp_path: Path) -> None:
+    windows = read_windows(write(tmp_path / "a.wav", sparse(seconds)))
+    assert not windows.audible.any()
+    assert len(windows.starts) == 10
+    assert windows.starts[-1] > seconds * 0.8
+
+
+@pytest.mark.parametrize("music", [(0, 31), (30, 60)])
+def test_tracks_that_are_half_audible_are_not_decoded_twice(
+    music: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.flac", sparse(60, music))
+    monkeypatch.delattr(audio, "_scan_windows")
+    assert read_windows(path).audible.sum() == 5
+
+
+def test_short_tracks_are_covered_as_they_are(tmp_path: Path) -> None:
+    windows = read_windows(write(tmp_path / "a.wav", sparse(25, (0, 4))))
+    assert windows.audible.tolist() == [True] * 2 + [False] * 8
+
+
+def test_hours_of_silence_are_searched_in_bounded_memory(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        for part in range(300):  # of 20 s, every third of them noise
+            samples = np.random.default_rng(part).normal(0, 3000, 8000 * 20).astype("<i2")
+            file.writeframes((samples * (part % 3 == 0)).tobytes())
+    tracemalloc.start()
+    windows = read_windows(tmp_path / "a.wav")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 64 << 20
+    assert len(windows.starts) == 10
+    assert windows.audible.all()
+    assert np.ptp(windows.starts) > 4500
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e25])

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -90,19 +92,32 @@ def test_statistics_prune_and_clear(cache: Cache, file: FileState, tmp_path: Pat
     cache.close()
 
 
-def test_a_cache_of_the_form_before_is_kept_but_for_what_took_too_long(
-    cache: Cache, file: FileState
-) -> None:
+@pytest.mark.parametrize("form", [0, 3, 99])
+def test_a_cache_of_another_form_is_begun_anew(cache: Cache, file: FileState, form: int) -> None:
+    """Its digests told recordings apart by their beginning alone."""
     cache.of_audio(b"digest", file)
     cache.keep(b"digest", ANALYSIS)
-    cache.keep(b"slow", AudioError("not analysed within 60 s"))
-    cache._write(("ALTER TABLE analyses DROP COLUMN timeout", ()), ("PRAGMA user_version = 2", ()))
+    cache._write((f"PRAGMA user_version = {form}", ()))
     cache.close()
-    assert isinstance(cache.of_file(file), Analysis)
-    assert cache.statistics().failures == 0
+    assert cache.of_file(file) is None
+    assert cache.of_audio(b"digest", file) is None
     cache.keep(b"digest", TimeLimitError(60))
     assert str(cache.of_file(file)) == "not analysed within 60 s"
     cache.close()
+
+
+def test_a_database_of_something_else_is_left_alone(tmp_path: Path, file: FileState) -> None:
+    with closing(sqlite3.connect(tmp_path / "library.db")) as library, library:
+        library.execute("CREATE TABLE items (id INTEGER)")
+        library.execute("CREATE TABLE files (id INTEGER)")
+    content = (tmp_path / "library.db").read_bytes()
+    (tmp_path / "cache.db").symlink_to("library.db")
+    cache = Cache(tmp_path / "cache.db", "1", 10)
+    with pytest.raises(CacheError, match=r"cache\.db: not a cache"):
+        cache.keep(b"digest", ANALYSIS)
+    with pytest.raises(CacheError, match="not a cache"):
+        cache.clear()
+    assert (tmp_path / "library.db").read_bytes() == content
 
 
 def test_a_cache_of_garbage(tmp_path: Path, file: FileState) -> None:

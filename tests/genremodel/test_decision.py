@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from genremodel.backends import bundled_rules
 from genremodel.decision import (
     VOTES,
     Calibration,
@@ -83,6 +84,40 @@ def test_confidence_grows_with_probability_and_windows_and_falls_with_novelty(
     assert calibration.confidence(larger, novelty, windows) >= confidence
     assert calibration.confidence(np.array(probability), novelty + more, windows) <= confidence
     assert calibration.confidence(np.array(probability), novelty, windows + 1) >= confidence
+
+
+BUNDLED = [bundled_rules(backend).calibration for backend in ("cnn", "knn")]
+LEARNED = [
+    Calibration(intercept, probability, novelty, windows, 1.5).favoring_many_windows()
+    for intercept, probability, novelty in ((2.8, 1.1, -1.4), (0.0, 1.0, 0.0), (9.0, 30.0, 0.0))
+    for windows in (-2.0, 0.0, 0.05, 1.0)
+]
+
+
+@pytest.mark.parametrize("calibration", [*BUNDLED, *LEARNED])
+@given(probability=st.floats(0.02, 1), novelty=st.floats(0, 4))
+def test_one_window_is_less_sure_than_ten_such_windows(
+    calibration: Calibration, probability: float, novelty: float
+) -> None:
+    sure = [float(calibration.confidence(probability, novelty, n)) for n in (1, 2, 3, 10)]
+    assert sure == sorted(sure)
+    assert sure[0] < sure[-1] or sure[-1] < 1e-9
+    assert sure[0] <= 0.99
+
+
+@pytest.mark.parametrize("knn", [False, True])
+def test_a_track_with_one_audible_window_is_less_sure(knn: bool) -> None:
+    rules = bundled_rules("knn" if knn else "cnn")
+    row = np.full(len(rules.genres), 0.001)
+    row[3] = 1 - row[1:].sum()
+    starts = 3 * np.arange(10.0)
+    one = decide(row[np.newaxis], 1.0, starts, np.arange(10) == 4, rules)
+    ten = decide(np.tile(row, (10, 1)), 1.0, starts, np.ones(10, np.bool_), rules)
+    short = decide(row[np.newaxis], 1.0, starts[:1], np.ones(1, np.bool_), rules)
+    assert one.confidence == short.confidence
+    assert one.confidence is not None
+    assert ten.confidence is not None
+    assert round(one.confidence, 3) < round(ten.confidence, 3)
 
 
 def _decide(

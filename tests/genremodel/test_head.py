@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from genremodel.audio import Windows
-from genremodel.backbone import Backbones, evenly
+from genremodel.backbone import Backbones
 from genremodel.constants import ACTIVATIONS, EMBEDDING, EXPERT_START, OUTPUTS, WINDOW_SAMPLES
 from genremodel.head import Heads, LinearHead, tag_logits
 from genremodel.novelty import NO_MUSIC, Novelty
+from genremodel.spacing import evenly
 
 RNG = np.random.default_rng(0)
 NETWORK = LinearHead(RNG.normal(size=(ACTIVATIONS, 3)), np.zeros(3))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,27 @@ def test_the_same_lesson_has_the_same_id(models: Models) -> None:
     examples[0] = examples[0]._replace(genres=("genre 1",))
     assert models.save(learned(examples)[0]).id != first
     assert first.startswith("mine-")
+
+
+def test_models_learned_before_fewer_windows_were_less_sure(models: Models) -> None:
+    kept = model()
+    calibration = replace(kept.rules.calibration, windows=-0.5)
+    models.save(replace(kept, rules=replace(kept.rules, calibration=calibration)))
+    loaded = models.load("mine").rules.calibration
+    assert loaded.confidence(0.7, 1.0, 1) < loaded.confidence(0.7, 1.0, 10)
+    same = calibration.confidence(0.7, 1.0, 10)
+    assert loaded.confidence(0.7, 1.0, 10) == pytest.approx(same, abs=1e-3)
+
+
+def test_a_model_does_not_replace_what_a_link_points_to(models: Models, tmp_path: Path) -> None:
+    song, folder = tmp_path / "song.flac", tmp_path / "library.genre-models"
+    song.write_bytes(b"music")
+    folder.mkdir()
+    for name in ("mine.json", "mine.npz"):
+        (folder / name).symlink_to(song)
+    models.save(model())
+    assert song.read_bytes() == b"music"
+    assert models.load("mine").name == "mine"
 
 
 def test_models_by_name(models: Models, tmp_path: Path) -> None:

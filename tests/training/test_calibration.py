@@ -5,9 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from genremodel.audio import Windows
+from genremodel.calibration import fit_calibration
 from genremodel.constants import SILENCE_PEAK, WINDOW_SAMPLES
 from genremodel.head import Judgement
 from training.augmentation import augmented
@@ -80,9 +83,36 @@ def test_what_the_verdicts_cannot_tell_has_no_say() -> None:
     rising = calibrate(verdicts(lambda _, novelty: novelty / 3), GENRES, (0.5, 0.5))
     assert rising.novelty == 0
     few = calibrate(verdicts(lambda p, _: p, windows=2), GENRES, (0.5, 0.5))
-    assert few.windows == 0
+    assert 0 < few.windows <= 0.1, "only so much that fewer are less sure"
+    assert few.confidence(0.7, 1.5, 2) == pytest.approx(0.7, abs=0.05)
     worse = calibrate(verdicts(lambda p, _: 1 - p), GENRES, (0.5, 0.5))
     assert worse.confidence(0.9, 1.0, 10) > worse.confidence(0.6, 1.0, 10)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1), st.floats(0, 3), st.integers(1, 12), st.booleans()),
+        min_size=2,
+        max_size=40,
+    )
+)
+def test_fewer_windows_are_less_sure_whatever_the_verdicts_say(
+    said: list[tuple[float, float, int, bool]],
+) -> None:
+    probability, novelty, windows, right = map(np.array, zip(*said, strict=True))
+    assert fit_calibration(probability, novelty, windows, right, 1.5).windows > 0
+
+
+def test_windows_that_mislead_are_not_believed() -> None:
+    """Here votes by one window are right more often than votes by ten."""
+    rng = np.random.default_rng(0)
+    windows = np.repeat([1, 10], 2000)
+    probability, novelty = rng.uniform(0.3, 0.99, 4000), rng.uniform(0, 3, 4000)
+    right = rng.random(4000) < np.where(windows == 1, 0.9, 0.5)
+    calibration = fit_calibration(probability, novelty, windows, right, 1.5)
+    one, ten = (calibration.confidence(0.7, 1.5, count) for count in (1, 10))
+    assert one < ten
+    assert ten == pytest.approx(0.5, abs=0.05), "ten windows are judged as before"
 
 
 @pytest.mark.parametrize(("windows", "copies"), [(0, 0), (1, 4), (2, 4), (3, 3)])

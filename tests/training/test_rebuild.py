@@ -14,6 +14,7 @@ import pytest
 from genremodel import assets
 from tests.sounds import make
 from training import card, documents
+from training.__main__ import main
 
 TOLERANCE = 0.01  # of shares, between machines; on one machine the figures are the same
 SPREAD = 0.03  # of one cross-validation about the mean of ten
@@ -55,6 +56,18 @@ def test_rebuilding_gives_the_same_figures(
         check_bars(rebuilt, slack=TOLERANCE)  # of one cross-validation, not the mean of ten
     for kind, shares in bundled["cnn"]["nonmusic"]["kinds"].items():
         assert rebuilt["cnn"]["nonmusic"]["kinds"][kind] == pytest.approx(shares, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", [assets.DESCRIPTION, "heads.npz"])
+def test_files_of_something_else_are_left_alone(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text('{"mine": true}')
+    for step in ("build", "backbone", "head", "knn", "tried"):
+        assert main([step, "--assets", str(tmp_path)]) == 1
+        assert str(tmp_path / name) in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == '{"mine": true}'
 
 
 def test_a_model_of_ones_own_music(tmp_path: Path) -> None:

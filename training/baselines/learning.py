@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from rich.progress import track as progress
 from torch import nn
 
+from genremodel.outputs import replace_file
 from training.baselines.networks import NETWORKS
 
 if TYPE_CHECKING:
@@ -113,9 +115,9 @@ class Learner:
             "seconds": self.seconds,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")  # an interruption must not leave half a file
-        torch.save(state, partial)
-        partial.replace(path)
+        content = BytesIO()
+        torch.save(state, content)
+        replace_file(path, content.getvalue())  # an interruption must not leave half a file
 
     def _load(self, path: Path) -> None:
         state = torch.load(path, weights_only=True)

@@ -1,0 +1,124 @@
+"""The lock by which commands, and the threads of an import, take turns in changing a library.
+
+It is SQLite's lock on an empty file, which also works on Windows and on network shares and which
+the system releases when a process is killed. A second lock makes the queue fair: a command that
+takes one track after another would leave others no gap.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+_LENGTH = 300  # bytes of the file that names the holder
+_PATIENCE = 3.0  # seconds of waiting before the user is told
+
+
+@contextmanager
+def locked(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of a journal. Not to be nested.
+
+    path: the journal. waiting: takes one message after three seconds, unless this process itself
+    holds the lock. Raises sqlite3.Error or OSError.
+    """
+    holder = _Holder(path.with_suffix(".pid"))
+    notice = _Notice(holder, waiting)
+    with closing(_taken(path.with_suffix(".queue"), notice)):
+        lock = _taken(path.with_suffix(".lock"), notice)
+    with closing(lock), holder:
+        yield
+
+
+class _Holder:
+    """Tells other processes who holds the lock, by a file that is blank while nobody does."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        self._write(f"{os.getpid()} {socket.gethostname()}")
+
+    def __exit__(self, *_: object) -> None:
+        self._write("")
+
+    def read(self) -> tuple[int, str] | None:
+        """Return the process and the machine that hold the lock, unless they cannot be known."""
+        try:
+            process, host = self._path.read_text(encoding="utf-8").split()
+            found = int(process), host
+        except (OSError, ValueError):
+            return None
+        killed = host == socket.gethostname() and not _is_running(found[0])
+        return None if killed else found
+
+    def _write(self, text: str) -> None:
+        # In place and always as long: to truncate a file makes some file systems write it at once,
+        # which takes milliseconds. Where it fails, the file goes: no name is better than a wrong
+        # one.
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        try:
+            file = os.open(self._path, flags, 0o666)
+            try:
+                os.write(file, text.encode().ljust(_LENGTH)[:_LENGTH])
+            finally:
+                os.close(file)
+        except OSError:
+            with suppress(OSError):
+                self._path.unlink()
+
+
+class _Notice:
+    """Tells the user once what a command waits for."""
+
+    def __init__(self, holder: _Holder, tell: Callable[[str], None]) -> None:
+        self._holder = holder
+        self._tell = tell
+        self._began = time.monotonic()
+        self._told = False
+
+    def __call__(self) -> None:
+        """Tell it if that is due."""
+        if self._told or time.monotonic() - self._began < _PATIENCE:
+            return
+        found = self._holder.read()
+        if found and found == (os.getpid(), socket.gethostname()):
+            return  # another thread of the same import
+        self._told = True
+        name = ""
+        if found:
+            process, host = found
+            away = "" if host == socket.gethostname() else f" on {host}"
+            name = f" (process {process}{away})"
+        self._tell(f"waiting for another command that is changing the library{name}")
+
+
+def _taken(path: Path, notice: Callable[[], None]) -> sqlite3.Connection:
+    """Wait for SQLite's lock on a file, a second at a time, or nothing could interrupt it."""
+    while True:
+        lock = sqlite3.connect(path, timeout=1, isolation_level=None)
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except BaseException as exc:
+            lock.close()
+            if not isinstance(exc, sqlite3.Error) or "locked" not in str(exc):
+                raise
+            notice()
+        else:
+            return lock
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":
+        return True  # there, signal 0 would end it
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

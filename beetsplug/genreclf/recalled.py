@@ -1,0 +1,97 @@
+"""Predictions that tracks and albums already have, without a new analysis.
+
+A file keeps the genre, the confidence, the styles and the model; everything else is in the fields
+of the library that made the prediction, and the windows are in the cache of analyses.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from beets.library import Album, Item
+
+from beetsplug.genreclf import fields
+from genremodel.decision import ABSTAINED, Prediction
+from genremodel.styles import album_styles
+
+_EXPLANATION = (fields.VOTES, fields.REASON)
+
+
+def kept_fields(model: Item | Album) -> dict[str, Any]:
+    """Return the fields that stay as they are when the policy is applied again."""
+    own = fields.own_values(model)
+    kept = {
+        fields.GENRE: own.get(fields.GENRE),
+        fields.CONFIDENCE: own.get(fields.CONFIDENCE),
+        fields.MODEL: own.get(fields.MODEL),
+        fields.STYLES: own.get(fields.STYLES),
+    }
+    explained = own.get(fields.VOTES) or own.get(fields.REASON)
+    return kept | ({name: own.get(name) for name in _EXPLANATION} if explained else {})
+
+
+def recalled(
+    model: Item | Album, decided: Prediction | None, unspelled: Mapping[str, str]
+) -> Prediction:
+    """Return the prediction that a track or an album has.
+
+    decided: what the same model makes of the cached analysis, if there is one; it adds the votes
+    and the probabilities. unspelled: the model's genres by their spelling in tags.
+    """
+    kept = kept_fields(model)
+    genre, confidence = kept[fields.GENRE] or None, kept[fields.CONFIDENCE]
+    prediction = decided or Prediction(None, None, None, {}, {}, None, (), (), kept[fields.MODEL])
+    reason = prediction.reason
+    if genre:
+        reason = None
+    elif decided and decided.genre:  # another threshold held when it was made
+        reason = "low confidence"
+    return replace(
+        prediction,
+        genre=unspelled.get(genre, genre) if genre else None,
+        confidence=confidence,
+        reason=reason,
+        styles=tuple(kept[fields.STYLES] or ()),
+    )
+
+
+def has_votes(prediction: Prediction) -> bool:
+    """Return whether all is known that the prediction of an album needs."""
+    if prediction.genre is None and prediction.confidence is None:
+        return True  # silence has none
+    known = prediction.probabilities
+    return bool(known) and prediction.genre in {None, *known}
+
+
+def album_prediction(
+    tracks: Sequence[Prediction], *, min_confidence: float, most_styles: int
+) -> Prediction:
+    """Return the prediction of an album from the genres and confidences of its tracks alone.
+
+    tracks: at least one. As with analyses, every track counts the same and the confidence is the
+    mean over the tracks, but here a track only counts for its own genre.
+    """
+    votes = Counter(track.genre or ABSTAINED for track in tracks)
+    sums: dict[str, float] = {}
+    for track in tracks:
+        if track.genre:
+            sums[track.genre] = sums.get(track.genre, 0.0) + (track.confidence or 0.0)
+    genre = max(sums, key=lambda name: sums[name], default=None)
+    confidence = sums[genre] / len(tracks) if genre else None
+    if confidence is not None and confidence < min_confidence:
+        genre = None
+    abstained = {ABSTAINED: votes.pop(ABSTAINED)} if ABSTAINED in votes else {}
+    return Prediction(
+        genre=genre,
+        confidence=confidence,
+        reason=None if genre else "low confidence",
+        votes=dict(votes.most_common()) | abstained,
+        probabilities={},
+        novelty=None,
+        windows=(),
+        styles=album_styles([track.styles for track in tracks], most_styles),
+        model=Counter(track.model for track in tracks).most_common(1)[0][0],
+    )

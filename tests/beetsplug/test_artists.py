@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from beets.library import Item, Library
+
+from beetsplug.genreclf.artists import Artists
+
+
+def artists(folder: Path, album_artist: str, own: list[str], **fields: Any) -> list[str]:
+    """Return the artists of the tracks of an album, given their own artists."""
+    lib = Library(str(folder / "library.db"), str(folder))
+    tracks = [
+        Item(artist=artist, albumartist=album_artist, path=b"/%d" % number, **fields)
+        for number, artist in enumerate(own)
+    ]
+    lib.add_album(tracks)
+    artist = Artists(lib)
+    return [artist(track) for track in tracks]
+
+
+@pytest.mark.parametrize(
+    ("album_artist", "own", "expected"),
+    [
+        ("The Band", ["The Band", "The Band feat. X"], ["the band"] * 2),
+        ("The Band", ["The Band", "Another"], ["the band"] * 2),
+        ("The Band", ["The Band", "Another", "Third"], ["the band", "another", "third"]),
+        ("Queen", ["Queen & David Bowie", "Queen"], ["queen"] * 2),
+        ("Queen", ["David Bowie, Queen", "Queen with Orchestra"], ["queen"] * 2),
+        ("Queen", ["Queen (feat. X)", "Queen ft. Y", "Other"], ["queen"] * 3),
+        ("Queen", ["Queensland", "McQueen", "Queen"], ["queensland", "mcqueen", "queen"]),
+        ("Simon & Garfunkel", ["Simon and Garfunkel", "Paul Simon"], ["simon and garfunkel"] * 2),
+        ("Earth, Wind & Fire", ["Earth, Wind & Fire"], ["earth wind and fire"]),
+        ("AC/DC", ["AC/DC"], ["ac dc"]),
+        ("Little Feat", ["Little Feat"], ["little feat"]),
+        ("!!!", ["!!!"], ["!!!"]),
+        ("Featherweight", ["", ""], ["featherweight"] * 2),
+        ("Solo", ["Solo", "", ""], ["solo", "track 2", "track 3"]),
+        ("", ["Solo feat. X", "Solo", ""], ["solo", "solo", "track 3"]),
+        ("Various Artists", ["One", "Two ft. X & Y"], ["one", "two"]),
+        ("V.A.", ["One", "Various Artists"], ["one", "track 2"]),
+        ("A Label", ["One", "Two"], ["one", "two"]),
+    ],
+)  # fmt: skip
+def test_album_artist_counts_where_half_of_the_tracks_have_it(
+    album_artist: str, own: list[str], expected: list[str], tmp_path: Path
+) -> None:
+    assert artists(tmp_path, album_artist, own) == expected
+
+
+def test_compilations_are_judged_by_their_tracks(tmp_path: Path) -> None:
+    assert artists(tmp_path, "DJ", ["DJ", "DJ & X"], comp=True) == ["dj", "dj"]
+
+
+def test_singletons_are_albums_of_one_track(tmp_path: Path) -> None:
+    artist = Artists(Library(str(tmp_path / "library.db"), str(tmp_path)))
+    assert artist(Item(artist="Queen & X", albumartist="Queen")) == "queen"
+    assert artist(Item(artist="X", albumartist="Queen")) == "x"
+    assert artist(Item(artist="", albumartist="Queen")) == "queen"
+    assert artist(Item(id=3)) == "track 3"

@@ -1,0 +1,324 @@
+"""The journal as a file: damaged, full, read-only, of other versions, and used by two at once."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beetsplug.genreclf.forgetting import forget
+from beetsplug.genreclf.journal import Journal, JournalError, unwind
+from beetsplug.genreclf.troubles import explain
+from tests.beetsplug.test_faults import DROPPED
+from tests.beetsplug.test_journal import run
+
+
+def sql(path: Path, *statements: str) -> list[Any]:
+    """Run SQL on a journal as somebody else would; return what the last statement found."""
+    with closing(sqlite3.connect(path)) as database, database:
+        return [database.execute(statement).fetchall() for statement in statements][-1]
+
+
+DAMAGES = {
+    "no JSON": "UPDATE changes SET new = '{\"genres\": [' WHERE id = 2",
+    "JSON of another kind": "UPDATE changes SET old = '[1, 2]' WHERE id = 2",
+    "bytes": "UPDATE changes SET new = x'ff00ff' WHERE id = 2",
+    "a number for a text": "UPDATE changes SET new = 5 WHERE id = 2",
+    "values of a wrong type": 'UPDATE changes SET new = \'{"genres": "jazz"}\' WHERE id = 2',
+    "a genre that is a number": "UPDATE changes SET new = '{\"genres\": [1]}' WHERE id = 2",
+    "a text that is none": 'UPDATE changes SET new = \'{"genres": ["\\udc80"]}\' WHERE id = 2',
+    "a huge number": "UPDATE changes SET new = '{\"genre_confidence\": 1e999}' WHERE id = 2",
+    "a field of somebody else": 'UPDATE changes SET new = \'{"title": "x"}\' WHERE id = 2',
+    "an unknown place": "UPDATE changes SET place = 'nowhere' WHERE id = 2",
+    "a place of bytes": "UPDATE changes SET place = x'ff' WHERE id = 2",
+    "a run that is none": "UPDATE changes SET run = 'x' WHERE id = 2",
+    "deep nesting": "UPDATE changes SET new = '" + "[" * 100_000 + "' WHERE id = 2",
+    "a tag without text": (
+        'UPDATE changes SET place = \'file\', new = \'{"genres": {"key": "TCON"}}\' WHERE id = 2'
+    ),
+    "a tag in no encoding": (
+        "UPDATE changes SET place = 'file', "
+        'new = \'{"genres": {"text": ["a"], "key": "TCON", "encoding": 9}}\' WHERE id = 2'
+    ),
+    "no place at all": (
+        "CREATE TABLE copy AS SELECT * FROM changes; DROP TABLE changes;"
+        "ALTER TABLE copy RENAME TO changes; UPDATE changes SET place = NULL WHERE id = 2"
+    ),
+    "no values at all": (
+        "CREATE TABLE copy AS SELECT * FROM changes; DROP TABLE changes;"
+        "ALTER TABLE copy RENAME TO changes; UPDATE changes SET old = NULL WHERE id = 2"
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_damaged_row_is_left_out_and_reported_once(tmp_path: Path, damage: str) -> None:
+    said: list[str] = []
+    path = tmp_path / "library.genre-journal.db"
+    journal = Journal(path, said.append)
+    run_id = journal.begin("test")
+    for genre in ("jazz", "pop", "rock"):
+        journal.record(run_id, "track", "database", "a.mp3", {}, {"genres": [genre]})
+    journal.close()
+    sql(path, *damage.split(";"))
+    assert [change.new["genres"] for change in journal.changes("track")] == [["rock"], ["jazz"]]
+    journal.changes("track")
+    assert [run.id for run in journal.runs()] == [run_id]
+    journal.histories(run_id)
+    assert said == [f"{path}: damaged rows left out: 1; what they tell of cannot be undone"]
+    journal.close()
+
+
+@pytest.mark.parametrize("value", ["NULL", "'yesterday'", "1e18", "-5", "x'00'"])
+def test_damaged_run_is_left_out(tmp_path: Path, value: str) -> None:
+    said: list[str] = []
+    path = tmp_path / "library.genre-journal.db"
+    journal = Journal(path, said.append)
+    for _ in range(2):
+        journal.record(journal.begin("test"), "track", "database", "", {}, {"genres": ["a"]})
+    journal.close()
+    sql(
+        path,
+        "CREATE TABLE copy AS SELECT * FROM runs",
+        "DROP TABLE runs",
+        "ALTER TABLE copy RENAME TO runs",
+        f"UPDATE runs SET started = {value} WHERE id = 1",
+    )
+    assert [run.id for run in journal.runs()] == [2]
+    assert len(said) == 1
+    journal.close()
+
+
+def test_journal_of_an_earlier_version_is_upgraded(tmp_path: Path) -> None:
+    path = tmp_path / "library.genre-journal.db"
+    journal = Journal(path)
+    journal.record(journal.begin("test"), "track", "database", "a.mp3", {}, {"genres": ["jazz"]})
+    journal.close()
+    sql(path, "DROP TABLE recordings", "PRAGMA user_version = 0")
+    assert [change.new for change in journal.changes("track")] == [{"genres": ["jazz"]}]
+    assert journal.lost("a.mp3", None) == ["track"]
+    assert sql(path, "PRAGMA user_version") == [(1,)]
+    journal.close()
+
+
+@pytest.mark.parametrize("version", [2, 99, -1])
+def test_journal_of_a_later_version_is_refused(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "library.genre-journal.db"
+    journal = Journal(path)
+    journal.begin("test")
+    journal.close()
+    sql(path, f"PRAGMA user_version = {version}")
+    before = path.read_bytes()
+    for action in (journal.runs, lambda: journal.changes("a"), lambda: journal.begin("test")):
+        with pytest.raises(JournalError, match=r"newer version .*: update the plugin"):
+            action()
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), "is full; .* make room"),
+        (OSError(errno.ENOSPC, "No space left on device"), "is full; .* make room"),
+        (sqlite3.OperationalError("attempt to write a readonly database"), "make .* writable"),
+        (sqlite3.OperationalError("unable to open database file"), "make .* writable"),
+        (PermissionError(errno.EACCES, "Permission denied"), "make .* writable"),
+        (sqlite3.DatabaseError("database disk image is malformed"), "move it away"),
+        (sqlite3.DatabaseError("file is not a database"), "move it away"),
+        (sqlite3.OperationalError("no such column: run"), "move it away"),
+        (sqlite3.OperationalError("database is locked"), "another program uses it"),
+        (sqlite3.OperationalError("disk I/O error"), "disk is sound"),
+    ],
+)
+def test_advice_fits_what_is_wrong(tmp_path: Path, error: Exception, expected: str) -> None:
+    message = explain(tmp_path / "journal.db", error)
+    assert re.search(expected, message), message
+    assert message.count("move it away") == ("move it away" in expected)
+    assert message.startswith(f"{tmp_path / 'journal.db'}: ")
+
+
+def fill(journal: Journal) -> None:
+    for _ in range(200):
+        journal.begin("test" * 200)
+
+
+def test_full_disk_is_called_full(tmp_path: Path) -> None:
+    """Whatever SQLite says of it, from the first change on."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(small)]
+    if not shutil.which("mount") or subprocess.run(mount, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        for begun in (True, False):
+            journal = Journal(small / f"{begun}.genre-journal.db")
+            if begun:
+                journal.begin("test")
+                journal.close()
+            with (small / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+                while True:
+                    filler.write(b"x" * 512)
+            with pytest.raises(JournalError, match=rf"the disk of {small} is full"):
+                fill(journal)
+            journal.close()
+            (small / "filler").unlink()
+            if begun:
+                assert journal.begin("test") > 1, "the journal is whole"
+                journal.close()
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_waiting_is_reported_once_with_the_process_that_holds_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "library.genre-journal.db"
+    holder = subprocess.Popen(
+        [
+            sys.executable, "-c",
+            "import sys, pathlib\n"
+            "from beetsplug.genreclf.journal import Journal\n"
+            "with Journal(pathlib.Path(sys.argv[1])).alone():\n"
+            "    print('held', flush=True)\n"
+            "    sys.stdin.readline()\n",
+            str(path),
+        ],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert holder.stdout
+    assert holder.stdin
+    assert holder.stdout.readline() == "held\n"
+    said: list[str] = []
+
+    def report(message: str) -> None:
+        said.append(message)
+        assert holder.stdin
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+
+    began = time.monotonic()
+    with Journal(path, report).alone():
+        assert holder.wait() == 0
+    assert time.monotonic() - began > 3
+    assert said == [
+        f"waiting for another command that is changing the library (process {holder.pid})"
+    ]
+    assert path.with_suffix(".pid").read_text().strip() == "", "nobody holds it now"
+    holder.stdin.close()
+    holder.stdout.close()
+
+
+def test_short_wait_and_wait_for_another_thread_are_not_reported(tmp_path: Path) -> None:
+    path = tmp_path / "library.genre-journal.db"
+    said: list[str] = []
+    held = threading.Event()
+
+    def hold() -> None:
+        with Journal(path, said.append).alone():
+            held.set()
+            time.sleep(4.5)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    with Journal(path, said.append).alone():
+        pass
+    thread.join()
+    assert said == []
+
+
+@pytest.mark.parametrize("content", ["", "x", "4194999 {host}", "99999999999999999999 {host}"])
+def test_process_that_cannot_hold_the_lock_is_not_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "library.genre-journal.db"
+    said: list[str] = []
+
+    def report(message: str) -> None:
+        said.append(message)
+        lock.close()
+
+    with closing(sqlite3.connect(path.with_suffix(".lock"), check_same_thread=False)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        path.with_suffix(".pid").write_text(content.format(host=socket.gethostname()))
+        with Journal(path, report).alone():
+            pass
+    assert said == ["waiting for another command that is changing the library"]
+
+
+def test_forgetting_keeps_which_genres_the_plugin_gave(tmp_path: Path) -> None:
+    path = tmp_path / "library.genre-journal.db"
+    journal = Journal(path)
+    values: dict[str, Any] = {"genres": ["Rock"]}
+    for genre in ("jazz", "pop"):
+        run(journal, values, "append", genre)
+    sql(path, "UPDATE changes SET time = 1000")
+    run(journal, values, "append", "metal")
+    assert forget(journal, 2000.0) == 2
+    assert forget(journal, 2000.0) == 0
+    newest, base = journal.changes("track")
+    assert (base.run, base.old, base.new) == (0, {"genres": ["Rock"]}, {"genres": ["Rock", "pop"]})
+    assert [run.id for run in journal.runs()] == [3]
+    assert unwind(values, journal.changes("track"))[0]["genres"] == ["Rock"]
+    assert unwind(values, [newest])[0]["genres"] == ["Rock", "pop"]
+    assert forget(journal, time.time() + 9) == 1
+    assert unwind(values, journal.changes("track"))[0]["genres"] == ["Rock"]
+    journal.close()
+
+
+def test_forgetting_leaves_nothing_of_what_gave_no_genres(tmp_path: Path) -> None:
+    path = tmp_path / "library.genre-journal.db"
+    journal = Journal(path)
+    id_ = journal.begin("test")
+    journal.record(id_, "kept", "database", "a", {}, {"predicted_genre": "jazz"})
+    journal.record(id_, "undone", "database", "b", {}, {"genres": ["jazz"]})
+    journal.record(id_, "broken", "database", "c", {}, {"genres": ["jazz"]})
+    journal.mark_undone(journal.changes("undone"))
+    sql(path, "UPDATE changes SET new = '{' WHERE history = 'broken'")
+    assert forget(journal, time.time() + 9) == 3
+    assert sql(path, "SELECT COUNT(*) FROM changes") == [(0,)]
+    assert (journal.runs(), journal.lost("a", None)) == ([], [])
+    journal.close()
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_read_only_folder_can_be_read(tmp_path: Path, left: bool) -> None:
+    """With or without the files that SQLite keeps beside it while it is open."""
+    if not shutil.which("setpriv"):
+        pytest.skip("no setpriv")
+    folder = tmp_path / "library"
+    folder.mkdir()
+    path = folder / "library.genre-journal.db"
+    journal = Journal(path)
+    journal.record(journal.begin("import"), "track", "database", "", {}, {"genres": ["jazz"]})
+    if not left:
+        journal.close()
+    folder.chmod(0o555)
+    program = (
+        "import sys, pathlib\n"
+        "from beetsplug.genreclf.journal import Journal, JournalError\n"
+        "journal = Journal(pathlib.Path(sys.argv[1]))\n"
+        "print(journal.runs()[0].command, journal.changes('track')[0].new)\n"
+        "try:\n"
+        "    journal.begin('import')\n"
+        "except JournalError as exc:\n"
+        "    print(exc)\n"
+    )
+    done = subprocess.run(
+        [*DROPPED, sys.executable, "-c", program, str(path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    folder.chmod(0o755)
+    journal.close()
+    if "Operation not permitted" in done.stderr:
+        pytest.skip("capabilities cannot be dropped here")
+    first, second = done.stdout.splitlines()
+    assert first == "import {'genres': ['jazz']}", done.stderr
+    assert "make the file and its folder writable" in second

@@ -1,0 +1,80 @@
+"""Stories of a library that cannot be written: what changes nothing works all the same."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.beetsplug.test_faults import run_as_a_user
+from tests.conftest import Beets
+
+pytestmark = pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
+
+COMMANDS = {
+    ("genreclf-explain",): "votes",
+    ("genreclf-explain", "--json"): '"votes"',
+    ("genreclf", "--pretend", "--force"): "0 failed",
+    ("genreclf", "--pretend", "--write"): "0 failed",
+    ("genreclf", "--pretend", "--no-cache"): "0 failed",
+    ("genreclf-similar", "title:a"): " - b",
+    ("genreclf-learn", "--list"): "nothing has been learned yet",
+}
+# Of a library in which the plugin has run before.
+KNOWN = {
+    ("genreclf-cache",): "2 analyses, 0 failures",
+    ("genreclf-undo", "--list"): "1: ",
+}
+
+
+@pytest.fixture
+def two_tracks(beets: Beets) -> Beets:
+    for seed, name in enumerate(("a", "b")):
+        beets.add(f"{name}.flac", seconds=8, seed=seed)
+    return beets
+
+
+@contextmanager
+def read_only(root: Path) -> Iterator[None]:
+    """Let nobody write what is in a folder, nor the folder itself; see that nothing changes."""
+    everything = [root, *root.rglob("*")]
+    before = {path: path.read_bytes() for path in everything if path.is_file()}
+    for path in everything:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        yield
+        assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    finally:
+        for path in everything:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def run_all(beets: Beets, commands: dict[tuple[str, ...], str]) -> None:
+    for command, expected in commands.items():
+        done = run_as_a_user(beets, *command)
+        assert done.returncode == 0, (command, done.stderr)
+        assert expected in done.stdout + done.stderr, (command, done.stderr)
+        assert "Traceback" not in done.stderr, command
+
+
+def test_commands_that_change_nothing(two_tracks: Beets) -> None:
+    two_tracks.import_music()
+    with read_only(two_tracks.root):
+        run_all(two_tracks, COMMANDS | KNOWN)
+        for command in (["genreclf", "--force"], ["genreclf-undo"], ["genreclf-cache", "--clear"]):
+            done = run_as_a_user(two_tracks, *command)
+            assert done.returncode == 1, command
+            assert "Traceback" not in done.stderr, command
+    assert len(two_tracks.field("genre_model")) == 2
+
+
+def test_library_in_which_the_plugin_never_ran(two_tracks: Beets) -> None:
+    two_tracks.settings["genreclf"]["auto"] = False
+    two_tracks.import_music()
+    similar = ("genreclf-similar", "title:a")
+    commands = {command: said for command, said in COMMANDS.items() if command != similar}
+    with read_only(two_tracks.root):
+        run_all(two_tracks, {**commands, ("genreclf-undo", "--list"): "nothing has been changed"})

@@ -1,0 +1,78 @@
+"""What is said of a file before it is saved is what the saved file then contains."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import mutagen
+import pytest
+from mediafile import MediaFile
+from mutagen.id3 import TCON
+
+from beetsplug.genreclf.fields import MEDIA_FIELDS
+from beetsplug.genreclf.journal import Journal
+from beetsplug.genreclf.notes import Notes
+from beetsplug.genreclf.tags import TagFile
+from tests.sounds import CONTAINERS, make
+
+VALUES = (
+    ["jazz"],
+    ["Hip-Hop/Rap"],
+    ["A/B", "C"],
+    ["ends in a NUL\0"],
+    ["\0begins with one"],
+    ["one\0other"],
+    ["line\n"],
+    ["a\r\nb", "c"],
+    [" spaces "],
+    ["é", "日本語", "🎵"],
+    ["17"],
+    ["(17)Rock"],
+    ["((x)"],
+    ["a;b", "a;b"],
+    ["\ufeffmark"],
+    ["", "empty before"],
+)
+
+
+@pytest.fixture(autouse=True)
+def _media_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, field in MEDIA_FIELDS.items():
+        monkeypatch.setattr(MediaFile, name, field, raising=False)
+
+
+def make_v23(path: Path, encoding: int) -> None:
+    file = mutagen.File(path)
+    if file.tags is None:
+        file.add_tags()
+    file.tags.setall("TCON", [TCON(encoding=encoding, text=["Rock"])])
+    file.save(v2_version=3)
+
+
+@pytest.mark.parametrize("kind", [*CONTAINERS, "v23.mp3", "latin.mp3", "v23.aiff"])
+def test_what_will_be_read_is_known_before_saving(kind: str, tmp_path: Path) -> None:
+    source = make(tmp_path / f"source.{kind.removeprefix('v23.').removeprefix('latin.')}", 1)
+    if kind.startswith(("v23", "latin")):
+        make_v23(source, encoding=1 if kind.startswith("v23") else 0)
+    notes = Notes(Journal(tmp_path / "journal.db"))
+    for values in VALUES:
+        for id3v23 in (False, True):
+            for by_beets in (False, True):
+                path = Path(shutil.copy(source, tmp_path / f"copy{source.suffix}"))
+                tags: dict[str, Any] = {
+                    "genres": values, "predicted_genre": values[0], "predicted_styles": values,
+                    "genre_confidence": 0.5, "genre_model": "a/b",
+                }  # fmt: skip
+                file = TagFile(path)
+                file.set(tags)
+                expected = file.as_saved(id3v23=id3v23, by_beets=by_beets)
+                if by_beets:
+                    media = MediaFile(path, id3v23=id3v23)
+                    media.update(tags)
+                    media.save()
+                else:
+                    file.save(notes, id3v23=id3v23)
+                assert TagFile(path).read() == expected, (values, id3v23, by_beets)
+                path.unlink()
