@@ -13,7 +13,6 @@ from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
-import av
 import yaml
 from mutagen.id3 import ID3, TIT2
 
@@ -26,6 +25,7 @@ from beetsplug.genreclf.fields import (
     REASON,
     VOTES,
 )
+from genremodel.audio import open_audio
 
 
 def stream_copies(original: Path, folder: Path, count: int, frames: int | None = None) -> None:
@@ -34,8 +34,9 @@ def stream_copies(original: Path, folder: Path, count: int, frames: int | None =
     frames: how many each of them has; otherwise all that are left.
     """
     content = original.read_bytes()
-    with av.open(str(original)) as container:
-        starts = [packet.pos for packet in container.demux(audio=0) if packet.size]
+    container, stream = open_audio(original)
+    with container:
+        starts = [packet.pos for packet in container.demux(stream) if packet.size]
     tags, header = ID3(), BytesIO()
     tags.add(TIT2(text="title"))
     tags.save(header)

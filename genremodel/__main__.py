@@ -9,6 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from io import TextIOWrapper
 
 from rich.console import Console
 from rich.progress import track
@@ -20,14 +21,37 @@ from genremodel.audio import AudioError
 from genremodel.classifier import Classifier
 from genremodel.constants import DEFAULT_WINDOWS
 from genremodel.decision import VOTES, Prediction
+from genremodel.display import displayable, one_line, portable
 from genremodel.pool import Pending, Pool, processors
+from genremodel.termination import exiting_on_sigterm
 
 _AHEAD = 32  # files that are being analysed while one is waited for
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Classify the files. Returns 1 when one of them could not be read, 2 without a model."""
+    """Classify the files.
+
+    Returns 1 when one of them could not be read or the output not be written, 2 without a model.
+    """
     options = _parser().parse_args(arguments)
+    if sys.stderr is None:  # closed: what is printed there would go to the standard output
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stdout is None:
+        print("the standard output is closed", file=sys.stderr)
+        return 1
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # of an encoding without the character
+    try:
+        with exiting_on_sigterm():
+            return _run(options)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except OSError as exc:
+        return _give_up_output(exc)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         classifier = Classifier(windows=options.windows, vote=options.vote, knn=options.knn)
     except (ImportError, AssetError) as exc:
@@ -39,11 +63,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         results = _classify(classifier, pool, options.files)
         return _print_json(results) if options.json else _print_table(results, len(options.files))
-    except BrokenPipeError:  # of whoever has read enough, such as `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     finally:
         pool.close()
+        for problem in pool.problems:
+            print(problem, file=sys.stderr)
+
+
+def _give_up_output(error: OSError) -> int:
+    """Say that the output cannot be written, unless its reader has had enough, such as `head`."""
+    # What is left of it would be tried again, and fail again, when the interpreter exits.
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if not isinstance(error, BrokenPipeError):
+        print(f"the output cannot be written: {error.strerror}", file=sys.stderr)
+    return 1
 
 
 def _classify(
@@ -72,15 +108,10 @@ def _verdict(
 
 def _print_json(results: Iterator[tuple[str, Prediction | AudioError]]) -> int:
     failed = False
-    try:
-        for path, result in results:
-            if isinstance(result, AudioError):
-                failed = True
-                print(json.dumps({"path": path, "error": str(result)}), flush=True)
-            else:
-                print(json.dumps({"path": path, **asdict(result)}), flush=True)
-    except KeyboardInterrupt:
-        return 130
+    for path, result in results:
+        failed |= isinstance(result, AudioError)
+        told = {"error": str(result)} if isinstance(result, AudioError) else asdict(result)
+        print(json.dumps({"path": portable(path), **told}), flush=True)
     return int(failed)
 
 
@@ -94,29 +125,26 @@ def _print_table(results: Iterator[tuple[str, Prediction | AudioError]], total: 
     )
     failures: list[tuple[str, AudioError]] = []
     progress = Console(stderr=True)
+    watched = track(
+        results, "listening", total,
+        console=progress, transient=True, disable=not progress.is_terminal,
+    )  # fmt: skip
     try:
-        for path, result in track(results, "listening", total, console=progress, transient=True):
+        for path, result in watched:
             if isinstance(result, AudioError):
                 failures.append((path, result))
                 continue
             genre = Text(result.genre) if result.genre else Text(f"({result.reason})", style="dim")
             confidence = "" if result.confidence is None else f"{result.confidence:.3f}"
             votes = ", ".join(f"{genre} {count}" for genre, count in result.votes.items())
-            table.add_row(Text(_displayable(path)), genre, confidence, votes, result.model)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+            table.add_row(Text(displayable(path)), genre, confidence, Text(votes), result.model)
     finally:  # what is finished is shown in any case
         if table.row_count:
             # Into a pipe or a file, a line for each file, of which nothing is cut.
             Console(width=None if sys.stdout.isatty() else sys.maxsize).print(table)
         for path, error in failures:
-            print(f"{_displayable(path)}: {error}", file=sys.stderr)
+            print(f"{displayable(path)}: {one_line(str(error))}", file=sys.stderr)
     return int(bool(failures))
-
-
-def _displayable(path: str) -> str:
-    return os.fsencode(path).decode(errors="replace")
 
 
 def _parser() -> argparse.ArgumentParser:

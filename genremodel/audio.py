@@ -50,8 +50,19 @@ GUESSED_LENGTH = {"mp3", "aac"}
 _POSTROLL = 0.01
 # Samples that frames are joined to: to average and resample every 20 ms by itself is slow.
 _BATCH = 1 << 16
-# Of a WAV file FFmpeg would read 5 MB to see whether it is DTS in disguise.
-_OPTIONS: dict[str, Any] = {"options": {"probesize": str(1 << 16)}}
+# FFmpeg's names of the formats that beets can tag, and of raw AAC. Of the other hundreds, some are
+# lists that name other files, streams or devices to be opened, whatever the file itself is called.
+_FORMATS = (
+    "mp3", "flac", "ogg", "mov", "aac", "wav", "aiff", "wv", "asf", "dsf", "mpc", "mpc8", "ape",
+)  # fmt: skip
+_OPTIONS: dict[str, Any] = {
+    "options": {
+        "format_whitelist": ",".join(_FORMATS),
+        "protocol_whitelist": "file",
+        # Of a WAV file FFmpeg would read 5 MB to see whether it is DTS in disguise.
+        "probesize": str(1 << 16),
+    }
+}
 # Tags that are not UTF-8 must not stop the decoding; from PyAV 19 on they never do.
 if int(av.__version__.partition(".")[0]) < 19:
     _OPTIONS["metadata_errors"] = "ignore"
@@ -140,8 +151,11 @@ def _window_starts(duration: float, count: int) -> NDArray[np.float64]:
 
 def open_audio(path: PathLike) -> tuple[InputContainer, AudioStream]:
     """Open a file and choose the stream to be heard. Raises AudioError, FFmpegError or OSError."""
-    # A relative name such as "a:b.mp3" would be taken for a protocol.
-    container = av.open(os.path.abspath(os.fsdecode(path)), **_OPTIONS)  # noqa: PTH100
+    try:
+        # A relative name such as "a:b.mp3" would be taken for a protocol.
+        container = av.open(os.path.abspath(os.fsdecode(path)), **_OPTIONS)  # noqa: PTH100
+    except av.error.ArgumentError as exc:
+        raise AudioError("not one of the audio formats that can be read") from exc
     stream = container.streams.best("audio")
     if stream is None:
         container.close()

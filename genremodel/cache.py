@@ -266,7 +266,7 @@ class Cache:
             with self._lock:
                 return self._connected().execute(sql, values).fetchall()
         except (sqlite3.Error, OSError) as exc:
-            raise CacheError(f"{self.path}: {exc}") from exc
+            raise self._error(exc) from exc
 
     def _write(self, *statements: tuple[str, tuple[object, ...]]) -> None:
         try:
@@ -274,7 +274,16 @@ class Cache:
                 for sql, values in statements:
                     connection.execute(sql, values)
         except (sqlite3.Error, OSError) as exc:
-            raise CacheError(f"{self.path}: {exc}") from exc
+            raise self._error(exc) from exc
+
+    def _error(self, error: Exception) -> CacheError:
+        """Return why the file cannot be used. SQLite does not say that it is for the folder."""
+        folder = self.path.parent
+        if not folder.is_dir():
+            return CacheError(f"{folder}: no such folder")
+        if not os.access(folder, os.W_OK):
+            return CacheError(f"{folder}: the folder cannot be written")
+        return CacheError(f"{self.path}: {error}")
 
     def _remember(self, *statements: tuple[str, tuple[object, ...]]) -> None:
         """Write what can be found out again, unless the file is read-only."""

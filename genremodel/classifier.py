@@ -138,7 +138,7 @@ class Classifier:
             vote=self._vote,
             min_confidence=self.min_confidence,
         )
-        if judgement.novelty >= NO_MUSIC:
+        if not judgement.novelty < NO_MUSIC:
             return prediction
         return replace(prediction, styles=track_styles(analysis, self._styles, self._most_styles))
 

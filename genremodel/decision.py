@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from math import isnan
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -41,7 +42,8 @@ class Prediction:
     """The verdict on a track, or on an album.
 
     genre: None when abstaining, and then `reason` says why.
-    confidence: calibrated probability that the winner of the vote is right; None without a vote.
+    confidence: calibrated probability that the winner of the vote is right; None without a vote, or
+        where it is not finite.
     votes: windows for each genre that has any, most first; of an album, tracks, and last those that
         `ABSTAINED`.
     probabilities: of every genre, the average of the windows or tracks; empty without a vote.
@@ -188,9 +190,9 @@ def decide(
     probabilities_of = dict(zip(rules.genres, mean.tolist(), strict=True))
     threshold = rules.min_confidence if min_confidence is None else min_confidence
     reason: Reason | None = None
-    if novelty >= NO_MUSIC:
+    if not novelty < NO_MUSIC:  # so that NaN is not taken for music, nor for sure enough
         reason = "unfamiliar"
-    elif confidence < threshold:
+    elif not confidence >= threshold:
         typical = rules.calibration.typical
         familiar = rules.calibration.confidence(mean[index], typical, len(probabilities))
         if novelty > typical and familiar >= threshold:
@@ -199,7 +201,7 @@ def decide(
             reason = _doubt(votes if vote == "majority" else {})
     return Prediction(
         genre=None if reason else rules.genres[index],
-        confidence=confidence,
+        confidence=None if isnan(confidence) else confidence,
         reason=reason,
         votes=_ranked(votes, probabilities_of),
         probabilities=probabilities_of,
@@ -264,10 +266,10 @@ def decide_album(
     mean = dict(zip(rules.genres, probabilities.mean(axis=0).tolist(), strict=True))
     counts = {name: count for name, count in votes.items() if name}
     threshold = rules.min_confidence if min_confidence is None else min_confidence
-    doubted = confidence < threshold
+    doubted = not confidence >= threshold  # NaN is not sure enough
     return Prediction(
         genre=None if doubted else rules.genres[index],
-        confidence=confidence,
+        confidence=None if isnan(confidence) else confidence,
         reason=(_doubt(counts) if counts else reasons.most_common(1)[0][0]) if doubted else None,
         votes=_ranked(counts, mean) | abstained,
         probabilities=mean,

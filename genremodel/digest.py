@@ -15,7 +15,8 @@ _SIZE = 16  # bytes
 # Up to so much audio all of it is read; of more, both ends and samples between them.
 _WHOLE = 1 << 21  # bytes
 _SAMPLE = 1 << 15  # bytes
-_LONG_END = 1 << 20  # bytes, where FFmpeg cannot seek
+_END = 64  # this part of the audio at both ends
+_LONG_END = 1 << 20  # bytes at both ends where FFmpeg cannot seek, and at most
 _SAMPLES = 32
 # Where samples hold silence or repeat themselves, others are taken, up to 2 to this power.
 _DEEPEST = 8
@@ -48,7 +49,7 @@ class _Sampler:
         if size <= _WHOLE:
             self._add(0, size)
             return self._digest.digest()
-        end = _SAMPLE if self._audio.seekable else _LONG_END
+        end = min(max(size // _END, _SAMPLE), _LONG_END) if self._audio.seekable else _LONG_END
         telling = self._add(0, end) + self._add(size - end, end)
         # Halfway between the ends, then halfway between these, and so on.
         for depth in range(1, _DEEPEST + 1):

@@ -10,15 +10,17 @@ import hashlib
 import io
 import json
 import re
+import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.constants import ACTIVATIONS, EXPERT_START
+from genremodel.checks import Arrays, Fields, read_file
+from genremodel.constants import ACTIVATIONS, EMBEDDING, EXPERT_START, OUTPUTS, VIEW
 from genremodel.decision import Calibration, Rules
 from genremodel.head import Judgement, LinearHead, track_views
 from genremodel.novelty import Novelty
@@ -31,6 +33,11 @@ Estimator: TypeAlias = Literal["linear", "neighbours"]
 Head: TypeAlias = "LinearHead | Neighbours"
 
 _FORM = 1  # of the files; those of another form must be learned again
+_LARGEST_DESCRIPTION = 1 << 24  # bytes of NAME.json
+_LARGEST_ARRAYS = 1 << 28  # bytes, packed or not: of neighbours, those of 600,000 tracks
+_LATEST = 32_503_680_000  # s since the epoch: the year 3000, the last that Windows can show
+_CALIBRATION = tuple(field.name for field in fields(Calibration))
+_ARRAYS = ("centres", "whitening", "nonmusic", "weight", "bias", "places", "genre", "neighbours")
 _NAME = re.compile(r"[\w-]{1,60}")
 
 
@@ -98,7 +105,13 @@ class Models:
 
     def names(self) -> list[str]:
         """Return the names of what there is."""
-        names = (file.stem for file in self._folder.glob("*.json"))
+        try:
+            files = [*self._folder.iterdir()]
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            raise ModelError(f"{self._folder}: {exc.strerror}") from exc
+        names = (file.stem for file in files if file.suffix == ".json")
         return sorted(name for name in names if _NAME.fullmatch(name))
 
     def describe(self, name: str) -> Description:
@@ -106,21 +119,18 @@ class Models:
         return self._read(name)[1]
 
     def load(self, name: str) -> LearnedModel:
-        """Return a model."""
+        """Return a model, of which every value has been checked."""
         content, described = self._read(name)
+        file = self._folder / f"{name}.npz"
         try:
-            packed = (self._folder / f"{name}.npz").read_bytes()
-            if hashlib.sha256(packed).hexdigest() != content["sha256"]:
-                raise ModelError(
-                    f"{self._folder / name}.npz: wrong checksum; {again(name, described.field)}"
-                )
-            with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-                return _model(described, content, arrays)
+            return _model(described, content, read_file(file, _LARGEST_ARRAYS))
         except OSError as exc:
-            raise ModelError(f"{exc.filename}: {exc.strerror}") from exc
-        except (ValueError, TypeError, LookupError) as exc:
-            file = self._folder / f"{name}.json"
-            raise ModelError(f"{file}: {exc}; {again(name, described.field)}") from exc
+            raise ModelError(f"{file}: {exc.strerror}") from exc
+        except Exception as exc:  # NumPy, zipfile and scikit-learn have many, for damage of a kind
+            told = str(exc) or type(exc).__name__
+            raise ModelError(
+                f"{self._folder / name}: {told}; {again(name, described.field)}"
+            ) from exc
 
     def save(self, model: LearnedModel) -> Description:
         """Keep a model in the place of one of the same name; its id is made from its content."""
@@ -141,15 +151,20 @@ class Models:
         }
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         content |= {"id": f"{model.name}-{digest[:8]}", "learned": model.learned}
-        text = json.dumps(content, indent=1, ensure_ascii=False)
+        text = json.dumps(content, indent=1, ensure_ascii=False).encode(errors="replace")
+        try:
+            described = _description(model.name, Fields.of(text))
+        except ValueError as exc:
+            raise ModelError(f"{model.name}: {exc}") from exc
         try:
             self._folder.mkdir(exist_ok=True)
             # Arrays first: without the description that belongs to them they are refused.
             replace_file(self._folder / f"{model.name}.npz", packed.getvalue())
-            replace_file(self._folder / f"{model.name}.json", text.encode())
+            replace_file(self._folder / f"{model.name}.json", text)
         except OSError as exc:
-            raise ModelError(f"{exc.filename or self._folder}: {exc.strerror}") from exc
-        return _description(model.name, content)
+            folder = self._folder if self._folder.exists() else self._folder.parent
+            raise ModelError(f"{folder}: {exc.strerror}") from exc
+        return described
 
     def forget(self, name: str) -> None:
         """Remove a model, whether or not it can be read."""
@@ -166,15 +181,17 @@ class Models:
             there = ", ".join(self.names()) or "none"
             raise ModelError(f"there is no model {name!r}; learned ones: {there}")
 
-    def _read(self, name: str) -> tuple[dict[str, Any], Description]:
+    def _read(self, name: str) -> tuple[Fields, Description]:
         self._require(name)
         file = self._folder / f"{name}.json"
         try:
-            content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            if content["form"] != _FORM:
+            content = Fields.of(read_file(file, _LARGEST_DESCRIPTION))
+            if content.number("form") != _FORM:
                 raise ModelError(f"{file}: of another version; {again(name)}")
             return content, _description(name, content)
-        except (OSError, ValueError, TypeError, LookupError) as exc:
+        except OSError as exc:
+            raise ModelError(f"{file}: {exc.strerror}; {again(name)}") from exc
+        except ValueError as exc:
             raise ModelError(f"{file}: {exc}; {again(name)}") from exc
 
 
@@ -184,37 +201,58 @@ def again(name: str, field: str | None = None) -> str:
     return f"it must be learned again: beet genreclf-learn --name {name}{source}"
 
 
-def _model(
-    described: Description, content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
-) -> LearnedModel:
-    rules = content["rules"]
-    return LearnedModel(
+def _model(described: Description, content: Fields, packed: bytes) -> LearnedModel:
+    """Return the model of a description and of the file with its arrays. Raises what there is."""
+    if hashlib.sha256(packed).hexdigest() != content.text("sha256"):
+        raise ValueError("wrong checksum")
+    genres = len(described.genres)
+    arrays = Arrays(packed, _ARRAYS, _LARGEST_ARRAYS)
+    centres = arrays.get("centres", (None, ACTIVATIONS))
+    if len(centres) > genres:
+        raise ValueError(f"centres has the shape {centres.shape}")
+    rules = content.fields("rules")
+    calibration = rules.fields("calibration")
+    estimator = content.text("estimator")
+    model = LearnedModel(
         described.name,
         described.field,
-        content["version"],
+        content.text("version"),
         Rules(
             described.genres,
-            tuple(rules["prior"]),
-            Calibration(**rules["calibration"]).favoring_many_windows(),
-            rules["min_confidence"],
+            rules.numbers("prior", genres),
+            Calibration(
+                **{name: calibration.number(name) for name in _CALIBRATION}
+            ).favoring_many_windows(),
+            rules.number("min_confidence", 0, 1),
             described.id,
         ),
-        content["estimator"],
-        _head(content["estimator"], arrays, len(described.genres)),
-        Novelty(arrays["centres"], arrays["whitening"], arrays["nonmusic"]),
+        cast(Estimator, estimator),
+        _head(estimator, arrays, genres),
+        Novelty(
+            centres,
+            arrays.get("whitening", (ACTIVATIONS, ACTIVATIONS)),
+            arrays.get("nonmusic", (EMBEDDING + 1,)),
+        ),
         described.figures,
         described.learned,
     )
+    probabilities, novelty = model.judge(np.full((2, OUTPUTS), 0.5))
+    if not (np.isfinite(probabilities).all() and np.isfinite(novelty)):
+        raise ValueError("its probabilities are not finite")
+    return model
 
 
-def _description(name: str, content: Mapping[str, Any]) -> Description:
+def _description(name: str, content: Fields) -> Description:
+    figures = content.fields("figures")
+    figures.number("tracks", 0)
+    figures.number("accuracy", 0, 1)
     return Description(
         name,
-        content["id"],
-        content["field"],
-        tuple(content["rules"]["genres"]),
-        content["figures"],
-        content["learned"],
+        content.text("id"),
+        content.text("field"),
+        content.fields("rules").texts("genres"),
+        figures.content,
+        content.number("learned", 0, _LATEST),
     )
 
 
@@ -225,9 +263,18 @@ def _arrays(head: Head) -> dict[str, NDArray[Any]]:
     return {"places": places, "genre": head.genre, "neighbours": np.array(head.neighbours)}
 
 
-def _head(estimator: Estimator, arrays: Mapping[str, NDArray[Any]], genres: int) -> Head:
+def _head(estimator: str, arrays: Arrays, genres: int) -> Head:
     if estimator == "linear":
-        return LinearHead(arrays["weight"], arrays["bias"])
+        return LinearHead(arrays.get("weight", (VIEW, genres)), arrays.get("bias", (genres,)))
+    if estimator != "neighbours":
+        raise ValueError(f"estimator is {estimator!r}")
     from genremodel.neighbours import Neighbours  # scikit-learn, which takes half a second to load
 
-    return Neighbours(arrays["places"], arrays["genre"], genres, int(arrays["neighbours"]))
+    places = arrays.get("places", (None, VIEW))
+    genre = arrays.get("genre", (len(places),), "iu")
+    neighbours = int(arrays.get("neighbours", (), "iu"))
+    if genre.min() < 0 or genre.max() >= genres or neighbours < 1:
+        raise ValueError("genre or neighbours has values that cannot be")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the result is checked
+        return Neighbours(places, genre, genres, neighbours)

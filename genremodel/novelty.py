@@ -40,7 +40,8 @@ class Novelty:
         logits: (windows, ACTIVATIONS). embeddings: (windows, EMBEDDING), NaN or (windows, 0) where
         they are not known, and then it is music. At least one window.
         """
-        if embeddings.shape[1] and is_nonmusic(self.nonmusic, embeddings):
+        known = not np.isnan(embeddings).all()
+        if known and is_nonmusic(self.nonmusic, embeddings):
             return NO_MUSIC
         place = logits.mean(axis=0, dtype=np.float64) @ self.whitening
         nearest = np.linalg.norm(self.centres - place, axis=1).min()
@@ -55,6 +56,8 @@ def log_distance(distance: float) -> float:
 def is_nonmusic(weights: NDArray[np.float64], values: NDArray[np.floating[Any]]) -> bool:
     """Tell noise, tones and speech from music by embeddings, or features, of windows.
 
-    weights: (values + 1,), the last a bias. values: (windows, values).
+    weights: (values + 1,), the last a bias. values: (windows, values); it is no music where they
+    are NaN.
     """
-    return bool(values.mean(axis=0, dtype=np.float64) @ weights[:-1] + weights[-1] > 0)
+    odds = values.mean(axis=0, dtype=np.float64) @ weights[:-1] + weights[-1]
+    return not odds <= 0

@@ -1,7 +1,8 @@
 """Many files at once, each analysed in a process that may crash or hang without harm.
 
 Native decoders meet files that nobody foresaw. Pebble runs every file as a task of its own: one
-that kills its worker, or takes too long, fails alone.
+that kills its worker, or takes too long, fails alone. Where no worker can be started, files are
+analyzed in this process.
 """
 
 from __future__ import annotations
@@ -9,16 +10,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as LateError
 from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import resource_tracker
-from multiprocessing.context import SpawnContext
-from multiprocessing.synchronize import RLock
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -30,6 +28,13 @@ from genremodel.analysis import Analysis
 from genremodel.audio import AudioError, PathLike, TimeLimitError
 from genremodel.backends import Backend, Cnn, Knn
 from genremodel.cache import Cache
+from genremodel.spawning import (
+    WorkerContext,
+    end_with_parent,
+    interrupts_blocked,
+    prepare,
+    require_room,
+)
 
 # Waits for an analysis and returns it; raises AudioError where there is none.
 Pending: TypeAlias = Callable[[], Analysis]
@@ -72,6 +77,7 @@ def processors() -> int:
 class Pool:
     """Analyses files side by side. Worker processes are started when the first is needed.
 
+    Where none can be started, each file is analyzed in this process when it is waited for.
     analyser: of this process, which knows the cache. workers: by default one for each processor.
     """
 
@@ -80,13 +86,23 @@ class Pool:
         self._analyser = analyser
         self._workers = workers or processors()
         self._waited_for = 0
-        self._lock = threading.Lock()  # the stages of an import are threads
-        self._processes = self._started()
+        self._lock = threading.RLock()  # the stages of an import are threads
+        self._processes: ProcessPool | None = None
+        self._began = False  # whether a worker has begun with a file
+        self._obstacle: str | None = None  # why no worker can be started
 
     @property
-    def problem(self) -> str | None:
-        """Why the cache is not used, if it is not."""
-        return self._analyser.problem
+    def problems(self) -> list[str]:
+        """What the user should know about how files were analyzed, each for a warning."""
+        problems = []
+        if self._analyser.problem:
+            problems.append(f"done without the cache: {self._analyser.problem}")
+        if self._obstacle:
+            problems.append(
+                f"no worker process can be started ({self._obstacle}): files are analyzed in this "
+                "process, without a time limit and without protection from crashes"
+            )
+        return problems
 
     def submit(self, path: PathLike) -> Pending:
         """Begin with a file, and return what waits for its analysis."""
@@ -97,6 +113,8 @@ class Pool:
         if known is not None:
             return lambda: known
         task = self._schedule(path)
+        if task is None:
+            return partial(self._analyser.analyse, path)
         self._waited_for += 1
         return partial(self._wait, path, task)
 
@@ -118,39 +136,61 @@ class Pool:
 
     def close(self) -> None:
         """Stop the workers, at once if something is still being analysed; let go of the cache."""
-        if self._waited_for:
-            self._processes.stop()  # type: ignore[no-untyped-call]
-        else:
-            self._processes.close()  # type: ignore[no-untyped-call]
-        self._processes.join()
+        with self._lock:
+            self._stop(at_once=self._waited_for > 0)
         self._analyser.close()
 
-    def _started(self) -> ProcessPool:
-        return ProcessPool(
-            max_workers=self._workers,
-            initializer=_start,
-            initargs=[self._setup],
-            context=_Spawn(),
-        )
-
-    def _restart(self) -> None:
-        self._processes.stop()  # type: ignore[no-untyped-call]
-        self._processes = self._started()
-
-    def _schedule(self, path: PathLike) -> Task:
-        with self._lock, _interrupts_blocked():
-            limit = self._setup.timeout
+    def _schedule(self, path: PathLike) -> Task | None:
+        """Give a file to the workers. Return None where none can be started."""
+        with self._lock:
+            if self._obstacle:
+                return None
             try:
-                future = self._processes.schedule(_analyse, args=[path], timeout=limit)
-            except RuntimeError:  # its workers have died while they had nothing to do
-                self._restart()
-                future = self._processes.schedule(_analyse, args=[path], timeout=limit)
-            return Task(self._processes, future)
+                with suppress(RuntimeError):  # its workers have died while they had nothing to do
+                    return self._hand_over(path)
+                self._stop()
+                return self._hand_over(path)
+            except Exception as exc:  # of the system, multiprocessing or pebble
+                self._give_up_workers(_reason(exc))
+                return None
+
+    def _hand_over(self, path: PathLike) -> Task:
+        new = self._processes is None
+        if self._processes is None:
+            prepare()
+            context = WorkerContext()
+            self._processes = ProcessPool(
+                max_workers=self._workers,
+                initializer=_start,
+                initargs=[self._setup, context.semaphores],
+                context=context,
+            )
+        with interrupts_blocked():
+            future = self._processes.schedule(_analyse, args=[path], timeout=self._setup.timeout)
+        if new:
+            require_room()
+        return Task(self._processes, future)
+
+    def _stop(self, *, at_once: bool = True) -> None:
+        processes, self._processes = self._processes, None
+        if processes is None:
+            return
+        with suppress(Exception):  # what keeps it from starting may keep it from stopping
+            if at_once:
+                processes.stop()  # type: ignore[no-untyped-call]
+            else:
+                processes.close()  # type: ignore[no-untyped-call]
+            processes.join()
+
+    def _give_up_workers(self, reason: str) -> None:
+        """Analyze files in this process from now on."""
+        self._obstacle = reason
+        self._stop()
 
     def _wait(self, path: PathLike, task: Task) -> Analysis:
         error: AudioError
         try:
-            analysis, problem = self._result(path, task)
+            result = self._result(path, task)
         except LateError:
             error = TimeLimitError(self._setup.timeout)
         except ProcessExpired as exc:
@@ -160,6 +200,9 @@ class Pool:
         except BrokenProcessPool as exc:
             raise AudioError("the processes that analyse files do not start") from exc
         else:
+            if result is None:
+                return self._analyser.analyse(path)
+            analysis, problem = result
             self._analyser.problem = self._analyser.problem or problem
             return analysis
         finally:
@@ -167,56 +210,45 @@ class Pool:
         self._analyser.give_up(path, error)
         raise error
 
-    def _result(self, path: PathLike, task: Task) -> tuple[Analysis, str | None]:
-        """Wait for a task, and again where all workers died before they began with it."""
+    def _result(self, path: PathLike, task: Task) -> tuple[Analysis, str | None] | None:
+        """Wait for a task, and again where all workers died before they began with it.
+
+        Returns None where no worker can be started. Raises BrokenProcessPool where that happens
+        twice although workers have begun before: this file may be what they die of.
+        """
         try:
-            return _patiently(task)
+            return self._patiently(task)
         except BrokenProcessPool:
             with self._lock:
                 if self._processes is task.processes:
-                    self._restart()
-            return _patiently(self._schedule(path))
+                    self._stop()
+        again = self._schedule(path)
+        if again is None:
+            return None
+        try:
+            return self._patiently(again)
+        except BrokenProcessPool:
+            with self._lock:
+                if self._began:
+                    raise
+                self._give_up_workers("they end before they begin")
+            return None
+
+    def _patiently(self, task: Task) -> tuple[Analysis, str | None]:
+        """Wait for a task, but not for one that a broken pool has lost."""
+        while not wait([task.future], timeout=1).done:
+            if not task.processes.active:
+                raise BrokenProcessPool
+        self._began |= not isinstance(task.future.exception(), BrokenProcessPool)
+        return task.future.result()
 
 
-class _Spawn(SpawnContext):
-    """Keeps its locks as long as it lives.
-
-    Pebble drops them before it ends its workers; one that has only begun would not find them, and
-    say so in the middle of what is printed.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._locks: list[RLock] = []
-
-    def RLock(self) -> RLock:  # its name there
-        self._locks.append(super().RLock())
-        return self._locks[-1]
-
-
-def _patiently(task: Task) -> tuple[Analysis, str | None]:
-    """Wait for a task, but not for one that a broken pool has lost."""
-    while not wait([task.future], timeout=1).done:
-        if not task.processes.active:
-            raise BrokenProcessPool
-    return task.future.result()
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Let a pool start threads, and these workers, that Ctrl-C does not reach: it is for us.
-
-    Threads and processes take over the signals that are blocked where they are started.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # or it is started on the way, and unblocks them
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _reason(error: Exception) -> str:
+    """Return why a pool cannot be started, in the words of the system where it has any."""
+    cause = error.__cause__ or error  # pebble's own exceptions say nothing
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return str(cause) or type(cause).__name__
 
 
 # Not by what they were doing: the file may be tried again.
@@ -237,8 +269,9 @@ def _fail(error: AudioError) -> Analysis:
 _analyser: Analyser  # of a worker
 
 
-def _start(setup: Setup) -> None:
+def _start(setup: Setup, semaphores: list[str]) -> None:
     global _analyser
+    end_with_parent(semaphores)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where they could not be blocked
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # at once, even while a decoder hangs
     # What libraries print as they crash would land in the middle of somebody's question.

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# Root reads and writes everything, unless it gives that up.
+DROPPED = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
 NOISE = np.random.default_rng(0).integers(256, size=20_000, dtype=np.uint8).tobytes()
 
 

@@ -402,11 +402,14 @@ class GenreClfPlugin(BeetsPlugin):
     @contextmanager
     def _hearing(self, lib: Library, command: str, **options: bool) -> Iterator[Tagger]:
         """Load the model, see `_load`, and let go of it."""
-        tagger = self._load(lib, command, **options)
-        try:
-            yield tagger
-        finally:
-            self._stop_hearing(tagger)
+        from genremodel.termination import exiting_on_sigterm
+
+        with exiting_on_sigterm():
+            tagger = self._load(lib, command, **options)
+            try:
+                yield tagger
+            finally:
+                self._stop_hearing(tagger)
 
     @contextmanager
     def _networks(self, lib: Library, command: str) -> Iterator[Tagger]:
@@ -418,8 +421,8 @@ class GenreClfPlugin(BeetsPlugin):
 
     def _stop_hearing(self, tagger: Tagger) -> None:
         tagger.pool.close()
-        if tagger.pool.problem:
-            self._log.warning("done without the cache: {}", tagger.pool.problem)
+        for problem in tagger.pool.problems:
+            self._log.warning("{}", problem)
 
     def _load(
         self,

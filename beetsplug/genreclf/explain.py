@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from beets import ui
 from beets.exceptions import UserError
 from beets.library import Album, Item, Library
-from beets.util import displayable_path
-from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.groups import Groups
+from beetsplug.genreclf.printing import print_rich
 from beetsplug.genreclf.tagging import Failures, Tagger, Update
+from genremodel.display import displayable, portable
 
 if TYPE_CHECKING:
     from genremodel import Prediction
@@ -67,7 +66,7 @@ def explain(
 def _object(item: Item, prediction: Prediction, update: Update, tagger: Tagger) -> dict[str, Any]:
     settings = tagger.settings
     return {
-        "path": displayable_path(item.path),
+        "path": portable(item.path),
         **asdict(prediction),
         "min_confidence": tagger.classifier.min_confidence,
         "policy": {
@@ -82,9 +81,7 @@ def _object(item: Item, prediction: Prediction, update: Update, tagger: Tagger) 
 
 
 def _show(item: Item, prediction: Prediction, update: Update, tagger: Tagger) -> None:
-    console = Console()
-    path = os.fsencode(displayable_path(item.path)).decode(errors="replace")
-    console.print(Text(path, style="bold"), soft_wrap=True)
+    print_rich(Text(displayable(item.path), style="bold"), soft_wrap=True)
     timeline = Table.grid(padding=(0, 2))
     for window in prediction.windows:
         minutes, seconds = divmod(int(window.start), 60)
@@ -94,10 +91,10 @@ def _show(item: Item, prediction: Prediction, update: Update, tagger: Tagger) ->
             continue
         bar = ProgressBar(total=1.0, completed=window.probability, width=24)
         timeline.add_row(start, bar, f"{window.probability:.2f}", Text(window.genre or ""))
-    console.print(timeline)
+    print_rich(timeline)
     for name, text in _facts(item, prediction, update, tagger).items():
         if text:
-            console.print(Text(f"  {name:<10}  {text}"), soft_wrap=True)
+            print_rich(Text(f"  {name:<10}  {text}"), soft_wrap=True)
 
 
 def _facts(
@@ -150,7 +147,7 @@ class _Picture:
             try:
                 plot_timeline(item.filepath, prediction, self._output, title=str(item))
             except (AudioError, ValueError) as exc:
-                raise UserError(f"{displayable_path(item.path)}: {exc}") from exc
+                raise UserError(f"{displayable(item.path)}: {exc}") from exc
 
 
 @contextmanager

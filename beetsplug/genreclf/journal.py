@@ -172,7 +172,7 @@ class Journal:
     def begin(self, command: str) -> int:
         """Start a run and return its id."""
         sql = "INSERT INTO runs (started, command) VALUES (?, ?)"
-        return self._write((sql, [(time.time(), command)]))
+        return self.write((sql, [(time.time(), command)]))
 
     def record(
         self,
@@ -197,7 +197,7 @@ class Journal:
         )
         readable = _readable(path)
         row = (run, time.time(), history, place, readable, json.dumps(old), json.dumps(new))
-        self._write(
+        self.write(
             (sql, [row]),
             (_RECORDING, [(history, readable, digest)]),
             (_EXPECT, [(history,)] if tags_follow else []),
@@ -205,7 +205,7 @@ class Journal:
 
     def changes(self, history: str) -> list[Change]:
         """Return the changes of a track or an album that were not undone, newest first."""
-        found = self._read(
+        found = self.read(
             f"{_CHANGES} WHERE history = ? AND undone IS NULL ORDER BY id DESC",
             (history,),
         )
@@ -214,7 +214,7 @@ class Journal:
     def histories(self, run: int) -> set[str]:
         """Return what a run changed, by `genre_history`, and was not undone."""
         sql = "SELECT DISTINCT history FROM changes WHERE run = ? AND undone IS NULL"
-        return {history for (history,) in self._read(sql, (run,)) if isinstance(history, str)}
+        return {history for (history,) in self.read(sql, (run,)) if isinstance(history, str)}
 
     def lost(self, path: str, digest: bytes | None) -> list[str]:
         """Return what may be the histories of a file that was removed from the library.
@@ -223,7 +223,7 @@ class Journal:
         """
         return [
             history
-            for (history,) in self._read(
+            for (history,) in self.read(
                 "SELECT history FROM recordings JOIN changes USING (history) "
                 "WHERE undone IS NULL AND (recordings.path = ? OR digest = ?) "
                 "GROUP BY history ORDER BY recordings.path = ? DESC, MAX(id) DESC",
@@ -233,7 +233,7 @@ class Journal:
 
     def runs(self) -> list[Run]:
         """Return the runs that changed something, oldest first."""
-        found = self._read(
+        found = self.read(
             "SELECT runs.id, started, command, COUNT(DISTINCT history), COUNT(undone) = COUNT(*) "
             "FROM runs JOIN changes ON run = runs.id GROUP BY runs.id ORDER BY runs.id"
         )
@@ -241,36 +241,36 @@ class Journal:
 
     def expect_tags(self, history: str) -> None:
         """Write down that the file of a track is about to be written, until `tags_written`."""
-        self._write((_EXPECT, [(history,)]))
+        self.write((_EXPECT, [(history,)]))
 
     def tags_written(self, history: str) -> None:
         """Forget that the file of a track is to be written."""
-        self._write(("DELETE FROM unwritten WHERE history = ?", [(history,)]))
+        self.write(("DELETE FROM unwritten WHERE history = ?", [(history,)]))
 
     def expects_tags(self, history: str) -> bool:
         """Tell whether the file of a track was to be written and could not be."""
-        return bool(self._read("SELECT 1 FROM unwritten WHERE history = ?", (history,)))
+        return bool(self.read("SELECT 1 FROM unwritten WHERE history = ?", (history,)))
 
     def expect_placing(self, files: Iterable[tuple[bytes, float]]) -> None:
         """Write down that an import is to copy or move files into the library, until `placed`.
 
         files: where they lie now, and when each was added to the library.
         """
-        self._write(("INSERT OR REPLACE INTO unplaced VALUES (?, ?)", files))
+        self.write(("INSERT OR REPLACE INTO unplaced VALUES (?, ?)", files))
 
     def placed(self, paths: Iterable[bytes]) -> None:
         """Forget that an import is to copy or move files."""
-        self._write(("DELETE FROM unplaced WHERE path = ?", ((path,) for path in paths)))
+        self.write(("DELETE FROM unplaced WHERE path = ?", ((path,) for path in paths)))
 
     def expects_placing(self, path: bytes, added: float) -> bool:
         """Return whether an import has yet to copy or move a file, or was interrupted before."""
         sql = "SELECT 1 FROM unplaced WHERE path = ? AND added = ?"
-        return bool(self._read(sql, (path, added)))
+        return bool(self.read(sql, (path, added)))
 
     def mark_undone(self, changes: Sequence[Change]) -> None:
         """Forget changes that have been taken back, and what was to be written of them."""
         now = time.time()
-        self._write(
+        self.write(
             (
                 "UPDATE changes SET undone = ? WHERE id = ?",
                 [(now, change.id) for change in changes],
@@ -289,7 +289,7 @@ class Journal:
             self._connection.close()
             self._connection = None
 
-    def _write(self, *statements: tuple[str, Iterable[tuple[Any, ...]]]) -> int:
+    def write(self, *statements: tuple[str, Iterable[tuple[Any, ...]]]) -> int:
         """Run each statement for each of its rows, all or none; return the id of the last row."""
         try:
             with self._lock, self._connected() as connection:
@@ -300,14 +300,6 @@ class Journal:
                 return cursor.lastrowid or 0
         except (sqlite3.Error, OSError) as exc:
             raise JournalError(troubles.explain(self._path, exc)) from exc
-
-    def read(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
-        """Return the rows of a query; none where there is no journal yet."""
-        return self._read(sql, values)
-
-    def write(self, *statements: tuple[str, Iterable[tuple[Any, ...]]]) -> int:
-        """Run each statement for each of its rows, all or none; return the id of the last row."""
-        return self._write(*statements)
 
     def write_unsynced(self, sql: str, row: tuple[Any, ...]) -> None:
         """Run a statement whose effect is on the disk with the next change, so nobody waits for it.
@@ -324,9 +316,10 @@ class Journal:
                 finally:
                     connection.execute("PRAGMA synchronous = FULL")
         except (sqlite3.Error, OSError) as exc:
-            raise JournalError(f"{self._path}: {exc}; {_WAY_ON}") from exc
+            raise JournalError(troubles.explain(self._path, exc)) from exc
 
-    def _read(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+    def read(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        """Return the rows of a query; none where there is no journal yet."""
         if not self._connection and not self._path.exists():
             return []
         try:
@@ -369,8 +362,8 @@ class Journal:
         if len(valid) < len(found) and not self._reported:
             self._reported = True
             damaged = [
-                *(_change(*row) for row in self._read(_CHANGES)),
-                *(_run(*row) for row in self._read("SELECT id, started, command FROM runs")),
+                *(_change(*row) for row in self.read(_CHANGES)),
+                *(_run(*row) for row in self.read("SELECT id, started, command FROM runs")),
             ].count(None)
             self._report(
                 f"{self._path}: damaged rows left out: {damaged}; what they tell of cannot be "

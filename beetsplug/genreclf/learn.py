@@ -14,7 +14,6 @@ from beets import ui
 from beets.exceptions import UserError
 from beets.library import Item, Library
 from beets.util import displayable_path
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +21,7 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.agreement import Agreement, agreement
 from beetsplug.genreclf.artists import Artists
 from beetsplug.genreclf.labels import Vocabulary, has_control_characters, is_placeholder, labels
+from beetsplug.genreclf.printing import print_rich
 from beetsplug.genreclf.progress import Bar, is_terminal
 
 if TYPE_CHECKING:
@@ -216,7 +216,6 @@ class Learning:
     ) -> None:
         from genremodel.lesson import MIN_CONFIDENCE
 
-        console = Console()
         table = Table("genre", box=None, pad_edge=False)
         for column in ("tracks", "artists", "precision", "recall"):
             table.add_column(column, justify="right")
@@ -225,7 +224,7 @@ class Learning:
                 Text(genre.genre), str(genre.tracks), str(genre.artists),
                 f"{genre.precision:.2f}", f"{genre.recall:.2f}",
             )  # fmt: skip
-        console.print(table)
+        print_rich(table)
         ui.print_(
             f"{lesson.tracks} tracks by {lesson.artists} artists; of artists that it has not "
             f"heard, {lesson.accuracy:.0%} of the tracks are named rightly"

@@ -14,6 +14,8 @@ from beetsplug.genreclf.spelling import Spelling
 Scope: TypeAlias = Literal["track", "album"]
 Vote: TypeAlias = Literal["majority", "mean"]
 
+_LONGEST_TIMEOUT = 1e9  # s; what is longer, or infinite, is a mistake
+
 DEFAULTS: dict[str, Any] = {
     "auto": True,
     "write": "auto",
@@ -64,7 +66,7 @@ class Settings:
         if threshold is not None and not (_is_number(threshold) and 0 <= threshold <= 1):
             raise _error(config["min_confidence"], "a number from 0 to 1", threshold)
         timeout = config["timeout"].get()
-        if not (_is_number(timeout) and timeout > 0):
+        if not (_is_number(timeout) and 0 < timeout <= _LONGEST_TIMEOUT):
             raise _error(config["timeout"], "a number of seconds", timeout)
         if config["write"].get() not in ("auto", True, False):
             raise _error(config["write"], "auto, yes or no, without quotes", config["write"].get())

@@ -86,7 +86,8 @@ def undo(
             now = fields.fresh(model)
             failed = fail.count
             restored = now is not None and undoing.restore(now)
-        if now and run is None and fail.count == failed and carries_prediction(now):
+        nothing = not restored and fail.count == failed
+        if now and run is None and nothing and carries_prediction(now):
             unknown.append(known_as(now))
         if restored:
             counts["album" if isinstance(model, Album) else "track"] += 1
@@ -97,7 +98,7 @@ def undo(
     if unknown:
         log.error(
             "{}: has no history of {} tracks and albums that carry predictions, such as {}: it was "
-            "moved away or told to forget, or another library made them; they stay as they are",
+            "moved away or told to forget, or another library made them; these stay",
             journal.path, len(unknown), unknown[0],
         )  # fmt: skip
     return not fail.count and not unknown

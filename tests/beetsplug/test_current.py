@@ -89,6 +89,7 @@ def test_import_fills_genres_of_files_predicted_elsewhere(moved: Beets, option: 
     moved("genreclf-undo")
     assert moved.field("genres") == ["", ""]
     assert not any("genre" in plain_tags(path) for path in moved.files())
+    assert moved.run("genreclf-undo").returncode == 1, "the rest was made by another library"
 
 
 def test_import_without_a_cache_fills_genres_from_fields_alone(moved: Beets) -> None:

@@ -17,12 +17,10 @@ import pytest
 from mediafile import MediaFile
 
 from tests.conftest import Beets
-from tests.faults import HOPELESS, TRUNCATED, fill, small_disk
+from tests.faults import DROPPED, HOPELESS, TRUNCATED, fill, small_disk
 from tests.sounds import long_track, make
 from tests.tags import audio_bytes, every_tag, our_tags
 
-# Root reads everything, unless it gives that up.
-DROPPED = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals, links")
 
 

@@ -20,8 +20,8 @@ import pytest
 from beetsplug.genreclf.forgetting import forget
 from beetsplug.genreclf.journal import Journal, JournalError, unwind
 from beetsplug.genreclf.troubles import explain
-from tests.beetsplug.test_faults import DROPPED
 from tests.beetsplug.test_journal import run
+from tests.faults import DROPPED
 
 
 def sql(path: Path, *statements: str) -> list[Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,11 @@ def labelled(library: Beets) -> Beets:
         ({"scope": "disc"}, "genreclf.scope: must be one of ['track', 'album'], not 'disc'"),
         ({"min_confidence": 7}, "genreclf.min_confidence: must be a number from 0 to 1, not 7"),
         ({"min_confidence": "x"}, "genreclf.min_confidence: must be a number from 0 to 1, not 'x'"),
+        ({"min_confidence": nan}, "genreclf.min_confidence: must be a number from 0 to 1, not nan"),
+        ({"timeout": nan}, "genreclf.timeout: must be a number of seconds, not nan"),
+        ({"timeout": inf}, "genreclf.timeout: must be a number of seconds, not inf"),
+        ({"timeout": 10**400}, "genreclf.timeout: must be a number of seconds, not 1000"),
+        ({"windows": nan}, "genreclf.windows: must be a whole number from 1, not nan"),
         ({"windows": 0}, "genreclf.windows: must be a whole number from 1, not 0"),
         ({"styles": 11}, "genreclf.styles: must be a whole number from 0 to 10, not 11"),
         ({"styles": -1}, "genreclf.styles: must be a whole number from 0 to 10, not -1"),
@@ -105,6 +113,22 @@ def test_so_it_does_before_anything_is_imported(
         assert done.returncode == 1
         assert message in done.stderr
     assert beets("ls") == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes")
+def test_model_that_cannot_be_read_is_replaced_or_refused(labelled: Beets) -> None:
+    folder = labelled.root / "library.genre-models"
+    folder.mkdir()
+    os.mkfifo(folder / "mine.json")
+    reason = f"{folder / 'mine.json'}: not a regular file; it must be learned again"
+    done = labelled.run("genreclf")
+    assert done.returncode == 0
+    assert f"genreclf: using the bundled genres: {reason}" in done.stderr
+    assert all(labelled.field("genre_model"))
+    labelled.settings["genreclf"]["model"] = "mine"
+    done = labelled.run("genreclf")
+    assert done.returncode == 1
+    assert f"configuration error: genreclf.model: {reason}" in done.stderr
 
 
 def test_all_genres_but_one_ignored(beets: Beets) -> None:

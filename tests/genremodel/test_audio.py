@@ -12,6 +12,7 @@ import librosa
 import mutagen
 import numpy as np
 import pytest
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
@@ -271,6 +272,48 @@ def test_odd_names(name: str | bytes, tmp_path: Path, monkeypatch: pytest.Monkey
     make(tmp_path / "a.wav").rename(tmp_path / os.fsdecode(name))
     monkeypatch.chdir(tmp_path)
     assert read_windows(name).audible.all()
+
+
+LISTS = {
+    "ffconcat": "ffconcat version 1.0\nfile other.wav\n",
+    "itself": "ffconcat version 1.0\nfile list.mp3\n",
+    "pipe": "ffconcat version 1.0\nfile pipe\n",  # which would be waited for
+    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nother.wav\n#EXT-X-ENDLIST\n",
+    "sdp": "v=0\no=- 0 0 IN IP4 0.0.0.0\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 9 RTP/AVP 0\n",
+    "ffmetadata": ";FFMETADATA1\ntitle=x\n",
+    "subtitles": "1\n00:00:00,000 --> 00:00:09,000\nla la la\n",
+}
+
+
+@pytest.mark.parametrize("suffix", ["mp3", "m3u8", "txt", "sdp"])
+@pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
+def test_files_that_name_others_are_refused(text: str, suffix: str, tmp_path: Path) -> None:
+    make(tmp_path / "other.wav")
+    if "pipe" in text:
+        os.mkfifo(tmp_path / "pipe")
+    path = tmp_path / f"list.{suffix}"
+    path.write_text(text)
+    with pytest.raises(AudioError, match=r"not one of the audio formats|Invalid data"):
+        read_windows(path)
+
+
+@pytest.mark.parametrize(
+    ("form", "codec"), [("matroska", "pcm_s16le"), ("caf", "pcm_s16be"), ("w64", "pcm_s16le")]
+)
+def test_formats_that_beets_cannot_tag_are_refused(form: str, codec: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    with av.open(str(path), "w", format=form) as container:
+        stream = cast(AudioStream, container.add_stream(codec, rate=RATE, layout="stereo"))
+        samples = (melody(2) * 0x7FFF).astype(np.int16)
+        frame = AudioFrame.from_ndarray(samples.T.reshape(1, -1).copy(), "s16", "stereo")
+        frame.sample_rate = RATE
+        fifo = av.AudioFifo()
+        fifo.write(frame)
+        for part in fifo.read_many(4096):
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    with pytest.raises(AudioError, match="not one of the audio formats that can be read"):
+        read_windows(path)
 
 
 def test_the_network_is_never_asked() -> None:

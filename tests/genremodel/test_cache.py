@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from genremodel import Classifier
 from genremodel.analysis import Analysis
 from genremodel.audio import AudioError, TimeLimitError
 from genremodel.cache import Cache, CacheError, FileState
+from tests.faults import DROPPED
 from tests.sounds import make
 
 ANALYSIS = Analysis(
@@ -40,6 +44,30 @@ def test_an_analysis_comes_back_as_it_was(cache: Cache, file: FileState) -> None
         np.testing.assert_array_equal(found.audible, ANALYSIS.audible)
         np.testing.assert_array_equal(found.outputs, ANALYSIS.outputs)
     cache.close()
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
+def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from genremodel.cache import Cache, CacheError
+
+try:
+    Cache(Path(sys.argv[1])).statistics()
+except CacheError as exc:
+    print(exc)
+"""
+    folder = tmp_path / "read-only"
+    command = [*DROPPED, sys.executable, "-c", code, str(folder / "cache.db")]
+    said = [f"{folder}: no such folder\n"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "Operation not permitted" in done.stderr:
+        pytest.skip("capabilities cannot be dropped here")
+    assert [done.stdout] == said
+    folder.mkdir(mode=0o555)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == f"{folder}: the folder cannot be written\n"
 
 
 def test_a_failure_is_remembered(cache: Cache, file: FileState) -> None:

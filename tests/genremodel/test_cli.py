@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,109 @@ def test_a_table_in_a_pipe_is_a_line_for_each_file(tmp_path: Path) -> None:
     songs = [make(tmp_path / f"{'long name ' * 15}{number}.flac") for number in range(2)]
     _, _, _, *rows, _ = run(*songs, COLUMNS="80").stdout.splitlines()
     assert [row.split("│")[1].strip() for row in rows] == [str(song) for song in songs]
+
+
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+ODD_NAMES = [b"[red]:smile: \xc3\xbc.wav", b"a\nb\x1b[31m.wav", b"\xff\xfe.wav", b"\xc3.txt"]
+odd_names = pytest.mark.skipif(sys.platform == "win32", reason="bytes in names")
+
+
+@odd_names
+@pytest.mark.parametrize(
+    "environment",
+    [{}, ASCII, {"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}],
+    ids=["utf-8", "C", "ascii", "latin-1"],
+)
+def test_any_locale_and_any_name(environment: dict[str, str], tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/"
+    for name in ODD_NAMES[:3]:
+        os.rename(make(tmp_path / "a.wav"), folder + name)  # noqa: PTH104  # bytes
+    Path(os.fsdecode(folder + ODD_NAMES[3])).write_text("la la la")
+    done = run_bytes("--json", *(folder + name for name in ODD_NAMES), **environment)
+    assert done.returncode == 1
+    results = [json.loads(line) for line in done.stdout.decode("ascii").splitlines()]
+    paths = [result["path"].encode("utf-8", "surrogateescape") for result in results]
+    assert paths == [folder + name for name in ODD_NAMES]
+    table = run_bytes(*(folder + name for name in ODD_NAMES), **environment)
+    assert table.returncode == 1
+    assert b"Traceback" not in table.stderr
+    assert table.stdout.count(b"bundled-cnn-3") == 3
+    assert b"[red]:smile: " in table.stdout
+    assert rb"a\nb\x1b[31m.wav" in table.stdout
+    (error,) = table.stderr.splitlines()
+    assert b"Invalid data" in error
+
+
+def run_bytes(*arguments: object, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "genremodel",
+            *(os.fsencode(str(a) if not isinstance(a, bytes) else a) for a in arguments),
+        ],
+        env={**os.environ, **environment},
+        capture_output=True,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("options", ["", "--json"])
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (">/dev/full", "the output cannot be written: No space left on device\n"),
+        (">&-", "the standard output is closed\n"),
+        ("2>/dev/full >/dev/full", ""),
+        ("2>&- >/dev/full", ""),
+    ],
+)
+def test_output_that_cannot_be_written(options: str, output: str, said: str, song: Path) -> None:
+    command = f'"$0" -m genremodel {options} "$1" "$1.missing" {output}'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, str(song)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert (
+        done.stderr == said or done.stderr == f"{song}.missing: No such file or directory\n{said}"
+    )
+
+
+def test_output_that_nobody_reads(song: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "genremodel", "--json", song, song],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("options", [["--json"], []])
+def test_sigterm_ends_quietly_and_keeps_what_is_finished(options: list[str], song: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "genremodel", "--threads=1", *options, song, *[song] * 2000],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    first = process.stdout.readline() if options else ""
+    if not options:
+        time.sleep(3)  # the table is printed when it ends
+    process.terminate()
+    rest, said = process.communicate(timeout=30)  # workers would keep the standard error open
+    assert process.returncode == 128 + signal.SIGTERM
+    assert said == ""
+    assert "bundled-cnn-3" in first + rest or not options
 
 
 def test_silence_one_second_and_less(tmp_path: Path) -> None:

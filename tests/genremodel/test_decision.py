@@ -186,6 +186,30 @@ def test_the_rules_among_some_genres() -> None:
     assert RULES.without(()) == RULES
 
 
+@pytest.mark.parametrize("threshold", [0.0, 0.4, np.nan])
+@pytest.mark.parametrize("vote", VOTES)
+@pytest.mark.parametrize("wrong", ["probabilities", "novelty", "calibration", "threshold"])
+def test_nan_never_passes_a_threshold(wrong: str, vote: Vote, threshold: float) -> None:
+    row = [np.nan] * 3 if wrong == "probabilities" else JAZZ
+    novelty = np.nan if wrong == "novelty" else 0.0
+    calibration = replace(PLAIN, intercept=np.nan if wrong == "calibration" else 0.0)
+    threshold = np.nan if wrong == "threshold" else threshold
+    rules = replace(RULES, calibration=calibration, min_confidence=threshold)
+    track = decide(np.array([row]), novelty, np.zeros(1), np.array([True]), rules, vote=vote)
+    assert track.genre is None
+    assert track.reason
+    assert track.confidence is None or track.confidence > 0
+    album = decide_album([track, track], rules)
+    assert album.genre is None
+    assert album.reason
+
+
+def test_album_is_not_decided_by_tracks_of_unknown_confidence() -> None:
+    rules = replace(RULES, calibration=replace(PLAIN, intercept=np.nan), min_confidence=0.0)
+    album = decide_album([_decide([JAZZ])], rules)
+    assert (album.genre, album.confidence) == (None, None)
+
+
 JAZZ, ROCK, ODD = [0.1, 0.8, 0.1], [0.0, 0.1, 0.9], [0.35, 0.33, 0.32]
 SILENT = without_vote(np.zeros(1), np.array([False]), RULES)
 SHORT = without_vote(np.zeros(0), np.zeros(0, np.bool_), RULES)

@@ -71,6 +71,15 @@ def test_what_is_no_music_is_as_far_as_can_be() -> None:
     assert never.score(np.zeros((1, ACTIVATIONS)), np.empty((1, 0))) < NO_MUSIC
 
 
+def test_music_is_what_can_be_told_to_be() -> None:
+    embeddings = np.zeros((2, EMBEDDING))
+    assert NOVELTY.score(np.zeros((2, ACTIVATIONS)), embeddings) < NO_MUSIC
+    embeddings[0, 0] = np.nan
+    assert NOVELTY.score(np.zeros((2, ACTIVATIONS)), embeddings) == NO_MUSIC
+    embeddings[:] = np.nan  # not known
+    assert NOVELTY.score(np.zeros((2, ACTIVATIONS)), embeddings) < NO_MUSIC
+
+
 @pytest.mark.parametrize("silent", [[], [0, 1, 2, 3], [0, 1, 2, 3, 4]])
 def test_the_expert_hears_audible_windows_alone(silent: list[int]) -> None:
     samples = RNG.normal(scale=0.1, size=(5, WINDOW_SAMPLES)).astype(np.float32)

@@ -1,15 +1,31 @@
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from genremodel.constants import OUTPUTS
+from genremodel.decision import decide
 from genremodel.examples import Tracks
 from genremodel.learned import Estimator, LearnedModel, ModelError, Models
 from genremodel.learning import ESTIMATORS
+from tests.faults import DROPPED as NO_ROOT
+from tests.faults import mutated
 from tests.genremodel.test_learning import collection, learned, outputs
 
 
@@ -101,7 +117,7 @@ def test_what_is_damaged_is_refused(models: Models, tmp_path: Path) -> None:
         models.load("mine")
     del content["sha256"]
     (folder / "mine.json").write_text(json.dumps(content))
-    with pytest.raises(ModelError, match=r"mine\.json: 'sha256'; .*learned again"):
+    with pytest.raises(ModelError, match=r"mine: sha256 is missing; .*learned again"):
         models.load("mine")
     for nonsense in ("{", "[]", "{}", '{"form": 1}'):
         (folder / "mine.json").write_text(nonsense)
@@ -111,10 +127,288 @@ def test_what_is_damaged_is_refused(models: Models, tmp_path: Path) -> None:
     assert models.names() == []
 
 
+def pack(arrays: Mapping[str, Any]) -> bytes:
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **arrays)
+    return packed.getvalue()
+
+
+class Stored:
+    """A saved model, whose files are changed by tests, checksum included."""
+
+    def __init__(self, folder: Path, estimator: Estimator) -> None:
+        self.models = Models(folder)
+        self.models.save(model(estimator))
+        self.json, self.npz = folder / "mine.json", folder / "mine.npz"
+        self.content = json.loads(self.json.read_text())
+        with np.load(self.npz) as arrays:
+            self.arrays = dict(arrays)
+
+    def write(self, content: object, packed: bytes | None = None) -> None:
+        """Write a description and the arrays that belong to it."""
+        packed = pack(self.arrays) if packed is None else packed
+        if isinstance(content, dict) and isinstance(content.get("sha256"), str):
+            content = {**content, "sha256": hashlib.sha256(packed).hexdigest()}
+        self.npz.write_bytes(packed)
+        self.json.write_text(json.dumps(content))
+
+    def is_refused(self) -> bool:
+        """Tell whether it cannot be loaded; if it can, it must work, or the test fails."""
+        try:
+            loaded = self.models.load("mine")
+        except ModelError as exc:
+            error = str(exc)
+        else:
+            error = ""
+        if error:
+            assert "\n" not in error
+            assert "learned again" in error
+            return True
+        described = self.models.describe("mine")
+        time.localtime(described.learned)
+        assert f"{described.figures['tracks']} {described.figures['accuracy']:.0%}"
+        for values in (outputs(collection()[5].views), np.full((1, OUTPUTS), 0.999)):
+            at, heard = np.arange(float(len(values))), np.ones(len(values), np.bool_)
+            said = decide(*loaded.judge(values), at, heard, loaded.rules)
+            assert said.confidence is not None
+            assert sum(said.probabilities.values()) == pytest.approx(1)
+        return False
+
+
+@pytest.fixture(scope="module", params=["linear", "neighbours"])
+def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    """Return a model of each estimator."""
+    return Stored(tmp_path_factory.mktemp("models"), request.param)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    return Stored(tmp_path_factory.mktemp("models"), "linear")
+
+
+DROPPED = object()
+NONSENSE: list[Any] = [
+    DROPPED, None, True, False, 0, -1, 2, 0.5, 1e300, 10**400, np.nan, np.inf, -np.inf, "", " ",
+    "x", "a\nb", "\x00", "\ud800", [], [[]], {}, {"a": {}}, [None], [""], ["a", "a"],
+    [np.nan] * 3, ["a\x1b", "b", "c"], [1, 2, 3], [-1.0, 0.5, 0.5], [{}, {}, {}], "x" * 10_000,
+    list(range(1000)),
+]  # fmt: skip
+HARMLESS = {("figures", "artists"), ("figures", "calibration_error")}  # for people
+
+
+def paths(content: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in content.items():
+        yield (*prefix, name)
+        if isinstance(value, dict):
+            yield from paths(value, (*prefix, name))
+
+
+def test_every_field_of_a_description_is_checked(stored: Stored) -> None:
+    """Whatever it is replaced by, the model is refused or works; nothing else is ever raised."""
+    for path in paths(stored.content):
+        refused = 0
+        for value in NONSENSE:
+            content = deepcopy(stored.content)
+            *parents, name = path
+            part = content
+            for parent in parents:
+                part = part[parent]
+            if value is DROPPED:
+                del part[name]
+            else:
+                part[name] = value
+            stored.write(content)
+            refused += stored.is_refused()
+        assert refused > len(NONSENSE) / 2 or path in HARMLESS, (path, refused)
+
+
+BAD_FIELDS = {
+    "threshold above 1": ("rules.min_confidence", 1.5, "rules.min_confidence is no number from 0"),
+    "threshold NaN": ("rules.min_confidence", np.nan, "rules.min_confidence is no number from 0"),
+    "calibration NaN": ("rules.calibration.novelty", np.nan, "rules.calibration.novelty is no num"),
+    "prior too short": ("rules.prior", [0.5, 0.5], "rules.prior has 2 values, not 3"),
+    "prior infinite": ("rules.prior", [np.inf, 0, 0], "rules.prior is no number from 0"),
+    "genres twice": (
+        "rules.genres",
+        ["a", "b", "a"],
+        "rules.genres is empty or has one text twice",
+    ),
+    "genre of controls": (
+        "rules.genres",
+        ["a", "b", "c\x07"],
+        "rules.genres is no text, blank, or",
+    ),
+    "genre of no text": ("rules.genres", ["a", "b", 3], "rules.genres is no text, blank, or"),
+    "four genres": ("rules.genres", ["a", "b", "c", "d"], "rules.prior has 3 values, not 4"),
+    "estimator": ("estimator", "forest", "estimator is 'forest'"),
+}
+
+
+@pytest.mark.parametrize(("path", "value", "message"), BAD_FIELDS.values(), ids=BAD_FIELDS)
+def test_message_names_the_field(stored: Stored, path: str, value: Any, message: str) -> None:
+    content = deepcopy(stored.content)
+    *parents, name = path.split(".")
+    part = content
+    for parent in parents:
+        part = part[parent]
+    part[name] = value
+    stored.write(content)
+    with pytest.raises(ModelError, match=re.escape(message)):
+        stored.models.load("mine")
+
+
+def test_fields_of_later_versions_are_accepted(stored: Stored) -> None:
+    content = deepcopy(stored.content)
+    for part in (content, content["rules"], content["rules"]["calibration"], content["figures"]):
+        part["unknown"] = {"nested": [1, None]}
+    stored.write(content)
+    assert not stored.is_refused()
+
+
+def test_every_array_is_checked(either: Stored) -> None:
+    replacements: list[Any] = [
+        np.float64(0), np.zeros(0), np.zeros((0, 100)), np.zeros((3, 3)), np.zeros((1, 1, 1)),
+        np.array("text"), np.array(["a", "b"]), np.array([1 + 2j]), np.array([b"x"]),
+        np.zeros(3, [("a", "f8")]), np.array(True), np.array([2**63 - 1]), np.zeros(10**6, np.int8),
+        np.array("2020-01-01", "M8[D]"),
+    ]  # fmt: skip
+    for name, array in either.arrays.items():
+        damaged = [array.astype(np.float16), array.astype(str), array[..., np.newaxis], array * 0]
+        damaged += [array.astype(complex), np.concatenate([np.ravel(array)] * 2)]
+        if array.ndim:
+            damaged += [array[1:], array[:0], array.T]
+        if array.dtype.kind == "f":
+            for wrong in (np.nan, np.inf, -np.inf, 1e12):
+                spoiled = array.copy()
+                spoiled.flat[-1] = wrong
+                damaged.append(spoiled)
+        else:
+            damaged += [array - 100, array + 100, -array, array.astype(np.float64)]
+        refused = 0
+        for value in (*replacements, *damaged, None):
+            arrays = {**either.arrays, name: value}
+            if value is None:
+                del arrays[name]
+            either.write(either.content, pack(arrays))
+            refused += either.is_refused()
+        assert refused > len(replacements), name
+
+
+def npy(header: str, content: bytes = b"") -> bytes:
+    text = header.encode().ljust(118 - 1) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + content
+
+
+def archive(parts: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", compression, compresslevel=1) as packed:
+        for name, part in parts.items():
+            packed.writestr(name, part)
+    return content.getvalue()
+
+
+def pickled() -> bytes:
+    content = io.BytesIO()
+    np.savez(content, **{"centres": np.array([{}], object)})  # type: ignore[arg-type]
+    return content.getvalue()
+
+
+HUGE = "{'descr': '<f8', 'fortran_order': False, 'shape': (%s, 50), }"
+ARCHIVES: dict[str, Callable[[], bytes]] = {
+    "nothing": lambda: b"",
+    "text": lambda: b"la la la",
+    "one array": lambda: npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", b"0" * 8),
+    "pickle": pickled,
+    "empty": lambda: archive({}),
+    "no arrays": lambda: archive({"centres": b"x", "centres.npy": b"x"}),
+    "bomb": lambda: archive({"centres.npy": npy(HUGE % 10**6, bytes(3 * 10**8))}),
+    "bomb beside": lambda: archive({"other": bytes(3 * 10**8)}),
+    "huge claim": lambda: archive({"centres.npy": npy(HUGE % 10**12)}),
+    "claim": lambda: archive({"centres.npy": npy(HUGE % 10**4)}),
+    "negative": lambda: archive({"centres.npy": npy(HUGE % -3)}),
+    "nested header": lambda: archive({"centres.npy": npy("(" * 100)}),
+    "code": lambda: archive({"centres.npy": npy("__import__('os').getpid()")}),
+    "bzip2": lambda: archive({"centres.npy": npy(HUGE % 1)}, zipfile.ZIP_BZIP2),
+}
+
+
+@pytest.mark.parametrize("packed", ARCHIVES.values(), ids=ARCHIVES)
+def test_what_is_no_file_of_arrays_is_refused(stored: Stored, packed: Callable[[], bytes]) -> None:
+    stored.write(stored.content, packed())
+    assert stored.is_refused()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_damaged_archives_are_refused_or_harmless(stored: Stored, seed: int) -> None:
+    stored.write(stored.content, mutated(pack(stored.arrays), seed))
+    stored.is_refused()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"", b"\xff\xfe", b"null", b"[" * 100_000, b'{"a":' * 100_000, b"NaN", b"1" * 5000,
+        b'{"form": NaN}', b'{"form": 1, "form": []}', b'"\\ud800"', b" " * (1 << 25),
+    ],
+    ids=range(11),
+)  # fmt: skip
+def test_what_is_no_description_is_refused(stored: Stored, text: bytes) -> None:
+    stored.write(stored.content)
+    stored.json.write_bytes(text)
+    assert stored.is_refused()
+    with pytest.raises(ModelError, match="learned again"):
+        stored.models.describe("mine")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes, devices")
+@pytest.mark.parametrize("name", ["mine.json", "mine.npz"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "nowhere"])
+def test_what_is_no_regular_file_is_not_waited_for(
+    models: Models, tmp_path: Path, name: str, kind: str
+) -> None:
+    models.save(model())
+    file = tmp_path / "library.genre-models" / name
+    file.unlink()
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "folder":
+        file.mkdir()
+    else:
+        file.symlink_to("/dev/zero" if kind == "device" else "nowhere")
+    with pytest.raises(ModelError, match=r"regular file|directory|No such file"):
+        models.load("mine")
+
+
 @pytest.mark.parametrize("name", ["auto", "bundled", "", "a b", "../a", "a.b", "a" * 61])
 def test_names_that_cannot_be(models: Models, name: str) -> None:
     with pytest.raises(ModelError, match="cannot be called"):
         models.check_name(name)
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
+@pytest.mark.parametrize("there", [True, False])
+def test_folder_that_cannot_be_written_is_named(tmp_path: Path, there: bool) -> None:
+    code = """
+import sys
+from pathlib import Path
+from genremodel.learned import ModelError, Models
+from tests.genremodel.test_learned import model
+
+try:
+    Models(Path(sys.argv[1])).save(model())
+except ModelError as exc:
+    print(exc)
+"""
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    models = folder if there else folder / "models"
+    folder.chmod(0o555)
+    command = [*NO_ROOT, sys.executable, "-c", code, str(models)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "Operation not permitted" in done.stderr:
+        pytest.skip("capabilities cannot be dropped here")
+    assert done.stdout == f"{folder}: Permission denied\n"
+    assert not [*folder.iterdir()]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

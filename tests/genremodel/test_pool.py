@@ -126,8 +126,9 @@ def test_a_cache_that_cannot_be_used_is_done_without(
     (tmp_path / "cache.db").write_bytes(b"garbage" * 1000)
     pool = classifier.pool(workers=1, cache=tmp_path / "cache.db")
     assert len(pool.submit(make(tmp_path / "a.wav"))().starts) == 3
-    assert pool.problem
-    assert "not a database" in pool.problem
+    (problem,) = pool.problems
+    assert "done without the cache: " in problem
+    assert "not a database" in problem
     pool.close()
 
 

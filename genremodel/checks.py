@@ -1,0 +1,133 @@
+"""Files that anybody may have made or changed: bounded, and each value checked when it is taken."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import zipfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genremodel.display import is_control
+
+# Beyond it no value of a model makes sense, and sums and squares might not be finite.
+_LARGEST = 1e9
+
+
+def read_file(file: Path, limit: int) -> bytes:
+    """Return the content of a file, of at most `limit` bytes.
+
+    Raises OSError, and ValueError where it is larger or no regular file: a pipe would be waited
+    for.
+    """
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("not a regular file")
+    if status.st_size > limit:
+        raise ValueError(f"larger than {limit} bytes")
+    with file.open("rb") as content:
+        return content.read(limit)
+
+
+class Fields:
+    """The fields of a JSON object. Methods raise ValueError, naming the field."""
+
+    def __init__(self, content: object, name: str = "") -> None:
+        if not isinstance(content, dict):
+            raise ValueError(f"{name or 'the content'} is no object")  # noqa: TRY004
+        self.content: dict[str, Any] = content
+        self._prefix = f"{name}." if name else ""
+
+    @classmethod
+    def of(cls, text: bytes) -> Fields:
+        """Return those of a JSON text."""
+        try:
+            return cls(json.loads(text.decode()))
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+    def fields(self, name: str) -> Fields:
+        """Return those of an object."""
+        return Fields(self._get(name), self._prefix + name)
+
+    def text(self, name: str) -> str:
+        """Return a text that is not blank and has no control characters."""
+        return _text(self._get(name), self._prefix + name)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return different texts, at least one."""
+        found = tuple(_text(value, self._prefix + name) for value in self._list(name))
+        if not found or len({*found}) < len(found):
+            raise ValueError(f"{self._prefix}{name} is empty or has one text twice")
+        return found
+
+    def number(self, name: str, lowest: float = -_LARGEST, highest: float = _LARGEST) -> float:
+        """Return a number within bounds."""
+        return _number(self._get(name), self._prefix + name, lowest, highest)
+
+    def numbers(self, name: str, count: int) -> tuple[float, ...]:
+        """Return so many numbers of at least 0."""
+        values = self._list(name)
+        if len(values) != count:
+            raise ValueError(f"{self._prefix}{name} has {len(values)} values, not {count}")
+        return tuple(_number(value, self._prefix + name, 0, _LARGEST) for value in values)
+
+    def _list(self, name: str) -> list[object]:
+        values = self._get(name)
+        if not isinstance(values, list):
+            raise ValueError(f"{self._prefix}{name} is no list")  # noqa: TRY004
+        return values
+
+    def _get(self, name: str) -> object:
+        if name not in self.content:
+            raise ValueError(f"{self._prefix}{name} is missing")
+        return self.content[name]
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str) or not value.strip() or any(map(is_control, value)):
+        raise ValueError(f"{name} is no text, blank, or has control characters")
+    return value
+
+
+def _number(value: object, name: str, lowest: float, highest: float) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (is_number and lowest <= value <= highest):  # type: ignore[operator]
+        raise ValueError(f"{name} is no number from {lowest:g} to {highest:g}")
+    return float(value)  # type: ignore[arg-type]
+
+
+class Arrays:
+    """The arrays of an npz file. `get` raises ValueError, naming the array.
+
+    limit: bytes that all of them may have. Raises ValueError, zipfile.BadZipFile or other
+    exceptions of NumPy and zipfile where the file is damaged.
+    """
+
+    def __init__(self, packed: bytes, names: Collection[str], limit: int) -> None:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            if sum(part.file_size for part in archive.infolist()) > limit:
+                raise ValueError(f"its arrays are larger than {limit} bytes")
+        with np.load(io.BytesIO(packed), allow_pickle=False) as stored:
+            self._arrays = {name: stored[name] for name in names if name in stored}
+
+    def get(self, name: str, shape: tuple[int | None, ...], kinds: str = "f") -> NDArray[Any]:
+        """Return an array of finite numbers. shape: None for any length. kinds: of its type."""
+        array = self._arrays.get(name)
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"{name} is missing")  # noqa: TRY004
+        if array.dtype.kind not in kinds:
+            raise ValueError(f"{name} is of type {array.dtype}")
+        if array.ndim != len(shape) or any(
+            expected not in (None, length)
+            for expected, length in zip(shape, array.shape, strict=True)
+        ):
+            raise ValueError(f"{name} has the shape {array.shape}")
+        if not (array.size and (abs(array) <= _LARGEST).all()):
+            raise ValueError(f"{name} is empty, or has values that are not finite or too large")
+        return array

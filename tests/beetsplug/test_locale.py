@@ -1,0 +1,53 @@
+"""Stories of terminals that cannot show every name."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import pytest
+from mediafile import MediaFile
+
+from tests.conftest import Beets
+from tests.sounds import make
+
+# What Python otherwise replaces by UTF-8.
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
+def test_learned_genres_are_printed(beets: Beets) -> None:
+    beets.settings["genreclf"]["auto"] = False
+    beets.add_collection()
+    for path in beets.music.rglob("*.mp3"):
+        media = MediaFile(path)
+        media.genres = [media.genres[0].replace("My", "Mü")]
+        media.save()
+    beets.import_music()
+    beets.environment = ASCII
+    said = beets("genreclf-learn", "-f", "--min-tracks", "2")
+    assert "Tunes" in said
+    assert "saved as mine" in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="bytes in names")
+@pytest.mark.parametrize("environment", [ASCII, {"PYTHONIOENCODING": "ascii"}], ids=["C", "ascii"])
+def test_explained_names_are_printed(beets: Beets, environment: dict[str, str]) -> None:
+    beets.settings["import"] = {"copy": False}
+    beets.music.mkdir()
+    names = [b"[red]:smile: \xc3\xbc.flac", b"a\nb\x1b[31m.flac", b"\xff\xfe.flac"]
+    paths = [os.fsencode(beets.music) + b"/" + name for name in names]
+    for path in paths:
+        os.rename(make(beets.root / "a.flac"), path)  # noqa: PTH104  # bytes
+    beets.import_music()
+    beets.environment = environment
+    said = beets("genreclf-explain")
+    assert said.count("votes") == len(names)
+    assert "[red]:smile: " in said
+    assert r"a\nb\x1b[31m.flac" in said
+    explained: list[dict[str, Any]] = [
+        json.loads(line) for line in beets("genreclf-explain", "--json").splitlines()
+    ]
+    found = {track["path"].encode("utf-8", "surrogateescape") for track in explained}
+    assert found == {*paths}

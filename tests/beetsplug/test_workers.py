@@ -1,0 +1,174 @@
+"""Stories of beets in places where workers cannot be started, and of programs that run beets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from tests.conftest import Beets
+from tests.tags import our_tags
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="fork, limits, signals")
+
+MAIN = "import beets.ui, sys; beets.ui.main(sys.argv[1:])"
+CIRCUMSTANCES = {
+    "daemonic": """
+import multiprocessing, sys
+from beets.ui import main
+
+fork = multiprocessing.get_context("fork")
+process = fork.Process(target=main, args=[sys.argv[1:]], daemon=True)
+process.start()
+process.join()
+sys.exit(process.exitcode)
+""",
+    "few files": "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (26, 26)); " + MAIN,
+    "executable": "import multiprocessing.spawn as s; s.set_executable('/none'); " + MAIN,
+}
+# A script without `if __name__ == "__main__"`.
+UNGUARDED = """
+import sys
+from beets.ui import main
+
+with open("ran", "a") as ran:
+    ran.write("once ")
+main(["import", "-qA", "music"])
+"""
+
+
+def run(
+    beets: Beets, arguments: Sequence[str], stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "BEETSDIR": str(beets.root)},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=beets.root,
+    )
+
+
+@pytest.mark.parametrize("code", CIRCUMSTANCES.values(), ids=CIRCUMSTANCES)
+def test_import_and_command_without_workers(code: str, beets: Beets) -> None:
+    for name in ("a.mp3", "b.mp3"):
+        beets.add(name, seconds=8)
+    beets("ls")  # writes the settings
+    done = run(beets, ["-c", code, "import", "-qA", "music"])
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("genreclf: no worker process can be started (") == 1
+    first, second = beets.files()
+    assert our_tags(first)
+    assert our_tags(second)
+    first.write_text("la la la")
+    done = run(beets, ["-c", code, "genreclf", "-f", "--no-cache"])
+    assert done.returncode == 1
+    assert f"genreclf: {first}: Invalid data" in done.stderr
+    assert "1 failed" in done.stderr
+    assert done.stderr.count("genreclf: no worker process can be started (") == 1
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin"),
+    [
+        (["script.py"], ""),
+        (["-m", "script"], ""),
+        (["-c", UNGUARDED], ""),
+        (["-"], UNGUARDED),
+    ],
+    ids=["file", "module", "command", "standard input"],
+)
+def test_workers_do_not_run_a_script_again(arguments: list[str], stdin: str, beets: Beets) -> None:
+    beets.add("a.mp3")
+    (beets.root / "script.py").write_text(UNGUARDED)
+    beets("ls")  # writes the settings
+    done = run(beets, arguments, stdin)
+    assert done.returncode == 0, done.stderr
+    assert (beets.root / "ran").read_text() == "once "
+    assert "no worker process" not in done.stderr
+    assert all(beets.field("genre_model"))
+
+
+def start(beets: Beets, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "beets", *arguments],
+        env={**os.environ, "BEETSDIR": str(beets.root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def assert_quiet_end(process: subprocess.Popen[str], status: int) -> str:
+    """Wait for a process and its workers, and return what was printed.
+
+    multiprocessing's tracker holds the standard error open as long as there is a worker.
+    """
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == status, said
+    assert "Traceback" not in said
+    assert "leaked" not in said
+    return said
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_sigterm_ends_the_command_quietly(beets: Beets, whole_group: bool) -> None:
+    beets.settings["genreclf"]["auto"] = False
+    for seed in range(16):
+        beets.add(f"{seed:02}.flac", seconds=8, seed=seed)
+    beets.import_music()
+    process = start(beets, "genreclf")
+    while not any(our_tags(path) for path in beets.files() if not path.name.startswith(".")):
+        time.sleep(0.02)
+    if whole_group:  # as a service manager does
+        os.killpg(process.pid, signal.SIGTERM)
+    else:
+        process.terminate()
+    said = assert_quiet_end(process, 128 + signal.SIGTERM)
+    assert " written, " in said
+    tagged = [path for path in beets.files() if our_tags(path)]
+    assert 0 < len(tagged) < 16
+    beets("genreclf")
+    assert all(our_tags(path) for path in beets.files())
+
+
+def test_sigterm_ends_an_import_as_beets_does(beets: Beets) -> None:
+    for seed in range(16):
+        beets.add(f"{seed:02}/{seed:02}.flac", seconds=8, seed=seed)
+    beets("ls")  # writes the settings
+    process = start(beets, "import", "-qA", str(beets.music))
+    while not any(beets.library.rglob("*.flac")):
+        time.sleep(0.02)
+    process.terminate()
+    assert_quiet_end(process, -signal.SIGTERM)
+    assert 0 < len([*filter(None, beets.field("genre_model"))]) < 16
+
+
+def test_sigterm_is_as_it_was_after_the_command(beets: Beets) -> None:
+    """Whoever handles it keeps it, and other plugins do not notice."""
+    beets.add("a.mp3")
+    beets("ls")  # writes the settings
+    code = """
+import signal, sys
+from beets import plugins, ui
+
+def other(*_):
+    pass
+
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+for handler in (signal.SIG_DFL, signal.SIG_IGN, other):
+    signal.signal(signal.SIGTERM, handler)
+    ui.main(["genreclf", "-f"])
+    assert signal.getsignal(signal.SIGTERM) is handler
+"""
+    done = run(beets, ["-c", code])
+    assert done.returncode == 0, done.stderr

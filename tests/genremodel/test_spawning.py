@@ -1,0 +1,150 @@
+"""Places in which no worker process can be started: files are analyzed all the same."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sounds import make
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="fork, limits, mounts")
+
+MAIN = "import sys; from genremodel.__main__ import main; sys.exit(main())"
+DAEMON = """
+import multiprocessing, sys
+from genremodel.__main__ import main
+
+process = multiprocessing.get_context("fork").Process(target=lambda: sys.exit(main()), daemon=True)
+process.start()
+process.join()
+sys.exit(process.exitcode)
+"""
+EXECUTABLE = "import multiprocessing.spawn as s; s.set_executable({}); " + MAIN
+FROZEN = "import sys; sys.frozen = True; " + MAIN
+# Files may be decoded, but there are not enough descriptors for the pipes of workers.
+FEW_FILES = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (18, 18)); " + MAIN
+FULL_MEMORY = """
+import _posixsubprocess, errno
+
+def fork_exec(*arguments):
+    raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+_posixsubprocess.fork_exec = fork_exec  # what subprocess and multiprocessing call by this name
+"""
+READ_ONLY_SHM = (
+    "unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro tmpfs /dev/shm && exec "$@"', "sh",
+)  # fmt: skip
+
+
+def classify(
+    code: str, *paths: Path, prefix: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*prefix, sys.executable, "-c", code, "--json", *map(str, paths)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("songs")
+    return [make(folder / f"{seed}.mp3", seed=seed) for seed in range(2)]
+
+
+@pytest.fixture(scope="module")
+def expected(songs: list[Path]) -> list[dict[str, Any]]:
+    done = classify(MAIN, *songs)
+    assert done.stderr == ""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def assert_analyzed(
+    done: subprocess.CompletedProcess[str], expected: list[dict[str, Any]], reason: str
+) -> None:
+    assert [json.loads(line) for line in done.stdout.splitlines()] == expected, done.stderr
+    assert done.returncode == 0
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith(f"no worker process can be started ({reason}")
+    assert "files are analyzed in this process, without a time limit" in warning
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        pytest.param(DAEMON, "daemonic processes are not allowed to have", id="daemon"),
+        pytest.param(FEW_FILES, "Too many open files", id="few files"),
+        pytest.param(FULL_MEMORY + MAIN, "Cannot allocate memory", id="memory"),
+        pytest.param(EXECUTABLE.format("'/none'"), "No such file or directory", id="missing"),
+        pytest.param(EXECUTABLE.format("'/tmp'"), "Permission denied", id="folder"),
+        pytest.param(EXECUTABLE.format("'/bin/true'"), "/bin/true does not work", id="true"),
+        pytest.param(EXECUTABLE.format("'/bin/false'"), "/bin/false does not work", id="false"),
+        pytest.param(EXECUTABLE.format("None"), "there is no Python interpreter", id="none"),
+        pytest.param(EXECUTABLE.format("''"), "there is no Python interpreter", id="empty"),
+        pytest.param(FROZEN, "Python is part of another program", id="frozen"),
+    ],
+)
+def test_files_are_analyzed_without_workers(
+    code: str, reason: str, songs: list[Path], expected: list[dict[str, Any]]
+) -> None:
+    assert_analyzed(classify(code, *songs), expected, reason)
+
+
+def test_files_are_analyzed_without_shared_memory(
+    songs: list[Path], expected: list[dict[str, Any]]
+) -> None:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*READ_ONLY_SHM, "true"], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("nothing can be mounted here")
+    done = classify(MAIN, *songs, prefix=READ_ONLY_SHM)
+    assert_analyzed(done, expected, "Read-only file system")
+
+
+def test_files_fail_one_by_one_without_workers(songs: list[Path], tmp_path: Path) -> None:
+    text = tmp_path / "text.mp3"
+    text.write_text("la la la")
+    done = classify(EXECUTABLE.format("None"), songs[0], text, songs[1])
+    good, bad, other = map(json.loads, done.stdout.splitlines())
+    assert done.returncode == 1
+    assert good["genre"]
+    assert other["genre"]
+    assert "Invalid data" in bad["error"]
+
+
+def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
+    """Not even one that hangs in a file."""
+    code = """
+import os, signal, sys, time
+from genremodel import Classifier
+
+pool = Classifier().pool(workers=1)
+pending = pool.submit(sys.argv[1])
+pending()
+os.mkfifo(sys.argv[2])
+future = pool._processes.schedule(open, args=[sys.argv[2]])  # nobody writes into it
+while not future.running():
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    song = make(tmp_path / "a.wav")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(song), str(tmp_path / "pipe")],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,  # as long as there is a worker, multiprocessing's tracker holds stderr open
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert done.stderr == ""
