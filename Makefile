@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 # Music for the demo; empty for twelve Creative Commons excerpts.
 MUSIC ?=
 
-.PHONY: demo test lint model bench compare clean
+.PHONY: demo test test-beets lint model bench compare clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m demo $(if $(MUSIC),"$(MUSIC)")
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(ARGS)
+
+# beets' own tests beside this plugin, in virtual environments of their own.
+test-beets: $(VENV)/bin/python
+	$(BIN)/python -m tests.beets_suite
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

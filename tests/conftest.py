@@ -170,6 +170,11 @@ def data() -> Path:
     return DEFAULT_FOLDER
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "import with all combinations of plugins and settings, rather than with all pairs"
+    parser.addoption("--full-matrix", action="store_true", help=text)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, or one worker does it while the other has nothing left."""
     items.sort(key=lambda item: item.path.name != "test_rebuild.py")
