@@ -88,7 +88,6 @@ class GenreClfPlugin(BeetsPlugin):
             self.register_listener("import_task_files", self.files_placed)
             self.register_listener("import", self.import_ended)
         self.register_listener("library_opened", self.files_recovered)
-        self.register_listener("cli_exit", self.marker_cleared)
         self.register_listener("write", self.item_written)
         self.register_listener("item_moved", self.file_followed)
         self.register_listener("item_copied", self.file_followed)
@@ -146,6 +145,7 @@ class GenreClfPlugin(BeetsPlugin):
         _one_of({**alone, "--last": options.last, "--run": by_run})
         _one_of({**alone, "a query": query})
         journal = self._journal_of(lib)
+        self.register_listener("cli_exit", self.marker_cleared)
         with _told():
             if options.list:
                 undo.show_runs(journal, self._log)
@@ -264,12 +264,17 @@ class GenreClfPlugin(BeetsPlugin):
     @contained()
     def imported(self, session: ImportSession, task: ImportTask) -> None:
         """Set the fields before files are placed, so that path formats see them."""
+        from beets.importer import Action
+
         tagger = self._tagger
         if tagger is None:
             return
         album = task.album if task.is_album else None
         tracks = task.imported_items()
         new = [track for track in tracks if not tagger.is_current(track)]
+        # beets has just read these files. Fields that it sets itself, such as `comp`, make it look
+        # as if it had not; `beet update` would read the files again and find no prediction.
+        read = task.toppath is not None and task.choice_flag is Action.ASIS
         if album:
             tagger.part(album)
         try:
@@ -279,7 +284,7 @@ class GenreClfPlugin(BeetsPlugin):
                 with tagger.alone():
                     tagger.store(update, writes=self._always_writes())
                 if isinstance(update.model, Item):
-                    self._placing[update.model.id] = update
+                    self._placing[update.model.id] = replace(update, synced=read or update.synced)
         except JournalError as exc:
             self._unsaid.append(str(exc))
 
@@ -453,6 +458,7 @@ class GenreClfPlugin(BeetsPlugin):
             retry=retry,
         )
         journal = self._journal_of(lib)
+        self.register_listener("cli_exit", self.marker_cleared)
         return Tagger(
             classifier, pool, settings, journal, self._writer, command, stands_in=bool(problem)
         )

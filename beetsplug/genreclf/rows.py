@@ -48,8 +48,7 @@ def _is_tag(name: str, value: object) -> bool:
     return (
         (name == fields.GENRES or name in fields.MEDIA_FIELDS)
         and isinstance(value, dict)
-        and bool(value.get("text"))
-        and _are_texts(value["text"])
+        and _are_texts(value.get("text"))
         and _is_text(value.get("key", ""))
         and value.get("encoding", 0) in _ENCODINGS
     )

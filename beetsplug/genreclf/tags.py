@@ -111,7 +111,7 @@ class TagFile:
         for name in NAMES:
             if current.get(name) != tags.get(name):
                 self._remove(self._style(name))
-                if name in tags:
+                if name in tags and tags[name]["text"]:
                     self._add(name, self._style(name), tags[name])
 
     def save(self, notes: Notes, *, id3v23: bool) -> None:
@@ -183,7 +183,7 @@ class TagFile:
     def _tags(self, tags: Any, version: tuple[int, ...] | None) -> dict[str, Tag]:
         """Return the tags that there are among all tags of a file. version: of ID3v2."""
         found = {name: self._read(self._style(name), tags, version) for name in NAMES}
-        return {name: tag for name, tag in found.items() if tag}
+        return {name: tag for name, tag in found.items() if tag and tag["text"]}
 
     def _key(self, style: StorageStyle, tags: Any) -> str | None:
         """Return the key of a tag as the file spells it."""

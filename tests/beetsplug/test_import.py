@@ -307,3 +307,17 @@ def test_real_music(beets: Beets, data: Path) -> None:
     heard = beets.field("predicted_genre")
     assert len(heard) == 12
     assert heard.count("classical") + heard.count("electronic") >= 10
+
+
+@pytest.mark.parametrize("option", ["copy", "move", "hardlink", "link"])
+def test_update_after_an_as_is_import_keeps_the_predictions(option: str, beets: Beets) -> None:
+    """By default, no tags are written: the database alone has the prediction."""
+    beets.settings["import"] = {"copy": False, option: True}
+    del beets.settings["genreclf"]
+    for seed, name in enumerate(["a", "b"]):
+        beets.add(f"album/{name}.flac", seed=seed)  # an album by nobody is a compilation for beets
+    beets.import_music()
+    before = beets.rows()
+    assert beets.field("genre_model") == ["bundled-cnn-3"] * 2
+    assert beets("update") == ""
+    assert beets.rows() == before

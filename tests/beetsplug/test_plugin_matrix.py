@@ -62,13 +62,12 @@ class Combination(NamedTuple):
     def is_synced(self) -> bool:
         """Whether beets and the other plugin change nothing in the database alone.
 
-        As-is, beets writes no tags, so files keep the genres that another plugin changed, and links
-        get no prediction. scrub writes when beets has already stored the time of the file.
+        As-is, beets writes no tags, so files keep the genres that another plugin changed. scrub
+        writes when beets has already stored the time of the file.
         """
         if self.plugin == "scrub":
             return False
-        quiet = self.plugin not in ("stagedgenres", "zero") and self.operation != "hardlink"
-        return self.applied or quiet
+        return self.applied or self.plugin not in ("stagedgenres", "zero")
 
     def is_transcoded(self, title: str) -> bool:
         return self.plugin == "convert" and not SOURCES[title].endswith(".mp3")

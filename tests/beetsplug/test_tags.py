@@ -76,3 +76,17 @@ def test_what_will_be_read_is_known_before_saving(kind: str, tmp_path: Path) -> 
                     file.save(notes, id3v23=id3v23)
                 assert TagFile(path).read() == expected, (values, id3v23, by_beets)
                 path.unlink()
+
+
+def test_an_empty_tag_is_no_tag(tmp_path: Path) -> None:
+    """MP4 files may have a genre atom without a value."""
+    path = make(tmp_path / "a.m4a", 1)
+    media = mutagen.File(path)
+    media.tags["\xa9gen"] = []
+    media.save()
+    file = TagFile(path)
+    assert file.read() == {}
+    file.set({"genres": ["jazz"]})
+    assert [*file.changes(id3v23=False)[0]] == []
+    file.restore({"genres": {"text": [], "key": "\xa9gen"}})  # as journals of before may have it
+    assert file.read() == {}

@@ -265,3 +265,17 @@ def test_the_cnn_does_without_librosa(song: Path) -> None:
         "assert not {'librosa', 'numba', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_nothing_is_written_to_the_home_folder(song: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {name: value for name, value in os.environ.items() if "XDG" not in name}
+    done = subprocess.run(
+        [sys.executable, "-m", "genremodel", str(song)],
+        env={**environment, "HOME": str(home)},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout
+    assert [*home.rglob("*")] == []
