@@ -28,7 +28,7 @@ from beetsplug.genreclf import cli, fields, queries
 from beetsplug.genreclf.beside import beside
 from beetsplug.genreclf.compat import PATCHES, apply_patches
 from beetsplug.genreclf.handlers import contained
-from beetsplug.genreclf.journal import Journal, JournalError
+from beetsplug.genreclf.journal import IN_MEMORY, Journal, JournalError
 from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.settings import DEFAULTS, Settings
 from beetsplug.genreclf.tagging import Tagger, Update, record_write
@@ -73,7 +73,7 @@ class GenreClfPlugin(BeetsPlugin):
                 self.add_media_field(name, field)
         apply_patches(PATCHES, self._log)
         self._writer = TagWriter(self._log)
-        self._journals: dict[Any, Journal] = {}  # by the path of their library
+        self._journals: dict[Any, Journal] = {}  # by the path of their library, if it is a file
         # Of the import in progress: its tagger, the updates whose tags are written once the files
         # have been placed, by the ids of their tracks, and what is said when it has ended.
         self._tagger: Tagger | None = None
@@ -464,7 +464,9 @@ class GenreClfPlugin(BeetsPlugin):
         )
 
     def _journal_of(self, lib: Library) -> Journal:
-        return self._journals.setdefault(lib.path, Journal.beside(lib.path, self._warn))
+        journal = Journal.beside(lib.path, self._warn)
+        key = lib if journal.path == IN_MEMORY else lib.path
+        return self._journals.setdefault(key, journal)
 
     def _warn(self, message: str) -> None:
         self._report(message, logging.WARNING)

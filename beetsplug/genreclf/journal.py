@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -87,6 +87,7 @@ INSERT OR IGNORE INTO recordings
         WHERE history IS NOT NULL AND path IS NOT NULL GROUP BY history
     )
 """
+IN_MEMORY = Path(":memory:")  # SQLite's name of a database that is no file
 FORGOTTEN = 0  # the run of changes that can no longer be undone
 T = TypeVar("T")
 
@@ -137,6 +138,7 @@ class Journal:
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()  # the stages of an import are threads
         self._reported = False
+        self._damaged = set[str]()  # histories of which changes have been left out
 
     @classmethod
     def beside(
@@ -146,7 +148,7 @@ class Journal:
     ) -> Journal:
         """Return the journal of a library; that of one in memory is there as well."""
         path = Path(os.fsdecode(library))  # bytes before beets 2.14
-        path = path if path.name == ":memory:" else beside(library, ".genre-journal.db")
+        path = path if path == IN_MEMORY else beside(library, ".genre-journal.db")
         return cls(path, report)
 
     @property
@@ -160,8 +162,8 @@ class Journal:
 
         Who waits is next, and reports it after a while.
         """
-        in_memory = self._path.name == ":memory:"  # no other command has it
-        turn = nullcontext() if in_memory else locked(self._path, self._report)
+        others = self._path != IN_MEMORY  # that may have it
+        turn = locked(self._path, self._report) if others else nullcontext()
         with ExitStack() as stack:
             try:
                 stack.enter_context(turn)
@@ -209,7 +211,14 @@ class Journal:
             f"{_CHANGES} WHERE history = ? AND undone IS NULL ORDER BY id DESC",
             (history,),
         )
-        return self._valid([_change(*row) for row in found])
+        changes = self._valid([_change(*row) for row in found])
+        if len(changes) < len(found):
+            self._damaged.add(history)
+        return changes
+
+    def is_damaged(self, history: str) -> bool:
+        """Return whether `changes` has left out damaged rows of a track or an album."""
+        return history in self._damaged
 
     def histories(self, run: int) -> set[str]:
         """Return what a run changed, by `genre_history`, and was not undone."""
@@ -342,7 +351,7 @@ class Journal:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Make or upgrade the tables. Raises JournalError where a newer program made them."""
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        version = _version(connection)
         if not 0 <= version <= _VERSION:
             raise JournalError(
                 f"{self._path}: written by a newer version of this plugin ({version}, known is "
@@ -350,11 +359,13 @@ class Journal:
             )
         # A change is on the disk before it is made, at one fsync each.
         connection.execute("PRAGMA synchronous = FULL")
-        if version < _VERSION and _is_writable(self._path):
+        if version < _VERSION:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(
                 f"BEGIN IMMEDIATE; {_SCHEMA}; {_UPGRADE}; PRAGMA user_version = {_VERSION}; COMMIT"
             )
+            if not _is_writable(self._path):  # what was upgraded is a copy in memory
+                connection.execute("PRAGMA query_only = 1")
 
     def _valid(self, found: Sequence[T | None]) -> list[T]:
         """Return what could be read, and report once how much of the journal could not."""
@@ -373,22 +384,35 @@ class Journal:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """Open the file, only for reading where it or its folder cannot be written."""
+    """Open the file, only for reading where it or its folder cannot be written.
+
+    A file of an earlier version that is only read is copied into memory, to be upgraded there.
+    """
     if _is_writable(path):
         return sqlite3.connect(path, timeout=60, check_same_thread=False)
     uri = path.absolute().as_uri()
     connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, check_same_thread=False)
     try:
-        connection.execute("PRAGMA user_version").fetchone()
+        version = _version(connection)
     except sqlite3.Error:  # SQLite cannot make the files beside it that this mode needs
         connection.close()
         connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, check_same_thread=False)
-    return connection
+        version = _version(connection)
+    if version >= _VERSION:
+        return connection
+    copy = sqlite3.connect(":memory:", check_same_thread=False)
+    with closing(connection):
+        connection.backup(copy)
+    return copy
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _is_writable(path: Path) -> bool:
     """Return whether a file that may not be there yet can be written, and those beside it."""
-    if path.name == ":memory:" or not path.exists():
+    if path == IN_MEMORY or not path.exists():
         return True
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 

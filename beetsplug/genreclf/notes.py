@@ -24,7 +24,7 @@ from typing import NamedTuple
 from beets.util import displayable_path
 
 from beetsplug.genreclf.draft import Change, Draft
-from beetsplug.genreclf.journal import Journal, JournalError
+from beetsplug.genreclf.journal import IN_MEMORY, Journal, JournalError
 from beetsplug.genreclf.state import NotWritten, State, check, open_regular, sync, sync_folder
 
 _CHANGE = struct.Struct("<QII")  # offset, length of the old bytes, length of the new
@@ -51,7 +51,7 @@ class Notes:
     @property
     def are_kept(self) -> bool:
         """Whether notes outlive the process."""
-        return self._journal.path.name != ":memory:"
+        return self._journal.path != IN_MEMORY
 
     @property
     def may_exist(self) -> bool:

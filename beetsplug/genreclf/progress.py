@@ -20,7 +20,7 @@ from rich.text import Text
 
 def is_terminal() -> bool:
     """Tell whether somebody is watching."""
-    return sys.stderr.isatty()
+    return sys.stderr is not None and sys.stderr.isatty()  # None where it is closed
 
 
 class SpeedColumn(ProgressColumn):

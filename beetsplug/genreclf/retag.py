@@ -21,6 +21,7 @@ from beetsplug.genreclf.tagging import AHEAD, Tagger, Update
 from beetsplug.genreclf.tags import reason
 
 if TYPE_CHECKING:
+    from genremodel import Prediction
     from genremodel.pool import Pending
 
 
@@ -126,7 +127,10 @@ class Retag:
         return [model for model in known if tagger.misses_policy(model, one or model)]
 
     def _decide(self, batch: _Batch) -> None:
-        heard = self._tagger.collect(batch.tracks, batch.pending, self._fail)
+        heard: dict[int | None, Prediction] = {}
+        for track in batch.tracks:  # others of the album fail without being counted
+            report = self._fail if track in batch.asked else self._warn
+            heard |= self._tagger.collect([track], batch.pending, report)
         updates = self._tagger.updates(batch.album, batch.wanted, heard)
         self._agree([self._sparing(update) for update in updates])
         if batch.unfilled:
@@ -178,20 +182,18 @@ class Retag:
         return True
 
     def _leave(self, update: Update) -> None:
+        self._counts["skipped"] += isinstance(update.model, Item)
         path = displayable_path(update.model.path)
-        with self._bar.hidden():
-            self._log.warning("{}: changed meanwhile by another command, left alone", path)
+        self._warn(f"{path}: changed meanwhile by another command, left alone")
 
     def _skip(self, tracks: list[Item]) -> None:
         """Leave tracks alone whose files still lie where they are imported from."""
         for track in tracks:
             self._counts["skipped"] += 1
-            with self._bar.hidden():
-                self._log.warning(
-                    "{}: skipped until its import has placed the file; if it was interrupted, "
-                    "import it again",
-                    displayable_path(track.path),
-                )
+            self._warn(
+                f"{displayable_path(track.path)}: skipped until its import has placed the file; if "
+                "it was interrupted, import it again"
+            )
             self._bar.advance()
 
     def _is_unwritten(self, track: Item) -> bool:
@@ -222,3 +224,7 @@ class Retag:
         self._counts["failed"] += 1
         with self._bar.hidden():
             self._log.error("{}", message)
+
+    def _warn(self, message: str) -> None:
+        with self._bar.hidden():
+            self._log.warning("{}", message)

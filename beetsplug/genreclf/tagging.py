@@ -506,7 +506,7 @@ class Tagger:
     def _set(self, model: Item | Album, values: Mapping[str, Any], *, writes: bool = False) -> None:
         old = fields.own_values(model)
         # Of now: while an import heard the track, another command may have given it one.
-        fresh = fields.own_values(fields.fresh(model) or model, [fields.HISTORY])
+        fresh = fields.own_values(fields.fresh(model) or model)
         digest = self.pool.digest_of(model.filepath) if isinstance(model, Item) else None
         history = fresh.get(fields.HISTORY) or lost_history(self._journal, model, digest)
         history = history or secrets.token_hex(8)
@@ -518,10 +518,12 @@ class Tagger:
                 self._run, history, "database", known_as(model), before, after,
                 digest=digest, tags_follow=writes,
             )  # fmt: skip
-            fields.set_values(model, new)
-            fields.store(model)
         elif writes:
             self._journal.expect_tags(history)
+        # beets leaves out fields without a value where it adds a track again.
+        if before or after or fresh.keys() != new.keys():
+            fields.set_values(model, new)
+            fields.store(model)
 
 
 def _attempt(track: Item, action: Callable[[], T], report: Report) -> T | None:

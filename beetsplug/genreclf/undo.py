@@ -24,6 +24,8 @@ from beetsplug.genreclf.tags import TagFile, reason
 from beetsplug.genreclf.values import is_absent
 from beetsplug.genreclf.writing import TagWriter
 
+_ALL = 1_000_000  # days: more than any journal has, and still a time
+
 
 def show_runs(journal: Journal, log: Logger) -> None:
     """Print the runs, oldest first."""
@@ -41,7 +43,7 @@ def forget_older_than(journal: Journal, days: int, log: Logger) -> None:
     if days < 0:
         raise UserError("--forget-older-than must be 0 or more")
     with journal.alone():
-        count = forget(journal, time.time() - days * 86400)
+        count = forget(journal, time.time() - min(days, _ALL) * 86400)
     log.info("{} changes forgotten; they can no longer be undone", count)
 
 
@@ -127,9 +129,10 @@ class Undo:
         self._kept = kept
 
     def restore(self, model: Item | Album) -> bool:
-        """Restore a track or an album, and tell whether there was anything to take back.
+        """Restore a track or an album, and tell whether all that there was could be taken back.
 
-        All of it or, where the file cannot be written, nothing. Raises JournalError.
+        All of it or, where the file cannot be written, nothing. What the journal has lost stays.
+        Raises JournalError.
         """
         history = fields.own_values(model).get(fields.HISTORY)
         changes = self._journal.changes(history) if history else []
@@ -152,7 +155,8 @@ class Undo:
             values = {**fields.EMPTY, **values}  # rather than those of the album, which stay
         fields.set_values(model, values)  # listeners of the write see them
         if isinstance(model, Album):
-            _uncover(model)
+            if not fields.own_values(model, fields.TYPES):
+                _uncover(model)
         else:
             try:
                 foreign |= self._restore_file(model, taken, synced=synced)
@@ -164,6 +168,9 @@ class Undo:
         fields.show_changes(old, model)
         if foreign:
             self._kept(f"{name}: changed since, left alone: {', '.join(sorted(foreign))}")
+        if history and self._journal.is_damaged(history):
+            self._failed(f"{name}: restored in part, the rest of its history is damaged")
+            return False
         return True
 
     def _restore_file(self, item: Item, changes: Sequence[Change], *, synced: bool) -> set[str]:

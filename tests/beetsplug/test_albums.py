@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import time
@@ -121,6 +122,20 @@ def test_a_track_that_is_not_heard_inherits_nothing(album: Beets) -> None:
     assert "4 written, 0 kept, 0 abstained, 1 failed" in done.stderr
     assert track_fields(album)[-1] == "||||"
     assert album("ls", "-a", "-f", "$genre_votes") == "classical 3, electronic 1\n"
+
+
+def test_a_track_that_was_not_asked_for_does_not_count(album: Beets) -> None:
+    album.settings["genreclf"]["auto"] = False
+    album.import_music()
+    first, *others = album.files()
+    for path in others:
+        path.write_bytes(b"no music")
+    done = album.run("genreclf", f"path:{first}")
+    assert done.returncode == 0, done.stderr
+    counts = [int(text) for text in re.findall(r"(\d+) (?:written|kept|abstained)", done.stderr)]
+    assert sum(counts) == 1
+    assert "0 failed" in done.stderr
+    assert done.stderr.count(f"{others[0]}: ") == 1
 
 
 def test_some_tracks_of_an_album(album: Beets) -> None:

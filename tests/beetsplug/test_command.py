@@ -93,6 +93,18 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_done(untouched: Beets) -> 
     assert our_tags(fine)
 
 
+def test_standard_error_may_be_closed(untouched: Beets) -> None:
+    untouched("ls")  # writes the configuration
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m beets genreclf 2>&-"],
+        env={**os.environ, "BEETSDIR": str(untouched.root)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert set(untouched.field("genre_model")) == {"bundled-cnn-3"}
+
+
 def test_a_file_that_cannot_be_written_is_named(untouched: Beets) -> None:
     """A stray null byte hides a FLAC file from mutagen; FFmpeg finds it all the same."""
     path = untouched.files()[0]

@@ -167,6 +167,16 @@ def test_reimport_from_scratch_fills_genres_again(made: Beets) -> None:
     assert [plain_tags(path)["genre"] for path in made.files()] == [[genre] for genre in heard]
 
 
+def test_track_reimported_alone_does_not_show_the_genre_of_its_album(made: Beets) -> None:
+    made("genreclf")
+    modify(made, "title:1", "predicted_genre=")
+    heard = made.field("predicted_genre")
+    assert made("ls", "-a", "-f", "$predicted_genre").strip()
+    made("import", "--quiet", "--noautotag", "--library", "--singletons")
+    assert made.field("predicted_genre") == heard
+    assert heard[0] == ""
+
+
 def test_reimport_fills_genres_that_are_in_the_database_only(made: Beets) -> None:
     made.settings["genreclf"]["write"] = False
     made("genreclf")

@@ -358,7 +358,9 @@ def test_a_second_instance_in_one_process(tmp_path: Path) -> None:
         beets.config.clear()
         beets.config.read(user=False)
         assert not second._always_writes()
-        lib = Library(":memory:")
+        lib, other = Library(":memory:"), Library(":memory:")
+        assert second._journal_of(lib) is second._journal_of(lib)
+        assert second._journal_of(lib) is not second._journal_of(other)
         item = Item(title="a", genres=["Old"])
         lib.add(item)
         beets.plugins.send("write", item=item, path=b"", tags={"genres": ["Old"]})
@@ -372,6 +374,7 @@ def test_a_second_instance_in_one_process(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        cwd=tmp_path,  # beets makes backups of a library in memory there
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

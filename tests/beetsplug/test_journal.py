@@ -111,6 +111,11 @@ def test_a_journal_that_is_none(tmp_path: Path) -> None:
         Journal.beside(tmp_path / "library.db").begin("import")
 
 
+def test_a_file_that_is_called_like_a_database_in_memory_is_not_the_journal() -> None:
+    """`beet -l :memory:` makes such a library."""
+    assert Journal.beside("/home/:memory:").path == Path("/home/:memory:.genre-journal.db")
+
+
 def test_libraries_whose_names_differ_after_a_dot() -> None:
     names = ("library.db", "musiclibrary.blb", "music.2019", "music.2020", "vol. 1.db", "music")
     assert [beside(Path("/home") / name, ".genre-models").name for name in names] == [

@@ -288,8 +288,8 @@ def test_forgetting_leaves_nothing_of_what_gave_no_genres(tmp_path: Path) -> Non
     journal.close()
 
 
-@pytest.mark.parametrize("left", [True, False])
-def test_read_only_folder_can_be_read(tmp_path: Path, left: bool) -> None:
+@pytest.mark.parametrize(("left", "version"), [(True, 1), (False, 1), (False, 0)])
+def test_read_only_folder_can_be_read(tmp_path: Path, left: bool, version: int) -> None:
     """With or without the files that SQLite keeps beside it while it is open."""
     if not shutil.which("setpriv"):
         pytest.skip("no setpriv")
@@ -300,12 +300,15 @@ def test_read_only_folder_can_be_read(tmp_path: Path, left: bool) -> None:
     journal.record(journal.begin("import"), "track", "database", "", {}, {"genres": ["jazz"]})
     if not left:
         journal.close()
+    if version == 0:
+        sql(path, "DROP TABLE unplaced", "DROP TABLE recordings", "PRAGMA user_version = 0")
     folder.chmod(0o555)
     program = (
         "import sys, pathlib\n"
         "from beetsplug.genreclf.journal import Journal, JournalError\n"
         "journal = Journal(pathlib.Path(sys.argv[1]))\n"
         "print(journal.runs()[0].command, journal.changes('track')[0].new)\n"
+        "assert not journal.expects_placing(b'a', 1)\n"
         "try:\n"
         "    journal.begin('import')\n"
         "except JournalError as exc:\n"

@@ -188,6 +188,22 @@ def test_one_track_of_an_album(decided: Beets) -> None:
     assert decided.rows() == rows
 
 
+def test_a_restored_track_does_not_show_what_its_album_still_has(decided: Beets) -> None:
+    for name in ("a.flac", "b.flac"):
+        decided.add(name)
+    decided.import_music()
+    rows = decided.rows()
+    decided("genreclf")
+    decided.settings["genreclf"]["title_case"] = True
+    decided("genreclf", "--force")
+    decided("genreclf-undo", "title:a")
+    decided("genreclf-undo", "--last")
+    assert decided("ls", "-a", "-f", "$predicted_genre").strip()
+    assert decided.field("predicted_genre", "title:a") == [""]
+    decided("genreclf-undo", "--last")
+    assert decided.rows() == rows
+
+
 def test_a_file_that_is_away_can_be_undone_later(decided: Beets) -> None:
     for name in ("a.flac", "b.flac"):
         decided.add(name)
