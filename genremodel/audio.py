@@ -110,8 +110,11 @@ class Windows:
 
 
 def _audible(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return where windows are not digital silence: (n, samples) to (n,)."""
-    loud: NDArray[np.bool_] = np.abs(samples).max(axis=1) > SILENCE_PEAK
+    """Return where windows are not digital silence: (n, samples) to (n,).
+
+    Silence may have an offset, as 8 bits cannot express zero, and some converters add one.
+    """
+    loud: NDArray[np.bool_] = np.ptp(samples, axis=1) > 2 * SILENCE_PEAK
     return loud
 
 

@@ -132,6 +132,15 @@ def test_windows_of_mostly_silent_tracks_are_audible(kind: str, tmp_path: Path) 
         assert ((windows.starts > 231) & (windows.starts < 255))[~in_first].all()
 
 
+@pytest.mark.parametrize("offset", [0.01, -1 / 256])
+def test_silence_with_an_offset_is_silence(offset: float, tmp_path: Path) -> None:
+    sound = sparse(260, (0, 20), (235, 251))
+    sound[:, 20 * RATE : 235 * RATE] += np.float32(offset)
+    windows = read_windows(write(tmp_path / "a.wav", sound))
+    assert windows.audible.all()
+    assert ((windows.starts < 20) | (windows.starts > 231)).all()
+
+
 def test_windows_hold_the_sound_of_their_place(tmp_path: Path) -> None:
     sound = sparse(260, (100, 130))
     windows = read_windows(write(tmp_path / "a.flac", sound))
