@@ -72,9 +72,10 @@ _LOWEST_RATE = 1000  # Hz
 _LOUDEST = 1000.0
 # A sequential pass holds so many windows, or twice those wanted, however long the track is.
 _MAX_HELD = 64
-# What the resampler leaves of a sound at the edge of the next window is no reason to choose it.
-_PARTS = 30  # of a window, 0.1 s each
-_TELLING = 0.1  # of a window that must not be silent, where there are such windows
+_PART = WINDOW_SAMPLES // 30  # samples, 0.1 s: so long are parts of windows that may be silent
+# Windows with less sound than this, of the sound in the fullest one, are left out: the silence
+# behind a passage is no music.
+_TELLING = 0.75
 
 
 class AudioError(Exception):
@@ -110,8 +111,11 @@ class Windows:
 
 
 def _audible(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return where windows are not digital silence: (n, samples) to (n,)."""
-    loud: NDArray[np.bool_] = np.abs(samples).max(axis=1) > SILENCE_PEAK
+    """Return where windows are not digital silence: (n, samples) to (n,).
+
+    Silence may have an offset, as 8 bits cannot express zero, and some converters add one.
+    """
+    loud: NDArray[np.bool_] = np.ptp(samples, axis=1) > 2 * SILENCE_PEAK
     return loud
 
 
@@ -246,12 +250,12 @@ class _Blocks:
     """
 
     def __init__(self, most: int) -> None:
-        self.held: list[tuple[int, NDArray[np.float32]]] = []
+        self.held: list[tuple[float, NDArray[np.float32]]] = []
         self.stride = 1
         self._most = most
         self._seen = 0
 
-    def add(self, index: int, samples: NDArray[np.float32]) -> None:
+    def add(self, index: float, samples: NDArray[np.float32]) -> None:
         """Hold one more. index: its place in the track, in windows."""
         if self._seen % self.stride == 0:
             self.held.append((index, samples))
@@ -265,37 +269,75 @@ class _Blocks:
         return Windows(np.array(indices) * WINDOW_SECONDS, np.stack(samples))
 
 
+class _Passages:
+    """Windows of the audible passages of a track, each from where the sound begins."""
+
+    def __init__(self, most: int) -> None:
+        self._windows = _Blocks(most)
+        self._rest = np.empty(0, np.float32)
+        self._start = 0  # of the rest, in samples
+
+    def feed(self, samples: NDArray[np.float32]) -> None:
+        """Take a part of the signal."""
+        self._rest = np.concatenate([self._rest, samples])
+        self._skip_silence()
+        while len(self._rest) >= WINDOW_SAMPLES:
+            self._windows.add(self._start / WINDOW_SAMPLES, self._rest[:WINDOW_SAMPLES])
+            self._skip(WINDOW_SAMPLES)
+            self._skip_silence()
+
+    def end(self) -> None:
+        """Take the rest of the signal."""
+        if len(self._rest) and _audible(self._rest[np.newaxis]).any():
+            missing = WINDOW_SAMPLES - len(self._rest)
+            last = np.pad(self._rest, (0, missing), mode="edge")  # the offset stays, if any
+            self._windows.add(self._start / WINDOW_SAMPLES, last)
+
+    def windows(self, count: int) -> Windows | None:
+        """Return up to `count` windows, evenly spread, or None if there are none."""
+        shares = [_audible_share(samples) for _, samples in self._windows.held]
+        if not shares:
+            return None
+        enough = _TELLING * max(shares)
+        telling = [position for position, share in enumerate(shares) if share >= enough]
+        return self._windows.windows(evenly(np.array(telling), count))
+
+    def _skip_silence(self) -> None:
+        whole = len(self._rest) // _PART * _PART
+        audible = _audible(self._rest[:whole].reshape(-1, _PART))
+        self._skip(int(audible.argmax()) * _PART if audible.any() else whole)
+
+    def _skip(self, samples: int) -> None:
+        self._rest = self._rest[samples:]
+        self._start += samples
+
+
 def _scan_windows(path: PathLike, count: int) -> Windows:
     """Decode the whole track once, holding a bounded number of windows whatever its length."""
     most = max(_MAX_HELD, 2 * count)
-    every, audible = _Blocks(most), _Blocks(most)
+    every, passages = _Blocks(most), _Passages(most)
     total, rest = 0, np.empty(0, np.float32)
     container, stream = open_audio(path)
     with container:
         for chunk in _signal(_frames(container, stream)):
+            passages.feed(chunk)
             rest = np.concatenate([rest, chunk])
             while len(rest) >= WINDOW_SAMPLES:
                 block, rest = rest[:WINDOW_SAMPLES], rest[WINDOW_SAMPLES:]
                 every.add(total, block)
-                if _audible(block[np.newaxis]).any():
-                    audible.add(total, block)
                 total += 1
     if not total and not len(rest):
         raise AudioError("no audio could be decoded")
     windows = _even_windows(every, rest, total, count)
     if total < count or not _mostly_silent(windows):
         return windows
-    if _audible(np.pad(rest, (0, 1))[np.newaxis]).any():
-        audible.add(total, np.pad(rest, (0, WINDOW_SAMPLES - len(rest))))
-    if not audible.held:
-        return windows
-    telling = [i for i, (_, block) in enumerate(audible.held) if _audible_share(block) >= _TELLING]
-    return audible.windows(evenly(np.array(telling or range(len(audible.held))), count))
+    passages.end()
+    return passages.windows(count) or windows
 
 
 def _audible_share(window: NDArray[np.float32]) -> float:
     """Return how much of a window is not silent."""
-    return float(_audible(window.reshape(_PARTS, -1)).mean())
+    return float(_audible(window.reshape(-1, _PART)).mean())
 
 
 def _even_windows(every: _Blocks, rest: NDArray[np.float32], total: int, count: int) -> Windows:

@@ -66,6 +66,13 @@ class Fields:
             raise ValueError(f"{self._prefix}{name} is empty or has one text twice")
         return found
 
+    def flag(self, name: str) -> bool:
+        """Return true or false."""
+        value = self._get(name)
+        if not isinstance(value, bool):
+            raise ValueError(f"{self._prefix}{name} is neither true nor false")  # noqa: TRY004
+        return value
+
     def number(self, name: str, lowest: float = -_LARGEST, highest: float = _LARGEST) -> float:
         """Return a number within bounds."""
         return _number(self._get(name), self._prefix + name, lowest, highest)

@@ -33,5 +33,6 @@ EXPERT_START = ACTIVATIONS + EMBEDDING
 OUTPUTS = EXPERT_START + ACTIVATIONS
 VIEW = 2 * ACTIVATIONS  # tag logits of both networks, what learned heads read
 
-# A window that never exceeds this peak (-80 dB of full scale) is digital silence, dither included.
+# A window that never exceeds this peak (-80 dB of full scale), beside a constant offset, is digital
+# silence, dither included.
 SILENCE_PEAK = 1e-4

@@ -73,7 +73,7 @@ class _Reader:
 
     def read(self, start: int, size: int) -> bytes:
         """Return exactly `size` bytes."""
-        content = self.peek(start, min(size, _LARGEST_FACT))
+        content = self.peek(start, size) if 0 <= size <= _LARGEST_FACT else b""
         if len(content) != size:
             raise ValueError("the file is too short, or a table too long")
         return content
@@ -303,7 +303,7 @@ def _atoms(reader: _Reader, start: int, end: int) -> Iterator[_Part]:
 
     def atoms() -> Iterator[_Part]:
         position = start
-        while position + 8 <= end:
+        while position + 8 <= min(end, reader.size):
             (size,) = reader.unpack(">I", position)
             content = position + 8
             if size == 1:

@@ -246,6 +246,10 @@ def _description(name: str, content: Fields) -> Description:
     figures = content.fields("figures")
     figures.number("tracks", 0)
     figures.number("accuracy", 0, 1)
+    if "compared" in figures.content:  # not of models that older versions learned
+        for count in ("compared", "own", "bundled"):
+            figures.number(count, 0)
+        figures.flag("default")
     return Description(
         name,
         content.text("id"),

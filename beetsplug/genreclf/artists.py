@@ -10,10 +10,20 @@ from beets.library import Item, Library
 
 from beetsplug.genreclf.labels import normal
 
-_VARIOUS = {"various artists", "various artist", "various", "va", "v a", "diverse", "verschiedene"}
+# What stands for several artists, or for one that nobody knows, as of `normal`.
+_NOBODY = {
+    "various artists", "various artist", "various", "va", "v a", "verschiedene",
+    "verschiedene interpreten", "verschiedene künstler", "diverse", "diverse artister",
+    "diverse artiesten", "divers", "artistes divers", "artistes variés", "varios",
+    "varios artistas", "vários artistas", "artisti vari", "aa vv", "aavv", "vv aa", "vvaa",
+    "olika artister", "różni wykonawcy", "разные исполнители", "群星", "unknown artist", "unknown",
+}  # fmt: skip
 _GUESTS = re.compile(r"\s+[(\[]?(?:feat|ft|featuring|with)\b\W*\w.*", re.IGNORECASE | re.DOTALL)
 _BETWEEN_ARTISTS = re.compile(
-    r"[,;/&+\xd7()\[\]]|(?<=\s)(?:feat|ft|featuring|with|and|vs|versus|x)\b\.?(?=\s)", re.IGNORECASE
+    r"[,;/&+|\\\xd7\xb7\u2022\u3001()\[\]]|"
+    r"(?<=\s)(?:feat|ft|featuring|with|w(?=/)|and|vs|versus|x|meets|presents|pres"
+    r"|et|und|y|avec|con|mit)\b\.?(?=[\s/])",
+    re.IGNORECASE,
 )
 _KEPT = 65_536  # names
 
@@ -28,7 +38,7 @@ class Artists:
     def __init__(self, lib: Library) -> None:
         self._lib = lib
         self._borne_out: dict[tuple[int, str], bool] = {}
-        self._various = _VARIOUS | {normal(config["va_name"].as_str())}
+        self._nobody = _NOBODY | {normal(config["va_name"].as_str())}
 
     def __call__(self, track: Item) -> str:
         """Return the artist of a track, without guests and in the form of `normal`.
@@ -42,7 +52,7 @@ class Artists:
         return own if self._is_name(own) else f"track {track.id}"
 
     def _is_name(self, artist: str) -> bool:
-        return bool(artist) and artist not in self._various
+        return bool(artist) and artist not in self._nobody
 
     def _is_borne_out(self, track: Item) -> bool:
         if track.album_id is None:

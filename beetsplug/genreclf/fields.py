@@ -6,6 +6,7 @@ and because tracks inherit the flexible fields of their album, each of its track
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from beets import ui
@@ -61,6 +62,15 @@ class OptionalFloat(types.NullFloat):
     def format(self, value: float | None) -> str:
         """Return the number with its digits, or nothing."""
         return "" if value is None else super().format(value)
+
+    def parse(self, string: str) -> float | None:
+        """Return the number, or None if it is none or not finite."""
+        return self.normalize(super().parse(string))
+
+    def normalize(self, value: Any) -> float | None:
+        """Return the number, or None if it is not finite, as NaN is not even equal to itself."""
+        number = super().normalize(value)
+        return None if isinstance(number, float) and not isfinite(number) else number
 
 
 class OptionalString(types.String):

@@ -24,9 +24,10 @@ from beetsplug.genreclf.families import INDEX
 
 _BETWEEN_VALUES = re.compile(r"\\␀|\x00|;")  # beets' own separator, that of tags, and people's
 _BETWEEN_PARTS = re.compile(r"([/,|])")
-# A number of ID3v1 alone, or numbers as ID3v2.3 writes them before a name: "(17)(20)Grunge".
+# A number of ID3v1 alone, or numbers as ID3v2.3 writes them before a name: "(17)(20)Grunge". Other
+# programs put separators between them.
 _NUMBER = re.compile(r"\d{1,3}", re.ASCII)
-_NUMBERS = re.compile(r"((?:\((?:\d{1,3}|RX|CR)\))+)(.*)", re.ASCII | re.DOTALL)
+_NUMBERS = re.compile(r"((?:\((?:\d{1,3}|RX|CR)\)[\s/,|]*)+)(.*)", re.ASCII | re.DOTALL)
 # Programs write these where they know no genre, in any spelling.
 _PLACEHOLDERS = {
     "genre", "misc", "miscellaneous", "na", "nogenre", "none", "other", "undefined", "unknown",
@@ -90,9 +91,10 @@ def genre_parts(value: Any, own: frozenset[str] = frozenset()) -> list[str]:
     """Return the genres that the labels in a value consist of: Hip-Hop and Rap of "Hip-Hop/Rap".
 
     A genre whose name has a separator is one part, the longest name first: "Singer/Songwriter".
-    own: such genres of the user.
+    Numbers of ID3v1 are names here as well: "17/20". own: genres of the user with separators.
     """
-    return [part for label in labels(value) for part in _parts(label, own)]
+    parts = (part for label in labels(value) for part in _parts(label, own))
+    return [name for part in parts for name in _names(part, numbers=True)]
 
 
 @lru_cache(_KEPT)
@@ -144,7 +146,7 @@ def _names(text: str, numbers: bool) -> Iterator[str]:
     if numbers and _NUMBER.fullmatch(text):
         yield from TCON(encoding=3, text=[text]).genres
     elif match := _NUMBERS.fullmatch(text):
-        names = TCON(encoding=3, text=[match[1]]).genres
+        names = TCON(encoding=3, text=[re.sub(r"[\s/,|]", "", match[1])]).genres
         yield from dict.fromkeys([*names, *labels(match[2], numbers=numbers)])
     else:
         yield text

@@ -30,6 +30,9 @@ def artists(folder: Path, album_artist: str, own: list[str], **fields: Any) -> l
         ("Queen", ["Queen & David Bowie", "Queen"], ["queen"] * 2),
         ("Queen", ["David Bowie, Queen", "Queen with Orchestra"], ["queen"] * 2),
         ("Queen", ["Queen (feat. X)", "Queen ft. Y", "Other"], ["queen"] * 3),
+        ("Queen", ["Queen | X", "X · Queen", "Queen w/ X", "Y", "Z"], ["queen"] * 5),
+        ("Queen", ["Queen presents X", "X meets Queen", "Y"], ["queen"] * 3),
+        ("Queen", ["Queen et X", "X und Queen", "Queen y X", "Y", "Z"], ["queen"] * 5),
         ("Queen", ["Queensland", "McQueen", "Queen"], ["queensland", "mcqueen", "queen"]),
         ("Simon & Garfunkel", ["Simon and Garfunkel", "Paul Simon"], ["simon and garfunkel"] * 2),
         ("Earth, Wind & Fire", ["Earth, Wind & Fire"], ["earth wind and fire"]),
@@ -42,6 +45,11 @@ def artists(folder: Path, album_artist: str, own: list[str], **fields: Any) -> l
         ("Various Artists", ["One", "Two ft. X & Y"], ["one", "two"]),
         ("V.A.", ["One", "Various Artists"], ["one", "track 2"]),
         ("A Label", ["One", "Two"], ["one", "two"]),
+        *((name, [name] * 2, ["track 1", "track 2"]) for name in (
+            "Various", "Verschiedene Interpreten", "Varios Artistas", "Artistes Variés",
+            "Vários Artistas", "AA.VV.", "Разные исполнители", "群星", "[Unknown]",
+            "Unknown Artist",
+        )),
     ],
 )  # fmt: skip
 def test_album_artist_counts_where_half_of_the_tracks_have_it(

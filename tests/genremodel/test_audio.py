@@ -132,6 +132,35 @@ def test_windows_of_mostly_silent_tracks_are_audible(kind: str, tmp_path: Path) 
         assert ((windows.starts > 231) & (windows.starts < 255))[~in_first].all()
 
 
+@pytest.mark.parametrize("offset", [0.01, -1 / 256])
+def test_silence_with_an_offset_is_silence(offset: float, tmp_path: Path) -> None:
+    sound = sparse(260, (0, 20), (235, 251))
+    sound[:, 20 * RATE : 235 * RATE] += np.float32(offset)
+    windows = read_windows(write(tmp_path / "a.wav", sound))
+    assert windows.audible.all()
+    assert ((windows.starts < 20) | (windows.starts > 231)).all()
+
+
+def test_constant_signal_is_silence(tmp_path: Path) -> None:
+    sound = np.full((2, 100 * RATE + 1000), 0.3, np.float32)
+    windows = audio._scan_windows(write(tmp_path / "a.wav", sound), 10)
+    assert len(windows.starts) == 10
+    assert windows.audible.sum() <= 1  # the resampler overshoots where the signal begins
+
+
+@pytest.mark.parametrize("begin", [0.3, 120.5, 121.7, 249.9])
+def test_windows_of_passages_begin_with_the_sound_and_hold_no_silence(
+    begin: float, tmp_path: Path
+) -> None:
+    sound = np.zeros((2, 260 * RATE), np.float32)
+    first = int(begin * RATE)
+    sound[:, first : first + 10 * RATE] = melody(10)
+    windows = read_windows(write(tmp_path / "a.flac", sound))
+    assert windows.starts == pytest.approx(begin + np.array([0, 3, 6]), abs=0.21)
+    silent = np.abs(windows.samples).reshape(3, 30, -1).max(axis=2) < 1e-4
+    assert silent.sum(axis=1).max() <= 3
+
+
 def test_windows_hold_the_sound_of_their_place(tmp_path: Path) -> None:
     sound = sparse(260, (100, 130))
     windows = read_windows(write(tmp_path / "a.flac", sound))

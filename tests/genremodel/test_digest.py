@@ -318,6 +318,25 @@ def test_damaged_containers_have_a_digest(kind: str, data: st.DataObject, tmp_pa
     assert len(audio_digest(path)) == 16
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\0\0\0\x18ftypM4A "
+        + bytes(12)
+        + struct.pack(">I4sQ", 1, b"moov", 2**64 - 1)
+        + struct.pack(">I4sQ", 1, b"trak", 2**63 + 5)
+        + bytes(100),
+        struct.pack(">I4s", 3, b"moov") + bytes(100),
+        b"DSD " + struct.pack("<Q", 28) + bytes(16) + b"fmt " + struct.pack("<Q", 3) + bytes(100),
+    ],
+    ids=["larger than any file", "atom smaller than its header", "chunk smaller than its header"],
+)
+def test_impossible_sizes_do_not_matter(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.m4a"
+    path.write_bytes(content)
+    assert len(audio_digest(path)) == 16
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         audio_digest(tmp_path / "a.mp3")
