@@ -368,6 +368,7 @@ def test_a_second_instance_in_one_process(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", dedent(script)],
         env={**os.environ, "BEETSDIR": str(tmp_path)},
+        cwd=tmp_path,  # beets leaves backups of a library in memory there
         capture_output=True,
         text=True,
         check=False,
