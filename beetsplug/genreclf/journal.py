@@ -376,14 +376,9 @@ def _opened(path: Path) -> sqlite3.Connection:
     """Open the file, only for reading where it or its folder cannot be written."""
     if _is_writable(path):
         return sqlite3.connect(path, timeout=60, check_same_thread=False)
-    uri = path.absolute().as_uri()
-    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.Error:  # SQLite cannot make the files beside it that this mode needs
-        connection.close()
-        connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, check_same_thread=False)
-    return connection
+    from genremodel.databases import open_read_only  # slow to import, and seldom needed
+
+    return open_read_only(path)
 
 
 def _is_writable(path: Path) -> bool:

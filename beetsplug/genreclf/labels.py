@@ -105,11 +105,6 @@ def is_placeholder(text: str, others: frozenset[str] = frozenset()) -> bool:
     return _letters(text) in known or all(_letters(part) in known for part in genre_parts(text))
 
 
-def has_control_characters(text: str) -> bool:
-    """Return whether a text has characters that cannot be shown in one line, or not encoded."""
-    return any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text)
-
-
 @lru_cache(_KEPT)
 def normal(name: str) -> str:
     """Return a name as all of its spellings have it: "hip hop" of "Hip-Hop"."""

@@ -20,9 +20,10 @@ from rich.text import Text
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.agreement import Agreement, agreement
 from beetsplug.genreclf.artists import Artists
-from beetsplug.genreclf.labels import Vocabulary, has_control_characters, is_placeholder, labels
+from beetsplug.genreclf.labels import Vocabulary, is_placeholder, labels
 from beetsplug.genreclf.printing import print_rich
 from beetsplug.genreclf.progress import Bar, is_terminal
+from genremodel.display import has_control_characters
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.cli import LearnOptions

@@ -14,7 +14,6 @@ from beetsplug.genreclf import labels as parsing
 from beetsplug.genreclf.labels import (
     Vocabulary,
     genre_parts,
-    has_control_characters,
     is_placeholder,
     labels,
     normal,
@@ -177,12 +176,6 @@ def test_parts_are_never_blank_and_lose_nothing(text: str, own: frozenset[str]) 
             before, _, rest = rest.partition(part)
             assert not any(map(str.isalnum, before))
         assert not any(map(str.isalnum, rest))
-
-
-@pytest.mark.parametrize("text", ["Ja\x07zz", "a\nb", "a\tb", "\x1b[31mRed", "a\x85b", "\ud800"])
-def test_control_characters_are_found(text: str) -> None:
-    assert has_control_characters(text)
-    assert not has_control_characters("Música, 音楽 & R\u200d&B")
 
 
 def test_spellings_in_unicode_are_the_same() -> None:
