@@ -74,7 +74,7 @@ _LOUDEST = 1000.0
 _MAX_HELD = 64
 # What the resampler leaves of a sound at the edge of the next window is no reason to choose it.
 _PARTS = 30  # of a window, 0.1 s each
-_TELLING = 0.1  # of a window that must not be silent, where there are such windows
+_LEAST_AUDIBLE = 0.1  # of a window, where there are such windows
 
 
 class AudioError(Exception):
@@ -289,8 +289,9 @@ def _scan_windows(path: PathLike, count: int) -> Windows:
         audible.add(total, np.pad(rest, (0, WINDOW_SAMPLES - len(rest))))
     if not audible.held:
         return windows
-    telling = [i for i, (_, block) in enumerate(audible.held) if _audible_share(block) >= _TELLING]
-    return audible.windows(evenly(np.array(telling or range(len(audible.held))), count))
+    shares = [_audible_share(block) for _, block in audible.held]
+    chosen = [index for index, share in enumerate(shares) if share >= _LEAST_AUDIBLE]
+    return audible.windows(evenly(np.array(chosen or range(len(shares))), count))
 
 
 def _audible_share(window: NDArray[np.float32]) -> float:

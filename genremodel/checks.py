@@ -1,4 +1,4 @@
-"""Files that anybody may have made or changed: bounded, and each value checked when it is taken."""
+"""Read untrusted files: their size is limited, and each value is checked when it is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that may hold anything, as text of one line."""
+"""Print any text or path in one line, whatever characters it has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def one_line(text: str) -> str:
 
 
 def displayable(path: str | bytes | os.PathLike[str]) -> str:
-    """Return a path as text to read, in which what is no text is replaced or escaped."""
+    """Return a path as readable text; bytes that are not UTF-8 are replaced."""
     return one_line(os.fsencode(path).decode(errors="replace"))
 
 

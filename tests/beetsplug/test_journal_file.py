@@ -76,7 +76,7 @@ def test_damaged_row_is_left_out_and_reported_once(tmp_path: Path, damage: str) 
     journal.changes("track")
     assert [run.id for run in journal.runs()] == [run_id]
     journal.histories(run_id)
-    assert said == [f"{path}: damaged rows left out: 1; what they tell of cannot be undone"]
+    assert said == [f"{path}: damaged rows ignored: 1; their changes cannot be undone"]
     journal.close()
 
 

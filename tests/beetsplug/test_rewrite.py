@@ -297,7 +297,7 @@ def test_file_is_refused_while_an_earlier_change_is_unfinished(
         patched.setattr(Notes, "_forget", lambda *_: None)
         tag(path, journal, SECOND)
     before = path.read_bytes()
-    with pytest.raises(NotWritten, match="finished by the next beet command first"):
+    with pytest.raises(NotWritten, match="must be finished first"):
         tag(path, journal, FIRST)
     assert path.read_bytes() == before
 

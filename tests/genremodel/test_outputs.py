@@ -67,7 +67,7 @@ def test_anything_else_is_refused_by_name(make: Callable[[Path], None], tmp_path
     make(file)
     before, status = others(tmp_path), file.lstat()
     for attempt in (note(file).check, lambda: note(file).write(b"note:")):
-        with pytest.raises(OutputError, match=r"a\.txt: there is a"):
+        with pytest.raises(OutputError, match=r"a\.txt: exists and is "):
             attempt()
     assert others(tmp_path) == before
     assert file.lstat() == status
