@@ -80,7 +80,7 @@ def test_plot(imported: Beets) -> None:
     assert "--plot draws one track; the query has 0" in done.stderr
 
 
-def test_plot_replaces_nothing_but_such_a_picture(imported: Beets) -> None:
+def test_plot_replaces_only_its_own_pictures(imported: Beets) -> None:
     (song,) = imported.files()
     root = imported.root
     shutil.copy(song, root / "song.png")

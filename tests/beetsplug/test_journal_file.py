@@ -273,7 +273,7 @@ def test_forgetting_keeps_which_genres_the_plugin_gave(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_forgetting_leaves_nothing_of_what_gave_no_genres(tmp_path: Path) -> None:
+def test_forgetting_removes_changes_that_gave_no_genres(tmp_path: Path) -> None:
     path = tmp_path / "library.genre-journal.db"
     journal = Journal(path)
     id_ = journal.begin("test")

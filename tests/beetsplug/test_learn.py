@@ -228,7 +228,7 @@ def test_tracks_of_a_mixed_folder_are_by_their_own_artists(beets: Beets) -> None
     assert "all tracks are by one artist" in beets.run(*LEARN).stderr
 
 
-def test_labels_that_name_no_genre_or_cannot_be_shown_are_left_out(collector: Beets) -> None:
+def test_placeholders_and_control_characters_are_not_learned(collector: Beets) -> None:
     collector.settings["genreclf"]["placeholders"] = ["to do"]
     collector("modify", "--yes", "artist::[01]", "genres=Unknown; My Tunes; TO DO")
     collector("modify", "--yes", "artist::[23]", "genres=My\x07Loops; My Tunes")

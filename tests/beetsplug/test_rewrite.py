@@ -385,7 +385,9 @@ def test_all_names_of_a_file_change(tmp_path: Path, journal: Journal) -> None:
     assert path.stat().st_ino == other.stat().st_ino
 
 
-def test_links_do_not_part(by_copy: None, tmp_path: Path, journal: Journal) -> None:
+def test_hard_linked_file_that_needs_a_copy_is_refused(
+    by_copy: None, tmp_path: Path, journal: Journal
+) -> None:
     path, other = make(tmp_path / "a.mp3"), tmp_path / "b.mp3"
     other.hardlink_to(path)
     before = path.read_bytes()

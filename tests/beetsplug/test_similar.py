@@ -82,7 +82,7 @@ def test_a_playlist(heard: Beets) -> None:
     assert file.read_text(encoding="utf-8").splitlines() == expected, "not emptied"
 
 
-def test_a_playlist_replaces_nothing_but_a_playlist(heard: Beets) -> None:
+def test_playlist_replaces_only_playlists(heard: Beets) -> None:
     song, root = heard.files()[0], heard.root
     shutil.copy(song, root / "song.m3u8")
     (root / "link.m3u8").symlink_to(song)
