@@ -17,7 +17,7 @@ _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 class NotWritten(OSError):
-    """A file is left as it is; the message says why, without the file's name."""
+    """A file is left unchanged; the message says why, without the file's name."""
 
 
 class FileChanged(Exception):

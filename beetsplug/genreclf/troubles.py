@@ -15,7 +15,7 @@ _LEAST = 1 << 16  # bytes that SQLite needs to begin with anything
 
 
 def explain(path: Path, error: Exception) -> str:
-    """Return one line: the file, what is wrong with it, and what helps.
+    """Return one line: the file, the problem, and what the user can do.
 
     error: of SQLite or the system.
     """
