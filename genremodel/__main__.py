@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _give_up_output(error: OSError) -> int:
-    """Say that the output cannot be written, unless its reader has had enough, such as `head`."""
+    """Report that the output cannot be written, unless its reader has closed it, as `head` does."""
     # What is left of it would be tried again, and fail again, when the interpreter exits.
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -110,8 +110,8 @@ def _print_json(results: Iterator[tuple[str, Prediction | AudioError]]) -> int:
     failed = False
     for path, result in results:
         failed |= isinstance(result, AudioError)
-        told = {"error": str(result)} if isinstance(result, AudioError) else asdict(result)
-        print(json.dumps({"path": portable(path), **told}), flush=True)
+        content = {"error": str(result)} if isinstance(result, AudioError) else asdict(result)
+        print(json.dumps({"path": portable(path), **content}), flush=True)
     return int(failed)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from genremodel.analysis import Analysis
 from genremodel.audio import AudioError, PathLike, TimeLimitError
+from genremodel.databases import open_read_only
 
 # Of the tables and the digests. A cache of another form is begun anew: its digests may be shared by
 # recordings that differ.
@@ -309,16 +310,9 @@ class Cache:
         return self._connection
 
     def _opened(self) -> sqlite3.Connection:
-        if not self._read_only:
-            return sqlite3.connect(self.path, timeout=60, check_same_thread=False)
-        uri = self.path.absolute().as_uri()
-        connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, check_same_thread=False)
-        try:
-            _form(connection)
-        except sqlite3.Error:  # SQLite cannot make the files beside it that this mode needs
-            connection.close()
-            connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, check_same_thread=False)
-        return connection
+        if self._read_only:
+            return open_read_only(self.path)
+        return sqlite3.connect(self.path, timeout=60, check_same_thread=False)
 
 
 def _form(connection: sqlite3.Connection) -> int:

@@ -39,7 +39,7 @@ def fit_calibration(
     track, and whether the winner is right. typical: as `Calibration` has it.
     What the votes cannot tell has no say: many windows where none has them, and novelty where the
     farther ones happen to be right. Where they tell nothing, probabilities are taken as they are.
-    Whatever they tell, fewer windows are less sure.
+    In any case, fewer windows give less confidence.
     """
     most = int(windows.max())
     plain = Calibration(0.0, 1.0, 0.0, 0.0, round(typical, 3)).favoring_many_windows(most)

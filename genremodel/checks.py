@@ -1,4 +1,4 @@
-"""Files that anybody may have made or changed: bounded, and each value checked when it is taken."""
+"""Read untrusted files: their size is limited, and each value is checked when it is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.display import is_control
+from genremodel.display import has_control_characters
 
 # Beyond it no value of a model makes sense, and sums and squares might not be finite.
 _LARGEST = 1e9
@@ -97,7 +97,7 @@ class Fields:
 
 
 def _text(value: object, name: str) -> str:
-    if not isinstance(value, str) or not value.strip() or any(map(is_control, value)):
+    if not isinstance(value, str) or not value.strip() or has_control_characters(value):
         raise ValueError(f"{name} is no text, blank, or has control characters")
     return value
 

@@ -32,8 +32,8 @@ Extent: TypeAlias = "tuple[int, int]"
 class EncodedAudio:
     """Where the encoded audio of a file is.
 
-    facts: what the container says of the audio and of nothing else: its form and its length.
-    extents: the first byte and the one behind the last, of each part of it.
+    facts: bytes of the container that depend on the audio alone: its form and its length.
+    extents: start and end offset of each part of it.
     paged: whether these are Ogg pages, whose numbers change with the tags before them.
     seekable: whether FFmpeg can seek in it.
     """
@@ -111,7 +111,7 @@ def find_audio(file: FileIO) -> EncodedAudio:
 
 
 def _finder(head: bytes) -> _Finder | None:
-    """Return what reads the container that begins so."""
+    """Return the function that reads the container with these first bytes."""
     if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         return _wav
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
@@ -183,7 +183,7 @@ def _wav(reader: _Reader, start: int, end: int) -> EncodedAudio:
         elif chunk.name == b"data":
             size = chunk.end - chunk.start
             if size == _UNKNOWN_SIZE and large != _UNKNOWN_SIZE:
-                # What follows cannot be found by the size that the chunk has.
+                # The next chunk cannot be found by the size in this one.
                 return EncodedAudio(facts, (_within(reader, chunk.start, chunk.start + large),))
             if size in (0, _UNKNOWN_SIZE):  # written to a pipe
                 return EncodedAudio(facts, ((chunk.start, end),))
@@ -286,7 +286,7 @@ def _chunks(reader: _Reader, start: int, order: str) -> Iterator[_Part]:
 
 
 def _objects(reader: _Reader, start: int, name: int) -> Iterator[_Part]:
-    """Yield parts with a name of so many bytes and a size of eight, which includes both."""
+    """Yield parts whose name has that many bytes and whose size has eight and includes both."""
 
     def objects() -> Iterator[_Part]:
         position = start

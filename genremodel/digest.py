@@ -30,8 +30,8 @@ def audio_digest(path: PathLike) -> bytes:
     """Return a digest of a bounded sample of the encoded audio of a file, and of its length.
 
     The samples are spread over the whole recording. The digest stays the same when the file is
-    tagged, given a picture, renamed or moved. What is no audio has one as well. Nothing is decoded,
-    so that a file that crashes the decoder can be known again. Raises OSError.
+    tagged, given a picture, renamed or moved. Files without audio have one as well. Nothing is
+    decoded, so a file that crashes the decoder can be recognized. Raises OSError.
     """
     with Path(os.fsdecode(path)).open("rb", buffering=0) as file:
         audio = find_audio(file)
@@ -50,18 +50,18 @@ class _Sampler:
             self._add(0, size)
             return self._digest.digest()
         end = min(max(size // _END, _SAMPLE), _LONG_END) if self._audio.seekable else _LONG_END
-        telling = self._add(0, end) + self._add(size - end, end)
+        informative = self._add(0, end) + self._add(size - end, end)
         # Halfway between the ends, then halfway between these, and so on.
         for depth in range(1, _DEEPEST + 1):
-            if telling >= _SAMPLES:
+            if informative >= _SAMPLES:
                 break
             parts = 1 << depth
             for part in range(1, parts, 2):
-                telling += self._add((size - _SAMPLE) * part // parts, _SAMPLE)
+                informative += self._add((size - _SAMPLE) * part // parts, _SAMPLE)
         return self._digest.digest()
 
     def _add(self, start: int, size: int) -> bool:
-        """Add a sample; return whether it tells anything, as silence and loops do not."""
+        """Add a sample; return whether it is informative, unlike silence and loops."""
         content = self._read(start, size)
         self._digest.update(content)
         return content.find(content[:_START], 1) < 0

@@ -1,4 +1,4 @@
-"""Names that may hold anything, as text of one line."""
+"""Print any text or path in one line, whatever characters it has."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ import sys
 import unicodedata
 
 
-def is_control(character: str) -> bool:
-    """Tell whether a character is no text: a control character, or half of one (a surrogate)."""
-    return unicodedata.category(character) in ("Cc", "Cs")
+def has_control_characters(text: str) -> bool:
+    """Return whether a text has characters that cannot be shown in one line, or not be encoded."""
+    return any(map(_is_control, text))
 
 
 def one_line(text: str) -> str:
     r"""Return a text in which control characters and line breaks are escaped, such as `\n`."""
     return "".join(
-        character.encode("unicode_escape").decode()
-        if is_control(character) or character in "\u2028\u2029"
-        else character
+        character.encode("unicode_escape").decode() if _is_control(character) else character
         for character in text
     )
 
 
 def displayable(path: str | bytes | os.PathLike[str]) -> str:
-    """Return a path as text to read, in which what is no text is replaced or escaped."""
+    """Return a path as readable text; bytes that are not UTF-8 are replaced."""
     return one_line(os.fsencode(path).decode(errors="replace"))
 
 
@@ -34,3 +32,8 @@ def portable(path: str | bytes | os.PathLike[str]) -> str:
     with "surrogateescape" gives the bytes of the path back.
     """
     return os.fsencode(path).decode("utf-8", sys.getfilesystemencodeerrors())
+
+
+def _is_control(character: str) -> bool:
+    """Return whether a character is a control character, a surrogate or a line separator."""
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")

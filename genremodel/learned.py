@@ -84,7 +84,7 @@ class Description:
 
     @property
     def is_default(self) -> bool:
-        """Whether it may be used without being asked for by name, as older models may."""
+        """Whether `model: auto` may use it; models of older versions, which do not say, may be."""
         return self.figures.get("default", True) is not False
 
 
@@ -126,10 +126,10 @@ class Models:
             return _model(described, content, read_file(file, _LARGEST_ARRAYS))
         except OSError as exc:
             raise ModelError(f"{file}: {exc.strerror}") from exc
-        except Exception as exc:  # NumPy, zipfile and scikit-learn have many, for damage of a kind
-            told = str(exc) or type(exc).__name__
+        except Exception as exc:  # NumPy, zipfile and scikit-learn raise many kinds
+            problem = str(exc) or type(exc).__name__
             raise ModelError(
-                f"{self._folder / name}: {told}; {again(name, described.field)}"
+                f"{self._folder / name}: {problem}; {again(name, described.field)}"
             ) from exc
 
     def save(self, model: LearnedModel) -> Description:
@@ -202,7 +202,7 @@ def again(name: str, field: str | None = None) -> str:
 
 
 def _model(described: Description, content: Fields, packed: bytes) -> LearnedModel:
-    """Return the model of a description and of the file with its arrays. Raises what there is."""
+    """Return the model of a description and of the file with its arrays. Raises any error."""
     if hashlib.sha256(packed).hexdigest() != content.text("sha256"):
         raise ValueError("wrong checksum")
     genres = len(described.genres)

@@ -1,4 +1,4 @@
-"""Write files whole or not at all, and never over what somebody else made."""
+"""Write files completely or not at all, and never over a file of another kind."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class OutputError(Exception):
 
 @dataclass(frozen=True)
 class Output:
-    """A file that the user named, to be written where nothing is or something of the same kind.
+    """An output file chosen by the user, which replaces nothing but a file of the same kind.
 
-    kind: what is written, as in "a playlist". is_own: whether a file that begins so is one.
-    suffix: what its name must end with, if anything.
+    kind: for messages, such as "a playlist". is_own: whether a file with these first bytes is of
+    this kind. suffix: that the name must have, if any.
     """
 
     file: Path
@@ -33,7 +33,7 @@ class Output:
     def check(self) -> None:
         """Raise OutputError where it must not or cannot be written."""
         if self.suffix and self.file.suffix.lower() != self.suffix:
-            raise OutputError(f"{self.file}: the name of {self.kind} must end with {self.suffix}")
+            raise OutputError(f"{self.file}: the name must end with {self.suffix}")
         self._existing()
         folder = self.file.parent
         if not folder.is_dir():
@@ -42,7 +42,7 @@ class Output:
             raise OutputError(f"{folder}: {os.strerror(errno.EACCES)}")
 
     def write(self, content: bytes) -> None:
-        """Write it. Raises OutputError, and then what was there is still there."""
+        """Write the file. Raises OutputError, and then an existing file is unchanged."""
         before = self._existing()
         claimed = False
 
@@ -64,16 +64,15 @@ class Output:
             raise
 
     def _existing(self) -> tuple[int, int, int, int] | None:
-        """Return what tells whether it is still the same file, None where there is none."""
+        """Return what identifies the existing file, or None. Raises OutputError if it must stay."""
         try:
             status = self.file.lstat()
             if not stat.S_ISREG(status.st_mode):
-                raise OutputError(f"{self.file}: there is {_kind(status.st_mode)}")
+                raise OutputError(f"{self.file}: exists and is {_kind(status.st_mode)}")
             with self.file.open("rb") as existing:
                 if not self.is_own(existing.read(_BEGINNING)):
                     raise OutputError(
-                        f"{self.file}: there is a file that is not {self.kind} of ours; "
-                        "choose another name"
+                        f"{self.file}: exists and is not {self.kind}; choose another name"
                     )
         except FileNotFoundError:
             return None
@@ -87,8 +86,8 @@ def replace_file(
 ) -> None:
     """Write a file through a temporary one in the same folder. Raises OSError.
 
-    The file that is there is replaced, whatever it is, but for a folder; a symbolic link is not
-    followed. before_replacing: called when everything but that is done; may raise to prevent it.
+    An existing file is replaced, whatever its kind; a symbolic link is not followed.
+    before_replacing: called last before that; may raise to prevent it.
     """
     temporary = file.with_name(f".{secrets.token_hex(8)}.tmp")
     with temporary.open("xb") as written:  # follows no link, and takes no file that is there
@@ -111,7 +110,7 @@ def replace_file(
 
 
 def _mode(file: Path) -> int | None:
-    """Return the permissions of the file that is there, if it is one."""
+    """Return the permissions of an existing regular file."""
     try:
         mode = file.lstat().st_mode
     except FileNotFoundError:

@@ -27,11 +27,11 @@ _COLOURS = colormaps["tab20"].colors  # type: ignore[attr-defined]
 
 
 def picture(file: Path) -> Output:
-    """Return a file for a picture, to replace nothing but one by this program.
+    """Return an output file that replaces nothing but a picture of this program.
 
     Its `check` and `write` raise OutputError.
     """
-    return Output(file, "a picture", _is_own, suffix=".png")
+    return Output(file, "a picture drawn by this plugin", _is_own, suffix=".png")
 
 
 def _is_own(beginning: bytes) -> bool:

@@ -245,7 +245,7 @@ class Pool:
 
 def _reason(error: Exception) -> str:
     """Return why a pool cannot be started, in the words of the system where it has any."""
-    cause = error.__cause__ or error  # pebble's own exceptions say nothing
+    cause = error.__cause__ or error  # pebble's own exceptions have no message
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror
     return str(cause) or type(cause).__name__

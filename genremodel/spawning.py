@@ -1,4 +1,4 @@
-"""How worker processes are started: without the user's `__main__`, and not where none can be."""
+"""Start worker processes: without the user's `__main__`, and only where that is possible."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ else:
 if TYPE_CHECKING:
     from multiprocessing.synchronize import RLock
 
-_PATIENCE = 30  # s that an interpreter may take to say that it is one
-_STATUS = 57  # by which it says so
+_PATIENCE = 30  # s that the test of an interpreter may take
+_STATUS = 57  # exit status of an interpreter that works
 _ROOM = 16  # files that are open at once beside the pipes of workers: databases, music
 
 
@@ -36,10 +36,10 @@ class SpawnError(Exception):
 
 
 def _preparation_data(*arguments: Any) -> dict[str, Any]:
-    """Return what a worker must know of this process, but not where its `__main__` is.
+    """Return the data that a worker needs about this process, without its `__main__`.
 
-    multiprocessing would run that again in each worker: a script that imports music when it is run
-    would import it once more for every processor. Workers need nothing from there.
+    multiprocessing would run `__main__` again in each worker: a script that imports music would
+    import it once more for every processor. Workers need nothing from there.
     """
     data = spawn.get_preparation_data(*arguments)
     return {key: value for key, value in data.items() if not key.startswith("init_main_from_")}
@@ -94,7 +94,7 @@ def prepare() -> None:
     """Make sure that processes can be started. Raises OSError or SpawnError where they cannot.
 
     multiprocessing itself does not notice a program that is missing, or is no Python interpreter,
-    such as one that Python is embedded in: it would start it over and over.
+    such as one that embeds Python: it would start it over and over.
     """
     if getattr(sys, "frozen", False):
         raise SpawnError("Python is part of another program")
@@ -119,7 +119,7 @@ def prepare() -> None:
 
 
 def require_room() -> None:
-    """Raise OSError unless this process may open some more files: workers are not to take all."""
+    """Raise OSError unless this process may open some more files beside those of workers."""
     opened: list[int] = []
     try:
         for _ in range(_ROOM):
@@ -152,9 +152,9 @@ def end_with_parent(semaphores: Iterable[str]) -> None:
 
 @contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """Let threads and processes be started that Ctrl-C does not reach: it is for us.
+    """Block SIGINT, so that threads and processes started meanwhile do not receive it.
 
-    They take over the signals that are blocked where they are started.
+    They inherit the blocked signals; this process alone handles Ctrl-C.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield

@@ -1,4 +1,4 @@
-"""SIGTERM as the end of a program that cleans up after itself."""
+"""End a program on SIGTERM with its usual clean-up."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from types import FrameType
 def exiting_on_sigterm() -> Iterator[None]:
     """Raise SystemExit where SIGTERM would end the program at once, as long as this lasts.
 
-    The exit status is what a shell tells of a program that SIGTERM has ended. A second one ends it
-    at once. Whatever else handles the signal is left alone.
+    The exit status is that which shells give to a program ended by SIGTERM, 143. A second SIGTERM
+    ends it at once. An existing handler of the signal stays in place.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:

@@ -221,7 +221,7 @@ class GenreClfPlugin(BeetsPlugin):
 
     @contained()
     def marker_cleared(self, lib: Library) -> None:
-        """Spare the next command the look for interrupted changes."""
+        """Remove the marker of interrupted changes, so that the next command looks for none."""
         try:
             journal = self._journal_of(lib)
             notes = Notes(journal)
@@ -229,7 +229,7 @@ class GenreClfPlugin(BeetsPlugin):
                 with journal.alone():
                     notes.clear_marker()
         except (JournalError, OSError) as exc:
-            self._log.debug("the marker of interrupted changes stays: {}", exc)
+            self._log.debug("the marker of interrupted changes cannot be removed: {}", exc)
 
     @contained(ConfigError)
     def import_began(self, session: ImportSession) -> None:
@@ -246,9 +246,10 @@ class GenreClfPlugin(BeetsPlugin):
 
     @contained()
     def added(self, session: ImportSession, task: ImportTask) -> None:
-        """Write down which files the import has yet to place in the library.
+        """Record which files the import has yet to place in the library.
 
-        Until then the database names files that are the user's own, and not to be written.
+        Until then the paths in the database are those of the user's own files, which must not be
+        written.
         """
         if self._tagger is None or not any(session.config[name].get() for name in _PLACING):
             return
@@ -384,12 +385,12 @@ class GenreClfPlugin(BeetsPlugin):
         cache.close()
 
     def report_failure(self, what: str, error: Exception) -> None:
-        """Report an error that nobody expected. what: the file, or what is not done."""
+        """Report an unexpected error. what: the file, or the handler that failed."""
         self._log.debug("{}", what, exc_info=error)
         self._report(f"{what}: {type(error).__name__}: {error}")
 
     def _report(self, message: str, level: int = logging.ERROR) -> None:
-        """Report a problem: during an import at its end, lest it meet a question on the screen."""
+        """Report a problem. During an import this waits until no question can be on the screen."""
         if self._tagger:
             self._unsaid.append(message)
         else:

@@ -1,4 +1,4 @@
-"""Who a track is by: what must not be on both sides of a split, and what "by others" means."""
+"""Find the artists of tracks: models are tested by other artists than they are learned from."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _KEPT = 65_536  # names
 
 
 class Artists:
-    """Returns the artist of each track of a library, the same name for all that may sound alike.
+    """Returns the artist of each track of a library, in one form for all spellings.
 
-    beets gives a mixed folder that is imported as it is one album artist, which therefore counts
-    only where the tracks' own artists bear it out.
+    beets gives a mixed folder that is imported as it is one album artist. It therefore counts only
+    if the artists of the tracks confirm it.
     """
 
     def __init__(self, lib: Library) -> None:

@@ -1,7 +1,7 @@
 """Patches of beets, for libraries whose tracks have genres and styles of their own.
 
-Each is limited to the versions of beets that need it, to the fields that it is about, and to a
-function that has the expected form; otherwise it is left out, with one warning.
+Each is limited to the versions of beets that need it and to the fields that need it. Where the
+function has other parameters than expected, the patch is left out, with one warning.
 """
 
 from __future__ import annotations

@@ -26,9 +26,9 @@ def replace(
 ) -> None:
     """Edit a copy of a file, and let it take the place of the file, which is closed.
 
-    Mode, group, ACL and extended attributes are those of the file; the owner too, if this process
-    may do that. Raises NotWritten where they cannot be, FileChanged, JournalError, OSError, and
-    what `edit` raises; then the file is what it was.
+    Mode, group, ACL and extended attributes are kept; the owner too, if this process may set it.
+    Raises NotWritten where one of the first four cannot be kept, FileChanged, JournalError,
+    OSError, and any exception of `edit`; then the file is unchanged.
     """
     name = path.with_name(f".genreclf-{secrets.token_hex(16)}")
     id_ = notes.expect_copy(name)
@@ -59,7 +59,7 @@ def replace(
 
 
 def keeps_all(file: io.FileIO) -> bool:
-    """Tell whether a copy of a file could have all that the file has."""
+    """Return whether a copy could keep the owner, group, links and attributes of a file."""
     found = os.fstat(file.fileno())
     if found.st_nlink > 1 or not hasattr(os, "listxattr"):
         return False  # elsewhere Python reads no extended attributes
@@ -109,7 +109,7 @@ def _copy_range(file: io.FileIO, copy: BinaryIO) -> bool:
 
 
 def _copy_metadata(file: int, copy: int, name: Path) -> None:
-    """Give a copy what a file has besides its content. Raises NotWritten, OSError."""
+    """Give a copy the group, attributes, owner and mode of a file. Raises NotWritten, OSError."""
     wanted = os.fstat(file)
     if hasattr(os, "chown"):
         with suppress(OSError):

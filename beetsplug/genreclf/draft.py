@@ -1,4 +1,4 @@
-"""A file object that keeps what is written in memory, so that what would change is known first."""
+"""A file object that keeps writes in memory, to find which bytes of a file would change."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Change(NamedTuple):
 
 
 class Draft(io.RawIOBase):
-    """What a file would be after it has been written to. The file itself is only read.
+    """The content that a file would have after writes. The file itself is only read.
 
     file: opened for reading in binary mode, unbuffered. limit: bytes of pages that are kept.
-    Writing more raises DraftFull, and `full` stays true, whatever the writer makes of the error.
+    Writing more raises DraftFull, and `full` stays true, even if the caller handles the error.
     """
 
     def __init__(self, file: io.RawIOBase, limit: int) -> None:
@@ -57,7 +57,7 @@ class Draft(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Move to an offset from the start, from here, or from the end, and return where that is.
+        """Move to an offset from the start, the position, or the end, and return the new position.
 
         Raises OSError before the start.
         """
@@ -77,7 +77,7 @@ class Draft(io.RawIOBase):
         return end - start
 
     def write(self, data: Any, /) -> int:
-        """Write all of it, and return how many bytes that were. Raises DraftFull."""
+        """Write all of the data and return its length in bytes. Raises DraftFull."""
         with memoryview(data) as view:
             if not view:
                 return 0
@@ -93,7 +93,7 @@ class Draft(io.RawIOBase):
             return len(view)
 
     def truncate(self, size: int | None = None, /) -> int:
-        """Make it so many bytes long, or end it here. Raises DraftFull."""
+        """Set the size, by default to the current position, and return it. Raises DraftFull."""
         size = self._position if size is None else size
         self._grow(size)
         self._uncut = min(self._uncut, size)
@@ -106,7 +106,7 @@ class Draft(io.RawIOBase):
         return size
 
     def changes(self) -> list[Change]:
-        """Return what has changed, in order; none reaches across the old end of the file."""
+        """Return the changes in order; none extends across the old end of the file."""
         extents: list[list[int]] = []
         for start, end in self._extents():
             if extents and extents[-1][1] == start != self.old_size:
@@ -119,7 +119,7 @@ class Draft(io.RawIOBase):
         ]
 
     def _extents(self) -> Iterator[tuple[int, int]]:
-        """Return from where to where pages differ from the file."""
+        """Yield the start and the end of each range in which pages differ from the file."""
         for number in sorted(self._pages):
             start = number * _PAGE
             end = min(start + _PAGE, self.size)
@@ -145,7 +145,7 @@ class Draft(io.RawIOBase):
         return content
 
     def _page(self, number: int) -> bytearray:
-        """Return a page to be changed. Raises DraftFull."""
+        """Return a page for writing. Raises DraftFull."""
         if number not in self._pages:
             if (len(self._pages) + 1) * _PAGE > self._limit:
                 self.full = True
@@ -154,7 +154,7 @@ class Draft(io.RawIOBase):
         return self._pages[number]
 
     def _grow(self, size: int) -> None:
-        """Let it be at least so long; what has been cut off must not show again."""
+        """Extend to at least this size. Bytes that were cut off must not reappear."""
         for number in _numbers(self.size, min(size, self.old_size)):
             self._page(number)
         self.size = max(self.size, size)

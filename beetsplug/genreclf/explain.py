@@ -127,7 +127,7 @@ def _policy(item: Item, update: Update, tagger: Tagger) -> str:
 
 
 class _Picture:
-    """The file of `--plot`. Raises UserError where it must not or cannot be written."""
+    """The output file of `--plot`. Raises UserError where it must not or cannot be written."""
 
     def __init__(self, file: str) -> None:
         try:
@@ -139,7 +139,7 @@ class _Picture:
             self._output.check()
 
     def draw(self, item: Item, prediction: Prediction) -> None:
-        """Draw the timeline of a track."""
+        """Draw the timeline of a track. Raises UserError too where it cannot be decoded."""
         from genremodel.audio import AudioError
         from genremodel.plot import plot_timeline
 

@@ -1,4 +1,4 @@
-"""`beet genreclf-undo --forget-older-than`: a journal that does not grow for ever."""
+"""`beet genreclf-undo --forget-older-than`: limit the size of the journal."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ WHERE time < ?1 AND undone IS NULL AND NOT EXISTS (
 def forget(journal: Journal, before: float) -> int:
     """Forget the changes from before a time; return how many. They can no longer be undone.
 
-    What is kept is which genres the plugin gave, because they are not the user's: they give way to
-    those of a later prediction, and they are not learned from.
+    The genres that the plugin set are kept, because they are not the user's: a later prediction
+    replaces them, and they are not learned from.
     before: seconds since the epoch. Raises JournalError, and then nothing is forgotten.
     """
     count = journal.read(_COUNT, (FORGOTTEN,))[0][0] if journal.path.exists() else 0

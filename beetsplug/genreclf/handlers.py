@@ -15,7 +15,7 @@ class Reporting(Protocol):
     """An object whose handlers report what goes wrong."""
 
     def report_failure(self, what: str, error: Exception) -> None:
-        """Report an error that nobody expected. what: the file, or what is not done."""
+        """Report an unexpected error. what: the file, or the handler that failed."""
 
 
 Handler = Callable[..., None]

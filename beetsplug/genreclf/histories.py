@@ -25,8 +25,8 @@ def carries_prediction(model: Item | Album) -> bool:
 def lost_history(journal: Journal, model: Item | Album, digest: bytes | None) -> str | None:
     """Return the history of what was removed and imported again, if the journal has it.
 
-    What the journal saw last has to be there: of a track the model and the confidence, which its
-    file keeps; of an album the genres, which it has from its first track.
+    The last values in the journal must be present: for a track the model and the confidence, which
+    its file keeps; for an album the genres, which it has from its first track.
     digest: of the track's audio, if known. Raises JournalError.
     """
     own = fields.own_values(model)
@@ -45,7 +45,7 @@ def lost_history(journal: Journal, model: Item | Album, digest: bytes | None) ->
 
 
 def find_lost(lib: Library, query: Sequence[str], journal: Journal) -> None:
-    """Give the tracks of a query, and their albums, their histories again."""
+    """Give the tracks of a query, and their albums, their histories again. Raises JournalError."""
     if not journal.path.exists():
         return
     with lib.transaction() as transaction:
@@ -68,7 +68,7 @@ def find_lost(lib: Library, query: Sequence[str], journal: Journal) -> None:
 
 
 def known_as(model: Item | Album) -> str:
-    """Return what the journal calls a track or an album."""
+    """Return the name of a track or an album in the journal."""
     return model.album if isinstance(model, Album) else displayable_path(model.path)
 
 

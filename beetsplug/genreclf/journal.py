@@ -24,7 +24,7 @@ from beetsplug.genreclf.values import Values, same
 
 Place: TypeAlias = Literal["database", "file"]
 
-_VERSION = 1  # of the tables; a journal of a version before is upgraded, of a later one refused
+_VERSION = 1  # of the tables; older journals are upgraded, newer ones refused
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -79,7 +79,7 @@ _RECORDING = (
     "INSERT INTO recordings VALUES (?, ?, ?) ON CONFLICT (history) DO UPDATE "
     "SET path = excluded.path, digest = COALESCE(excluded.digest, digest)"
 )
-# In an old journal, every track was last where its newest change was made.
+# In an old journal, the last known path of a track is that of its newest change.
 _UPGRADE = """
 INSERT OR IGNORE INTO recordings
     SELECT history, path, NULL FROM (
@@ -160,7 +160,7 @@ class Journal:
     def alone(self) -> Iterator[None]:
         """Let no other command, or thread, change a track or an album meanwhile. Not to be nested.
 
-        Who waits is next, and reports it after a while.
+        Commands take turns, and one that waits reports it after a while. Raises JournalError.
         """
         others = self._path != IN_MEMORY  # that may have it
         turn = locked(self._path, self._report) if others else nullcontext()
@@ -226,9 +226,9 @@ class Journal:
         return {history for (history,) in self.read(sql, (run,)) if isinstance(history, str)}
 
     def lost(self, path: str, digest: bytes | None) -> list[str]:
-        """Return what may be the histories of a file that was removed from the library.
+        """Return the possible histories of a file that was removed from the library.
 
-        Those of the same path come first, then those of the same audio; newest first.
+        Histories of the same path come first, then those of the same audio; newest first.
         """
         return [
             history
@@ -311,9 +311,9 @@ class Journal:
             raise JournalError(troubles.explain(self._path, exc)) from exc
 
     def write_unsynced(self, sql: str, row: tuple[Any, ...]) -> None:
-        """Run a statement whose effect is on the disk with the next change, so nobody waits for it.
+        """Run a statement without waiting for the disk.
 
-        A power failure before that undoes it.
+        A power failure before the next change may undo it.
         """
         try:
             with self._lock:
@@ -354,8 +354,8 @@ class Journal:
         version = _version(connection)
         if not 0 <= version <= _VERSION:
             raise JournalError(
-                f"{self._path}: written by a newer version of this plugin ({version}, known is "
-                f"{_VERSION}); nothing is changed without it: update the plugin"
+                f"{self._path}: written by a newer version of this plugin (format {version}, "
+                f"supported up to {_VERSION}); nothing is changed without it: update the plugin"
             )
         # A change is on the disk before it is made, at one fsync each.
         connection.execute("PRAGMA synchronous = FULL")
@@ -368,7 +368,7 @@ class Journal:
                 connection.execute("PRAGMA query_only = 1")
 
     def _valid(self, found: Sequence[T | None]) -> list[T]:
-        """Return what could be read, and report once how much of the journal could not."""
+        """Return the valid values, and report once how many rows of the journal are damaged."""
         valid = [value for value in found if value is not None]
         if len(valid) < len(found) and not self._reported:
             self._reported = True
@@ -377,8 +377,7 @@ class Journal:
                 *(_run(*row) for row in self.read("SELECT id, started, command FROM runs")),
             ].count(None)
             self._report(
-                f"{self._path}: damaged rows left out: {damaged}; what they tell of cannot be "
-                "undone"
+                f"{self._path}: damaged rows ignored: {damaged}; their changes cannot be undone"
             )
         return valid
 
@@ -390,15 +389,10 @@ def _opened(path: Path) -> sqlite3.Connection:
     """
     if _is_writable(path):
         return sqlite3.connect(path, timeout=60, check_same_thread=False)
-    uri = path.absolute().as_uri()
-    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, check_same_thread=False)
-    try:
-        version = _version(connection)
-    except sqlite3.Error:  # SQLite cannot make the files beside it that this mode needs
-        connection.close()
-        connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, check_same_thread=False)
-        version = _version(connection)
-    if version >= _VERSION:
+    from genremodel.databases import open_read_only  # slow to import, and seldom needed
+
+    connection = open_read_only(path)
+    if _version(connection) >= _VERSION:
         return connection
     copy = sqlite3.connect(":memory:", check_same_thread=False)
     with closing(connection):

@@ -28,7 +28,7 @@ _BETWEEN_PARTS = re.compile(r"([/,|])")
 # programs put separators between them.
 _NUMBER = re.compile(r"\d{1,3}", re.ASCII)
 _NUMBERS = re.compile(r"((?:\((?:\d{1,3}|RX|CR)\)[\s/,|]*)+)(.*)", re.ASCII | re.DOTALL)
-# Programs write these where they know no genre, in any spelling.
+# Programs write these, in any spelling, where the genre is not known.
 _PLACEHOLDERS = {
     "genre", "misc", "miscellaneous", "na", "nogenre", "none", "other", "undefined", "unknown",
     "unknowngenre",
@@ -99,17 +99,12 @@ def genre_parts(value: Any, own: frozenset[str] = frozenset()) -> list[str]:
 
 @lru_cache(_KEPT)
 def is_placeholder(text: str, others: frozenset[str] = frozenset()) -> bool:
-    """Return whether a text names no genre: it is blank, or says "Unknown" or the like.
+    """Return whether a text is no genre: blank, or a placeholder such as "Unknown".
 
     others: further placeholders, however spelled.
     """
     known = _PLACEHOLDERS.union(map(_letters, others))
     return _letters(text) in known or all(_letters(part) in known for part in genre_parts(text))
-
-
-def has_control_characters(text: str) -> bool:
-    """Return whether a text has characters that cannot be shown in one line, or not encoded."""
-    return any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in text)
 
 
 @lru_cache(_KEPT)
@@ -184,7 +179,7 @@ def _is_genre(label: str, pieces: Sequence[re.Match[str]], own: frozenset[str]) 
 
 
 def _exact(text: str) -> str:
-    """Return a name that has separators in all of its spellings, the separators kept."""
+    """Return a name in the form of `normal`, but with its separators."""
     return "".join(
         part if _BETWEEN_PARTS.fullmatch(part) else normal(part)
         for part in _BETWEEN_PARTS.split(text)
@@ -198,7 +193,7 @@ def _all_exact(names: frozenset[str]) -> frozenset[str]:
 
 @lru_cache(1)
 def _known_genres() -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names of known genres, as of `normal`, and those with separators, of `_exact`."""
+    """Return known genres as of `normal`, and those with separators as of `_exact`."""
     tree = frozenset(_lastgenre_tree())
     return frozenset(INDEX) | frozenset(map(normal, tree)), _all_exact(tree)
 

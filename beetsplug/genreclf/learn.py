@@ -20,9 +20,10 @@ from rich.text import Text
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.agreement import Agreement, agreement
 from beetsplug.genreclf.artists import Artists
-from beetsplug.genreclf.labels import Vocabulary, has_control_characters, is_placeholder, labels
+from beetsplug.genreclf.labels import Vocabulary, is_placeholder, labels
 from beetsplug.genreclf.printing import print_rich
 from beetsplug.genreclf.progress import Bar, is_terminal
+from genremodel.display import has_control_characters
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.cli import LearnOptions
@@ -70,7 +71,7 @@ class Learning:
         self._options = options
         self._failures = 0
         self._left_out: dict[str, int] = {}  # labels of too few tracks, and of how many
-        self._nameless = Counter[str]()  # labels that name no genre
+        self._nameless = Counter[str]()  # placeholders
 
     def run(self, lib: Library, query: Sequence[str], models: Models) -> int:
         """Learn and save a model; return how many tracks could not be heard.
@@ -187,7 +188,9 @@ class Learning:
             if track.id is not None and (own := [x for x in own if x not in self._nameless]):
                 labelled[track.id] = own
         for name, count in sorted(refused.items()):
-            self._log.warning("{}", f"{name!r} is left out, it has control characters ({count})")
+            self._log.warning(
+                "{}", f"label {name!r} left out, because it has control characters ({count})"
+            )
         return labelled
 
     def _labels(self, track: Item) -> list[str]:
@@ -203,7 +206,7 @@ class Learning:
         least = self._options.min_tracks
         for why, left_out in (
             (f"fewer than {least} tracks", self._left_out),
-            ("no names of genres", self._nameless),
+            ("not genres", self._nameless),
         ):
             if left_out:
                 ui.print_(f"left out, {why}: {_counts(left_out)}")
@@ -267,8 +270,8 @@ class Learning:
 def compare(lesson: Lesson, fitting: Sequence[Agreement]) -> dict[str, Any]:
     """Return how a model compares with the bundled genres on the same tracks.
 
-    fitting: of each example, how the bundled genre fits. "compared": how many tracks there are of
-    which that can be told; "own", "bundled": how many of them each has right; "missed": genres of
+    fitting: of each example, how the bundled genre fits. "compared": the number of tracks for which
+    that is known; "own", "bundled": how many of them each predicts correctly; "missed": genres of
     many tracks that the model never recognizes; "default": whether `model: auto` may use it.
     """
     compared = [i for i, fits in enumerate(fitting) if fits]
@@ -288,12 +291,15 @@ def _comparison(figures: Mapping[str, Any]) -> str:
     """Return whether a model is better than the bundled genres, and by how much."""
     tracks, own, bundled = figures["compared"], figures["own"], figures["bundled"]
     if not tracks:
-        return "not comparable with the bundled genres, which know none of these"
-    shares = f"{own / tracks:.0%} right, those or their families {bundled / tracks:.0%}"
+        return "not comparable with the bundled genres, which cover none of these"
+    right = f"{own / tracks:.0%} right"
     if own == bundled:
-        return f"no better than the bundled genres: of {tracks} tracks {shares}"
+        return f"no better than the bundled genres: both are {right} on {tracks} tracks"
     word = "better" if own > bundled else "worse"
-    return f"{word} than the bundled genres by {abs(own - bundled)} of {tracks} tracks: {shares}"
+    return (
+        f"{word} than the bundled genres by {abs(own - bundled)} of {tracks} tracks: {right} "
+        f"instead of {bundled / tracks:.0%}"
+    )
 
 
 def _objection(figures: Mapping[str, Any]) -> str:

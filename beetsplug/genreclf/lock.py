@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-_LENGTH = 300  # bytes of the file that names the holder
-_PATIENCE = 3.0  # seconds of waiting before the user is told
+_LENGTH = 300  # bytes of the file that identifies the holder
+_PATIENCE = 3.0  # seconds of waiting before that is reported
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def locked(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
 
 
 class _Holder:
-    """Tells other processes who holds the lock, by a file that is blank while nobody does."""
+    """A file by which other processes know who holds the lock; blank while nobody does."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -47,7 +47,7 @@ class _Holder:
         self._write("")
 
     def read(self) -> tuple[int, str] | None:
-        """Return the process and the machine that hold the lock, unless they cannot be known."""
+        """Return the process and the host that hold the lock, or None where they are not known."""
         try:
             process, host = self._path.read_text(encoding="utf-8").split()
             found = int(process), host
@@ -58,8 +58,8 @@ class _Holder:
 
     def _write(self, text: str) -> None:
         # In place and always as long: to truncate a file makes some file systems write it at once,
-        # which takes milliseconds. Where it fails, the file goes: no name is better than a wrong
-        # one.
+        # which takes milliseconds. Where that fails, the file is removed: no process is better
+        # than a wrong one.
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
         try:
             file = os.open(self._path, flags, 0o666)
@@ -73,32 +73,32 @@ class _Holder:
 
 
 class _Notice:
-    """Tells the user once what a command waits for."""
+    """Reports once that a command waits, and for which process."""
 
-    def __init__(self, holder: _Holder, tell: Callable[[str], None]) -> None:
+    def __init__(self, holder: _Holder, report: Callable[[str], None]) -> None:
         self._holder = holder
-        self._tell = tell
+        self._report = report
         self._began = time.monotonic()
-        self._told = False
+        self._reported = False
 
     def __call__(self) -> None:
-        """Tell it if that is due."""
-        if self._told or time.monotonic() - self._began < _PATIENCE:
+        """Report it if the wait has been long enough."""
+        if self._reported or time.monotonic() - self._began < _PATIENCE:
             return
         found = self._holder.read()
         if found and found == (os.getpid(), socket.gethostname()):
             return  # another thread of the same import
-        self._told = True
+        self._reported = True
         name = ""
         if found:
             process, host = found
             away = "" if host == socket.gethostname() else f" on {host}"
             name = f" (process {process}{away})"
-        self._tell(f"waiting for another command that is changing the library{name}")
+        self._report(f"waiting for another command that is changing the library{name}")
 
 
 def _taken(path: Path, notice: Callable[[], None]) -> sqlite3.Connection:
-    """Wait for SQLite's lock on a file, a second at a time, or nothing could interrupt it."""
+    """Wait for SQLite's lock on a file, a second at a time, so that Ctrl-C can interrupt it."""
     while True:
         lock = sqlite3.connect(path, timeout=1, isolation_level=None)
         try:

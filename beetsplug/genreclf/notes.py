@@ -4,8 +4,8 @@ A process may be killed, or the power may fail, while it changes a file. The not
 in the journal by then, and the next `beet` command makes the change again. A copy that is to take
 the place of a file is written down as well, and removed if it was left behind.
 
-While there may be notes, a marker file lies beside the journal: commands look for that alone.
-Everything here is to be done while nobody else is, see `Journal.alone`.
+While there may be notes, a marker file is beside the journal; commands check for that file only.
+All of this is to be called while holding the lock, see `Journal.alone`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CHANGE = struct.Struct("<QII")  # offset, length of the old bytes, length of th
 
 
 class Note(NamedTuple):
-    """A change of one file. inode: what the file is known by; devices get other numbers."""
+    """A change of one file. inode: identifies the file; device numbers do not stay the same."""
 
     path: bytes
     inode: int
@@ -55,18 +55,20 @@ class Notes:
 
     @property
     def may_exist(self) -> bool:
-        """Whether there may be something to finish; costs a look at the folder."""
+        """Whether there may be something to finish. This only checks for the marker file."""
         return self.are_kept and self._marker.exists()
 
     def check(self, path: Path) -> None:
         """Raise NotWritten where an earlier change of a file has yet to be finished."""
         if self._journal.read("SELECT 1 FROM notes WHERE path = ?", (os.fsencode(path),)):
-            raise NotWritten("an interrupted change is finished by the next beet command first")
+            raise NotWritten(
+                "an interrupted change of it must be finished first, by the next beet command"
+            )
 
     def change(self, file: io.FileIO, path: Path, seen: State, draft: Draft) -> None:
-        """Make a file what a draft of it is.
+        """Write the changes of a draft into its file.
 
-        Raises JournalError, FileChanged or OSError, and then the file is what it was.
+        Raises JournalError, FileChanged or OSError, and then the file is unchanged.
         """
         changes = tuple(draft.changes())
         if not changes and draft.size == draft.old_size:
@@ -87,22 +89,22 @@ class Notes:
         self._forget("notes", id_)
 
     def expect_copy(self, path: Path) -> int:
-        """Write down that a copy is about to be created, and return its id."""
+        """Record that a copy is about to be created, and return its id."""
         self._mark()
         return self._journal.write(("INSERT INTO copies (path) VALUES (?)", [(os.fsencode(path),)]))
 
     def copy_created(self, id_: int, inode: int) -> None:
-        """Write down which file the copy is."""
+        """Record the inode of a copy."""
         self._journal.write(("UPDATE copies SET inode = ? WHERE id = ?", [(str(inode), id_)]))
 
     def forget_copy(self, id_: int) -> None:
-        """Forget a copy that is there no more."""
+        """Forget a copy that no longer exists."""
         self._forget("copies", id_)
 
     def recover(self) -> list[str]:
-        """Finish what was interrupted; return what could not be done, path first.
+        """Finish interrupted changes; return messages of those that fail, path first.
 
-        What cannot be done now is kept for the next time.
+        Changes that cannot be finished now are kept for the next time.
         """
         messages = [*self._finish_changes(), *self._remove_copies()]
         self.clear_marker()
@@ -153,12 +155,12 @@ class Notes:
         )
 
     def _forget(self, table: str, id_: int) -> None:
-        """Forget what is done. If that fails or is lost, it is found to be done the next time."""
+        """Forget what is done. If that fails or is lost, recovery finds nothing left to do."""
         with suppress(JournalError):
             self._journal.write_unsynced(f"DELETE FROM {table} WHERE id = ?", (id_,))
 
     def _mark(self) -> None:
-        """Have the marker on the disk before a note is. Another command may have removed it."""
+        """Make sure that the marker is on the disk. Another command may have removed it."""
         if not self.are_kept or (self._marked and self._marker.exists()):
             return
         try:
@@ -171,7 +173,7 @@ class Notes:
 
 
 class _GivenUp(Exception):
-    """A change cannot be finished, now or ever; the message says why."""
+    """A change can never be finished; the message says why."""
 
 
 def remove_copy(path: Path, inode: int | str | None) -> None:
@@ -192,7 +194,10 @@ def remove_copy(path: Path, inode: int | str | None) -> None:
 
 
 def _replay(note: Note) -> None:
-    """Make a change that was interrupted, or was not. Raises _GivenUp, or OSError: another time."""
+    """Make a change of a note, which may be there already or in part.
+
+    Raises _GivenUp, or OSError where it may be possible later.
+    """
     try:
         file = open_regular(os.fsdecode(note.path))
     except FileNotFoundError:
@@ -217,14 +222,14 @@ def _replay(note: Note) -> None:
 
 
 def _is_between(current: bytes, change: Change) -> bool:
-    """Tell whether bytes are those of a change that has been made in part."""
+    """Return whether each byte is the old or the new one of a change that was made in part."""
     return len(current) == len(change.old) and all(
         byte in both for byte, *both in zip(current, change.old, change.new, strict=True)
     )
 
 
 def _apply(file: io.FileIO, note: Note) -> None:
-    """Make a change: first what makes the file longer, because a full disk shows there."""
+    """Make a change, first at the end of the file, because that is where a full disk shows."""
     for change in sorted(note.changes, key=lambda change: bool(change.old)):
         _write(file, change.offset, change.new)
     file.truncate(note.new_size)
@@ -232,7 +237,7 @@ def _apply(file: io.FileIO, note: Note) -> None:
 
 
 def _take_back(file: io.FileIO, note: Note) -> bool:
-    """Undo a change that failed on the way, and tell whether the file is what it was."""
+    """Undo a change that failed halfway, and return whether the file is what it was."""
     try:
         if os.fstat(file.fileno()).st_size < note.old_size:
             return False  # what was cut off is not known
@@ -267,7 +272,7 @@ def _unpacked(
         path, inode, old_size, new_size, packed
     )
     if not whole:
-        raise _GivenUp("the note of it is damaged")
+        raise _GivenUp("its note is damaged")
     changes, at = list[Change](), 0
     while at < len(packed):
         offset, old, new = _CHANGE.unpack_from(packed, at)

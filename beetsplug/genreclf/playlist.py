@@ -17,7 +17,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Playlist:
-    """A playlist, in the place of one or of nothing.
+    """A playlist file, new or in the place of another playlist.
 
     Raises UserError where it must not or cannot be written.
     """
@@ -31,13 +31,13 @@ class Playlist:
             raise UserError(str(exc)) from exc
 
     def write(self, tracks: Sequence[Item]) -> None:
-        """Write the tracks whose paths can stand in it, and name the others. Raises UserError."""
+        """Write the tracks, without those with a line break in their path. Raises UserError."""
         folder = os.fsencode(self._output.file.parent.resolve())
         lines = [_HEADER]
         for track in tracks:
             if b"\n" in track.path or b"\r" in track.path:
                 path = os.fsdecode(track.path)
-                self._log.warning("{!r}: not in the playlist: a line break is in its path", path)
+                self._log.warning("{!r}: left out of the playlist: its path has a line break", path)
                 continue
             lines += [_information(track), _relative(track.path, folder)]
         try:
@@ -51,7 +51,7 @@ def _is_playlist(beginning: bytes) -> bool:
 
 
 def _information(track: Item) -> bytes:
-    """Return the line with the length and the name of a track."""
+    """Return the line with the length, artist and title of a track."""
     name = " - ".join(text for text in (track.artist, track.title) if text)
     seconds = round(track.length or 0) or -1  # -1: unknown
     line = f"#EXTINF:{seconds},{name or os.fsdecode(os.path.basename(track.path))}"  # noqa: PTH119
@@ -59,10 +59,10 @@ def _information(track: Item) -> bytes:
 
 
 def _relative(path: bytes, folder: bytes) -> bytes:
-    """Return the path from a folder, which is free of symbolic links, as `..` does not see them."""
+    """Return a path relative to a folder. folder: resolved, because `..` ignores symbolic links."""
     try:
         relative = os.path.relpath(path, folder)
     except ValueError:  # on another drive of Windows
         return path
-    # What begins so would be a comment, or be trimmed.
+    # A path that begins with these would be a comment, or be trimmed.
     return b"./" + relative if relative[:1] in (b"#", b" ", b"\t") else relative

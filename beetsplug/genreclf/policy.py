@@ -25,8 +25,8 @@ def new_genres(
     before: those it had before the plugin gave it one; equal to `existing` where it never did, or
     where somebody has changed them since. What is in `existing` alone is the plugin's, and gives
     way. genre: as spelled in tags; None when the verdict was to abstain, which changes nothing.
-    placeholders: as `is_placeholder` has them, which are as good as nothing to fill; others keep
-    them. own: as `genre_parts` has it.
+    placeholders: as of `is_placeholder`; "fill" replaces them, "append" and "prepend" keep them.
+    own: as of `genre_parts`.
     """
     if genre is None or policy == "never":
         return [*existing]
@@ -42,7 +42,7 @@ def new_genres(
 
 
 def _is_among(genre: str, names: Sequence[str], own: frozenset[str]) -> bool:
-    """Return whether names have a genre in any spelling, also as a part of another name."""
+    """Return whether a genre is among names in any spelling, also as a part of one of them."""
     there = {spaceless(name) for name in [*names, *genre_parts([*names], own)]}
     parts = {spaceless(part) for part in genre_parts(genre, own)}
     return spaceless(genre) in there or bool(parts and parts <= there)

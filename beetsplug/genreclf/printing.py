@@ -1,4 +1,4 @@
-"""What rich draws, printed by beets: a character that the terminal does not have is replaced."""
+"""Print rich tables and texts through beets, which replaces characters the terminal lacks."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ def recalled(
 ) -> Prediction:
     """Return the prediction that a track or an album has.
 
-    decided: what the same model makes of the cached analysis, if there is one; it adds the votes
-    and the probabilities. unspelled: the model's genres by their spelling in tags.
+    decided: the prediction of the same model from the cached analysis, if there is one; it adds the
+    votes and the probabilities. unspelled: the model's genres by their spelling in tags.
     """
     kept = kept_fields(model)
     genre, confidence = kept[fields.GENRE] or None, kept[fields.CONFIDENCE]
@@ -59,7 +59,7 @@ def recalled(
 
 
 def has_votes(prediction: Prediction) -> bool:
-    """Return whether all is known that the prediction of an album needs."""
+    """Return whether a track has all that the prediction of its album needs."""
     if prediction.genre is None and prediction.confidence is None:
         return True  # silence has none
     known = prediction.probabilities

@@ -187,7 +187,7 @@ class Retag:
         self._warn(f"{path}: changed meanwhile by another command, left alone")
 
     def _skip(self, tracks: list[Item]) -> None:
-        """Leave tracks alone whose files still lie where they are imported from."""
+        """Skip tracks whose files an import has not placed yet."""
         for track in tracks:
             self._counts["skipped"] += 1
             self._warn(

@@ -1,7 +1,7 @@
 """Changes a file so that neither a crash nor a full disk damages it.
 
-Few bytes are changed in place, after a note of them; the file keeps its inode, owner, group and
-links. Many are written to a copy, which takes the place of the file.
+A small change is made in place, after a note of it; the file keeps its inode, owner, group and
+links. A large one is made in a copy, which takes the place of the file.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ _IN_PLACE_RATHER = 64 << 20
 def rewrite(path: Path, seen: State, edit: Callable[[BinaryIO], object], notes: Notes) -> None:
     """Let `edit` change a file. It gets a file object, perhaps twice, and writes to that.
 
-    path: absolute, of the file itself rather than of a link. seen: its state when `edit` learned
-    what is in it. To be called while nobody else changes files, see `Journal.alone`.
+    path: absolute, of the file itself rather than of a link. seen: its state when its
+    content was read. To be called while holding the lock, see `Journal.alone`.
 
-    Raises FileChanged where that is not the file any more, NotWritten where something of it would
-    be lost, JournalError, OSError, and what `edit` raises. Then the file is what it was.
+    Raises FileChanged where the file has been changed or replaced, NotWritten where its group,
+    mode, links or attributes would be lost, JournalError, OSError, and any exception of `edit`.
+    Then the file is unchanged.
     """
     notes.check(path)
     with open_regular(path) as file:

@@ -1,4 +1,4 @@
-"""Rows of the journal as they are read: what is damaged is told from what can be used."""
+"""Validate rows of the journal as they are read."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _is_text(value: object) -> TypeGuard[str]:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    """Return whether SQLite can keep a value as a number; a truth value is none."""
+    """Return whether SQLite can keep a value as a number; a Boolean is none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2**53
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from confuse import ConfigValueError, MappingValues
 
-from beetsplug.genreclf.labels import has_control_characters, split
+from beetsplug.genreclf.labels import split
 from beetsplug.genreclf.policy import POLICIES, Policy
 from beetsplug.genreclf.spelling import Spelling
 
@@ -91,6 +91,8 @@ class Settings:
 def _names(view: Any) -> dict[str, str]:
     if view.get() is None:  # left empty
         return {}
+    from genremodel.display import has_control_characters  # slow to import
+
     names = {str(genre).lower(): name for genre, name in view.get(MappingValues(str)).items()}
     for genre, name in names.items():
         if split(name) != [name.strip()] or has_control_characters(name):

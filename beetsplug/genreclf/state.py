@@ -1,4 +1,4 @@
-"""Which file lies at a path, and whether it is still the one that was read."""
+"""Identify files, to notice where another program has changed or replaced one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 class NotWritten(OSError):
-    """A file is left as it is; the message says why, without the file's name."""
+    """A file is left unchanged; the message says why, without the file's name."""
 
 
 class FileChanged(Exception):
@@ -25,7 +25,7 @@ class FileChanged(Exception):
 
 
 class State(NamedTuple):
-    """A file as it is now. Times are nanoseconds; changed: of the file or of what describes it."""
+    """A file as it is now. Times are in nanoseconds. changed: its content or its metadata."""
 
     device: int
     inode: int
@@ -40,13 +40,13 @@ class State(NamedTuple):
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
     def unsettled(self) -> float:
-        """Return for how many seconds from now a change might leave the state as it is."""
+        """Return for how many seconds from now a change might not be seen in the state."""
         since = time.time_ns() - self.written
         return (_TICK - since) / 1e9 if 0 <= since < _TICK else 0.0
 
 
 def check(file: Path | int, seen: State) -> None:
-    """Raise FileChanged unless a file is the one that was read, and OSError."""
+    """Raise FileChanged unless a file is the one that was read. Raises OSError."""
     try:
         same = State.of(file) == seen
     except FileNotFoundError:
@@ -72,12 +72,12 @@ def open_regular(path: str | bytes | os.PathLike[str]) -> io.FileIO:
 
 
 def sync(file: int) -> None:
-    """Have the content and the size of a file on the disk. Raises OSError."""
+    """Flush the content and the size of a file to the disk. Raises OSError."""
     (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(file)
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk, where the system and the file system can do that."""
+    """Flush a folder to the disk, where the system and the file system can do that."""
     if os.name != "posix":
         return
     with suppress(OSError):

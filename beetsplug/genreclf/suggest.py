@@ -12,10 +12,11 @@ from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.labels import has_control_characters, split
+from beetsplug.genreclf.labels import split
 from beetsplug.genreclf.retag import Retag
 from beetsplug.genreclf.tagging import Update
 from beetsplug.genreclf.tags import reason
+from genremodel.display import has_control_characters
 
 
 class Suggest(Retag):

@@ -151,7 +151,10 @@ class TagFile:
         self._found = self.read()
 
     def _open_again(self, wanted: Mapping[str, Tag]) -> None:
-        """Read the file again, and make the same changes, if its tags of ours are the same."""
+        """Read the file again and make the same changes.
+
+        Raises NotWritten if another program has changed the same tags.
+        """
         found = self._found
         self._open()
         if self._found != found:

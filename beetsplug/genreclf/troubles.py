@@ -12,11 +12,10 @@ _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _DAMAGED = ("not a database", "malformed", "no such column", "has no column", "no such table")
 _UNWRITABLE = ("readonly", "unable to open", "permission", "read-only")
 _LEAST = 1 << 16  # bytes that SQLite needs to begin with anything
-_NOT_FOUND_OUT = "see whether its disk is sound"
 
 
 def explain(path: Path, error: Exception) -> str:
-    """Return one line: the file, what is wrong with it, and what helps.
+    """Return one line: the file, the problem, and what the user can do.
 
     error: of SQLite or the system.
     """
@@ -29,14 +28,14 @@ def explain(path: Path, error: Exception) -> str:
     if any(sign in text for sign in _DAMAGED):
         return (
             f"{path}: {error}; {_NEVER_WITHOUT}: move it away to go on with a new one; "
-            "what it tells of cannot be undone then"
+            "the changes in it can then no longer be undone"
         )
     # SQLite also says "disk I/O error" or "unable to open" where it needs a file beside this one.
     if _is_full(path.parent):
         return _full(path)
     if any(sign in text for sign in _UNWRITABLE) or number in (errno.EACCES, errno.EROFS):
         return f"{path}: {error}; {_NEVER_WITHOUT}: make the file and its folder writable"
-    return f"{path}: {error}; {_NEVER_WITHOUT}: {_NOT_FOUND_OUT}"
+    return f"{path}: {error}; {_NEVER_WITHOUT}: check its disk"
 
 
 def _full(path: Path) -> str:

@@ -39,7 +39,7 @@ def show_runs(journal: Journal, log: Logger) -> None:
 
 
 def forget_older_than(journal: Journal, days: int, log: Logger) -> None:
-    """Forget changes that are older than some days, and say how many."""
+    """Forget changes that are older than some days, and report how many. Raises UserError."""
     if days < 0:
         raise UserError("--forget-older-than must be 0 or more")
     with journal.alone():
@@ -99,8 +99,9 @@ def undo(
     )  # fmt: skip
     if unknown:
         log.error(
-            "{}: has no history of {} tracks and albums that carry predictions, such as {}: it was "
-            "moved away or told to forget, or another library made them; these stay",
+            "{}: no history of {} tracks and albums with predictions, such as {}; they stay as "
+            "they are: the journal was moved away, its changes were forgotten, or the predictions "
+            "are from another library",
             journal.path, len(unknown), unknown[0],
         )  # fmt: skip
     return not fail.count and not unknown
@@ -174,7 +175,7 @@ class Undo:
         return True
 
     def _restore_file(self, item: Item, changes: Sequence[Change], *, synced: bool) -> set[str]:
-        """Restore the tags of a file; return the names of those that somebody has changed since."""
+        """Restore the tags of a file; return those that somebody has changed since."""
         foreign = set[str]()
         if in_file := [change for change in changes if change.place == "file"]:
             file = TagFile(item.filepath)

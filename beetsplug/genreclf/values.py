@@ -1,4 +1,4 @@
-"""When two values of a field or a tag are the same: the one place that defines it."""
+"""Compare values of fields and tags: the one definition of absent and of same."""
 
 from __future__ import annotations
 

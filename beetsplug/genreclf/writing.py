@@ -22,8 +22,8 @@ from beetsplug.genreclf.values import Values
 class TagWriter:
     """Saves tags and sends `write` before, `after_write` afterwards.
 
-    log: the plugin's own. beets gives it a level while one of the plugin's event handlers runs, and
-    insists that it has none when another handler of the plugin is entered.
+    log: the plugin's own. beets sets its level while one of the plugin's event handlers runs, and
+    asserts that it is not set when another handler of the plugin is entered.
     """
 
     def __init__(self, log: Logger) -> None:
@@ -44,8 +44,8 @@ class TagWriter:
     ) -> tuple[Values, Values]:
         """Save the tags that were set on a file; return the old and the new ones of what changes.
 
-        Listeners see all media fields of the item. What they make of `genres` and of the plugin's
-        own fields is saved; all other tags are left to beets' own writes. Where nothing changes, no
+        Listeners see all media fields of the item. Their values of `genres` and of the plugin's own
+        fields are saved; all other tags are left to beets' own writes. Where nothing changes, no
         event is sent and nothing is saved.
         record: called with the old and the new tags before the file is changed.
 

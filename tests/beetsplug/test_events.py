@@ -374,7 +374,6 @@ def test_a_second_instance_in_one_process(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        cwd=tmp_path,  # beets makes backups of a library in memory there
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

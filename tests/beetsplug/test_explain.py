@@ -80,7 +80,7 @@ def test_plot(imported: Beets) -> None:
     assert "--plot draws one track; the query has 0" in done.stderr
 
 
-def test_plot_replaces_nothing_but_such_a_picture(imported: Beets) -> None:
+def test_plot_replaces_only_its_own_pictures(imported: Beets) -> None:
     (song,) = imported.files()
     root = imported.root
     shutil.copy(song, root / "song.png")
@@ -91,13 +91,13 @@ def test_plot_replaces_nothing_but_such_a_picture(imported: Beets) -> None:
         content = (root / name).read_bytes() if (root / name).is_file() else None
         done = imported.run("genreclf-explain", "--plot", name, "title:a")
         assert done.returncode == 1
-        assert f"{name}: there is a" in done.stderr
+        assert f"{name}: exists and is " in done.stderr
         assert not done.stdout, "refused before anything was analyzed"
         assert content is None or (root / name).read_bytes() == content
     for name in ("library.db", "timeline.pdf", str(song), ""):
         done = imported.run("genreclf-explain", "--plot", name, "title:a")
         assert done.returncode == 1
-        assert "the name of a picture must end with .png" in done.stderr
+        assert "the name must end with .png" in done.stderr
     assert not (root / "timeline.pdf").exists()
 
 

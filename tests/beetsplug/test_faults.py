@@ -194,7 +194,8 @@ def test_modes_and_links_stay(collection: Beets) -> None:
     assert our_tags(target)
 
 
-def start(beets: Beets, *arguments: str) -> subprocess.Popen[str]:
+def start(beets: Beets, *arguments: str, new_session: bool = False) -> subprocess.Popen[str]:
+    """Start a command. new_session: in a process group of its own."""
     beets("ls")  # writes the settings
     return subprocess.Popen(
         [sys.executable, "-m", "beets", *arguments],
@@ -202,6 +203,7 @@ def start(beets: Beets, *arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=new_session,
     )
 
 

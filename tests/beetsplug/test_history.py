@@ -19,7 +19,7 @@ from tests.beetsplug.test_faults import start
 from tests.conftest import Beets
 from tests.tags import every_tag, our_tags, plain_tags
 
-DAMAGED = "damaged rows left out: 1; what they tell of cannot be undone"
+DAMAGED = "damaged rows ignored: 1; their changes cannot be undone"
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +206,7 @@ def test_old_changes_can_be_forgotten(decided: Beets) -> None:
     assert decided.field("genres") == heard
     done = decided.run("genreclf-undo")
     assert done.returncode == 1
-    assert "told to forget" in done.stderr
+    assert "its changes were forgotten" in done.stderr
     assert decided.field("genres") == heard
 
 

@@ -76,7 +76,7 @@ def test_damaged_row_is_left_out_and_reported_once(tmp_path: Path, damage: str) 
     journal.changes("track")
     assert [run.id for run in journal.runs()] == [run_id]
     journal.histories(run_id)
-    assert said == [f"{path}: damaged rows left out: 1; what they tell of cannot be undone"]
+    assert said == [f"{path}: damaged rows ignored: 1; their changes cannot be undone"]
     journal.close()
 
 
@@ -273,7 +273,7 @@ def test_forgetting_keeps_which_genres_the_plugin_gave(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_forgetting_leaves_nothing_of_what_gave_no_genres(tmp_path: Path) -> None:
+def test_forgetting_removes_changes_that_gave_no_genres(tmp_path: Path) -> None:
     path = tmp_path / "library.genre-journal.db"
     journal = Journal(path)
     id_ = journal.begin("test")

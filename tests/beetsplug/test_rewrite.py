@@ -297,7 +297,7 @@ def test_file_is_refused_while_an_earlier_change_is_unfinished(
         patched.setattr(Notes, "_forget", lambda *_: None)
         tag(path, journal, SECOND)
     before = path.read_bytes()
-    with pytest.raises(NotWritten, match="finished by the next beet command first"):
+    with pytest.raises(NotWritten, match="must be finished first"):
         tag(path, journal, FIRST)
     assert path.read_bytes() == before
 
@@ -385,7 +385,9 @@ def test_all_names_of_a_file_change(tmp_path: Path, journal: Journal) -> None:
     assert path.stat().st_ino == other.stat().st_ino
 
 
-def test_links_do_not_part(by_copy: None, tmp_path: Path, journal: Journal) -> None:
+def test_hard_linked_file_that_needs_a_copy_is_refused(
+    by_copy: None, tmp_path: Path, journal: Journal
+) -> None:
     path, other = make(tmp_path / "a.mp3"), tmp_path / "b.mp3"
     other.hardlink_to(path)
     before = path.read_bytes()

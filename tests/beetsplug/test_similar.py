@@ -82,7 +82,7 @@ def test_a_playlist(heard: Beets) -> None:
     assert file.read_text(encoding="utf-8").splitlines() == expected, "not emptied"
 
 
-def test_a_playlist_replaces_nothing_but_a_playlist(heard: Beets) -> None:
+def test_playlist_replaces_only_playlists(heard: Beets) -> None:
     song, root = heard.files()[0], heard.root
     shutil.copy(song, root / "song.m3u8")
     (root / "link.m3u8").symlink_to(song)
@@ -93,14 +93,14 @@ def test_a_playlist_replaces_nothing_but_a_playlist(heard: Beets) -> None:
         before = file.read_bytes() if file.is_file() else None
         done = heard.run("genreclf-similar", "title:tune 0", "--playlist", str(file))
         assert done.returncode == 1
-        assert f"{file}: there is a" in done.stderr
+        assert f"{file}: exists and is " in done.stderr
         assert "Traceback" not in done.stderr
         assert before is None or file.read_bytes() == before
     assert "0 analyses" in heard("genreclf-cache"), "refused before anything was analyzed"
-    for missing in ("no/folder/a.m3u8", ""):
+    for missing, reason in (("no/folder/a.m3u8", "there is no folder"), ("", "exists and is a f")):
         done = heard.run("genreclf-similar", "title:tune 0", "--playlist", missing)
         assert done.returncode == 1
-        assert f"{Path(missing)}: there is" in done.stderr
+        assert f"{Path(missing)}: {reason}" in done.stderr
 
 
 def test_odd_names_in_a_playlist(heard: Beets) -> None:
@@ -128,7 +128,7 @@ def test_odd_names_in_a_playlist(heard: Beets) -> None:
     )
     assert done.returncode == 0, done.stderr
     for skipped in (r"line\nbreak.mp3", r"carriage\rreturn.mp3"):
-        assert f"{skipped}': not in the playlist: a line break is in its path" in done.stderr
+        assert f"{skipped}': left out of the playlist: its path has a line break" in done.stderr
     lines = (real / "a.m3u8").read_bytes().split(b"\n")
     assert b"./#1 \xff.mp3" in lines
     assert b"./ space.mp3" in lines

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.beetsplug.test_faults import start, wait_for_tags
 from tests.conftest import Beets
 from tests.tags import our_tags
 
@@ -97,17 +98,6 @@ def test_workers_do_not_run_a_script_again(arguments: list[str], stdin: str, bee
     assert all(beets.field("genre_model"))
 
 
-def start(beets: Beets, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "beets", *arguments],
-        env={**os.environ, "BEETSDIR": str(beets.root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
 def assert_quiet_end(process: subprocess.Popen[str], status: int) -> str:
     """Wait for a process and its workers, and return what was printed.
 
@@ -126,9 +116,8 @@ def test_sigterm_ends_the_command_quietly(beets: Beets, whole_group: bool) -> No
     for seed in range(16):
         beets.add(f"{seed:02}.flac", seconds=8, seed=seed)
     beets.import_music()
-    process = start(beets, "genreclf")
-    while not any(our_tags(path) for path in beets.files() if not path.name.startswith(".")):
-        time.sleep(0.02)
+    process = start(beets, "genreclf", new_session=True)
+    wait_for_tags(beets)
     if whole_group:  # as a service manager does
         os.killpg(process.pid, signal.SIGTERM)
     else:
@@ -144,8 +133,7 @@ def test_sigterm_ends_the_command_quietly(beets: Beets, whole_group: bool) -> No
 def test_sigterm_ends_an_import_as_beets_does(beets: Beets) -> None:
     for seed in range(16):
         beets.add(f"{seed:02}/{seed:02}.flac", seconds=8, seed=seed)
-    beets("ls")  # writes the settings
-    process = start(beets, "import", "-qA", str(beets.music))
+    process = start(beets, "import", "-qA", str(beets.music), new_session=True)
     while not any(beets.library.rglob("*.flac")):
         time.sleep(0.02)
     process.terminate()

@@ -154,7 +154,7 @@ def test_output_that_cannot_be_written(options: str, output: str, said: str, son
     )
 
 
-def test_output_that_nobody_reads(song: Path) -> None:
+def test_closed_output_pipe(song: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "genremodel", "--json", song, song],
         stdout=subprocess.PIPE,

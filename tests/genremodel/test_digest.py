@@ -249,12 +249,12 @@ def test_recordings_that_begin_alike_differ(kind: str, prefix: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("kind", MADE)
-def test_the_length_of_silence_tells(kind: str, tmp_path: Path) -> None:
+def test_silence_of_another_length_differs(kind: str, tmp_path: Path) -> None:
     digests = {audio_digest(_write(tmp_path / f"{n}.{kind}", silence(n, 0))) for n in (1, 2)}
     assert len(digests) == 2
 
 
-def test_the_form_of_samples_tells(tmp_path: Path) -> None:
+def test_another_sample_format_differs(tmp_path: Path) -> None:
     path = make(tmp_path / "a.wav")
     before, content = audio_digest(path), bytearray(path.read_bytes())
     struct.pack_into("<I", content, 24, 22_050)
@@ -263,7 +263,7 @@ def test_the_form_of_samples_tells(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
-def test_a_length_that_is_not_told(size: int, tmp_path: Path) -> None:
+def test_wav_without_a_length_is_audio_to_its_end(size: int, tmp_path: Path) -> None:
     """As of a WAV file that was written to a pipe."""
     digests = set()
     for seed in (1, 2):
@@ -288,7 +288,7 @@ def test_a_wav_file_of_64_bits(tmp_path: Path) -> None:
     assert audio_digest(path) == before
 
 
-def test_what_is_no_audio_has_a_digest_of_all_of_it(tmp_path: Path) -> None:
+def test_files_without_audio_have_a_digest_of_all_bytes(tmp_path: Path) -> None:
     one, other = tmp_path / "a.mp3", tmp_path / "b.mp3"
     one.write_bytes(b"no music")
     other.write_bytes(b"no music")

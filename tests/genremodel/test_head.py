@@ -71,7 +71,7 @@ def test_what_is_no_music_is_as_far_as_can_be() -> None:
     assert never.score(np.zeros((1, ACTIVATIONS)), np.empty((1, 0))) < NO_MUSIC
 
 
-def test_music_is_what_can_be_told_to_be() -> None:
+def test_track_with_nan_in_one_window_is_not_music() -> None:
     embeddings = np.zeros((2, EMBEDDING))
     assert NOVELTY.score(np.zeros((2, ACTIVATIONS)), embeddings) < NO_MUSIC
     embeddings[0, 0] = np.nan

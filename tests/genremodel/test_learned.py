@@ -349,7 +349,7 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("packed", ARCHIVES.values(), ids=ARCHIVES)
-def test_what_is_no_file_of_arrays_is_refused(stored: Stored, packed: Callable[[], bytes]) -> None:
+def test_invalid_array_files_are_refused(stored: Stored, packed: Callable[[], bytes]) -> None:
     stored.write(stored.content, packed())
     assert stored.is_refused()
 
@@ -368,7 +368,7 @@ def test_damaged_archives_are_refused_or_harmless(stored: Stored, seed: int) -> 
     ],
     ids=range(11),
 )  # fmt: skip
-def test_what_is_no_description_is_refused(stored: Stored, text: bytes) -> None:
+def test_invalid_descriptions_are_refused(stored: Stored, text: bytes) -> None:
     stored.write(stored.content)
     stored.json.write_bytes(text)
     assert stored.is_refused()
@@ -379,7 +379,7 @@ def test_what_is_no_description_is_refused(stored: Stored, text: bytes) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes, devices")
 @pytest.mark.parametrize("name", ["mine.json", "mine.npz"])
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device", "nowhere"])
-def test_what_is_no_regular_file_is_not_waited_for(
+def test_special_files_are_refused_without_waiting(
     models: Models, tmp_path: Path, name: str, kind: str
 ) -> None:
     models.save(model())

@@ -67,7 +67,7 @@ def test_anything_else_is_refused_by_name(make: Callable[[Path], None], tmp_path
     make(file)
     before, status = others(tmp_path), file.lstat()
     for attempt in (note(file).check, lambda: note(file).write(b"note:")):
-        with pytest.raises(OutputError, match=r"a\.txt: there is a"):
+        with pytest.raises(OutputError, match=r"a\.txt: exists and is "):
             attempt()
     assert others(tmp_path) == before
     assert file.lstat() == status
@@ -121,7 +121,9 @@ def test_folders_that_cannot_be_written_are_named(tmp_path: Path) -> None:
         note(tmp_path / "a.mp3", ".png").check()
 
 
-def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_leaves_the_existing_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "a.txt"
     file.write_bytes(b"note: before")
 
