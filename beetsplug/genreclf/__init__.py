@@ -211,7 +211,9 @@ class GenreClfPlugin(BeetsPlugin):
         try:
             journal = self._journal_of(lib)
             notes = Notes(journal)
-            if notes.may_exist:
+            # Only a change that is to be finished is worth the wait: a command that another plugin
+            # runs while it handles an event of ours waits for what waits for it.
+            if notes.may_exist and notes.exist:
                 with journal.alone():
                     messages = notes.recover()
                 for message in messages:

@@ -59,7 +59,7 @@ class TagWriter:
             self._send("write", item=item, path=item.path, tags=tags)
             for name in NAMES:
                 if name in tags:
-                    file.set({name: item._type(name).normalize(tags[name])})
+                    self._take(file, item, name, tags[name])
                 else:
                     file.revert(name)
         changes = file.changes(id3v23=id3v23)
@@ -67,6 +67,14 @@ class TagWriter:
             record(*changes)
             file.save(notes, id3v23=id3v23)
         return changes
+
+    def _take(self, file: TagFile, item: Item, name: str, value: Any) -> None:
+        """Set a tag to what the listeners made of it. Raises NotWritten where it cannot be that."""
+        try:
+            file.set({name: item._type(name).normalize(value)})
+        except Exception as exc:  # of beets, mediafile or mutagen, which expect other types
+            problem = f"another plugin made `{name}` {value!r}, which is not possible"
+            raise NotWritten(problem) from exc
 
     def saved(self, item: Item, *, synced: bool) -> None:
         """Finish a save: let listeners know, who may change the item, which is then to be stored.

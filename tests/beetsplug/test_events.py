@@ -65,6 +65,8 @@ TROUBLE = """
                 raise WriteError(path, ValueError("hands off"))
             if item.title == "broken":
                 raise LookupError("no such thing")
+            if item.title == "odd":
+                tags["genres"] = 5
 
         def after(self, item, path):
             if item.title == "late":
@@ -150,7 +152,7 @@ def test_zeroed_fields_stay_zeroed(beets: Beets) -> None:
 def test_a_listener_that_refuses_or_fails_stops_nothing_else(beets: Beets) -> None:
     install(beets, trouble=TROUBLE)
     beets.settings["genreclf"]["auto"] = False
-    for seed, name in enumerate(["broken", "fine", "late", "refused"]):
+    for seed, name in enumerate(["broken", "fine", "late", "odd", "refused"]):
         beets.add(f"album/{name}.flac", seed=seed)
     beets.import_music()
     before = {path.name: path.read_bytes() for path in beets.files()}
@@ -158,8 +160,9 @@ def test_a_listener_that_refuses_or_fails_stops_nothing_else(beets: Beets) -> No
     assert done.returncode == 1
     assert "refused.flac: refused by another plugin: hands off" in done.stderr
     assert "broken.flac: another plugin failed at `write`: LookupError: no such" in done.stderr
+    assert "odd.flac: another plugin made `genres` 5, which is not possible" in done.stderr
     assert "late.flac: another plugin failed at `after_write`: LookupError: too" in done.stderr
-    assert "3 failed" in done.stderr
+    assert "4 failed" in done.stderr
     assert "Traceback" not in done.stderr
     for path in beets.files():
         written = "genre_model" in our_tags(path)
@@ -172,10 +175,10 @@ def test_a_listener_that_refuses_or_fails_stops_nothing_else(beets: Beets) -> No
     install(beets, trouble=TROUBLE)
     done = beets.run("genreclf-undo")
     assert done.returncode == 1
-    assert "3 failed" in done.stderr
+    assert "4 failed" in done.stderr
     assert "refused.flac: refused by another plugin: hands off" in done.stderr
-    assert [bool(our_tags(path)) for path in beets.files()] == [True, False, False, True]
-    assert beets.field("title", "genre_model:bundled") == ["broken", "refused"]
+    assert [bool(our_tags(path)) for path in beets.files()] == [True, False, False, True, True]
+    assert beets.field("title", "genre_model:bundled") == ["broken", "odd", "refused"]
 
 
 def test_a_listener_that_fails_does_not_end_an_import(beets: Beets) -> None:
@@ -189,6 +192,33 @@ def test_a_listener_that_fails_does_not_end_an_import(beets: Beets) -> None:
     assert "broken.flac: another plugin failed" in done.stderr
     assert len(beets.field("title")) == 3
     assert [bool(our_tags(path)) for path in beets.files()] == [False, True, False]
+
+
+def test_a_listener_may_run_beet(beets: Beets) -> None:
+    """The command waits for nothing that waits for it."""
+    caller = """
+        import os, subprocess, sys
+        from beets.plugins import BeetsPlugin
+
+        class CallerPlugin(BeetsPlugin):
+            def __init__(self):
+                super().__init__()
+                if "CALLED" not in os.environ:
+                    for event in ("write", "after_write"):
+                        self.register_listener(event, self.call)
+
+            def call(self, item):
+                command = [sys.executable, "-m", "beets", "ls", f"id:{item.id}"]
+                environment = {**os.environ, "CALLED": "1"}
+                subprocess.run(command, env=environment, check=True, timeout=15)
+    """
+    install(beets, caller=caller)
+    beets.add("album/one.flac")
+    beets.add("album/two.flac", seed=1)
+    done = beets.run("import", "-qA", str(beets.music))
+    assert done.returncode == 0
+    assert "another plugin failed" not in done.stderr
+    assert all("genre_model" in our_tags(path) for path in beets.files())
 
 
 def test_genres_of_a_later_plugin_are_not_overwritten(beets: Beets) -> None:
