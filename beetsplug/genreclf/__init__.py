@@ -33,6 +33,7 @@ from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.settings import DEFAULTS, Settings
 from beetsplug.genreclf.tagging import Tagger, Update, record_write
 from beetsplug.genreclf.tags import reason
+from beetsplug.genreclf.values import same
 from beetsplug.genreclf.writing import TagWriter
 
 if TYPE_CHECKING:
@@ -347,10 +348,8 @@ class GenreClfPlugin(BeetsPlugin):
         if update and not self._writes():
             for name in fields.MEDIA_FIELDS:
                 tags.pop(name, None)
-            if update.gives:
-                tags["genres"] = update.before
-                if not update.before:
-                    del tags["genres"]
+            if update.gives and same(tags.get(fields.GENRES), update.model.genres):
+                tags[fields.GENRES] = update.before
         elif removed := fields.MEDIA_FIELDS.keys() - fields.own_values(item):
             # `beet modify FIELD!`: the database still has it, and the file's tag must go as well,
             # rather than become that of the album.

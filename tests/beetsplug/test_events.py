@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -147,6 +148,27 @@ def test_zeroed_fields_stay_zeroed(beets: Beets) -> None:
         assert {*our_tags(path)} == {"predicted_genre", "genre_confidence"}
         assert "genre" not in plain_tags(path)
     assert "tags to write" not in beets("genreclf", "-p")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_zeroed_genres_stay_zeroed_where_beets_writes(first: bool, beets: Beets) -> None:
+    beets.settings["genreclf"] |= {"write": False, "min_confidence": 0, "genres": "replace"}
+    beets.settings["zero"] = {"fields": ["genres"], "update_database": not first}
+    install(beets, "zero", first=first)
+    beets.settings["plugins"].append("owntags")
+    shutil.copy(Path(__file__).parents[1] / "plugins" / "owntags.py", beets.root / "plugins")
+    media = MediaFile(beets.add("album/a.flac"))
+    media.update({"artist": "somebody", "album": "an album", "genres": ["Mine"]})
+    media.save()
+    beets("import", "--quiet", str(beets.music))
+    (path,) = beets.files()
+    assert our_tags(path) == {}
+    assert "genre" not in plain_tags(path)
+    assert beets.field("mb_albumid") == ["own-album"]
+    (genre,) = beets.field("predicted_genre")
+    assert beets.field("genres") == ([genre] if first else [""])
+    beets("update")  # the file has nothing that the database does not know
+    assert beets.field("predicted_genre") == [genre]
 
 
 def test_a_listener_that_refuses_or_fails_stops_nothing_else(beets: Beets) -> None:
@@ -312,7 +334,8 @@ def test_beets_writes_without_the_journal(beets: Beets) -> None:
     beets("write")
 
 
-def test_predictions_survive_a_plugin_that_reads_back_its_copy(beets: Beets) -> None:
+@pytest.mark.parametrize("applied", [True, False])
+def test_predictions_survive_a_plugin_that_reads_back_its_copy(applied: bool, beets: Beets) -> None:
     """convert replaces the file at import and reads it again; without tags, all would be lost."""
     reader = """
         from beets.plugins import BeetsPlugin
@@ -330,10 +353,15 @@ def test_predictions_survive_a_plugin_that_reads_back_its_copy(beets: Beets) -> 
     """
     beets.settings["genreclf"] |= {"min_confidence": 0, "write": False}
     install(beets, reader=reader)
-    beets.add("a.flac")
-    beets.import_music()
+    beets.settings["plugins"].append("owntags")
+    shutil.copy(Path(__file__).parents[1] / "plugins" / "owntags.py", beets.root / "plugins")
+    media = MediaFile(beets.add("a.flac"))
+    media.update({"artist": "somebody", "album": "an album"})
+    media.save()
+    beets("import", "--quiet", *([] if applied else ["--noautotag"]), str(beets.music))
     (path,) = beets.files()
     assert our_tags(path) == {}
+    beets("update")
     (line,) = beets("ls", "-f", "$genres|$predicted_genre|$genre_model|$predicted_styles").split(
         "\n"
     )[:1]
