@@ -353,7 +353,7 @@ class GenreClfPlugin(BeetsPlugin):
         elif removed := fields.MEDIA_FIELDS.keys() - fields.own_values(item):
             # `beet modify FIELD!`: the database still has it, and the file's tag must go as well,
             # rather than become that of the album.
-            stored = fields.own_values(item.get_fresh_from_db(), removed)
+            stored = fields.own_values(fields.fresh(item) or item, removed)
             for name in removed:
                 tags.pop(name, None)
                 if stored.get(name):

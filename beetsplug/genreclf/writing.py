@@ -26,13 +26,15 @@ class TagWriter:
     insists that it has none when another handler of the plugin is entered.
     """
 
+    # Of all instances of the plugin. Import stages run in threads of their own.
+    _thread = threading.local()
+
     def __init__(self, log: Logger) -> None:
         self._log = log
-        self._thread = threading.local()  # import stages run in threads of their own
 
     @property
     def is_sending(self) -> bool:
-        """Whether the event that this thread handles was sent by this writer."""
+        """Whether the event that this thread handles was sent by the plugin."""
         return getattr(self._thread, "sending", False)
 
     def save(

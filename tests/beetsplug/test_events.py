@@ -393,6 +393,9 @@ def test_odd_events_are_ignored(beets: Beets) -> None:
                 for number in range(2):
                     plugins.send("write", item=item, path=item.path, tags={}, more=number)
                     plugins.send("write", item=item, tags={})
+                del item["predicted_genre"]
+                item.remove()
+                plugins.send("write", item=item, path=item.path, tags={})
     """
     install(beets, odd=odd)
     beets.add("a.flac")
@@ -489,6 +492,16 @@ def test_a_patch_is_applied_once() -> None:
         compat.apply_patches([patch_of(owner, "self", "fields")], log)
     assert owner().store("names") == "stored all names"
     assert log.warnings == []
+
+
+def test_any_version_of_beets_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = type("Copy", (Owner,), dict(vars(Owner)))
+    monkeypatch.setattr(compat.beets, "__version__", "2.14rc1")
+    log: Any = Logged()
+    compat.apply_patches([patch_of(owner, "self", "fields")._replace(fixed_in=(2, 14))], log)
+    assert owner().store("names") == "stored names"
+    compat.apply_patches([patch_of(owner, "self", "fields")._replace(fixed_in=(2, 15))], log)
+    assert owner().store("names") == "stored all names"
 
 
 def test_a_patch_is_left_out_where_beets_has_changed() -> None:
