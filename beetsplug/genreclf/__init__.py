@@ -78,6 +78,7 @@ class GenreClfPlugin(BeetsPlugin):
         # Of the import in progress: its tagger, the updates whose tags are written once the files
         # have been placed, by the ids of their tracks, and what is said when it has ended.
         self._tagger: Tagger | None = None
+        self._importing = False
         self._placing: dict[int | None, Update] = {}
         self._unplaced: dict[int | None, bytes] = {}
         self._unsaid: list[str] = []
@@ -85,9 +86,9 @@ class GenreClfPlugin(BeetsPlugin):
         if self._options["auto"].get() is not False:
             self.early_import_stages = [self.added]
             self.import_stages = [self.imported]
-            self.register_listener("import_begin", self.import_began)
             self.register_listener("import_task_files", self.files_placed)
-            self.register_listener("import", self.import_ended)
+        self.register_listener("import_begin", self.import_began)
+        self.register_listener("import", self.import_ended)
         self.register_listener("library_opened", self.files_recovered)
         self.register_listener("write", self.item_written)
         self.register_listener("item_moved", self.file_followed)
@@ -236,16 +237,18 @@ class GenreClfPlugin(BeetsPlugin):
 
     @contained(ConfigError)
     def import_began(self, session: ImportSession) -> None:
-        """Load the model before beets asks its first question.
+        """Load the model, unless `auto` is off, before beets asks its first question.
 
         A wrong configuration stops the import, which has done nothing yet; where no model can be
         loaded at all, tracks are imported without genres, and `beet genreclf` gives them later.
         """
         try:
-            self._tagger = self._load(session.lib, "import")
-            atexit.register(self._end_import)  # if it is interrupted
+            if self._options["auto"].get() is not False:
+                self._tagger = self._load(session.lib, "import")
         except UserError as exc:
             self._log.error("{}", exc)
+        self._importing = True
+        atexit.register(self._end_import)  # if it is interrupted
 
     @contained()
     def added(self, session: ImportSession, task: ImportTask) -> None:
@@ -328,6 +331,7 @@ class GenreClfPlugin(BeetsPlugin):
 
     def _end_import(self) -> None:
         tagger, self._tagger = self._tagger, None
+        self._importing = False
         self._placing.clear()
         self._unplaced.clear()
         if tagger:
@@ -391,7 +395,7 @@ class GenreClfPlugin(BeetsPlugin):
 
     def _report(self, message: str, level: int = logging.ERROR) -> None:
         """Report a problem: during an import at its end, lest it meet a question on the screen."""
-        if self._tagger:
+        if self._importing:
             self._unsaid.append(message)
         else:
             self._log.log(level, "{}", message)

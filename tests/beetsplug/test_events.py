@@ -334,6 +334,29 @@ def test_beets_writes_without_the_journal(beets: Beets) -> None:
     beets("write")
 
 
+def test_nothing_is_printed_before_the_import_has_ended(beets: Beets) -> None:
+    """It would meet a question on the screen. This holds without `auto` as well."""
+    ending = """
+        import sys
+        from beets.plugins import BeetsPlugin
+
+        class EndingPlugin(BeetsPlugin):
+            def __init__(self):
+                super().__init__()
+                self.register_listener("import", lambda lib, paths: print("ended", file=sys.stderr))
+    """
+    beets.add("album/a.flac")
+    beets.import_music()
+    (beets.root / "library.genre-journal.db").write_bytes(b"nonsense" * 1000)
+    beets.settings["genreclf"]["auto"] = False
+    install(beets, "scrub", first=True, ending=ending)
+    done = beets.run("import", "--quiet", "--noautotag", str(beets.library))
+    assert done.returncode == 0
+    printed = done.stderr[done.stderr.index("ended") :]
+    assert "not recorded" in printed
+    assert done.stderr.count("genreclf:") == printed.count("genreclf:")
+
+
 @pytest.mark.parametrize("applied", [True, False])
 def test_predictions_survive_a_plugin_that_reads_back_its_copy(applied: bool, beets: Beets) -> None:
     """convert replaces the file at import and reads it again; without tags, all would be lost."""
