@@ -27,7 +27,7 @@ from mediafile import MediaFile, UnreadableFileError
 from beetsplug.genreclf import cli, fields, queries
 from beetsplug.genreclf.beside import beside
 from beetsplug.genreclf.compat import PATCHES, apply_patches
-from beetsplug.genreclf.handlers import contained
+from beetsplug.genreclf.handlers import contained, reentrant
 from beetsplug.genreclf.journal import Journal, JournalError
 from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.settings import DEFAULTS, Settings
@@ -73,7 +73,7 @@ class GenreClfPlugin(BeetsPlugin):
             else:
                 self.add_media_field(name, field)
         apply_patches(PATCHES, self._log)
-        self._writer = TagWriter(self._log)
+        self._writer = TagWriter()
         self._journals: dict[Any, Journal] = {}  # by the path of their library
         # Of the import in progress: its tagger, the updates whose tags are written once the files
         # have been placed, by the ids of their tracks, and what is said when it has ended.
@@ -268,6 +268,7 @@ class GenreClfPlugin(BeetsPlugin):
             self._unsaid.append(str(exc))
 
     @contained()
+    @reentrant
     def imported(self, session: ImportSession, task: ImportTask) -> None:
         """Set the fields before files are placed, so that path formats see them."""
         from beets.importer import Action
@@ -295,6 +296,7 @@ class GenreClfPlugin(BeetsPlugin):
             self._unsaid.append(str(exc))
 
     @contained()
+    @reentrant
     def files_placed(self, session: ImportSession, task: ImportTask) -> None:
         """Write the tags that beets has not written, into the library's files alone."""
         linked = session.config["link"].get(bool) or session.config["hardlink"].get(bool)

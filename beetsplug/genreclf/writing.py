@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from logging import Logger
 from typing import Any
 
 from beets import config, plugins
@@ -20,17 +18,10 @@ from beetsplug.genreclf.values import Values
 
 
 class TagWriter:
-    """Saves tags and sends `write` before, `after_write` afterwards.
-
-    log: the plugin's own. beets gives it a level while one of the plugin's event handlers runs, and
-    insists that it has none when another handler of the plugin is entered.
-    """
+    """Saves tags and sends `write` before, `after_write` afterwards; see `handlers.reentrant`."""
 
     # Of all instances of the plugin. Import stages run in threads of their own.
     _thread = threading.local()
-
-    def __init__(self, log: Logger) -> None:
-        self._log = log
 
     @property
     def is_sending(self) -> bool:
@@ -100,11 +91,8 @@ class TagWriter:
 
     @contextmanager
     def _sending(self) -> Iterator[None]:
-        level = self._log.level
-        self._log.setLevel(logging.NOTSET)
         self._thread.sending = True
         try:
             yield
         finally:
             self._thread.sending = False
-            self._log.setLevel(level)

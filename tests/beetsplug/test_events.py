@@ -243,6 +243,33 @@ def test_a_listener_may_run_beet(beets: Beets) -> None:
     assert all("genre_model" in our_tags(path) for path in beets.files())
 
 
+def test_a_listener_may_write_whatever_is_stored(beets: Beets) -> None:
+    """Then our handlers are entered while another one, or our import stage, runs."""
+    sync = """
+        from beets.library import Item
+        from beets.plugins import BeetsPlugin
+
+        class SyncPlugin(BeetsPlugin):
+            def __init__(self):
+                super().__init__()
+                self.register_listener("database_change", self.changed)
+
+            def changed(self, lib, model):
+                if isinstance(model, Item):
+                    model.try_write()
+    """
+    install(beets, sync=sync)
+    beets.add("album/a.flac")
+    beets.add("album/b.flac", seed=1)
+    done = beets.run("import", "-qA", str(beets.music))
+    assert done.returncode == 0
+    assert "genreclf:" not in done.stderr
+    assert all(beets.field("genre_model"))
+    assert all("genre_model" in our_tags(path) for path in beets.files())
+    beets("genreclf-undo")
+    assert [our_tags(path) for path in beets.files()] == [{}, {}]
+
+
 def test_genres_of_a_later_plugin_are_not_overwritten(beets: Beets) -> None:
     """Another plugin that decides in its import stage has the last word, in the file as well."""
     beets.settings["genreclf"] |= {"min_confidence": 0, "genres": "replace"}
