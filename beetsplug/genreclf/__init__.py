@@ -27,12 +27,13 @@ from mediafile import MediaFile, UnreadableFileError
 from beetsplug.genreclf import cli, fields, queries
 from beetsplug.genreclf.beside import beside
 from beetsplug.genreclf.compat import PATCHES, apply_patches
-from beetsplug.genreclf.handlers import contained
+from beetsplug.genreclf.handlers import contained, reentrant
 from beetsplug.genreclf.journal import IN_MEMORY, Journal, JournalError
 from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.settings import DEFAULTS, Settings
 from beetsplug.genreclf.tagging import Tagger, Update, record_write
 from beetsplug.genreclf.tags import reason
+from beetsplug.genreclf.values import same
 from beetsplug.genreclf.writing import TagWriter
 
 if TYPE_CHECKING:
@@ -72,11 +73,12 @@ class GenreClfPlugin(BeetsPlugin):
             else:
                 self.add_media_field(name, field)
         apply_patches(PATCHES, self._log)
-        self._writer = TagWriter(self._log)
+        self._writer = TagWriter()
         self._journals: dict[Any, Journal] = {}  # by the path of their library, if it is a file
         # Of the import in progress: its tagger, the updates whose tags are written once the files
         # have been placed, by the ids of their tracks, and what is said when it has ended.
         self._tagger: Tagger | None = None
+        self._importing = False
         self._placing: dict[int | None, Update] = {}
         self._unplaced: dict[int | None, bytes] = {}
         self._unsaid: list[str] = []
@@ -84,9 +86,9 @@ class GenreClfPlugin(BeetsPlugin):
         if self._options["auto"].get() is not False:
             self.early_import_stages = [self.added]
             self.import_stages = [self.imported]
-            self.register_listener("import_begin", self.import_began)
             self.register_listener("import_task_files", self.files_placed)
-            self.register_listener("import", self.import_ended)
+        self.register_listener("import_begin", self.import_began)
+        self.register_listener("import", self.import_ended)
         self.register_listener("library_opened", self.files_recovered)
         self.register_listener("write", self.item_written)
         self.register_listener("item_moved", self.file_followed)
@@ -211,7 +213,9 @@ class GenreClfPlugin(BeetsPlugin):
         try:
             journal = self._journal_of(lib)
             notes = Notes(journal)
-            if notes.may_exist:
+            # Only a change that is to be finished is worth the wait: a command that another plugin
+            # runs while it handles an event of ours waits for what waits for it.
+            if notes.may_exist and notes.exist:
                 with journal.alone():
                     messages = notes.recover()
                 for message in messages:
@@ -233,16 +237,18 @@ class GenreClfPlugin(BeetsPlugin):
 
     @contained(ConfigError)
     def import_began(self, session: ImportSession) -> None:
-        """Load the model before beets asks its first question.
+        """Load the model, unless `auto` is off, before beets asks its first question.
 
         A wrong configuration stops the import, which has done nothing yet; where no model can be
         loaded at all, tracks are imported without genres, and `beet genreclf` gives them later.
         """
         try:
-            self._tagger = self._load(session.lib, "import")
-            atexit.register(self._end_import)  # if it is interrupted
+            if self._options["auto"].get() is not False:
+                self._tagger = self._load(session.lib, "import")
         except UserError as exc:
             self._log.error("{}", exc)
+        self._importing = True
+        atexit.register(self._end_import)  # if it is interrupted
 
     @contained()
     def added(self, session: ImportSession, task: ImportTask) -> None:
@@ -263,6 +269,7 @@ class GenreClfPlugin(BeetsPlugin):
             self._unsaid.append(str(exc))
 
     @contained()
+    @reentrant
     def imported(self, session: ImportSession, task: ImportTask) -> None:
         """Set the fields before files are placed, so that path formats see them."""
         from beets.importer import Action
@@ -290,6 +297,7 @@ class GenreClfPlugin(BeetsPlugin):
             self._unsaid.append(str(exc))
 
     @contained()
+    @reentrant
     def files_placed(self, session: ImportSession, task: ImportTask) -> None:
         """Write the tags that beets has not written, into the library's files alone."""
         linked = session.config["link"].get(bool) or session.config["hardlink"].get(bool)
@@ -326,6 +334,7 @@ class GenreClfPlugin(BeetsPlugin):
 
     def _end_import(self) -> None:
         tagger, self._tagger = self._tagger, None
+        self._importing = False
         self._placing.clear()
         self._unplaced.clear()
         if tagger:
@@ -346,14 +355,12 @@ class GenreClfPlugin(BeetsPlugin):
         if update and not self._writes():
             for name in fields.MEDIA_FIELDS:
                 tags.pop(name, None)
-            if update.gives:
-                tags["genres"] = update.before
-                if not update.before:
-                    del tags["genres"]
+            if update.gives and same(tags.get(fields.GENRES), update.model.genres):
+                tags[fields.GENRES] = update.before
         elif removed := fields.MEDIA_FIELDS.keys() - fields.own_values(item):
             # `beet modify FIELD!`: the database still has it, and the file's tag must go as well,
             # rather than become that of the album.
-            stored = fields.own_values(item.get_fresh_from_db(), removed)
+            stored = fields.own_values(fields.fresh(item) or item, removed)
             for name in removed:
                 tags.pop(name, None)
                 if stored.get(name):
@@ -391,7 +398,7 @@ class GenreClfPlugin(BeetsPlugin):
 
     def _report(self, message: str, level: int = logging.ERROR) -> None:
         """Report a problem. During an import this waits until no question can be on the screen."""
-        if self._tagger:
+        if self._importing:
             self._unsaid.append(message)
         else:
             self._log.log(level, "{}", message)

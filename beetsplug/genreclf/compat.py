@@ -7,6 +7,7 @@ function has other parameters than expected, the patch is left out, with one war
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from logging import Logger
@@ -42,7 +43,7 @@ class Patch(NamedTuple):
 
 def apply_patches(patches: Iterable[Patch], log: Logger) -> None:
     """Apply the patches that this version of beets needs, each once in a process."""
-    version = tuple(map(int, beets.__version__.split(".")[:2]))
+    version = tuple(map(int, re.findall("[0-9]+", beets.__version__)[:2]))
     for patch in patches:
         original = getattr(patch.owner, patch.name, None)
         if patch.fixed_in and version >= patch.fixed_in:

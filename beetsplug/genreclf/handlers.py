@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
@@ -48,3 +49,29 @@ def contained(*passing: type[Exception]) -> Callable[[Handler], Handler]:
         return call
 
     return decorate
+
+
+class Logging(Protocol):
+    """An object with the logger that beets gives to a plugin."""
+
+    _log: logging.Logger
+
+
+def reentrant(handler: Handler) -> Handler:
+    """Make a method an event handler, or an import stage, during which others may be entered.
+
+    beets gives the plugin's logger a level while it runs, and insists that there is none when
+    another handler of the plugin is entered. Whatever is written or stored sends events, and their
+    listeners may write or move files.
+    """
+
+    @wraps(handler)
+    def call(self: Logging, *positional: Any, **named: Any) -> None:
+        level = self._log.level
+        self._log.setLevel(logging.NOTSET)
+        try:
+            handler(self, *positional, **named)
+        finally:
+            self._log.setLevel(level)
+
+    return call

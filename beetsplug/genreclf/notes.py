@@ -58,6 +58,12 @@ class Notes:
         """Whether there may be something to finish. This only checks for the marker file."""
         return self.are_kept and self._marker.exists()
 
+    @property
+    def exist(self) -> bool:
+        """Whether there is something to finish, or another command is at it."""
+        left = "SELECT id FROM notes UNION ALL SELECT id FROM copies LIMIT 1"
+        return bool(self._journal.read(left))
+
     def check(self, path: Path) -> None:
         """Raise NotWritten where an earlier change of a file has yet to be finished."""
         if self._journal.read("SELECT 1 FROM notes WHERE path = ?", (os.fsencode(path),)):
@@ -112,8 +118,7 @@ class Notes:
 
     def clear_marker(self) -> None:
         """Remove the marker if there is nothing to finish. Raises OSError."""
-        left = "SELECT id FROM notes UNION SELECT id FROM copies"
-        if self.are_kept and not self._journal.read(left):
+        if self.are_kept and not self.exist:
             self._marker.unlink(missing_ok=True)
 
     def _finish_changes(self) -> Iterator[str]:

@@ -386,7 +386,9 @@ class Tagger:
             if name in NAMES and not same(own.get(name), value) and _is_back(name, own, update)
         }
         if lost:
+            read = update.model.mtime
             fields.set_values(update.model, own | lost)
+            update.model.mtime = read  # or `beet update` would read the file, and lose them again
             fields.store(update.model)
 
     def settle(self, update: Update) -> None:
@@ -624,5 +626,12 @@ def _as_tag(value: Any) -> Tag:
 
 
 def _is_back(name: str, own: Mapping[str, Any], update: Update) -> bool:
-    """Return whether a field has no value, or the genres are those from before the plugin."""
-    return is_absent(own.get(name)) or (name == fields.GENRES and same(own[name], update.before))
+    """Return whether a field is what a file without the tags of an update says of it."""
+    value = own.get(name)
+    if name != fields.GENRES:
+        return is_absent(value)
+    if same(update.values[name], update.old.get(name)):
+        return False  # they are not the plugin's
+    if is_absent(value):
+        return is_absent(own.get(fields.MODEL))  # otherwise, another plugin has emptied them
+    return same(value, update.before)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from logging import Logger
 from typing import Any
 
 from beets import config, plugins
@@ -20,19 +18,14 @@ from beetsplug.genreclf.values import Values
 
 
 class TagWriter:
-    """Saves tags and sends `write` before, `after_write` afterwards.
+    """Saves tags and sends `write` before, `after_write` afterwards; see `handlers.reentrant`."""
 
-    log: the plugin's own. beets sets its level while one of the plugin's event handlers runs, and
-    asserts that it is not set when another handler of the plugin is entered.
-    """
-
-    def __init__(self, log: Logger) -> None:
-        self._log = log
-        self._thread = threading.local()  # import stages run in threads of their own
+    # Of all instances of the plugin. Import stages run in threads of their own.
+    _thread = threading.local()
 
     @property
     def is_sending(self) -> bool:
-        """Whether the event that this thread handles was sent by this writer."""
+        """Whether the event that this thread handles was sent by the plugin."""
         return getattr(self._thread, "sending", False)
 
     def save(
@@ -59,7 +52,7 @@ class TagWriter:
             self._send("write", item=item, path=item.path, tags=tags)
             for name in NAMES:
                 if name in tags:
-                    file.set({name: item._type(name).normalize(tags[name])})
+                    self._take(file, item, name, tags[name])
                 else:
                     file.revert(name)
         changes = file.changes(id3v23=id3v23)
@@ -67,6 +60,14 @@ class TagWriter:
             record(*changes)
             file.save(notes, id3v23=id3v23)
         return changes
+
+    def _take(self, file: TagFile, item: Item, name: str, value: Any) -> None:
+        """Set a tag to what the listeners made of it. Raises NotWritten where it cannot be that."""
+        try:
+            file.set({name: item._type(name).normalize(value)})
+        except Exception as exc:  # of beets, mediafile or mutagen, which expect other types
+            problem = f"another plugin made `{name}` {value!r}, which is not possible"
+            raise NotWritten(problem) from exc
 
     def saved(self, item: Item, *, synced: bool) -> None:
         """Finish a save: let listeners know, who may change the item, which is then to be stored.
@@ -90,11 +91,8 @@ class TagWriter:
 
     @contextmanager
     def _sending(self) -> Iterator[None]:
-        level = self._log.level
-        self._log.setLevel(logging.NOTSET)
         self._thread.sending = True
         try:
             yield
         finally:
             self._thread.sending = False
-            self._log.setLevel(level)

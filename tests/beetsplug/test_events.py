@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -65,6 +66,8 @@ TROUBLE = """
                 raise WriteError(path, ValueError("hands off"))
             if item.title == "broken":
                 raise LookupError("no such thing")
+            if item.title == "odd":
+                tags["genres"] = 5
 
         def after(self, item, path):
             if item.title == "late":
@@ -147,10 +150,31 @@ def test_zeroed_fields_stay_zeroed(beets: Beets) -> None:
     assert "tags to write" not in beets("genreclf", "-p")
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_zeroed_genres_stay_zeroed_where_beets_writes(first: bool, beets: Beets) -> None:
+    beets.settings["genreclf"] |= {"write": False, "min_confidence": 0, "genres": "replace"}
+    beets.settings["zero"] = {"fields": ["genres"], "update_database": not first}
+    install(beets, "zero", first=first)
+    beets.settings["plugins"].append("owntags")
+    shutil.copy(Path(__file__).parents[1] / "plugins" / "owntags.py", beets.root / "plugins")
+    media = MediaFile(beets.add("album/a.flac"))
+    media.update({"artist": "somebody", "album": "an album", "genres": ["Mine"]})
+    media.save()
+    beets("import", "--quiet", str(beets.music))
+    (path,) = beets.files()
+    assert our_tags(path) == {}
+    assert "genre" not in plain_tags(path)
+    assert beets.field("mb_albumid") == ["own-album"]
+    (genre,) = beets.field("predicted_genre")
+    assert beets.field("genres") == ([genre] if first else [""])
+    beets("update")  # the file has nothing that the database does not know
+    assert beets.field("predicted_genre") == [genre]
+
+
 def test_a_listener_that_refuses_or_fails_stops_nothing_else(beets: Beets) -> None:
     install(beets, trouble=TROUBLE)
     beets.settings["genreclf"]["auto"] = False
-    for seed, name in enumerate(["broken", "fine", "late", "refused"]):
+    for seed, name in enumerate(["broken", "fine", "late", "odd", "refused"]):
         beets.add(f"album/{name}.flac", seed=seed)
     beets.import_music()
     before = {path.name: path.read_bytes() for path in beets.files()}
@@ -158,8 +182,9 @@ def test_a_listener_that_refuses_or_fails_stops_nothing_else(beets: Beets) -> No
     assert done.returncode == 1
     assert "refused.flac: refused by another plugin: hands off" in done.stderr
     assert "broken.flac: another plugin failed at `write`: LookupError: no such" in done.stderr
+    assert "odd.flac: another plugin made `genres` 5, which is not possible" in done.stderr
     assert "late.flac: another plugin failed at `after_write`: LookupError: too" in done.stderr
-    assert "3 failed" in done.stderr
+    assert "4 failed" in done.stderr
     assert "Traceback" not in done.stderr
     for path in beets.files():
         written = "genre_model" in our_tags(path)
@@ -172,10 +197,10 @@ def test_a_listener_that_refuses_or_fails_stops_nothing_else(beets: Beets) -> No
     install(beets, trouble=TROUBLE)
     done = beets.run("genreclf-undo")
     assert done.returncode == 1
-    assert "3 failed" in done.stderr
+    assert "4 failed" in done.stderr
     assert "refused.flac: refused by another plugin: hands off" in done.stderr
-    assert [bool(our_tags(path)) for path in beets.files()] == [True, False, False, True]
-    assert beets.field("title", "genre_model:bundled") == ["broken", "refused"]
+    assert [bool(our_tags(path)) for path in beets.files()] == [True, False, False, True, True]
+    assert beets.field("title", "genre_model:bundled") == ["broken", "odd", "refused"]
 
 
 def test_a_listener_that_fails_does_not_end_an_import(beets: Beets) -> None:
@@ -189,6 +214,60 @@ def test_a_listener_that_fails_does_not_end_an_import(beets: Beets) -> None:
     assert "broken.flac: another plugin failed" in done.stderr
     assert len(beets.field("title")) == 3
     assert [bool(our_tags(path)) for path in beets.files()] == [False, True, False]
+
+
+def test_a_listener_may_run_beet(beets: Beets) -> None:
+    """The command waits for nothing that waits for it."""
+    caller = """
+        import os, subprocess, sys
+        from beets.plugins import BeetsPlugin
+
+        class CallerPlugin(BeetsPlugin):
+            def __init__(self):
+                super().__init__()
+                if "CALLED" not in os.environ:
+                    for event in ("write", "after_write"):
+                        self.register_listener(event, self.call)
+
+            def call(self, item):
+                command = [sys.executable, "-m", "beets", "ls", f"id:{item.id}"]
+                environment = {**os.environ, "CALLED": "1"}
+                subprocess.run(command, env=environment, check=True, timeout=15)
+    """
+    install(beets, caller=caller)
+    beets.add("album/one.flac")
+    beets.add("album/two.flac", seed=1)
+    done = beets.run("import", "-qA", str(beets.music))
+    assert done.returncode == 0
+    assert "another plugin failed" not in done.stderr
+    assert all("genre_model" in our_tags(path) for path in beets.files())
+
+
+def test_a_listener_may_write_whatever_is_stored(beets: Beets) -> None:
+    """Then our handlers are entered while another one, or our import stage, runs."""
+    sync = """
+        from beets.library import Item
+        from beets.plugins import BeetsPlugin
+
+        class SyncPlugin(BeetsPlugin):
+            def __init__(self):
+                super().__init__()
+                self.register_listener("database_change", self.changed)
+
+            def changed(self, lib, model):
+                if isinstance(model, Item):
+                    model.try_write()
+    """
+    install(beets, sync=sync)
+    beets.add("album/a.flac")
+    beets.add("album/b.flac", seed=1)
+    done = beets.run("import", "-qA", str(beets.music))
+    assert done.returncode == 0
+    assert "genreclf:" not in done.stderr
+    assert all(beets.field("genre_model"))
+    assert all("genre_model" in our_tags(path) for path in beets.files())
+    beets("genreclf-undo")
+    assert [our_tags(path) for path in beets.files()] == [{}, {}]
 
 
 def test_genres_of_a_later_plugin_are_not_overwritten(beets: Beets) -> None:
@@ -282,7 +361,31 @@ def test_beets_writes_without_the_journal(beets: Beets) -> None:
     beets("write")
 
 
-def test_predictions_survive_a_plugin_that_reads_back_its_copy(beets: Beets) -> None:
+def test_nothing_is_printed_before_the_import_has_ended(beets: Beets) -> None:
+    """It would meet a question on the screen. This holds without `auto` as well."""
+    ending = """
+        import sys
+        from beets.plugins import BeetsPlugin
+
+        class EndingPlugin(BeetsPlugin):
+            def __init__(self):
+                super().__init__()
+                self.register_listener("import", lambda lib, paths: print("ended", file=sys.stderr))
+    """
+    beets.add("album/a.flac")
+    beets.import_music()
+    (beets.root / "library.genre-journal.db").write_bytes(b"nonsense" * 1000)
+    beets.settings["genreclf"]["auto"] = False
+    install(beets, "scrub", first=True, ending=ending)
+    done = beets.run("import", "--quiet", "--noautotag", str(beets.library))
+    assert done.returncode == 0
+    printed = done.stderr[done.stderr.index("ended") :]
+    assert "not recorded" in printed
+    assert done.stderr.count("genreclf:") == printed.count("genreclf:")
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_predictions_survive_a_plugin_that_reads_back_its_copy(applied: bool, beets: Beets) -> None:
     """convert replaces the file at import and reads it again; without tags, all would be lost."""
     reader = """
         from beets.plugins import BeetsPlugin
@@ -300,10 +403,15 @@ def test_predictions_survive_a_plugin_that_reads_back_its_copy(beets: Beets) -> 
     """
     beets.settings["genreclf"] |= {"min_confidence": 0, "write": False}
     install(beets, reader=reader)
-    beets.add("a.flac")
-    beets.import_music()
+    beets.settings["plugins"].append("owntags")
+    shutil.copy(Path(__file__).parents[1] / "plugins" / "owntags.py", beets.root / "plugins")
+    media = MediaFile(beets.add("a.flac"))
+    media.update({"artist": "somebody", "album": "an album"})
+    media.save()
+    beets("import", "--quiet", *([] if applied else ["--noautotag"]), str(beets.music))
     (path,) = beets.files()
     assert our_tags(path) == {}
+    beets("update")
     (line,) = beets("ls", "-f", "$genres|$predicted_genre|$genre_model|$predicted_styles").split(
         "\n"
     )[:1]
@@ -335,6 +443,9 @@ def test_odd_events_are_ignored(beets: Beets) -> None:
                 for number in range(2):
                     plugins.send("write", item=item, path=item.path, tags={}, more=number)
                     plugins.send("write", item=item, tags={})
+                del item["predicted_genre"]
+                item.remove()
+                plugins.send("write", item=item, path=item.path, tags={})
     """
     install(beets, odd=odd)
     beets.add("a.flac")
@@ -433,6 +544,16 @@ def test_a_patch_is_applied_once() -> None:
         compat.apply_patches([patch_of(owner, "self", "fields")], log)
     assert owner().store("names") == "stored all names"
     assert log.warnings == []
+
+
+def test_any_version_of_beets_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = type("Copy", (Owner,), dict(vars(Owner)))
+    monkeypatch.setattr("beets.__version__", "2.14rc1")
+    log: Any = Logged()
+    compat.apply_patches([patch_of(owner, "self", "fields")._replace(fixed_in=(2, 14))], log)
+    assert owner().store("names") == "stored names"
+    compat.apply_patches([patch_of(owner, "self", "fields")._replace(fixed_in=(2, 15))], log)
+    assert owner().store("names") == "stored all names"
 
 
 def test_a_patch_is_left_out_where_beets_has_changed() -> None:
