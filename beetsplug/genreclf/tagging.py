@@ -587,10 +587,11 @@ def record_write(
         for changed in file.changes(id3v23=config["id3v23"].get(bool), by_beets=True)
     )
     lost = imported.old if imported else {}
-    for name in [*after]:
-        if name in old or is_absent(lost_value := lost.get(name)):
-            continue
-        before[name] = _as_tag(lost_value)
+    for name in after.keys() - old.keys():
+        if not is_absent(had := written.get(name)):
+            before[name] = had  # emptied after it was written, and now perhaps joined by slashes
+        elif not is_absent(value := lost.get(name)):
+            before[name] = _as_tag(value)
     # A tag that was emptied after the plugin wrote it is only put back: the journal has it already.
     known = {name for name in after if name not in old and same(written.get(name), after[name])}
     before, after = (

@@ -320,6 +320,21 @@ def test_scrubbed_files_get_their_tags_back_by_undo(beets: Beets) -> None:
         assert (media.genres, media.artist) == (["Mine", "Yours"], "somebody")
 
 
+def test_genres_that_scrub_joins_by_slashes_are_undone(beets: Beets) -> None:
+    beets.settings["genreclf"] |= {"min_confidence": 0, "genres": "append"}
+    beets.settings["id3v23"] = True
+    install(beets, "scrub")
+    media = MediaFile(beets.add("a.mp3"))
+    media.genres = ["Mine"]
+    media.save()
+    beets.import_music()
+    (path,) = beets.files()
+    assert plain_tags(path)["genre"] != ["Mine"]
+    assert "changed since" not in beets.run("genreclf-undo").stderr
+    assert our_tags(path) == {}
+    assert MediaFile(path).genres == ["Mine"]
+
+
 def test_absent_values_are_no_change(beets: Beets) -> None:
     """Of a silent track most fields are empty: beets reads them back as none."""
     beets.settings["genreclf"]["write"] = True
