@@ -207,9 +207,9 @@ def start(beets: Beets, *arguments: str, new_session: bool = False) -> subproces
     )
 
 
-def wait_for_tags(beets: Beets) -> None:
-    """Wait until something has been done."""
-    while not any(our_tags(path) for path in beets.files() if not path.name.startswith(".")):
+def wait_for_tags(beets: Beets, count: int = 1) -> None:
+    """Wait until something has been done. count: files; all but the last are then finished."""
+    while sum(bool(our_tags(path)) for path in beets.files() if path.name[0] != ".") < count:
         time.sleep(0.02)
 
 

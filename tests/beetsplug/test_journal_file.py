@@ -138,7 +138,7 @@ def test_journal_of_a_later_version_is_refused(tmp_path: Path, version: int) -> 
         (sqlite3.DatabaseError("file is not a database"), "move it away"),
         (sqlite3.OperationalError("no such column: run"), "move it away"),
         (sqlite3.OperationalError("database is locked"), "another program uses it"),
-        (sqlite3.OperationalError("disk I/O error"), "disk is sound"),
+        (sqlite3.OperationalError("disk I/O error"), "check its disk"),
     ],
 )
 def test_advice_fits_what_is_wrong(tmp_path: Path, error: Exception, expected: str) -> None:
