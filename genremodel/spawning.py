@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import connection, process, resource_tracker, spawn
+from multiprocessing import connection, process, resource_tracker, spawn, util
 from multiprocessing.context import SpawnContext, SpawnProcess
 from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -140,13 +140,19 @@ def end_with_parent(semaphores: Iterable[str]) -> None:
     parent = process.parent_process()
     assert parent is not None
 
+    def clean_up() -> None:
+        if not parent.is_alive():
+            for name in semaphores:
+                with suppress(OSError):  # another worker was quicker
+                    SemLock._cleanup(name)  # type: ignore[attr-defined]
+
     def wait() -> None:
         connection.wait([parent.sentinel])
-        for name in semaphores:
-            with suppress(OSError):  # another worker was quicker
-                SemLock._cleanup(name)  # type: ignore[attr-defined]
+        clean_up()
         os._exit(1)
 
+    # A worker that waits for its next file finds its pipe closed, and may end before the thread.
+    util.Finalize(None, clean_up, exitpriority=0)
     threading.Thread(target=wait, daemon=True).start()
 
 
