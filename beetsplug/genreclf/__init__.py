@@ -213,14 +213,20 @@ class GenreClfPlugin(BeetsPlugin):
         try:
             journal = self._journal_of(lib)
             notes = Notes(journal)
+            if not notes.may_exist:
+                return
             # Only a change that is to be finished is worth the wait: a command that another plugin
             # runs while it handles an event of ours waits for what waits for it.
-            if notes.may_exist and notes.exist:
+            if notes.exist:
                 with journal.alone():
                     messages = notes.recover()
                 for message in messages:
                     self._log.warning("{}", message)
-        except (JournalError, OSError) as exc:
+            else:
+                with journal.alone_if_free() as alone:
+                    if alone:
+                        notes.clear_marker()
+        except (JournalError, OSError, sqlite3.Error) as exc:
             self._log.warning("interrupted changes of files cannot be finished: {}", exc)
 
     @contained()

@@ -12,14 +12,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from beetsplug.genreclf import rows, troubles
 from beetsplug.genreclf.beside import beside
-from beetsplug.genreclf.lock import locked
+from beetsplug.genreclf.lock import locked, locked_if_free
 from beetsplug.genreclf.values import Values, same
 
 Place: TypeAlias = Literal["database", "file"]
@@ -170,6 +170,13 @@ class Journal:
             except (sqlite3.Error, OSError) as exc:
                 raise JournalError(troubles.explain(self._path.with_suffix(".lock"), exc)) from exc
             yield
+
+    def alone_if_free(self) -> AbstractContextManager[bool]:
+        """Do the same as `alone` unless another command does; the context tells whether it does.
+
+        Raises sqlite3.Error or OSError.
+        """
+        return locked_if_free(self._path) if self._path != IN_MEMORY else nullcontext(True)
 
     def begin(self, command: str) -> int:
         """Start a run and return its id."""

@@ -12,7 +12,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 _LENGTH = 300  # bytes of the file that identifies the holder
@@ -32,6 +32,27 @@ def locked(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
         lock = _taken(path.with_suffix(".lock"), notice)
     with closing(lock), holder:
         yield
+
+
+@contextmanager
+def locked_if_free(path: Path) -> Iterator[bool]:
+    """Hold the lock of a journal unless another command does; yield whether it is held.
+
+    Nobody waits. Not to be nested. Raises sqlite3.Error or OSError.
+    """
+    with ExitStack() as stack:
+        free = True
+        for suffix in (".queue", ".lock"):
+            lock = sqlite3.connect(path.with_suffix(suffix), timeout=0, isolation_level=None)
+            stack.enter_context(closing(lock))
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as exc:
+                if "locked" not in str(exc):
+                    raise
+                free = False
+                break
+        yield free
 
 
 class _Holder:
