@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from mutagen import MutagenError
@@ -120,16 +121,12 @@ class Draft(io.RawIOBase):
 
     def _extents(self) -> Iterator[tuple[int, int]]:
         """Yield the start and the end of each range in which pages differ from the file."""
-        for number in sorted(self._pages):
-            start = number * _PAGE
-            end = min(start + _PAGE, self.size)
+        for first, last in _runs(sorted(self._pages)):
+            start, end = first * _PAGE, min(last * _PAGE, self.size)
             old = self._of_file(start, min(end, self.old_size))
-            new = bytes(self._pages[number][: end - start])
-            if not new.startswith(old):
-                for at in range(0, len(old), _BLOCK):
-                    to = min(at + _BLOCK, len(old))
-                    if old[at:to] != new[at:to]:
-                        yield start + at, start + to
+            new = b"".join(self._pages[number] for number in range(first, last))[: end - start]
+            for at, to in _differing(old, new):
+                yield start + at, start + to
             if len(new) > len(old):
                 yield start + len(old), end
 
@@ -164,6 +161,25 @@ class Draft(io.RawIOBase):
             return b""
         self._file.seek(start)
         return self._file.read(end - start) or b""
+
+
+def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Return the first number of each run of successive ones, and the one behind its last."""
+    for _, run in groupby(enumerate(numbers), key=lambda place: place[1] - place[0]):
+        found = [number for _, number in run]
+        yield found[0], found[-1] + 1
+
+
+def _differing(old: bytes, new: bytes) -> Iterator[tuple[int, int]]:
+    """Return from where to where bytes differ, in blocks. new: at least as long as old."""
+    import numpy as np  # slow to import, and loaded by whatever writes tags
+
+    if not old:
+        return
+    differ = np.frombuffer(old, np.uint8) != np.frombuffer(new, np.uint8, len(old))
+    blocks = np.add.reduceat(differ, np.arange(0, len(old), _BLOCK)) > 0
+    edges = np.flatnonzero(np.diff(blocks, prepend=False, append=False)) * _BLOCK
+    yield from zip(edges[::2].tolist(), edges[1::2].clip(max=len(old)).tolist(), strict=True)
 
 
 def _numbers(start: int, end: int) -> range:

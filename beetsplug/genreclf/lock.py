@@ -38,7 +38,7 @@ def locked(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
 def locked_if_free(path: Path) -> Iterator[bool]:
     """Hold the lock of a journal unless another command does; yield whether it is held.
 
-    Nobody waits. Not to be nested. Raises sqlite3.Error or OSError.
+    It never waits. Not to be nested. Raises sqlite3.Error or OSError.
     """
     with ExitStack() as stack:
         free = True
@@ -56,7 +56,7 @@ def locked_if_free(path: Path) -> Iterator[bool]:
 
 
 class _Holder:
-    """A file by which other processes know who holds the lock; blank while nobody does."""
+    """A file by which other processes know who holds the lock; blank while the lock is free."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

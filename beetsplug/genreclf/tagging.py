@@ -337,14 +337,15 @@ class Tagger:
     def write(self, update: Update, *, pretend: bool = False) -> list[str]:
         """Write the tags of a track; return the names of those that change. pretend: write none.
 
-        Raises JournalError, UnreadableFileError or OSError, WriteRefusedError among them.
+        Raises JournalError, UnreadableFileError or OSError, NotWritten among them.
         """
         item = update.model
         assert isinstance(item, Item)
         file = TagFile(item.filepath)
         file.set(self._tags(update, file.read()))
-        changes = file.changes(id3v23=config["id3v23"].get(bool))
-        if not pretend:
+        if pretend:
+            changes = file.changes(id3v23=config["id3v23"].get(bool))
+        else:
             self._set(item, fields.own_values(item))  # a prediction from a file has no history yet
             changes = self._save(file, item, update.synced)
             self._journal.tags_written(item[fields.HISTORY])

@@ -118,8 +118,8 @@ class TagFile:
         """Save the file so that neither a crash nor a full disk damages it, see `rewrite`.
 
         id3v23: the version of ID3 tags that are new, or of a version that cannot be written.
-        To be called while nobody else changes files, see `Journal.alone`. Raises JournalError too,
-        and then, as with any error, the file is what it was.
+        To be called while no other command changes files, see `Journal.alone`. Raises JournalError
+        too. After an error the file is what it was.
         """
         wanted = self.read()
         for _ in range(_ATTEMPTS):

@@ -14,7 +14,7 @@ from beets.library.exceptions import FileOperationError
 from beetsplug.genreclf.notes import Notes
 from beetsplug.genreclf.state import NotWritten
 from beetsplug.genreclf.tags import NAMES, TagFile
-from beetsplug.genreclf.values import Values
+from beetsplug.genreclf.values import Values, same
 
 
 class TagWriter:
@@ -46,16 +46,18 @@ class TagWriter:
         raises; then the file is as it was.
         """
         id3v23 = config["id3v23"].get(bool)
-        if any(file.changes(id3v23=id3v23)):
-            tags = {name: value for name, value in dict(item).items() if name in Item._media_fields}
-            tags |= file.values()
-            self._send("write", item=item, path=item.path, tags=tags)
-            for name in NAMES:
-                if name in tags:
-                    self._take(file, item, name, tags[name])
-                else:
-                    file.revert(name)
         changes = file.changes(id3v23=id3v23)
+        if any(changes):
+            ours = file.values()
+            tags = {name: item[name] for name in item.keys() & Item._media_fields} | ours
+            self._send("write", item=item, path=item.path, tags=tags)
+            if any(name not in tags or not same(tags[name], ours[name]) for name in NAMES):
+                for name in NAMES:
+                    if name in tags:
+                        self._take(file, item, name, tags[name])
+                    else:
+                        file.revert(name)
+                changes = file.changes(id3v23=id3v23)
         if any(changes):
             record(*changes)
             file.save(notes, id3v23=id3v23)
