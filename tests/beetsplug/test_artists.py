@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +11,25 @@ from beets.library import Item, Library
 from beetsplug.genreclf.artists import Artists
 
 
+@contextmanager
+def library(folder: Path) -> Iterator[Library]:
+    lib = Library(str(folder / "library.db"), str(folder))
+    try:
+        yield lib
+    finally:
+        lib._close()
+
+
 def artists(folder: Path, album_artist: str, own: list[str], **fields: Any) -> list[str]:
     """Return the artists of the tracks of an album, given their own artists."""
-    lib = Library(str(folder / "library.db"), str(folder))
-    tracks = [
-        Item(artist=artist, albumartist=album_artist, path=b"/%d" % number, **fields)
-        for number, artist in enumerate(own)
-    ]
-    lib.add_album(tracks)
-    artist = Artists(lib)
-    return [artist(track) for track in tracks]
+    with library(folder) as lib:
+        tracks = [
+            Item(artist=artist, albumartist=album_artist, path=b"/%d" % number, **fields)
+            for number, artist in enumerate(own)
+        ]
+        lib.add_album(tracks)
+        artist = Artists(lib)
+        return [artist(track) for track in tracks]
 
 
 @pytest.mark.parametrize(
@@ -63,8 +74,9 @@ def test_compilations_are_judged_by_their_tracks(tmp_path: Path) -> None:
 
 
 def test_singletons_are_albums_of_one_track(tmp_path: Path) -> None:
-    artist = Artists(Library(str(tmp_path / "library.db"), str(tmp_path)))
-    assert artist(Item(artist="Queen & X", albumartist="Queen")) == "queen"
-    assert artist(Item(artist="X", albumartist="Queen")) == "x"
-    assert artist(Item(artist="", albumartist="Queen")) == "queen"
-    assert artist(Item(id=3)) == "track 3"
+    with library(tmp_path) as lib:
+        artist = Artists(lib)
+        assert artist(Item(artist="Queen & X", albumartist="Queen")) == "queen"
+        assert artist(Item(artist="X", albumartist="Queen")) == "x"
+        assert artist(Item(artist="", albumartist="Queen")) == "queen"
+        assert artist(Item(id=3)) == "track 3"
