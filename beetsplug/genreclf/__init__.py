@@ -215,29 +215,25 @@ class GenreClfPlugin(BeetsPlugin):
             notes = Notes(journal)
             if not notes.may_exist:
                 return
-            # Only a change that is to be finished is worth the wait: a command that another plugin
-            # runs while it handles an event of ours waits for what waits for it.
+            # Wait for the lock only if there is a change to finish. Another plugin may run `beet`
+            # while it handles our write events, and this lock is then held by its parent process.
             if notes.exist:
                 with journal.alone():
                     messages = notes.recover()
                 for message in messages:
                     self._log.warning("{}", message)
             else:
-                with journal.alone_if_free() as alone:
-                    if alone:
-                        notes.clear_marker()
-        except (JournalError, OSError, sqlite3.Error) as exc:
+                notes.tidy()
+        except (JournalError, OSError) as exc:
             self._log.warning("interrupted changes of files cannot be finished: {}", exc)
 
     @contained()
     def marker_cleared(self, lib: Library) -> None:
         """Remove the marker of interrupted changes, so that the next command looks for none."""
         try:
-            journal = self._journal_of(lib)
-            notes = Notes(journal)
+            notes = Notes(self._journal_of(lib))
             if notes.may_exist:
-                with journal.alone():
-                    notes.clear_marker()
+                notes.tidy()
         except (JournalError, OSError) as exc:
             self._log.debug("the marker of interrupted changes cannot be removed: {}", exc)
 

@@ -10,7 +10,7 @@ from beets.library import Item, Library
 
 from beetsplug.genreclf.labels import normal
 
-# What stands for several artists, or for one that nobody knows, as of `normal`.
+# Names for several artists, or for an unknown one, as `normal` returns them.
 _NOBODY = {
     "various artists", "various artist", "various", "va", "v a", "verschiedene",
     "verschiedene interpreten", "verschiedene künstler", "diverse", "diverse artister",

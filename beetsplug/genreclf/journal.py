@@ -164,19 +164,28 @@ class Journal:
         """
         others = self._path != IN_MEMORY  # that may have it
         turn = locked(self._path, self._report) if others else nullcontext()
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(turn)
-            except (sqlite3.Error, OSError) as exc:
-                raise JournalError(troubles.explain(self._path.with_suffix(".lock"), exc)) from exc
+        with self._entered(turn):
             yield
 
-    def alone_if_free(self) -> AbstractContextManager[bool]:
-        """Do the same as `alone` unless another command does; the context tells whether it does.
+    @contextmanager
+    def _entered(self, turn: AbstractContextManager[T]) -> Iterator[T]:
+        """Enter a lock. Raises JournalError where that fails, but for nothing that comes later."""
+        with ExitStack() as stack:
+            try:
+                held = stack.enter_context(turn)
+            except (sqlite3.Error, OSError) as exc:
+                raise JournalError(troubles.explain(self._path.with_suffix(".lock"), exc)) from exc
+            yield held
 
-        Raises sqlite3.Error or OSError.
+    @contextmanager
+    def alone_if_free(self) -> Iterator[bool]:
+        """Do the same as `alone`, but never wait; yield whether the lock is held.
+
+        Raises JournalError.
         """
-        return locked_if_free(self._path) if self._path != IN_MEMORY else nullcontext(True)
+        turn = locked_if_free(self._path) if self._path != IN_MEMORY else nullcontext(True)
+        with self._entered(turn) as held:
+            yield held
 
     def begin(self, command: str) -> int:
         """Start a run and return its id."""

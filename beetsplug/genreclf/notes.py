@@ -116,6 +116,15 @@ class Notes:
         self.clear_marker()
         return messages
 
+    def tidy(self) -> None:
+        """Clear the marker, unless another command holds the lock and will do so itself.
+
+        Raises JournalError or OSError.
+        """
+        with self._journal.alone_if_free() as alone:
+            if alone:
+                self.clear_marker()
+
     def clear_marker(self) -> None:
         """Remove the marker if there is nothing to finish. Raises OSError."""
         if self.are_kept and not self.exist:

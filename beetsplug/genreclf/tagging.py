@@ -261,8 +261,8 @@ class Tagger:
     def _was_never_made(self, change: Change, own: Mapping[str, Any]) -> bool:
         """Return whether the process was killed between the journal and the database.
 
-        Then all is as before. So it is where genres alone were given and have been emptied, but
-        that is not followed by tags to be written.
+        Then all fields still have their old values. They also do where genres alone were given and
+        the user has emptied them, but then no tags are waiting to be written to the file.
         """
         if any(not same(own.get(name), change.old.get(name)) for name in change.names):
             return False
