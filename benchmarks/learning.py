@@ -26,16 +26,16 @@ from sklearn.preprocessing import StandardScaler, normalize
 from benchmarks.library import Library
 from benchmarks.tables import section
 from genremodel.analysis import Analysis
-from genremodel.backends import Cnn, hear
-from genremodel.cache import Cache, FileState
-from genremodel.constants import ACTIVATIONS, DEFAULT_WINDOWS, EXPERT_START, OUTPUTS, VIEW
-from genremodel.decision import decide, winner
-from genremodel.examples import Example, Tracks
-from genremodel.head import track_views
-from genremodel.learning import ESTIMATORS, learn
-from genremodel.trial import Fit
+from genremodel.audio.params import ACTIVATIONS, DEFAULT_WINDOWS, EXPERT_START, OUTPUTS, VIEW
+from genremodel.batch.cache import Cache, FileState
+from genremodel.custom.dataset import LabeledDataset, LabeledTrack
+from genremodel.custom.train import ESTIMATORS, learn
+from genremodel.evaluation import Fit
+from genremodel.models.base import CnnBackend, hear
+from genremodel.models.heads import track_views
+from genremodel.voting import decide, winner
 from tests.sounds import make
-from training.collection import DEFAULT_FOLDER
+from training.corpus import DEFAULT_FOLDER
 from training.datasets import emotify, gtzan_clips
 from training.datasets.track import Track
 
@@ -52,7 +52,7 @@ SYNTHETIC = 20_000
 class Heard:
     """Tracks of a data set, and their analyses."""
 
-    def __init__(self, tracks: Sequence[Track], network: Cnn) -> None:
+    def __init__(self, tracks: Sequence[Track], network: CnnBackend) -> None:
         analyses = [
             hear(network, track.path, DEFAULT_WINDOWS)
             for track in progress(tracks, description=f"hearing {len(tracks)} files")
@@ -62,18 +62,18 @@ class Heard:
         self.genres = np.array([tracks[i].genre for i in audible])
         self.artists = np.array([tracks[i].group for i in audible])
 
-    def examples(self, among: Iterable[int] | None = None) -> list[Example]:
+    def examples(self, among: Iterable[int] | None = None) -> list[LabeledTrack]:
         """Return some or all of the tracks as what can be learned from."""
         chosen = range(len(self.analyses)) if among is None else among
         made = (
-            Example.of(self.analyses[i], [str(self.genres[i])], str(self.artists[i]))
+            LabeledTrack.of(self.analyses[i], [str(self.genres[i])], str(self.artists[i]))
             for i in chosen
         )
         return [example for example in made if example]
 
 
 def main() -> None:
-    network = Cnn()
+    network = CnnBackend()
     songs = Heard(emotify.load(DEFAULT_FOLDER), network)
     excerpts = Heard(gtzan_clips.load(DEFAULT_FOLDER), network)
     sections = [
@@ -89,7 +89,7 @@ def main() -> None:
     print(DOCUMENT.read_text(encoding="utf-8"))
 
 
-def expected(songs: Heard, network: Cnn) -> str:
+def expected(songs: Heard, network: CnnBackend) -> str:
     """Return what is promised of Emotify's genres, with artists dealt to folds again and again."""
     rng = np.random.default_rng(0)
     artists = np.unique(songs.artists)
@@ -149,7 +149,10 @@ def _draws(heard: Heard, count: int) -> Iterator[tuple[NDArray[np.intp], NDArray
 
 
 def _accuracy(heard: Heard, drawn: NDArray[np.intp], held_out: NDArray[np.intp], fit: Fit) -> float:
-    known, others = Tracks.of(heard.examples(drawn)), Tracks.of(heard.examples(held_out))
+    known, others = (
+        LabeledDataset.of(heard.examples(drawn)),
+        LabeledDataset.of(heard.examples(held_out)),
+    )
     head = fit(known, np.arange(len(drawn)))
     prior = [1.0] * len(known.names)
     said = map(head.predict_proba, others.views)
@@ -157,7 +160,7 @@ def _accuracy(heard: Heard, drawn: NDArray[np.intp], held_out: NDArray[np.intp],
     return float((np.array(named) == heard.genres[held_out]).mean())
 
 
-def unheard(songs: Heard, excerpts: Heard, network: Cnn) -> str:
+def unheard(songs: Heard, excerpts: Heard, network: CnnBackend) -> str:
     """Return how well a genre is learned that the four of Emotify lack, from some forty tracks."""
     rows = []
     here = set(np.unique(songs.genres))
@@ -221,7 +224,7 @@ def _directions(places: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return normalize(places.astype(np.float64))
 
 
-def cost(network: Cnn) -> str:
+def cost(network: CnnBackend) -> str:
     """Return what `beet genreclf-learn` says, and how long the real commands take."""
     with tempfile.TemporaryDirectory(prefix="genreclf-learning-") as folder:
         root = Path(folder)
@@ -260,12 +263,12 @@ def cost(network: Cnn) -> str:
     )
 
 
-def _synthetic(network: Cnn) -> float:
+def _synthetic(network: CnnBackend) -> float:
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(20, VIEW))
     genres, artists = rng.integers(20, size=SYNTHETIC), rng.integers(2000, size=SYNTHETIC)
     examples = [
-        Example(
+        LabeledTrack(
             (centres[genre] + 3 * rng.normal(size=VIEW) + rng.normal(size=(DEFAULT_WINDOWS, VIEW)))
             .astype(np.float16),
             True,
@@ -279,7 +282,7 @@ def _synthetic(network: Cnn) -> float:
     return perf_counter() - start
 
 
-def _fill_cache(library: Library, network: Cnn) -> None:
+def _fill_cache(library: Library, network: CnnBackend) -> None:
     """Keep analyses of all tracks but the first, which has a file."""
     rng = np.random.default_rng(0)
     starts, audible = np.arange(float(DEFAULT_WINDOWS)), np.ones(DEFAULT_WINDOWS, np.bool_)

@@ -25,7 +25,7 @@ from beetsplug.genreclf.fields import (
     REASON,
     VOTES,
 )
-from genremodel.audio import open_audio
+from genremodel.audio.decoding import open_audio
 
 
 def stream_copies(original: Path, folder: Path, count: int, frames: int | None = None) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import librosa
 import numpy as np
 
-from genremodel.audio import open_audio, packets
-from genremodel.backbone import Backbone
-from genremodel.constants import HOP_SIZE, SAMPLE_RATE, WINDOW_FRAMES, WINDOW_SECONDS
-from training.backbone import musicnn
-from training.backbone.export import to_onnx
-from training.backbone.prune import prune
+from genremodel.audio.decoding import open_audio, packets
+from genremodel.audio.params import HOP_SIZE, SAMPLE_RATE, WINDOW_FRAMES, WINDOW_SECONDS
+from genremodel.models.musicnn import Backbone
+from training.musicnn import network as musicnn
+from training.musicnn.export import to_onnx
+from training.musicnn.prune import prune
 
 Rival = Callable[[Path], object]
 

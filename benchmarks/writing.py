@@ -13,9 +13,9 @@ from time import perf_counter
 from mediafile import MediaFile
 
 from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS
-from beetsplug.genreclf.journal import Journal
-from beetsplug.genreclf.notes import Notes
-from beetsplug.genreclf.tags import TagFile
+from beetsplug.genreclf.storage.inplace.notes import Notes
+from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.tag_file import TagFile
 from benchmarks.tables import section
 from tests.sounds import make
 

@@ -5,16 +5,16 @@
 'jazz'
 """
 
-from genremodel.assets import AssetError
-from genremodel.audio import AudioError
-from genremodel.classifier import Classifier, UnknownGenreError
-from genremodel.decision import Prediction, WindowGenre
+from genremodel.audio.decoding import AudioError
+from genremodel.classifier import GenreClassifier, UnknownGenreError
+from genremodel.models.bundled import AssetError
+from genremodel.voting import Prediction, WindowPrediction
 
 __all__ = [
     "AssetError",
     "AudioError",
-    "Classifier",
+    "GenreClassifier",
     "Prediction",
     "UnknownGenreError",
-    "WindowGenre",
+    "WindowPrediction",
 ]

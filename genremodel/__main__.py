@@ -16,14 +16,14 @@ from rich.progress import track
 from rich.table import Column, Table
 from rich.text import Text
 
-from genremodel.assets import AssetError
-from genremodel.audio import AudioError
-from genremodel.classifier import Classifier
-from genremodel.constants import DEFAULT_WINDOWS
-from genremodel.decision import VOTES, Prediction
+from genremodel.audio.decoding import AudioError
+from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.batch.pool import Pending, Pool, processors
+from genremodel.classifier import GenreClassifier
 from genremodel.display import displayable, one_line, portable
-from genremodel.pool import Pending, Pool, processors
+from genremodel.models.bundled import AssetError
 from genremodel.termination import exiting_on_sigterm
+from genremodel.voting import VOTES, Prediction
 
 _AHEAD = 32  # files that are being analysed while one is waited for
 
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        classifier = Classifier(windows=options.windows, vote=options.vote, knn=options.knn)
+        classifier = GenreClassifier(windows=options.windows, vote=options.vote, knn=options.knn)
     except (ImportError, AssetError) as exc:
         print(f"no model can be loaded: {exc}", file=sys.stderr)
         return 2
@@ -83,7 +83,7 @@ def _give_up_output(error: OSError) -> int:
 
 
 def _classify(
-    classifier: Classifier, pool: Pool, paths: Sequence[str]
+    classifier: GenreClassifier, pool: Pool, paths: Sequence[str]
 ) -> Iterator[tuple[str, Prediction | AudioError]]:
     """Classify files in their order, some ahead of the one whose turn it is."""
     ahead = deque[tuple[str, Pending]]()
@@ -96,7 +96,7 @@ def _classify(
 
 
 def _verdict(
-    classifier: Classifier, path: str, pending: Pending
+    classifier: GenreClassifier, path: str, pending: Pending
 ) -> tuple[str, Prediction | AudioError]:
     try:
         return path, classifier.decide(pending())

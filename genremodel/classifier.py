@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genremodel.analysis import Analysis
-from genremodel.assets import AssetError
-from genremodel.audio import PathLike
-from genremodel.backends import Backend, Cnn, Judge, Knn, hear
-from genremodel.constants import DEFAULT_STYLES, DEFAULT_TIMEOUT, DEFAULT_WINDOWS
-from genremodel.decision import Prediction, Vote, decide, decide_album, without_vote
-from genremodel.learned import LearnedModel, ModelError, again
-from genremodel.novelty import NO_MUSIC
+from genremodel.audio.decoding import PathLike
+from genremodel.audio.params import DEFAULT_STYLES, DEFAULT_TIMEOUT, DEFAULT_WINDOWS
+from genremodel.custom.store import CustomModel, ModelError, again
+from genremodel.models.base import Backend, CnnBackend, KnnBackend, WindowClassifier, hear
+from genremodel.models.bundled import AssetError
+from genremodel.models.novelty import NO_MUSIC
 from genremodel.styles import album_styles, bundled_styles, track_styles
+from genremodel.voting import Aggregation, Prediction, abstain_silent, decide, decide_album
 
 if TYPE_CHECKING:
-    from genremodel.pool import Pool
+    from genremodel.batch.pool import Pool
 
 
 class UnknownGenreError(ValueError):
     """A genre was named that the model in use does not have."""
 
 
-class Classifier:
+class GenreClassifier:
     """Names the genre of audio files.
 
     windows: how many 3-second windows of a track are heard, at least 1.
@@ -47,18 +47,18 @@ class Classifier:
         self,
         *,
         windows: int = DEFAULT_WINDOWS,
-        vote: Vote = "majority",
+        vote: Aggregation = "majority",
         min_confidence: float | None = None,
         ignore: Collection[str] = (),
         styles: int = DEFAULT_STYLES,
         knn: bool = False,
-        learned: LearnedModel | None = None,
+        learned: CustomModel | None = None,
     ) -> None:
         self.fallback: str | None = None
         self._windows = windows
-        self._vote: Vote = vote
+        self._vote: Aggregation = vote
         self._min_confidence = min_confidence
-        self._backend = Knn() if knn else self._cnn_or_knn()
+        self._backend = KnnBackend() if knn else self._cnn_or_knn()
         if learned and not self.by_networks:
             raise ModelError(
                 f"{learned.name}: learned from what the networks say, not the fallback"
@@ -68,7 +68,7 @@ class Classifier:
                 f"{learned.name}: learned from what other networks say; "
                 f"{again(learned.name, learned.field)}"
             )
-        self._judge: Judge = learned or self._backend
+        self._judge: WindowClassifier = learned or self._backend
         self._styles = bundled_styles() if self.by_networks else ()
         self._most_styles = styles
         self.require(ignore)
@@ -85,7 +85,7 @@ class Classifier:
     @property
     def by_networks(self) -> bool:
         """Whether its analyses are what the networks say, of which models can be learned."""
-        return isinstance(self._backend, Cnn)
+        return isinstance(self._backend, CnnBackend)
 
     @property
     def learned(self) -> bool:
@@ -126,7 +126,7 @@ class Classifier:
     def decide(self, analysis: Analysis) -> Prediction:
         """Return the verdict on an analysis by the same backend."""
         if not analysis.audible.any():
-            return without_vote(analysis.starts, analysis.audible, self._rules)
+            return abstain_silent(analysis.starts, analysis.audible, self._rules)
         judgement = self._judge.judge(analysis.outputs[analysis.audible])
         probabilities = judgement.probabilities[:, self._voting]
         prediction = decide(
@@ -155,9 +155,9 @@ class Classifier:
         timeout: seconds a file may take. cache: the file in which analyses are kept, if anywhere.
         retry: analyse those too that are known to have failed.
         """
-        from genremodel.pool import Pool, Setup
+        from genremodel.batch.pool import Pool, WorkerConfig
 
-        setup = Setup(not self.by_networks, self._windows, cache, timeout, retry)
+        setup = WorkerConfig(not self.by_networks, self._windows, cache, timeout, retry)
         return Pool(setup, setup.analyser(self._backend), workers)
 
     def decide_album(self, tracks: Sequence[Prediction]) -> Prediction:
@@ -168,7 +168,7 @@ class Classifier:
 
     def _cnn_or_knn(self) -> Backend:
         try:
-            return Cnn()
+            return CnnBackend()
         except (ImportError, AssetError) as exc:
             self.fallback = str(exc)
-            return Knn()
+            return KnnBackend()

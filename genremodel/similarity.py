@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import Analysis
-from genremodel.constants import ACTIVATIONS, EXPERT_START
+from genremodel.audio.params import ACTIVATIONS, EXPERT_START
 
 
 def place(analysis: Analysis) -> bytes | None:

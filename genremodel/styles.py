@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from genremodel import assets
 from genremodel.analysis import Analysis
+from genremodel.models import bundled as assets
 
 
 @dataclass(frozen=True)

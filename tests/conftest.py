@@ -27,7 +27,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from tests.sounds import CONTAINERS, drums, make, melody
-from training.collection import DEFAULT_FOLDER
+from training.corpus import DEFAULT_FOLDER
 
 
 @dataclass

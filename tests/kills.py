@@ -26,10 +26,10 @@ from typing import Any
 
 from mediafile import MediaFile
 
-from beetsplug.genreclf import notes, rewrite
 from beetsplug.genreclf.fields import MEDIA_FIELDS
-from beetsplug.genreclf.journal import Journal
-from beetsplug.genreclf.tags import TagFile
+from beetsplug.genreclf.storage.inplace import notes, rewrite
+from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.tag_file import TagFile
 
 _FILES = {
     "open",

@@ -9,10 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from genremodel import assets
-from training import build, collection, documents, evaluation
-from training.backbone import musicnn
+from genremodel.models import bundled as assets
+from training import build
+from training import corpus as collection
 from training.datasets.track import DataError
+from training.evaluation import evaluate as evaluation
+from training.musicnn import network as musicnn
+from training.reports import readme as documents
 
 Step: TypeAlias = Callable[[argparse.Namespace], None]
 
@@ -85,7 +88,9 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _compare(options: argparse.Namespace) -> None:
     try:
-        from training.compare import compare  # the other steps do without Matplotlib
+        from training.student_systems.compare import (
+            compare,  # the other steps do without Matplotlib
+        )
 
         compare(options.data, options.only, quick=options.quick)
     except ImportError as exc:

@@ -19,11 +19,8 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 
-from genremodel import assets
-from genremodel.audio import Windows
-from genremodel.backbone import EXPERT, NETWORK, Backbone, Backbones
-from genremodel.backends import HEADS, NEIGHBOURS
-from genremodel.constants import (
+from genremodel.audio.decoding import Windows
+from genremodel.audio.params import (
     ACTIVATIONS,
     EXPERT_START,
     FFT_SIZE,
@@ -34,17 +31,19 @@ from genremodel.constants import (
     WINDOW_FRAMES,
     WINDOW_SAMPLES,
 )
-from genremodel.decision import Calibration, Rules
-from genremodel.features import window_features
+from genremodel.models import bundled as assets
+from genremodel.models.base import HEADS, NEIGHBOURS
+from genremodel.models.librosa_features import window_features
+from genremodel.models.musicnn import EXPERT, NETWORK, Backbone, MusicnnPair
 from genremodel.outputs import replace_file
-from training.backbone import musicnn
-from training.backbone.export import to_onnx
-from training.backbone.prune import DEAD, PrunedMusicnn, prune
-from training.choosing import choose, of_groups
-from training.collection import Collection
+from genremodel.voting import Calibration, DecisionParams
+from training.corpus import Collection
 from training.datasets.track import DataError
-from training.evaluation import calibrated, measure
-from training.fitting import (
+from training.evaluation.ablation import trials
+from training.evaluation.evaluate import calibrated, measure
+from training.evaluation.ood import FitStrict, measure_nonmusic
+from training.feature_selection import choose, of_groups
+from training.fit import (
     fit_heads,
     fit_nonmusic,
     judge_by_heads,
@@ -52,11 +51,12 @@ from training.fitting import (
     neighbouring,
     prior,
 )
-from training.nonmusic import nonmusic
-from training.rows import Rows
-from training.styles import style_thresholds
-from training.tried import trials
-from training.unknown import FitStrict, measure_nonmusic
+from training.musicnn import network as musicnn
+from training.musicnn.export import to_onnx
+from training.musicnn.prune import DEAD, PrunedMusicnn, prune
+from training.style_thresholds import style_thresholds
+from training.synthetic_nonmusic import nonmusic
+from training.tables import Rows
 
 NETWORKS: dict[str, musicnn.Name] = {NETWORK: "MSD_musicnn", EXPERT: "MTT_musicnn"}
 VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its verdicts change
@@ -184,9 +184,9 @@ def build_knn(folder: Path, collection: Collection, seeds: int) -> None:
     _calibrate(folder, "knn", rows, fit, sounds, slice(None), seeds, choice=asdict(choice))
 
 
-def _backbones(folder: Path) -> Backbones:
+def _backbones(folder: Path) -> MusicnnPair:
     network, expert = (Backbone((folder / name).read_bytes()) for name in (NETWORK, EXPERT))
-    return Backbones(network, expert)
+    return MusicnnPair(network, expert)
 
 
 def _sounds(
@@ -229,9 +229,9 @@ def _calibrate(
     _describe(folder, **{backend: figures})
 
 
-def _rules(folder: Path, backend: str) -> Rules:
+def _rules(folder: Path, backend: str) -> DecisionParams:
     model = read_description(folder)
-    return Rules(
+    return DecisionParams(
         genres=tuple(model["genres"]),
         prior=tuple(model["prior"]),
         calibration=Calibration(0.0, 1.0, 0.0, 0.0, 0.0),

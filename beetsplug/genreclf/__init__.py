@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beets import config, ui
+import beets
+from beets import ui
 from beets.exceptions import UserError
 from beets.library import Item, Library
 from beets.plugins import BeetsPlugin
@@ -25,16 +26,16 @@ from confuse import ConfigError
 from mediafile import MediaFile, UnreadableFileError
 
 from beetsplug.genreclf import cli, fields, queries
-from beetsplug.genreclf.beside import beside
 from beetsplug.genreclf.compat import PATCHES, apply_patches
-from beetsplug.genreclf.handlers import contained, reentrant
-from beetsplug.genreclf.journal import IN_MEMORY, Journal, JournalError
-from beetsplug.genreclf.notes import Notes
-from beetsplug.genreclf.settings import DEFAULTS, Settings
+from beetsplug.genreclf.config import DEFAULTS, Config
+from beetsplug.genreclf.listeners import contained, reentrant
+from beetsplug.genreclf.storage.inplace.notes import Notes
+from beetsplug.genreclf.storage.journal import IN_MEMORY, Journal, JournalError
+from beetsplug.genreclf.storage.paths import beside
+from beetsplug.genreclf.storage.tag_file import reason
+from beetsplug.genreclf.storage.tag_writer import TagWriter
+from beetsplug.genreclf.storage.values import same
 from beetsplug.genreclf.tagging import Tagger, Update, record_write
-from beetsplug.genreclf.tags import reason
-from beetsplug.genreclf.values import same
-from beetsplug.genreclf.writing import TagWriter
 
 if TYPE_CHECKING:
     from beets.dbcore.types import Type
@@ -117,8 +118,8 @@ class GenreClfPlugin(BeetsPlugin):
 
     def tag(self, lib: Library, options: cli.TagOptions, query: list[str]) -> None:
         """Classify the tracks of a query."""
-        from beetsplug.genreclf.retag import Mode, Retag
-        from beetsplug.genreclf.suggest import Suggest
+        from beetsplug.genreclf.commands.classify import Mode, Retag
+        from beetsplug.genreclf.commands.review import Suggest
 
         _one_of({"--suggest": options.suggest, "--pretend": options.pretend})
         if options.suggest and self._options["genres"].get() == "never":
@@ -139,7 +140,7 @@ class GenreClfPlugin(BeetsPlugin):
 
     def undo(self, lib: Library, options: cli.UndoOptions, query: list[str]) -> None:
         """Take back what the plugin changed on the tracks of a query."""
-        from beetsplug.genreclf import undo
+        from beetsplug.genreclf.commands import undo
 
         by_run = options.run is not None
         forget = options.forget_older_than is not None
@@ -160,7 +161,7 @@ class GenreClfPlugin(BeetsPlugin):
 
     def explain(self, lib: Library, options: cli.ExplainOptions, query: list[str]) -> None:
         """Show why the tracks of a query have their predicted genre."""
-        from beetsplug.genreclf.explain import explain
+        from beetsplug.genreclf.commands.explain import explain
 
         with _told(), self._hearing(lib, "genreclf-explain") as tagger:
             if not explain(lib, query, tagger, self._log, as_json=options.json, plot=options.plot):
@@ -168,7 +169,7 @@ class GenreClfPlugin(BeetsPlugin):
 
     def cache(self, lib: Library, options: cli.CacheOptions, query: list[str]) -> None:
         """Show, prune or clear the cache of analyses."""
-        from beetsplug.genreclf.caching import tend
+        from beetsplug.genreclf.commands.cache import tend
 
         _one_of({"--prune": options.prune, "--clear": options.clear})
         if query:
@@ -178,12 +179,12 @@ class GenreClfPlugin(BeetsPlugin):
 
     def learn(self, lib: Library, options: cli.LearnOptions, query: list[str]) -> None:
         """Learn the genres of the tracks of a query."""
-        from beetsplug.genreclf.learn import Learning, show_models
-        from genremodel.learned import ModelError, Models
+        from beetsplug.genreclf.commands.train import Learning, show_models
+        from genremodel.custom.store import ModelError, ModelStore
 
         forget = options.forget is not None
         _one_of({"--list": options.list, "--forget": forget, "a query": query})
-        models = Models(_models_folder(lib))
+        models = ModelStore(_models_folder(lib))
         try:
             if options.list:
                 if not show_models(models, self._log):
@@ -199,7 +200,7 @@ class GenreClfPlugin(BeetsPlugin):
 
     def similar(self, lib: Library, options: cli.SimilarOptions, query: list[str]) -> None:
         """List the tracks that sound like those of a query."""
-        from beetsplug.genreclf.similar import list_similar
+        from beetsplug.genreclf.commands.similar import list_similar
 
         if not query:
             raise UserError("which tracks? beet genreclf-similar QUERY")
@@ -382,8 +383,8 @@ class GenreClfPlugin(BeetsPlugin):
         """Know the sound of a file in its new place."""
         if not _cache_file().exists():
             return
-        from genremodel.cache import Cache, CacheError, FileState
-        from genremodel.digest import audio_digest
+        from genremodel.audio.digest import audio_digest
+        from genremodel.batch.cache import Cache, CacheError, FileState
 
         cache = Cache(_cache_file())
         with suppress(CacheError, OSError):  # it is found again by its audio
@@ -454,10 +455,10 @@ class GenreClfPlugin(BeetsPlugin):
         known to have failed.
         """
         from beetsplug.genreclf.loading import load, load_bundled
-        from genremodel.learned import Models
+        from genremodel.custom.store import ModelStore
 
-        asked = Settings.read(self._options)
-        loaded = load_bundled(asked) if bundled else load(asked, Models(_models_folder(lib)))
+        asked = Config.read(self._options)
+        loaded = load_bundled(asked) if bundled else load(asked, ModelStore(_models_folder(lib)))
         classifier, settings, problem = loaded
         if problem:
             self._log.warning("{}", problem)
@@ -488,7 +489,7 @@ class GenreClfPlugin(BeetsPlugin):
     def _writes(self) -> bool:
         """Tell whether tags are written to files when the command line does not say."""
         choice = self._options["write"].get()
-        return ui.should_write() if choice == "auto" else bool(choice)  # `Settings` checks it
+        return ui.should_write() if choice == "auto" else bool(choice)  # `Config` checks it
 
 
 def _one_of(given: Mapping[str, object]) -> None:
@@ -503,4 +504,4 @@ def _models_folder(lib: Library) -> Path:
 
 
 def _cache_file() -> Path:
-    return Path(config.config_dir()) / "genreclf-cache.db"
+    return Path(beets.config.config_dir()) / "genreclf-cache.db"

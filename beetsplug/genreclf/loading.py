@@ -8,11 +8,11 @@ from typing import NamedTuple
 from beets.exceptions import UserError
 from confuse import ConfigValueError
 
+from beetsplug.genreclf.config import Config
 from beetsplug.genreclf.fields import GENRES
-from beetsplug.genreclf.settings import Settings
-from genremodel import AssetError, Classifier, UnknownGenreError
-from genremodel.backends import bundled_rules
-from genremodel.learned import LearnedModel, ModelError, Models
+from genremodel import AssetError, GenreClassifier, UnknownGenreError
+from genremodel.custom.store import CustomModel, ModelError, ModelStore
+from genremodel.models.base import bundled_rules
 
 
 class Loaded(NamedTuple):
@@ -21,12 +21,12 @@ class Loaded(NamedTuple):
     problem: why it stands in for the one that was asked for, if it does.
     """
 
-    classifier: Classifier
-    settings: Settings
+    classifier: GenreClassifier
+    settings: Config
     problem: str | None
 
 
-def load(settings: Settings, models: Models) -> Loaded:
+def load(settings: Config, models: ModelStore) -> Loaded:
     """Load the model that the settings ask for, or what stands in for it.
 
     Raises UserError where none can be loaded, confuse.ConfigError where an option names a model
@@ -44,7 +44,7 @@ def load(settings: Settings, models: Models) -> Loaded:
         raise _none(exc) from exc
 
 
-def load_bundled(settings: Settings) -> Loaded:
+def load_bundled(settings: Config) -> Loaded:
     """Load the bundled model, whatever the settings say of others and of their genres."""
     try:
         known = bundled_rules("cnn").genres
@@ -59,7 +59,7 @@ def load_bundled(settings: Settings) -> Loaded:
         raise _none(exc) from exc
 
 
-def _learned(settings: Settings, models: Models) -> LearnedModel | None:
+def _learned(settings: Config, models: ModelStore) -> CustomModel | None:
     """Return the learned model that is asked for, if one is. Raises ModelError."""
     if settings.model == "bundled" or (settings.model == "auto" and settings.knn):
         return None
@@ -71,10 +71,10 @@ def _learned(settings: Settings, models: Models) -> LearnedModel | None:
     return models.load(last.name) if last else None
 
 
-def _loaded(settings: Settings, learned: LearnedModel | None) -> Loaded:
+def _loaded(settings: Config, learned: CustomModel | None) -> Loaded:
     option = "ignore"
     try:
-        classifier = Classifier(
+        classifier = GenreClassifier(
             windows=settings.windows,
             vote=settings.vote,
             min_confidence=settings.min_confidence,

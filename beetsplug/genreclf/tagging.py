@@ -18,22 +18,22 @@ from beets.library import Album, Item, Library
 from beets.util import displayable_path
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.agreement import Agreement, agreement
-from beetsplug.genreclf.histories import known_as, lost_history
-from beetsplug.genreclf.journal import Change, Journal, Place, unwind
-from beetsplug.genreclf.labels import is_placeholder
-from beetsplug.genreclf.notes import Notes
-from beetsplug.genreclf.policy import new_genres
+from beetsplug.genreclf.genres.agreement import Agreement, agreement
+from beetsplug.genreclf.genres.labels import is_placeholder
+from beetsplug.genreclf.genres.policy import new_genres
 from beetsplug.genreclf.queries import ALBUM_QUERIES
-from beetsplug.genreclf.tags import NAMES, Tag, TagFile
-from beetsplug.genreclf.values import Values, difference, is_absent, same
+from beetsplug.genreclf.storage.histories import known_as, lost_history
+from beetsplug.genreclf.storage.inplace.notes import Notes
+from beetsplug.genreclf.storage.journal import Change, Journal, Place, unwind
+from beetsplug.genreclf.storage.tag_file import NAMES, Tag, TagFile
+from beetsplug.genreclf.storage.values import Values, difference, is_absent, same
 
 if TYPE_CHECKING:
-    from beetsplug.genreclf.settings import Settings
-    from beetsplug.genreclf.writing import TagWriter
-    from genremodel import Classifier, Prediction
+    from beetsplug.genreclf.config import Config
+    from beetsplug.genreclf.storage.tag_writer import TagWriter
+    from genremodel import GenreClassifier, Prediction
     from genremodel.analysis import Analysis
-    from genremodel.pool import Pending, Pool
+    from genremodel.batch.pool import Pending, Pool
 
 T = TypeVar("T")
 Report = Callable[[str], None]
@@ -107,9 +107,9 @@ class Tagger:
 
     def __init__(
         self,
-        classifier: Classifier,
+        classifier: GenreClassifier,
         pool: Pool,
-        settings: Settings,
+        settings: Config,
         journal: Journal,
         writer: TagWriter,
         command: str,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beetsplug.genreclf.draft import Change, Draft, DraftFull
+from beetsplug.genreclf.storage.inplace.draft import Change, Draft, DraftFull
 
 SIZES = st.integers(0, 20_000)
 CONTENT = st.builds(

@@ -14,7 +14,7 @@ import mutagen
 import pytest
 from mediafile import MediaFile
 
-from beetsplug.genreclf.journal import Journal
+from beetsplug.genreclf.storage.journal import Journal
 from tests.beetsplug.test_faults import start
 from tests.conftest import Beets
 from tests.tags import every_tag, our_tags, plain_tags
@@ -225,7 +225,7 @@ def wait_until_locked(path: Path) -> None:
 def test_waiting_is_reported_after_an_import_and_while_a_command_waits(decided: Beets) -> None:
     program = (
         "import sys, pathlib\n"
-        "from beetsplug.genreclf.journal import Journal\n"
+        "from beetsplug.genreclf.storage.journal import Journal\n"
         "with Journal(pathlib.Path(sys.argv[1])).alone():\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.readline()\n"

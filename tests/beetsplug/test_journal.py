@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beetsplug.genreclf.beside import beside
-from beetsplug.genreclf.journal import Journal, JournalError, unwind
-from beetsplug.genreclf.policy import POLICIES, Policy, new_genres
-from beetsplug.genreclf.values import difference
+from beetsplug.genreclf.genres.policy import POLICIES, Policy, new_genres
+from beetsplug.genreclf.storage.journal import Journal, JournalError, unwind
+from beetsplug.genreclf.storage.paths import beside
+from beetsplug.genreclf.storage.values import difference
 
 GENRES = st.lists(st.sampled_from(["Rock", "Jazz", "jazz", "pop"]), unique=True)
 VERDICTS = st.tuples(

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from beetsplug.genreclf.forgetting import forget
-from beetsplug.genreclf.journal import Journal, JournalError, unwind
-from beetsplug.genreclf.troubles import explain
+from beetsplug.genreclf.storage.errors import explain
+from beetsplug.genreclf.storage.forgetting import forget
+from beetsplug.genreclf.storage.journal import Journal, JournalError, unwind
 from tests.beetsplug.test_journal import run
 from tests.faults import DROPPED
 
@@ -186,7 +186,7 @@ def test_waiting_is_reported_once_with_the_process_that_holds_the_lock(tmp_path:
         [
             sys.executable, "-c",
             "import sys, pathlib\n"
-            "from beetsplug.genreclf.journal import Journal\n"
+            "from beetsplug.genreclf.storage.journal import Journal\n"
             "with Journal(pathlib.Path(sys.argv[1])).alone():\n"
             "    print('held', flush=True)\n"
             "    sys.stdin.readline()\n",
@@ -305,7 +305,7 @@ def test_read_only_folder_can_be_read(tmp_path: Path, left: bool, version: int) 
     folder.chmod(0o555)
     program = (
         "import sys, pathlib\n"
-        "from beetsplug.genreclf.journal import Journal, JournalError\n"
+        "from beetsplug.genreclf.storage.journal import Journal, JournalError\n"
         "journal = Journal(pathlib.Path(sys.argv[1]))\n"
         "print(journal.runs()[0].command, journal.changes('track')[0].new)\n"
         "assert not journal.expects_placing(b'a', 1)\n"

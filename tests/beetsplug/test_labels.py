@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beetsplug.genreclf import labels as parsing
-from beetsplug.genreclf.labels import (
+from beetsplug.genreclf.genres import labels as parsing
+from beetsplug.genreclf.genres.labels import (
     Vocabulary,
     genre_parts,
     is_placeholder,
@@ -127,7 +127,7 @@ def test_lastgenre_may_lack_its_tree(
     spec.submodule_search_locations = [str(tmp_path)]
     if tree is not None:
         (tmp_path / "genres-tree.yaml").write_bytes(tree)
-    monkeypatch.setattr("beetsplug.genreclf.labels.find_spec", lambda name: spec)
+    monkeypatch.setattr("beetsplug.genreclf.genres.labels.find_spec", lambda name: spec)
     caches = (parsing._known_genres, parsing._parts)
     for cache in caches:
         cache.cache_clear()
@@ -138,7 +138,7 @@ def test_lastgenre_may_lack_its_tree(
 
 def test_lastgenre_is_not_imported() -> None:
     code = (
-        "import sys; from beetsplug.genreclf.labels import genre_parts; "
+        "import sys; from beetsplug.genreclf.genres.labels import genre_parts; "
         "print(genre_parts('Death/Doom'), 'beetsplug.lastgenre' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

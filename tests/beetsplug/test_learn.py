@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mediafile import MediaFile
 
-from beetsplug.genreclf.learn import compare
+from beetsplug.genreclf.commands.train import compare
 from tests.conftest import Beets
 from tests.genremodel.test_learning import collection, example, learned
 from tests.sounds import RATE, drums, make, melody, write

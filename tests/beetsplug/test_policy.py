@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beetsplug.genreclf.labels import is_placeholder
-from beetsplug.genreclf.policy import POLICIES, Policy, new_genres
-from beetsplug.genreclf.spelling import Spelling
+from beetsplug.genreclf.genres.labels import is_placeholder
+from beetsplug.genreclf.genres.policy import POLICIES, Policy, new_genres
+from beetsplug.genreclf.genres.spelling import Spelling
 
 # existing, before the plugin, heard: fill, replace, append, prepend, never
 TABLE = [

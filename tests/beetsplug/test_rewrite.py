@@ -22,12 +22,12 @@ from typing import Any
 import pytest
 from mediafile import MediaFile, UnreadableFileError
 
-from beetsplug.genreclf import copies, notes, rewrite
 from beetsplug.genreclf.fields import MEDIA_FIELDS
-from beetsplug.genreclf.journal import Journal, JournalError
-from beetsplug.genreclf.notes import Notes
-from beetsplug.genreclf.state import NotWritten
-from beetsplug.genreclf.tags import TagFile, reason
+from beetsplug.genreclf.storage.inplace import copies, notes, rewrite
+from beetsplug.genreclf.storage.inplace.notes import Notes
+from beetsplug.genreclf.storage.inplace.state import NotWritten
+from beetsplug.genreclf.storage.journal import Journal, JournalError
+from beetsplug.genreclf.storage.tag_file import TagFile, reason
 from tests.conftest import Beets
 from tests.faults import fill, small_disk
 from tests.sounds import CONTAINERS, make
@@ -456,11 +456,11 @@ import os
 import sys
 from pathlib import Path
 from mediafile import MediaFile
-from beetsplug.genreclf import rewrite
+from beetsplug.genreclf.storage.inplace import rewrite
 from beetsplug.genreclf.fields import MEDIA_FIELDS
-from beetsplug.genreclf.journal import Journal
-from beetsplug.genreclf.notes import Notes
-from beetsplug.genreclf.tags import TagFile, reason
+from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.inplace.notes import Notes
+from beetsplug.genreclf.storage.tag_file import TagFile, reason
 for name, field in MEDIA_FIELDS.items():
     MediaFile.add_field(name, field)
 rewrite._IN_PLACE = rewrite._IN_PLACE_RATHER = int(sys.argv[3])

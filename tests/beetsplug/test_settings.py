@@ -12,9 +12,9 @@ import pytest
 from confuse import ConfigError, ConfigSource, RootView
 from mediafile import MediaFile
 
+from beetsplug.genreclf.config import DEFAULTS, Config
 from beetsplug.genreclf.loading import load
-from beetsplug.genreclf.settings import DEFAULTS, Settings
-from genremodel.learned import Models
+from genremodel.custom.store import ModelStore
 from tests.conftest import Beets
 from tests.tags import every_tag, our_tags, plain_tags
 
@@ -79,7 +79,7 @@ def test_what_cannot_be(options: dict[str, Any], message: str, tmp_path: Path) -
         [ConfigSource.of({"genreclf": options}), ConfigSource.of({"genreclf": DEFAULTS})]
     )
     with pytest.raises(ConfigError) as error:
-        load(Settings.read(view["genreclf"]), Models(tmp_path))
+        load(Config.read(view["genreclf"]), ModelStore(tmp_path))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 

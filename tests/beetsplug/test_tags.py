@@ -12,9 +12,9 @@ from mediafile import MediaFile
 from mutagen.id3 import TCON
 
 from beetsplug.genreclf.fields import MEDIA_FIELDS
-from beetsplug.genreclf.journal import Journal
-from beetsplug.genreclf.notes import Notes
-from beetsplug.genreclf.tags import TagFile
+from beetsplug.genreclf.storage.inplace.notes import Notes
+from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.tag_file import TagFile
 from tests.sounds import CONTAINERS, make
 
 VALUES = (

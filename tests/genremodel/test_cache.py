@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genremodel import Classifier
+from genremodel import GenreClassifier
 from genremodel.analysis import Analysis
-from genremodel.audio import AudioError, TimeLimitError
-from genremodel.cache import Cache, CacheError, FileState
+from genremodel.audio.decoding import AnalysisTimeout, AudioError
+from genremodel.batch.cache import Cache, CacheError, FileState
 from tests.faults import DROPPED
 from tests.sounds import make
 
@@ -51,7 +51,7 @@ def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from genremodel.cache import Cache, CacheError
+from genremodel.batch.cache import Cache, CacheError
 
 try:
     Cache(Path(sys.argv[1])).statistics()
@@ -129,7 +129,7 @@ def test_a_cache_of_another_form_is_begun_anew(cache: Cache, file: FileState, fo
     cache.close()
     assert cache.of_file(file) is None
     assert cache.of_audio(b"digest", file) is None
-    cache.keep(b"digest", TimeLimitError(60))
+    cache.keep(b"digest", AnalysisTimeout(60))
     assert str(cache.of_file(file)) == "not analysed within 60 s"
     cache.close()
 
@@ -167,7 +167,7 @@ def test_what_is_damaged_inside_is_an_error(cache: Cache, file: FileState) -> No
 
 def test_the_verdict_from_the_cache_is_the_same(tmp_path: Path) -> None:
     path = make(tmp_path / "a.flac", seconds=20)
-    classifier = Classifier()
+    classifier = GenreClassifier()
     expected = classifier.classify(path)
     for _ in range(2):
         pool = classifier.pool(workers=1, cache=tmp_path / "cache.db")

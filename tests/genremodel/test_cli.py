@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 import genremodel
-from genremodel import Classifier, assets
-from genremodel.constants import SAMPLE_RATE
+from genremodel import GenreClassifier
+from genremodel.audio.params import SAMPLE_RATE
+from genremodel.models import bundled as assets
 from tests.sounds import RATE, make, write
-from training.nonmusic import nonmusic
+from training.synthetic_nonmusic import nonmusic
 
 KEYS = {
     "path", "genre", "confidence", "reason", "votes", "probabilities", "novelty", "windows",
@@ -213,19 +214,19 @@ def test_knn_on_request_and_when_onnxruntime_is_missing(song: Path, tmp_path: Pa
 def test_knn_takes_over_from_a_damaged_network(
     song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from genremodel.backbone import NETWORK, bundled_backbone
+    from genremodel.models.musicnn import NETWORK, bundled_backbone
 
     for file in assets.FOLDER.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / NETWORK).write_bytes(b"garbage")
     monkeypatch.setattr(assets, "FOLDER", tmp_path)
     bundled_backbone.cache_clear()
-    classifier = Classifier()
+    classifier = GenreClassifier()
     assert classifier.fallback == f"{NETWORK}: wrong checksum"
     assert classifier.classify(song).model == "bundled-knn-4"
     (tmp_path / "knn.npz").unlink()
     with pytest.raises(genremodel.AssetError, match=r"knn\.npz: No such file"):
-        Classifier()
+        GenreClassifier()
 
 
 @pytest.mark.parametrize("options", [(), ("--knn",)])

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from genremodel.audio import Windows
-from genremodel.backbone import Backbones
-from genremodel.constants import ACTIVATIONS, EMBEDDING, EXPERT_START, OUTPUTS, WINDOW_SAMPLES
-from genremodel.head import Heads, LinearHead, tag_logits
-from genremodel.novelty import NO_MUSIC, Novelty
-from genremodel.spacing import evenly
+from genremodel.audio.decoding import Windows
+from genremodel.audio.params import ACTIVATIONS, EMBEDDING, EXPERT_START, OUTPUTS, WINDOW_SAMPLES
+from genremodel.audio.spacing import evenly_spaced
+from genremodel.models.heads import GenreHeads, LinearHead, tag_logits
+from genremodel.models.musicnn import MusicnnPair
+from genremodel.models.novelty import NO_MUSIC, Novelty
 
 RNG = np.random.default_rng(0)
 NETWORK = LinearHead(RNG.normal(size=(ACTIVATIONS, 3)), np.zeros(3))
@@ -28,7 +28,7 @@ def outputs(windows: int, heard: int) -> NDArray[np.float32]:
 
 
 def judged(weight: float, values: NDArray[np.float32]) -> NDArray[np.float64]:
-    return Heads(NETWORK, EXPERT, NOVELTY, weight).judge(values).probabilities
+    return GenreHeads(NETWORK, EXPERT, NOVELTY, weight).judge(values).probabilities
 
 
 def test_the_expert_has_its_say_in_every_window() -> None:
@@ -51,9 +51,9 @@ def test_without_the_expert_the_network_decides_alone() -> None:
 
 
 def test_heads_come_back_from_their_arrays() -> None:
-    heads = Heads(NETWORK, EXPERT, NOVELTY, 0.5)
+    heads = GenreHeads(NETWORK, EXPERT, NOVELTY, 0.5)
     values = outputs(3, heard=3)
-    again = Heads.from_arrays(heads.to_arrays()).judge(values)
+    again = GenreHeads.from_arrays(heads.to_arrays()).judge(values)
     np.testing.assert_array_equal(again.probabilities, heads.judge(values).probabilities)
     assert again.novelty == heads.judge(values).novelty
 
@@ -84,7 +84,7 @@ def test_track_with_nan_in_one_window_is_not_music() -> None:
 def test_the_expert_hears_audible_windows_alone(silent: list[int]) -> None:
     samples = RNG.normal(scale=0.1, size=(5, WINDOW_SAMPLES)).astype(np.float32)
     samples[silent] = 0
-    found = Backbones.bundled().run(Windows(np.arange(5.0), samples))
+    found = MusicnnPair.bundled().run(Windows(np.arange(5.0), samples))
     heard = np.isfinite(found[:, EXPERT_START])
     assert heard.sum() == min(3, 5 - len(silent))
     assert not heard[silent].any()
@@ -93,6 +93,6 @@ def test_the_expert_hears_audible_windows_alone(silent: list[int]) -> None:
 
 @given(st.integers(0, 30), st.integers(1, 12))
 def test_evenly(total: int, count: int) -> None:
-    chosen = evenly(np.arange(total), count)
+    chosen = evenly_spaced(np.arange(total), count)
     assert len(chosen) == min(total, count)
     assert (np.diff(chosen) > 0).all()

@@ -19,30 +19,30 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genremodel.constants import OUTPUTS
-from genremodel.decision import decide
-from genremodel.examples import Tracks
-from genremodel.learned import Estimator, LearnedModel, ModelError, Models
-from genremodel.learning import ESTIMATORS
+from genremodel.audio.params import OUTPUTS
+from genremodel.custom.dataset import LabeledDataset
+from genremodel.custom.store import CustomModel, Estimator, ModelError, ModelStore
+from genremodel.custom.train import ESTIMATORS
+from genremodel.voting import decide
 from tests.faults import DROPPED as NO_ROOT
 from tests.faults import mutated
 from tests.genremodel.test_learning import collection, learned, outputs
 
 
-def model(estimator: Estimator = "linear") -> LearnedModel:
+def model(estimator: Estimator = "linear") -> CustomModel:
     examples = collection()
     fitted, _ = learned(examples)
-    head = ESTIMATORS[estimator](Tracks.of(examples), np.arange(len(examples)))
-    return LearnedModel(**{**vars(fitted), "estimator": estimator, "head": head})
+    head = ESTIMATORS[estimator](LabeledDataset.of(examples), np.arange(len(examples)))
+    return CustomModel(**{**vars(fitted), "estimator": estimator, "head": head})
 
 
 @pytest.fixture
-def models(tmp_path: Path) -> Models:
-    return Models(tmp_path / "library.genre-models")
+def models(tmp_path: Path) -> ModelStore:
+    return ModelStore(tmp_path / "library.genre-models")
 
 
 @pytest.mark.parametrize("estimator", ["linear", "neighbours"])
-def test_a_model_comes_back_as_it_was(models: Models, estimator: Estimator) -> None:
+def test_a_model_comes_back_as_it_was(models: ModelStore, estimator: Estimator) -> None:
     kept = model(estimator)
     described = models.save(kept)
     again = models.load("mine")
@@ -55,7 +55,7 @@ def test_a_model_comes_back_as_it_was(models: Models, estimator: Estimator) -> N
     assert again.judge(values).novelty == pytest.approx(kept.judge(values).novelty)
 
 
-def test_the_same_lesson_has_the_same_id(models: Models) -> None:
+def test_the_same_lesson_has_the_same_id(models: ModelStore) -> None:
     first = models.save(model()).id
     assert models.save(model()).id == first
     examples = collection()
@@ -64,7 +64,7 @@ def test_the_same_lesson_has_the_same_id(models: Models) -> None:
     assert first.startswith("mine-")
 
 
-def test_models_learned_before_fewer_windows_were_less_sure(models: Models) -> None:
+def test_models_learned_before_fewer_windows_were_less_sure(models: ModelStore) -> None:
     kept = model()
     calibration = replace(kept.rules.calibration, windows=-0.5)
     models.save(replace(kept, rules=replace(kept.rules, calibration=calibration)))
@@ -74,7 +74,7 @@ def test_models_learned_before_fewer_windows_were_less_sure(models: Models) -> N
     assert loaded.confidence(0.7, 1.0, 10) == pytest.approx(same, abs=1e-3)
 
 
-def test_a_model_does_not_replace_what_a_link_points_to(models: Models, tmp_path: Path) -> None:
+def test_a_model_does_not_replace_what_a_link_points_to(models: ModelStore, tmp_path: Path) -> None:
     song, folder = tmp_path / "song.flac", tmp_path / "library.genre-models"
     song.write_bytes(b"music")
     folder.mkdir()
@@ -85,10 +85,10 @@ def test_a_model_does_not_replace_what_a_link_points_to(models: Models, tmp_path
     assert models.load("mine").name == "mine"
 
 
-def test_models_by_name(models: Models, tmp_path: Path) -> None:
+def test_models_by_name(models: ModelStore, tmp_path: Path) -> None:
     assert models.names() == []
     for name in "bca":
-        models.save(LearnedModel(**{**vars(model()), "name": name}))
+        models.save(CustomModel(**{**vars(model()), "name": name}))
     for stray in (".DS_Store.json", "a (copy).json"):  # of who knows what program
         (tmp_path / "library.genre-models" / stray).write_text("{")
     assert models.names() == ["a", "b", "c"]
@@ -99,7 +99,7 @@ def test_models_by_name(models: Models, tmp_path: Path) -> None:
         models.load("b")
 
 
-def test_what_is_damaged_is_refused(models: Models, tmp_path: Path) -> None:
+def test_what_is_damaged_is_refused(models: ModelStore, tmp_path: Path) -> None:
     models.save(model())
     folder = tmp_path / "library.genre-models"
     assert sorted(file.name for file in folder.iterdir()) == ["mine.json", "mine.npz"]
@@ -137,7 +137,7 @@ class Stored:
     """A saved model, whose files are changed by tests, checksum included."""
 
     def __init__(self, folder: Path, estimator: Estimator) -> None:
-        self.models = Models(folder)
+        self.models = ModelStore(folder)
         self.models.save(model(estimator))
         self.json, self.npz = folder / "mine.json", folder / "mine.npz"
         self.content = json.loads(self.json.read_text())
@@ -380,7 +380,7 @@ def test_invalid_descriptions_are_refused(stored: Stored, text: bytes) -> None:
 @pytest.mark.parametrize("name", ["mine.json", "mine.npz"])
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device", "nowhere"])
 def test_special_files_are_refused_without_waiting(
-    models: Models, tmp_path: Path, name: str, kind: str
+    models: ModelStore, tmp_path: Path, name: str, kind: str
 ) -> None:
     models.save(model())
     file = tmp_path / "library.genre-models" / name
@@ -396,7 +396,7 @@ def test_special_files_are_refused_without_waiting(
 
 
 @pytest.mark.parametrize("name", ["auto", "bundled", "", "a b", "../a", "a.b", "a" * 61])
-def test_names_that_cannot_be(models: Models, name: str) -> None:
+def test_names_that_cannot_be(models: ModelStore, name: str) -> None:
     with pytest.raises(ModelError, match="cannot be called"):
         models.check_name(name)
 
@@ -407,7 +407,7 @@ def test_folder_that_cannot_be_written_is_named(tmp_path: Path, there: bool) -> 
     code = """
 import sys
 from pathlib import Path
-from genremodel.learned import ModelError, Models
+from genremodel.custom.store import ModelError, Models
 from tests.genremodel.test_learned import model
 
 try:
@@ -430,4 +430,4 @@ except ModelError as exc:
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "library.genre-models").write_text("a file")
     with pytest.raises(ModelError, match=r"library\.genre-models"):
-        Models(tmp_path / "library.genre-models").save(model())
+        ModelStore(tmp_path / "library.genre-models").save(model())

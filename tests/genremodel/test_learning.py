@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from genremodel.analysis import Analysis
-from genremodel.constants import ACTIVATIONS, EXPERT_START, OUTPUTS, VIEW
-from genremodel.decision import decide
-from genremodel.examples import Example
-from genremodel.head import track_views
-from genremodel.learned import LearnedModel
-from genremodel.learning import learn
-from genremodel.lesson import Lesson
-from genremodel.novelty import NO_MUSIC
-from genremodel.trial import LearningError
+from genremodel.audio.params import ACTIVATIONS, EXPERT_START, OUTPUTS, VIEW
+from genremodel.custom.dataset import LabeledTrack
+from genremodel.custom.report import TrainingReport
+from genremodel.custom.store import CustomModel
+from genremodel.custom.train import learn
+from genremodel.evaluation import TrainingError
+from genremodel.models.heads import track_views
+from genremodel.models.novelty import NO_MUSIC
+from genremodel.voting import decide
 
 RNG = np.random.default_rng(0)
 CENTRES = RNG.normal(size=(6, VIEW))
@@ -25,20 +25,20 @@ CENTRES = RNG.normal(size=(6, VIEW))
 
 def example(
     genres: Sequence[int], artist: object, rng: np.random.Generator, *, is_music: bool = True
-) -> Example:
+) -> LabeledTrack:
     """Return a track near the first of its genres."""
     place = CENTRES[genres[0]] + rng.normal(size=VIEW)
     views = (place + 0.5 * rng.normal(size=(10, VIEW))).clip(-6, 6)
-    return Example(views, is_music, tuple(f"genre {g}" for g in genres), f"artist {artist}")
+    return LabeledTrack(views, is_music, tuple(f"genre {g}" for g in genres), f"artist {artist}")
 
 
-def collection(tracks: int = 20, artists: int = 10) -> list[Example]:
+def collection(tracks: int = 20, artists: int = 10) -> list[LabeledTrack]:
     """Return tracks of three genres, each artist of all."""
     rng = np.random.default_rng(1)
     return [example([genre], i % artists, rng) for genre in range(3) for i in range(tracks)]
 
 
-def learned(examples: Sequence[Example]) -> tuple[LearnedModel, Lesson]:
+def learned(examples: Sequence[LabeledTrack]) -> tuple[CustomModel, TrainingReport]:
     return learn(examples, name="mine", field="genres", version="v")
 
 
@@ -84,7 +84,7 @@ def test_an_artist_is_not_taken_for_a_genre() -> None:
     rng = np.random.default_rng(2)
     places = rng.normal(size=(24, VIEW)) * 3
     examples = [
-        Example(
+        LabeledTrack(
             (places[artist] + 0.1 * rng.normal(size=(10, VIEW))).clip(-6, 6),
             True,
             (f"genre {artist % 2}",),
@@ -143,7 +143,7 @@ def test_copies_of_one_track_teach_nothing() -> None:
     rng = np.random.default_rng(9)
     one = example([0], 0, rng)
     copies = [one._replace(genres=(f"genre {i % 2}",), artist=f"{i}") for i in range(20)]
-    with pytest.raises(LearningError, match="all the same"):
+    with pytest.raises(TrainingError, match="all the same"):
         learned(copies)
 
 
@@ -165,9 +165,9 @@ def test_a_rare_genre_is_found_among_many_tracks_of_others() -> None:
 
 def test_what_must_be_there() -> None:
     examples = collection()
-    with pytest.raises(LearningError, match="two genres"):
+    with pytest.raises(TrainingError, match="two genres"):
         learned(examples[:20])
-    with pytest.raises(LearningError, match="by one artist"):
+    with pytest.raises(TrainingError, match="by one artist"):
         learned([x._replace(artist="one") for x in examples])
     _, lesson = learned(collection(artists=3))
     assert "3 artists" in lesson.warnings[0]
@@ -196,8 +196,10 @@ def test_folds_without_tracks_are_left_out() -> None:
 def test_a_silent_track_teaches_nothing() -> None:
     values = RNG.random((3, OUTPUTS)).astype(np.float16)
     silent = Analysis(np.arange(3.0), np.zeros(3, np.bool_), values)
-    assert Example.of(silent, ["a"], "b") is None
-    half = Example.of(Analysis(np.arange(3.0), np.array([0, 1, 1], np.bool_), values), ["a"], "b")
+    assert LabeledTrack.of(silent, ["a"], "b") is None
+    half = LabeledTrack.of(
+        Analysis(np.arange(3.0), np.array([0, 1, 1], np.bool_), values), ["a"], "b"
+    )
     assert half is not None
     np.testing.assert_allclose(half.views, track_views(values[1:]), rtol=1e-3)
 
@@ -212,7 +214,7 @@ def test_any_labels_give_figures_in_their_ranges(data: st.DataObject) -> None:
     examples = [example(g, a, rng) for g, a in zip(labels, artists, strict=True)]
     try:
         model, lesson = learned(examples)
-    except LearningError:  # too few
+    except TrainingError:  # too few
         return
     assert 0 <= lesson.accuracy <= 1
     assert 0 <= lesson.decided <= 1

@@ -13,21 +13,21 @@ from pathlib import Path
 import pytest
 from mediafile import MediaFile
 
-from genremodel import AudioError, Classifier
-from genremodel.cache import Cache
-from genremodel.pool import Pool
+from genremodel import AudioError, GenreClassifier
+from genremodel.batch.cache import Cache
+from genremodel.batch.pool import Pool
 from tests.sounds import long_track, make
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 
 @pytest.fixture(scope="module")
-def classifier() -> Classifier:
-    return Classifier()
+def classifier() -> GenreClassifier:
+    return GenreClassifier()
 
 
 @pytest.fixture
-def pool(classifier: Classifier, tmp_path: Path) -> Iterator[Pool]:
+def pool(classifier: GenreClassifier, tmp_path: Path) -> Iterator[Pool]:
     pool = classifier.pool(workers=1, cache=tmp_path / "cache.db")
     yield pool
     pool.close()
@@ -43,7 +43,7 @@ def hit_the_worker(signal_: signal.Signals, after: float = 0.1) -> None:
 
 
 def test_a_crash_costs_one_file_and_is_remembered(
-    pool: Pool, classifier: Classifier, tmp_path: Path
+    pool: Pool, classifier: GenreClassifier, tmp_path: Path
 ) -> None:
     bad, good = long_track(tmp_path / "bad.mp3"), make(tmp_path / "good.wav", seed=1)
     pool.submit(good)()  # there is a worker, and it works
@@ -82,7 +82,7 @@ def test_a_worker_that_dies_while_it_has_nothing_to_do(pool: Pool, tmp_path: Pat
     assert len(pool.submit(make(tmp_path / "b.wav", seed=1))().starts) == 3
 
 
-def test_a_file_that_takes_too_long(classifier: Classifier, tmp_path: Path) -> None:
+def test_a_file_that_takes_too_long(classifier: GenreClassifier, tmp_path: Path) -> None:
     path = make(tmp_path / "a.wav")
     pool = classifier.pool(workers=1, timeout=0.01, cache=tmp_path / "cache.db")
     with pytest.raises(AudioError, match=r"not analysed within 0\.01 s"):
@@ -99,7 +99,7 @@ def test_a_file_that_takes_too_long(classifier: Classifier, tmp_path: Path) -> N
     longer.close()
 
 
-def test_a_failure_is_tried_again_on_request(classifier: Classifier, tmp_path: Path) -> None:
+def test_a_failure_is_tried_again_on_request(classifier: GenreClassifier, tmp_path: Path) -> None:
     path = make(tmp_path / "a.wav")
     pool = classifier.pool(workers=1, cache=tmp_path / "cache.db")
     pool._analyser.give_up(path, AudioError("the decoder crashed"))
@@ -121,7 +121,7 @@ def test_what_is_missing_or_unreadable_is_not_remembered(pool: Pool, tmp_path: P
 
 
 def test_a_cache_that_cannot_be_used_is_done_without(
-    classifier: Classifier, tmp_path: Path
+    classifier: GenreClassifier, tmp_path: Path
 ) -> None:
     (tmp_path / "cache.db").write_bytes(b"garbage" * 1000)
     pool = classifier.pool(workers=1, cache=tmp_path / "cache.db")
@@ -132,7 +132,7 @@ def test_a_cache_that_cannot_be_used_is_done_without(
     pool.close()
 
 
-def test_closing_is_quick_whatever_is_going_on(classifier: Classifier, tmp_path: Path) -> None:
+def test_closing_is_quick_whatever_is_going_on(classifier: GenreClassifier, tmp_path: Path) -> None:
     path = make(tmp_path / "a.flac", seconds=60)
     pool = classifier.pool(workers=1)
     for _ in range(50):

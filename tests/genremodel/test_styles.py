@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from genremodel import Classifier, assets
+from genremodel import GenreClassifier
 from genremodel.analysis import Analysis
-from genremodel.constants import ACTIVATIONS
+from genremodel.audio.params import ACTIVATIONS
+from genremodel.models import bundled as assets
 from genremodel.styles import Style, album_styles, bundled_styles, track_styles
 from tests.sounds import make, melody, write
 
@@ -106,16 +107,16 @@ def test_bundled_styles() -> None:
 
 def test_a_classifier_names_as_many_as_it_was_told(tmp_path: Path) -> None:
     song = make(tmp_path / "song.flac", seconds=12)
-    many = Classifier(styles=10).classify(song)
+    many = GenreClassifier(styles=10).classify(song)
     assert len(many.styles) > 3
-    assert Classifier().classify(song).styles == many.styles[:3]
-    none = Classifier(styles=0).classify(song)
+    assert GenreClassifier().classify(song).styles == many.styles[:3]
+    none = GenreClassifier(styles=0).classify(song)
     assert none == replace(many, styles=())
-    assert Classifier(knn=True).classify(song).styles == ()
+    assert GenreClassifier(knn=True).classify(song).styles == ()
 
 
 def test_styles_do_without_a_genre_but_not_without_sound(tmp_path: Path) -> None:
-    classifier = Classifier(min_confidence=1)
+    classifier = GenreClassifier(min_confidence=1)
     doubtful = classifier.classify(make(tmp_path / "song.flac", seconds=12))
     silent = classifier.classify(write(tmp_path / "silence.flac", melody(5) * 0))
     assert (doubtful.genre, len(doubtful.styles)) == (None, 3)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from genremodel import assets
+from genremodel.models import bundled as assets
 from training.build import read_description
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genremodel import assets
+from genremodel.models import bundled as assets
 from training import build
-from training.backbone import musicnn
-from training.backbone.checkpoint import read_checkpoint
-from training.backbone.export import to_onnx
-from training.backbone.prune import DEAD, prune
-from training.wheels import Wheel
+from training.musicnn import network as musicnn
+from training.musicnn.checkpoint import read_checkpoint
+from training.musicnn.export import to_onnx
+from training.musicnn.prune import DEAD, prune
+from training.pinned_wheels import Wheel
 
 FILES = build.NETWORKS.items()
 

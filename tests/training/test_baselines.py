@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.baselines.baseline import View
-from training.baselines.network_classifier import NetworkClassifier
-from training.baselines.registry import BASELINES
-from training.baselines.songwise import Songwise
-from training.comparison.protocols import Fold, cross_validated, honest
-from training.comparison.results import networks
-from training.comparison.views import VIEWS, cut, taggrams
 from training.datasets import gtzan_mel
+from training.student_systems.baseline import View
+from training.student_systems.network_classifier import NetworkClassifier
+from training.student_systems.protocols import Fold, cross_validated, honest
+from training.student_systems.registry import BASELINES
+from training.student_systems.results import networks
+from training.student_systems.songwise import Songwise
+from training.student_systems.views import VIEWS, cut, taggrams
 
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="networks need PyTorch: make compare"
@@ -99,7 +99,7 @@ def test_an_interrupted_fit_goes_on_to_the_same_result(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from training.baselines import learning
+    from training.student_systems import trainer as learning
 
     def network(checkpoints: Path | None) -> NetworkClassifier:
         return NetworkClassifier("bi_lstm_dropout", epochs=4, checkpoints=checkpoints)

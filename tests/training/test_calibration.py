@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from genremodel.audio import Windows
+from genremodel.audio.decoding import Windows
+from genremodel.audio.params import SILENCE_PEAK, WINDOW_SAMPLES
 from genremodel.calibration import fit_calibration
-from genremodel.constants import SILENCE_PEAK, WINDOW_SAMPLES
-from genremodel.head import Judgement
+from genremodel.models.heads import WindowProbabilities
 from training.augmentation import augmented
-from training.calibration import Verdict, calibrate, out_of_fold
-from training.fitting import Judge
-from training.nonmusic import nonmusic
-from training.rows import Rows
+from training.evaluation.calibration import Verdict, calibrate, out_of_fold
+from training.fit import WindowClassifier
+from training.synthetic_nonmusic import nonmusic
+from training.tables import Rows
 
 GENRES = ("blues", "jazz")
 
@@ -41,12 +41,12 @@ def rows() -> Rows:
 def test_no_artist_is_judged_by_a_model_that_heard_them() -> None:
     table = rows()
 
-    def fit(known: Rows) -> Judge:
+    def fit(known: Rows) -> WindowClassifier:
         artists = set(known.values[:, 0].tolist())
 
-        def judge(values: NDArray[np.floating[Any]]) -> Judgement:
+        def judge(values: NDArray[np.floating[Any]]) -> WindowProbabilities:
             assert artists.isdisjoint(values[:, 0].tolist())
-            return Judgement(np.full((len(values), 2), 0.5), 1.0)
+            return WindowProbabilities(np.full((len(values), 2), 0.5), 1.0)
 
         return judge
 
@@ -65,7 +65,7 @@ def verdicts(right: Callable[[float, float], float], windows: int = 10) -> list[
         probability, novelty = rng.uniform(0.5, 0.99), rng.uniform(0, 3)
         genre = GENRES[int(rng.random() < right(probability, novelty))]
         table = np.tile([1 - probability, probability], (windows, 1))
-        found.append(Verdict(genre, "someone", 0, True, Judgement(table, novelty)))
+        found.append(Verdict(genre, "someone", 0, True, WindowProbabilities(table, novelty)))
     return found
 
 

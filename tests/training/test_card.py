@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from training import card
-from training.scoring import Figures, Scores, intervals
+from training.evaluation.metrics import Figures, Scores, intervals
+from training.reports import model_card as card
 
 
 def scores(tracks: int, seed: int = 0) -> Scores:

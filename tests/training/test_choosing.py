@@ -3,15 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genremodel.constants import WINDOW_SAMPLES
-from genremodel.decision import Calibration, Rules
-from genremodel.features import GROUPS, columns, window_features
-from training.choosing import choose, of_groups
-from training.nonmusic import nonmusic
-from training.rows import Rows
+from genremodel.audio.params import WINDOW_SAMPLES
+from genremodel.models.librosa_features import GROUPS, columns, window_features
+from genremodel.voting import Calibration, DecisionParams
+from training.feature_selection import choose, of_groups
+from training.synthetic_nonmusic import nonmusic
+from training.tables import Rows
 
 GENRES = ("blues", "jazz", "rock")
-RULES = Rules(GENRES, (1 / 3,) * 3, Calibration(0.0, 1.0, 0.0, 0.0, 0.0), 0.5, "m")
+RULES = DecisionParams(GENRES, (1 / 3,) * 3, Calibration(0.0, 1.0, 0.0, 0.0, 0.0), 0.5, "m")
 
 
 def rows(telling: str) -> Rows:
@@ -27,7 +27,7 @@ def rows(telling: str) -> Rows:
 
 
 def test_the_group_that_tells_the_genre_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.choosing._SEEDS", 1)
+    monkeypatch.setattr("training.feature_selection._SEEDS", 1)
     choice = choose(rows("tonnetz"), RULES)
     assert "tonnetz" in choice.groups
     assert len(choice.groups) < len(GROUPS)

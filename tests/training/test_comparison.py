@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.baselines.baseline import Baseline, View
-from training.baselines.network_classifier import NetworkClassifier
-from training.baselines.registry import BASELINES
-from training.baselines.songwise import Songwise, joined
-from training.compare import Sources, compare, result_path
-from training.comparison import bundled as bundled_model
-from training.comparison import document
-from training.comparison.protocols import (
+from training.datasets import gtzan_mel
+from training.datasets.track import DataError
+from training.reports import bundled as bundled_model
+from training.reports import comparison as document
+from training.student_systems.baseline import Baseline, View
+from training.student_systems.compare import Sources, compare, result_path
+from training.student_systems.network_classifier import NetworkClassifier
+from training.student_systems.protocols import (
     PROTOCOLS,
     Fold,
     cross_validated,
@@ -26,11 +26,11 @@ from training.comparison.protocols import (
     protocols_of,
     shuffled_tracks,
 )
-from training.comparison.results import Result, measure
-from training.comparison.views import SEGMENT_FRAMES, cut
-from training.datasets import gtzan_mel
-from training.datasets.track import DataError
-from training.songs import Songs
+from training.student_systems.registry import BASELINES
+from training.student_systems.results import Result, measure
+from training.student_systems.songs import Songs
+from training.student_systems.songwise import Songwise, joined
+from training.student_systems.views import SEGMENT_FRAMES, cut
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_a_leak_flatters(sources: Sources) -> None:
 
 
 def test_comparing(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.compare.CACHE", tmp_path)
+    monkeypatch.setattr("training.student_systems.compare.CACHE", tmp_path)
     compare(data, ["knn-3s-10", "bundled-head"], quick=True)
     path = result_path(Sources(data, every=4), BASELINES["knn-3s-10"], "honest")
     result = Result.load(path)
@@ -152,7 +152,7 @@ def test_what_is_measured_depends_on_songs_hyperparameters_and_backbone(
     assert Sources(data, every=6).fingerprint(network(3)) == same
     assert Sources(data, every=7).fingerprint(network(3)) != same
     assert sources.fingerprint(network(4)) != same
-    monkeypatch.setattr("genremodel.assets.checksum", lambda _name: "of another backbone")
+    monkeypatch.setattr("genremodel.models.bundled.checksum", lambda _name: "of another backbone")
     other = Sources(data, every=6)
     assert other.fingerprint(network(3)) == same
     head = BASELINES["bundled-head"]
@@ -162,7 +162,7 @@ def test_what_is_measured_depends_on_songs_hyperparameters_and_backbone(
 def test_the_document_waits_until_all_is_measured(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("training.compare.CACHE", tmp_path)
+    monkeypatch.setattr("training.student_systems.compare.CACHE", tmp_path)
     monkeypatch.setattr(document, "DOCUMENT", tmp_path / "comparison.md")
     compare(data, ["bundled-head"])
     assert not document.DOCUMENT.exists()

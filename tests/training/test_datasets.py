@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.sounds import make
-from training import collection
+from training import corpus as collection
 from training.datasets import emotify, genre_folders, gtzan, gtzan_clips, gtzan_taggrams
 from training.datasets.track import DataError, genre_name
-from training.rows import Rows
+from training.tables import Rows
 
 
 def test_genre_names() -> None:

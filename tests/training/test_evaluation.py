@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from genremodel.decision import Calibration, Rules
-from genremodel.head import Judgement
-from genremodel.novelty import NO_MUSIC, is_nonmusic
-from training.calibration import Verdict, recalibrated
-from training.evaluation import measure, validate
-from training.fitting import Judge
-from training.rows import Rows
-from training.scoring import score_unheard
-from training.unknown import measure_nonmusic, unheard_genres
+from genremodel.models.heads import WindowProbabilities
+from genremodel.models.novelty import NO_MUSIC, is_nonmusic
+from genremodel.voting import Calibration, DecisionParams
+from training.evaluation.calibration import Verdict, recalibrated
+from training.evaluation.evaluate import measure, validate
+from training.evaluation.metrics import score_unheard
+from training.evaluation.ood import measure_nonmusic, unheard_genres
+from training.fit import WindowClassifier
+from training.tables import Rows
 
 GENRES = ("blues", "jazz", "metal", "rock")
 NOTHING = np.zeros(5)  # weights that take nothing for no music
-RULES = Rules(GENRES, (0.25,) * 4, Calibration(0.0, 1.0, 0.0, 0.0, 1.0), 0.5, "m")
+RULES = DecisionParams(GENRES, (0.25,) * 4, Calibration(0.0, 1.0, 0.0, 0.0, 1.0), 0.5, "m")
 
 
 def rows() -> Rows:
@@ -47,15 +47,15 @@ class Heard:
     def __init__(self) -> None:
         self.rows: list[Rows] = []
 
-    def __call__(self, rows: Rows, nonmusic: NDArray[np.float64] = NOTHING) -> Judge:
+    def __call__(self, rows: Rows, nonmusic: NDArray[np.float64] = NOTHING) -> WindowClassifier:
         self.rows.append(rows)
         columns = [GENRES.index(name) for name in np.unique(rows.genre)]
 
-        def judge(values: NDArray[np.floating[Any]]) -> Judgement:
+        def judge(values: NDArray[np.floating[Any]]) -> WindowProbabilities:
             shares = np.exp(3 * values[:, columns])
             far = is_nonmusic(nonmusic, values)
             shares /= shares.sum(axis=1, keepdims=True)
-            return Judgement(shares, NO_MUSIC if far else 1.0)
+            return WindowProbabilities(shares, NO_MUSIC if far else 1.0)
 
         return judge
 
@@ -65,18 +65,24 @@ def test_a_calibration_has_not_heard_the_artists_that_it_is_scored_on(
 ) -> None:
     table = np.tile([0.9, 0.05, 0.03, 0.02], (3, 1))
     verdicts = [
-        Verdict(GENRES[number % 2], f"artist {number % 10}", number % 5, True, Judgement(table, 1))
+        Verdict(
+            GENRES[number % 2],
+            f"artist {number % 10}",
+            number % 5,
+            True,
+            WindowProbabilities(table, 1),
+        )
         for number in range(40)
     ]
     known = [replace(verdict, fold=(verdict.fold + 1) % 5) for verdict in verdicts]
     fitted: list[set[str]] = []
 
-    def watched(rules: Rules, some: Iterable[Verdict]) -> Rules:
+    def watched(rules: DecisionParams, some: Iterable[Verdict]) -> DecisionParams:
         some = [*some]
         fitted.append({verdict.group for verdict in some})
         return recalibrated(rules, some)
 
-    monkeypatch.setattr("training.scoring.recalibrated", watched)
+    monkeypatch.setattr("training.evaluation.metrics.recalibrated", watched)
     scores = score_unheard(verdicts, known, RULES)
     assert len(scores) == 40
     for fold, artists in enumerate(fitted):
@@ -89,12 +95,12 @@ def test_nothing_hears_the_validation_files(monkeypatch: pytest.MonkeyPatch) -> 
     table, fit = rows(), Heard()
     calibrated: list[str] = []
 
-    def watched(rules: Rules, verdicts: Iterable[Verdict]) -> Rules:
+    def watched(rules: DecisionParams, verdicts: Iterable[Verdict]) -> DecisionParams:
         verdicts = [*verdicts]
         calibrated.extend(verdict.group for verdict in verdicts)
         return recalibrated(rules, verdicts)
 
-    monkeypatch.setattr("training.evaluation.recalibrated", watched)
+    monkeypatch.setattr("training.evaluation.evaluate.recalibrated", watched)
     scores = validate(table, fit, RULES)
     assert len(scores) == 48
     assert scores.right.mean() == pytest.approx(7 / 8, abs=0.01)

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genremodel import assets
+from genremodel.models import bundled as assets
 from tests.sounds import make
-from training import card, documents
 from training.__main__ import main
+from training.reports import model_card as card
+from training.reports import readme as documents
 
 TOLERANCE = 0.01  # of shares, between machines; on one machine the figures are the same
 SPREAD = 0.03  # of one cross-validation about the mean of ten

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.constants import ACTIVATIONS
-from training.backbone import musicnn
-from training.rows import Rows
-from training.styles import style_thresholds
+from genremodel.audio.params import ACTIVATIONS
+from training.musicnn import network as musicnn
+from training.style_thresholds import style_thresholds
+from training.tables import Rows
 
 
 def _rows(values: NDArray[np.float32], names: NDArray[np.str_]) -> Rows:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from training.datasets.gtzan_taggrams import read_artists
 from training.datasets.track import DataError, genre_name
-from training.songs import Songs
+from training.student_systems.songs import Songs
 
 MEL_BANDS = 128
 FRAMES = 387  # of 30 s

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.constants import ACTIVATIONS, OUTPUTS
+from genremodel.audio.params import ACTIVATIONS, OUTPUTS
 from training.datasets.track import DataError, genre_name
-from training.rows import Rows
+from training.tables import Rows
 
 _ARRAYS = ("activations", "track", "genre")
 

@@ -1,0 +1,1 @@
+"""Train, evaluate and store models of a user's own genres."""

@@ -1,0 +1,58 @@
+"""What of a song a baseline reads: cut spectrograms, descriptors of them, or activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genremodel.audio.params import ACTIVATIONS
+from training.datasets import gtzan_taggrams
+from training.datasets.gtzan_mel import FRAME_RATE, FRAMES
+from training.student_systems.baseline import View
+from training.student_systems.descriptors import describe
+from training.student_systems.songs import Songs
+
+SEGMENT_FRAMES = 39  # 3 s
+SONG_SECONDS = FRAMES / FRAME_RATE
+_WINDOWS = 10  # of the activations of a song, 3 s each, side by side
+
+
+def cut(level: NDArray[Any], seconds: float = SONG_SECONDS) -> NDArray[Any]:
+    """Return the middle `seconds` of spectrograms as segments of 3 s, evenly spaced.
+
+    level: (songs, bands, FRAMES). Returns (songs, segments, bands, SEGMENT_FRAMES): as few segments
+    as reach from end to end, 10 for 30 s, where they share one frame at most. Less than 3 s is
+    repeated to fill one.
+    """
+    frames = round(seconds * FRAME_RATE)
+    start = (level.shape[2] - frames) // 2
+    middle = level[:, :, start : start + frames]
+    if frames < SEGMENT_FRAMES:
+        return np.pad(middle, ((0, 0), (0, 0), (0, SEGMENT_FRAMES - frames)), "wrap")[:, np.newaxis]
+    starts = np.linspace(0, frames - SEGMENT_FRAMES, ceil(frames / SEGMENT_FRAMES)).round()
+    parts = [middle[:, :, i : i + SEGMENT_FRAMES] for i in starts.astype(int).tolist()]
+    return np.stack(parts, axis=1)
+
+
+VIEWS: Mapping[View, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "mel": lambda segments: segments,
+    "descriptors": describe,
+}
+
+
+def taggrams(folder: Path) -> Songs:
+    """Return the activations of the training songs. values: (songs, 10, ACTIVATIONS).
+
+    Windows of 3 s that do not overlap: every third of those that are stored. Raises DataError.
+    """
+    rows = gtzan_taggrams.load(folder)
+    genre, group, members = rows.by_track()
+    activations = rows.values[:, :ACTIVATIONS]
+    windows = np.stack([activations[track[: 3 * _WINDOWS : 3]] for track in members])
+    track = np.array([rows.track[track[0]] for track in members])
+    return Songs(windows, track, genre, group, np.zeros(len(track), np.bool_))

@@ -1,0 +1,113 @@
+"""Windows of many tracks as rows of a table: what models are fitted on and scored with."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track as progress
+
+from genremodel.audio.decoding import AudioError, Windows, read_windows
+from genremodel.audio.params import DEFAULT_WINDOWS, EXPERT_WINDOWS
+from genremodel.models.librosa_features import window_features
+from genremodel.models.musicnn import MusicnnPair
+from genremodel.tables import ColumnTable
+from training.augmentation import augmented
+from training.datasets.track import DataError, Track
+
+# song: a whole one of which there is no audio. train, valid: files, as users have them, no artist
+# in both. altered: copies of the windows of files, to fit on alone.
+Role: TypeAlias = Literal["song", "train", "valid", "altered"]
+
+
+@dataclass(frozen=True)
+class Rows(ColumnTable):
+    """One row a window.
+
+    values: (rows, columns) outputs of the networks, or features; NaN where one is not known.
+    track, genre, group: (rows,) strings; rows of one group stay on one side of a split.
+    weight: (rows,) how much each counts in a fit.
+    role: (rows,) what kind of track it is, see `Role`.
+    """
+
+    values: NDArray[np.float32]
+    track: NDArray[np.str_]
+    genre: NDArray[np.str_]
+    group: NDArray[np.str_]
+    weight: NDArray[np.float64]
+    role: NDArray[np.str_]
+
+    def are(self, *roles: Role) -> NDArray[np.bool_]:
+        """Return which rows have one of the roles, (rows,)."""
+        return np.isin(self.role, roles)
+
+    def of(self, *roles: Role) -> Rows:
+        """Return the rows that have one of the roles."""
+        return self[self.are(*roles)]
+
+    def by_track(self) -> tuple[NDArray[np.str_], NDArray[np.str_], list[NDArray[np.intp]]]:
+        """Return genre and group of each track, and which rows are its."""
+        _, first, inverse = np.unique(self.track, return_index=True, return_inverse=True)
+        order = np.argsort(inverse, kind="stable")
+        rows = np.split(order, np.cumsum(np.bincount(inverse))[:-1])
+        return self.genre[first], self.group[first], rows
+
+
+def read_outputs(tracks: Sequence[Track], backbones: MusicnnPair) -> Rows:
+    """Return the outputs of both networks. Raises DataError when no track is readable."""
+    return _read(tracks, backbones.run, DEFAULT_WINDOWS)
+
+
+def read_augmented(tracks: Sequence[Track], backbones: MusicnnPair) -> Rows:
+    """Return the outputs of both networks for altered windows, see `augmented`."""
+    rng = np.random.default_rng(0)
+    rows = _read(tracks, backbones.run, EXPERT_WINDOWS, lambda windows: augmented(windows, rng))
+    return replace(
+        rows,
+        track=np.char.add(rows.track, " altered"),
+        role=np.full(len(rows), "altered"),
+    )
+
+
+def read_features(tracks: Sequence[Track], groups: Collection[str]) -> Rows:
+    """Return librosa features of each track's windows. Raises DataError when none is readable."""
+    return _read(tracks, lambda w: window_features(w.samples, groups), DEFAULT_WINDOWS)
+
+
+def _read(
+    tracks: Sequence[Track],
+    read: Callable[[Windows], NDArray[np.float32]],
+    count: int,
+    alter: Callable[[Windows], Windows] = lambda windows: windows,
+) -> Rows:
+    """Decode `count` windows of each track and read their values.
+
+    Silent windows are left out, and so are files that cannot be decoded, once they are named.
+    """
+    values: list[NDArray[np.float32]] = []
+    owners: list[Track] = []
+    for track in progress(tracks, description=f"{len(tracks)} files", transient=True):
+        try:
+            windows = alter(read_windows(track.path, count))
+        except AudioError as exc:
+            print(f"{track.path}: {exc}", file=sys.stderr)
+            continue
+        if not windows.audible.any():
+            continue
+        heard = read(windows)[windows.audible]
+        values.append(heard)
+        owners += [track] * len(heard)
+    if not owners:
+        raise DataError(f"none of {len(tracks)} files can be heard")
+    return Rows(
+        np.concatenate(values),
+        np.array([owner.name for owner in owners]),
+        np.array([owner.genre for owner in owners]),
+        np.array([owner.group for owner in owners]),
+        np.array([owner.weight for owner in owners]),
+        np.array([owner.split for owner in owners]),
+    )
