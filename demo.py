@@ -61,7 +61,11 @@ def main() -> int:
             console.print("Twelve excerpts from the Free Music Archive (freemusicarchive.org),")
             console.print("under Creative Commons licenses, without their genre tags.")
             extract_excerpts(scratch / "music")
-        show(scratch, remove_genres(scratch / "music"))
+        tagged = remove_genres(scratch / "music")
+        if not tagged:
+            console.print("no audio files")
+            return 1
+        show(scratch, tagged)
     finally:
         shutil.rmtree(scratch)
     console.print(NEXT_STEPS, markup=False, highlight=False, soft_wrap=True)
@@ -127,20 +131,21 @@ def show(scratch: Path, tagged: Mapping[Path, str]) -> None:
         run(scratch, "ls", f"predicted_genre:{genre}", "genre_confidence:0.7..")
         track = min(classified, key=lambda track: track["confidence"])
         show_tags(track["path"])
-        run(scratch, "genreclf-explain", f"title:{track['title']}")
+        title, path = track["title"], track["path"]
+        run(scratch, "genreclf-explain", f"title:{title}" if title else f"path:{path}")
     announce("genreclf-undo")
     beet(scratch, "genreclf-undo")
 
 
 def predictions(scratch: Path) -> list[dict[str, Any]]:
-    """Return the prediction of each track, as `genreclf-explain --json` prints it, and names."""
-    listing = beet(scratch, "ls", "-f", "$path\t$artist\t$title")
-    names = {path: rest for path, *rest in (line.split("\t") for line in listing.splitlines())}
+    """Return what `genreclf-explain --json` prints of each track, with its artist and title."""
     tracks = []
     for line in beet(scratch, "genreclf-explain", "--json", "genre_model::.").splitlines():
         track = json.loads(line)
-        artist, title = names[track["path"]]
-        tracks.append({**track, "path": Path(track["path"]), "artist": artist, "title": title})
+        path = Path(track["path"])
+        media = MediaFile(path)
+        names = {"artist": media.artist or "", "title": media.title or ""}
+        tracks.append({**track, **names, "path": path})
     return tracks
 
 
@@ -155,7 +160,7 @@ def row(track: Mapping[str, Any], tag: str) -> tuple[str, ...]:
         ranked = sorted(track["probabilities"].items(), key=lambda genre: -genre[1])
         probable = ", ".join(f"{genre} {share:.0%}" for genre, share in ranked[:2])
         predicted = f"none, {track['reason']}\n{probable}"
-    name = f"{track['artist']} - {track['title']}"
+    name = f"{track['artist']} - {track['title'] or track['path'].name}"
     return name, tag, predicted, ", ".join(track["styles"])
 
 
