@@ -19,7 +19,7 @@ from time import perf_counter
 from mediafile import MediaFile
 from rich.console import Console
 
-from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS, MODEL
+from beetsplug.genreclf.fields import CONFIDENCE, MEDIA_FIELDS, MODEL, PREDICTED_GENRE
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile
@@ -68,7 +68,9 @@ def per_format(files: Mapping[str, Path]) -> str:
         prediction = classifier.classify(path)
         file = TagFile(path)
         confidence = (prediction.confidence or 0) + perf_counter() % 0.01  # never the same twice
-        file.set({GENRE: prediction.genre, CONFIDENCE: confidence, MODEL: prediction.model})
+        file.set(
+            {PREDICTED_GENRE: prediction.genre, CONFIDENCE: confidence, MODEL: prediction.model}
+        )
         file.save(notes, id3v23=False)
 
     rows = []
@@ -142,7 +144,7 @@ def library(root: Path, original: Path) -> str:
     large = Library(root / "large", root / "music")
     large.configure()
     large.fill(ITEMS)
-    query = f"{GENRE}:jazz", f"{CONFIDENCE}:0.8.."
+    query = f"{PREDICTED_GENRE}:jazz", f"{CONFIDENCE}:0.8.."
     lists = in_turn(with_and_without(large, ["types"], *query), root, 3)
     rows.append(
         [

@@ -12,7 +12,7 @@ from time import perf_counter
 
 from mediafile import MediaFile
 
-from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS
+from beetsplug.genreclf.fields import CONFIDENCE, MEDIA_FIELDS, PREDICTED_GENRE
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile
@@ -55,7 +55,7 @@ def writing(root: Path) -> str:
         with path.open("ab") as longer:
             longer.write(os.urandom(size - path.stat().st_size))
         saved = TagFile(path)
-        saved.set({GENRE: "jazz"})
+        saved.set({PREDICTED_GENRE: "jazz"})
         in_place(saved, path)  # there is room for tags from now on
         rounds = [[measured(way, path) for way in (in_place, full_copy)] for _ in range(ROUNDS)]
         times = [median(ours[index] for ours, _ in rounds) for index in (0, 1)]
@@ -76,7 +76,7 @@ def writing(root: Path) -> str:
 def measured(way: Callable[[TagFile, Path], None], path: Path) -> tuple[float, int]:
     """Return the seconds and the bytes written of one save."""
     file = TagFile(path)
-    file.set({GENRE: f"jazz {perf_counter()}", CONFIDENCE: perf_counter() % 1})
+    file.set({PREDICTED_GENRE: f"jazz {perf_counter()}", CONFIDENCE: perf_counter() % 1})
     file._unsettled = 0  # what was written a moment ago is waited for otherwise
     start, before = perf_counter(), bytes_written()
     way(file, path)

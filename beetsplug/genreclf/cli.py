@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from beets import ui
+from beets.exceptions import UserError
 from beets.library import Library
 
+from beetsplug.genreclf.commands import classify, exclusive, user_errors
+from beetsplug.genreclf.storage.paths import cache_file, models_folder
 
-class TagOptions(Protocol):
-    """The options of `beet genreclf`."""
-
-    force: bool
-    pretend: bool
-    write: bool | None
-    quiet: bool
-    cache: bool
-    suggest: bool
+if TYPE_CHECKING:
+    from beetsplug.genreclf.context import Context
 
 
 class UndoOptions(Protocol):
@@ -64,42 +59,29 @@ class ExplainOptions(Protocol):
 
 
 # fmt: off
-def tag_command(run: Callable[[Library, TagOptions, list[str]], None]) -> ui.Subcommand:
-    """Return `beet genreclf`."""
-    command = ui.Subcommand("genreclf", help="name the genre of tracks from their sound")
-    command.parser.add_option(
-        "-f", "--force", action="store_true", default=False,
-        help="classify tracks again that have a prediction",
-    )
-    command.parser.add_option(
-        "-p", "--pretend", action="store_true", default=False,
-        help="show all changes but do nothing",
-    )
-    command.parser.add_option(
-        "-w", "--write", action="store_true", default=None,
-        help="write tags to files, of tracks that have a prediction too",
-    )
-    command.parser.add_option(
-        "-W", "--nowrite", action="store_false", dest="write", help="don't write tags to files",
-    )
-    command.parser.add_option(
-        "-q", "--quiet", action="store_true", default=False,
-        help="say only what failed, and the counts",
-    )
-    command.parser.add_option(
-        "--no-cache", action="store_false", dest="cache", default=True,
-        help="hear every track, whether or not it was heard before",
-    )
-    command.parser.add_option(
-        "--suggest", action="store_true", default=False,
-        help="show what tracks without genres would get, album by album, and ask",
-    )
-    command.func = run
-    return command
-
-
-def undo_command(run: Callable[[Library, UndoOptions, list[str]], None]) -> ui.Subcommand:
+def undo_command(context: Context) -> ui.Subcommand:
     """Return `beet genreclf-undo`."""
+
+    def run(lib: Library, options: UndoOptions, query: list[str]) -> None:
+        from beetsplug.genreclf.commands import undo
+
+        by_run = options.run is not None
+        forget = options.forget_older_than is not None
+        alone = {"--list": options.list, "--forget-older-than": forget}
+        exclusive({**alone, "--last": options.last, "--run": by_run})
+        exclusive({**alone, "a query": query})
+        journal = context.journal(lib)
+        context.clear_marker_at_exit()
+        with user_errors():
+            if options.list:
+                undo.show_runs(journal, context.log)
+            elif options.forget_older_than is not None:
+                undo.forget_older_than(journal, options.forget_older_than, context.log)
+            else:
+                run = undo.last_run(lib, journal) if options.last else options.run
+                if not undo.undo(lib, query, journal, run, context.tag_writer, context.log):
+                    context.fail("some tracks could not be restored")
+
     command = ui.Subcommand("genreclf-undo", help="take back what genreclf changed")
     command.parser.add_option(
         "-r", "--run", type="int", default=None, metavar="ID",
@@ -120,8 +102,19 @@ def undo_command(run: Callable[[Library, UndoOptions, list[str]], None]) -> ui.S
     return command
 
 
-def explain_command(run: Callable[[Library, ExplainOptions, list[str]], None]) -> ui.Subcommand:
+def explain_command(context: Context) -> ui.Subcommand:
     """Return `beet genreclf-explain`."""
+
+    def run(lib: Library, options: ExplainOptions, query: list[str]) -> None:
+        from beetsplug.genreclf.commands.explain import explain
+        from beetsplug.genreclf.planning import Planner
+
+        with user_errors(), context.predictor(lib) as predictor:
+            planner = Planner(predictor, context.journal(lib))
+            as_json, plot = options.json, options.plot
+            if not explain(lib, query, predictor, planner, context.log, as_json=as_json, plot=plot):
+                context.fail("some tracks could not be explained")
+
     command = ui.Subcommand("genreclf-explain", help="show why tracks have their predicted genre")
     command.parser.add_option(
         "--json", action="store_true", default=False, help="one JSON object a line for each track",
@@ -134,8 +127,18 @@ def explain_command(run: Callable[[Library, ExplainOptions, list[str]], None]) -
     return command
 
 
-def cache_command(run: Callable[[Library, CacheOptions, list[str]], None]) -> ui.Subcommand:
+def cache_command(context: Context) -> ui.Subcommand:
     """Return `beet genreclf-cache`."""
+
+    def run(lib: Library, options: CacheOptions, query: list[str]) -> None:
+        from beetsplug.genreclf.commands.cache import tend
+
+        exclusive({"--prune": options.prune, "--clear": options.clear})
+        if query:
+            raise UserError("the cache is of all tracks: it takes no query")
+        with context.predictor(lib, cached=False, bundled=True) as predictor:
+            tend(cache_file(), predictor.classifier, prune=options.prune, clear=options.clear)
+
     command = ui.Subcommand("genreclf-cache", help="show what is kept of tracks that were heard")
     command.parser.add_option(
         "--prune", action="store_true", default=False,
@@ -148,8 +151,30 @@ def cache_command(run: Callable[[Library, CacheOptions, list[str]], None]) -> ui
     return command
 
 
-def learn_command(run: Callable[[Library, LearnOptions, list[str]], None]) -> ui.Subcommand:
+def learn_command(context: Context) -> ui.Subcommand:
     """Return `beet genreclf-learn`."""
+
+    def run(lib: Library, options: LearnOptions, query: list[str]) -> None:
+        from beetsplug.genreclf.commands.train import Learning, show_models
+        from genremodel.custom.store import ModelError, ModelStore
+
+        forget = options.forget is not None
+        exclusive({"--list": options.list, "--forget": forget, "a query": query})
+        models = ModelStore(models_folder(lib))
+        try:
+            if options.list:
+                if not show_models(models, context.log):
+                    context.fail("some models cannot be read")
+            elif options.forget is not None:
+                models.forget(options.forget)
+            else:
+                with user_errors(), context.cnn_predictor(lib) as predictor:
+                    learning = Learning(predictor, context.journal(lib), context.log, options)
+                    if learning.run(lib, query, models):
+                        context.fail("some tracks could not be heard")
+        except ModelError as exc:
+            raise UserError(str(exc)) from exc
+
     command = ui.Subcommand("genreclf-learn", help="learn genres from tracks that have them")
     command.parser.add_option(
         "-n", "--name", default="mine", help="what to call them (default: %default)",
@@ -175,8 +200,18 @@ def learn_command(run: Callable[[Library, LearnOptions, list[str]], None]) -> ui
     return command
 
 
-def similar_command(run: Callable[[Library, SimilarOptions, list[str]], None]) -> ui.Subcommand:
+def similar_command(context: Context) -> ui.Subcommand:
     """Return `beet genreclf-similar`."""
+
+    def run(lib: Library, options: SimilarOptions, query: list[str]) -> None:
+        from beetsplug.genreclf.commands.similar import list_similar
+
+        if not query:
+            raise UserError("which tracks? beet genreclf-similar QUERY")
+        with user_errors(), context.cnn_predictor(lib) as predictor:
+            if not list_similar(lib, query, predictor, context.log, options):
+                context.fail("some tracks could not be heard")
+
     command = ui.Subcommand("genreclf-similar", help="list tracks that sound like those of a query")
     command.parser.add_option(
         "-n", "--number", type="int", default=20, metavar="N",
@@ -196,3 +231,13 @@ def similar_command(run: Callable[[Library, SimilarOptions, list[str]], None]) -
     command.func = run
     return command
 # fmt: on
+
+
+ALL = (
+    classify.command,
+    undo_command,
+    explain_command,
+    cache_command,
+    learn_command,
+    similar_command,
+)

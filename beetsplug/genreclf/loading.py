@@ -1,4 +1,4 @@
-"""Which model decides: the bundled one, a learned one, or what stands in for it."""
+"""Load the model that the configuration asks for."""
 
 from __future__ import annotations
 
@@ -16,80 +16,80 @@ from genremodel.models.base import bundled_rules
 
 
 class Loaded(NamedTuple):
-    """A classifier, and the settings that are for it.
+    """A classifier, and the configuration that it was made by.
 
-    problem: why it stands in for the one that was asked for, if it does.
+    problem: why it is a substitute for another, if it is.
     """
 
     classifier: GenreClassifier
-    settings: Config
-    problem: str | None
+    config: Config
+    problem: str | None = None
 
 
-def load(settings: Config, models: ModelStore) -> Loaded:
-    """Load the model that the settings ask for, or what stands in for it.
+def load(config: Config, models: ModelStore) -> Loaded:
+    """Load the configured model or, with `auto`, a substitute for one that cannot be loaded.
 
-    Raises UserError where none can be loaded, confuse.ConfigError where an option names a model
-    that cannot be used, or a genre that the model does not have.
+    Raises confuse.ConfigError where a configured model cannot be loaded, or does not have a genre
+    that an option names; UserError where no model can be loaded.
     """
-    try:
+    if config.model not in ("auto", "bundled"):
         try:
-            return _loaded(settings, _learned(settings, models))
+            return _load(config, models.load(config.model))
         except ModelError as exc:
-            if settings.model != "auto":
-                raise ConfigValueError(f"genreclf.model: {exc}") from exc
-            loaded = load_bundled(settings)
-            return loaded._replace(problem=loaded.problem or f"using the bundled genres: {exc}")
-    except (ImportError, AssetError) as exc:
-        raise _none(exc) from exc
+            raise ConfigValueError(f"genreclf.model: {exc}") from exc
+    try:
+        newest = _newest(models) if config.model == "auto" and config.backend != "knn" else None
+        return _load(config, newest)
+    except ModelError as exc:
+        loaded = load_bundled(config)
+        return loaded._replace(problem=loaded.problem or f"using the bundled genres: {exc}")
 
 
-def load_bundled(settings: Config) -> Loaded:
-    """Load the bundled model, whatever the settings say of others and of their genres."""
+def load_bundled(config: Config) -> Loaded:
+    """Load the bundled model, leaving out options of genres that only a custom model has."""
     try:
         known = bundled_rules("cnn").genres
-        names = {genre: name for genre, name in settings.spelling.names.items() if genre in known}
-        settings = replace(
-            settings,
-            ignore=tuple(genre for genre in settings.ignore if genre in known),
-            spelling=replace(settings.spelling, names=names),
-        )
-        return _loaded(settings, None)
-    except (ImportError, AssetError) as exc:
-        raise _none(exc) from exc
+    except AssetError as exc:
+        raise UserError(f"no model can be loaded: {exc}") from exc
+    names = {genre: name for genre, name in config.spelling.names.items() if genre in known}
+    exclude = tuple(genre for genre in config.exclude if genre in known)
+    spelling = replace(config.spelling, names=names)
+    return _load(replace(config, exclude=exclude, spelling=spelling), None)
 
 
-def _learned(settings: Config, models: ModelStore) -> CustomModel | None:
-    """Return the learned model that is asked for, if one is. Raises ModelError."""
-    if settings.model == "bundled" or (settings.model == "auto" and settings.knn):
-        return None
-    if settings.model != "auto":
-        return models.load(settings.model)
+def _newest(models: ModelStore) -> CustomModel | None:
+    """Return the custom model that was trained last of those for `auto`. Raises ModelError."""
     described = [models.describe(name) for name in models.names()]
-    learned = [model for model in described if model.field == GENRES and model.is_default]
-    last = max(learned, key=lambda model: model.learned, default=None)
-    return models.load(last.name) if last else None
+    usable = [model for model in described if model.field == GENRES and model.is_default]
+    newest = max(usable, key=lambda model: model.learned, default=None)
+    return models.load(newest.name) if newest else None
 
 
-def _loaded(settings: Config, learned: CustomModel | None) -> Loaded:
-    option = "ignore"
+def _load(config: Config, custom: CustomModel | None) -> Loaded:
+    classifier = _classifier(config, custom)
     try:
-        classifier = GenreClassifier(
-            windows=settings.windows,
-            vote=settings.vote,
-            min_confidence=settings.min_confidence,
-            ignore=settings.ignore,
-            styles=settings.styles,
-            knn=settings.knn,
-            learned=learned,
-        )
-        option = "names"
-        classifier.require(settings.spelling.names)
+        classifier.require(config.spelling.names)
     except UnknownGenreError as exc:
-        raise ConfigValueError(f"genreclf.{option}: {exc}") from exc
-    fallback = classifier.fallback
-    return Loaded(classifier, settings, fallback and f"using the KNN fallback: {fallback}")
+        raise ConfigValueError(f"genreclf.names: {exc}") from exc
+    if classifier.fallback is None:
+        return Loaded(classifier, config)
+    if config.backend == "onnx":
+        raise ConfigValueError(f"genreclf.backend: onnx cannot be used: {classifier.fallback}")
+    return Loaded(classifier, config, f"using the KNN fallback: {classifier.fallback}")
 
 
-def _none(reason: Exception) -> UserError:
-    return UserError(f"no model can be loaded: {reason}")
+def _classifier(config: Config, custom: CustomModel | None) -> GenreClassifier:
+    try:
+        return GenreClassifier(
+            windows=config.windows,
+            vote=config.aggregation,
+            min_confidence=config.min_confidence,
+            ignore=config.exclude,
+            styles=config.max_styles,
+            knn=config.backend == "knn",
+            learned=custom,
+        )
+    except UnknownGenreError as exc:
+        raise ConfigValueError(f"genreclf.exclude: {exc}") from exc
+    except (ImportError, AssetError) as exc:
+        raise UserError(f"no model can be loaded: {exc}") from exc

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from logging import Logger
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +17,21 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+Report = Callable[[str], None]  # takes a message, path first
+
+
+class Failures:
+    """Reports what fails, and counts it."""
+
+    def __init__(self, log: Logger) -> None:
+        self.count = 0
+        self._log = log
+
+    def report(self, message: str) -> None:
+        """Report one more failure. message: path first."""
+        self.count += 1
+        self._log.error("{}", message)
 
 
 def is_terminal() -> bool:

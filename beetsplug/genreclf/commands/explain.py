@@ -19,18 +19,22 @@ from rich.text import Text
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands._printing import print_rich
+from beetsplug.genreclf.commands._progress import Failures
 from beetsplug.genreclf.storage.selection import AlbumSelection
-from beetsplug.genreclf.tagging import Failures, Tagger, Update
 from genremodel.display import displayable, portable
 
 if TYPE_CHECKING:
+    from beetsplug.genreclf.planning import Planner
+    from beetsplug.genreclf.prediction import Predictor
+    from beetsplug.genreclf.updates import Update
     from genremodel import Prediction
 
 
 def explain(
     lib: Library,
     query: Sequence[str],
-    tagger: Tagger,
+    predictor: Predictor,
+    planner: Planner,
     log: Logger,
     *,
     as_json: bool,
@@ -48,31 +52,34 @@ def explain(
     failures = Failures(log)
     for album, tracks, chosen in AlbumSelection(lib, query):
         asked = [track for track in tracks if track.id in chosen]
-        one = album if album and tagger.is_one(album) else None
-        heard = tagger.hear(tracks if one else asked, failures.report)
-        for update in tagger.updates(one, asked, heard):
-            item = update.model
+        one = album if album and planner.shares_genre(album) else None
+        predicted = predictor.predict(tracks if one else asked, failures.report)
+        for update in planner.plan(one, asked, predicted):
+            item = update.obj
             if isinstance(item, Album):
                 continue
+            prediction = predicted[item.id].prediction
             if as_json:
-                ui.print_(json.dumps(_object(item, heard[item.id], update, tagger)))
+                ui.print_(json.dumps(_object(item, prediction, update, predictor)))
             else:
-                _show(item, heard[item.id], update, tagger)
+                _show(item, prediction, update, predictor)
             if picture:
-                picture.draw(item, heard[item.id])
+                picture.draw(item, prediction)
     return not failures.count
 
 
-def _object(item: Item, prediction: Prediction, update: Update, tagger: Tagger) -> dict[str, Any]:
-    settings = tagger.settings
+def _object(
+    item: Item, prediction: Prediction, update: Update, predictor: Predictor
+) -> dict[str, Any]:
+    settings = predictor.config
     return {
         "path": portable(item.path),
         **asdict(prediction),
-        "min_confidence": tagger.classifier.min_confidence,
+        "min_confidence": predictor.classifier.min_confidence,
         "policy": {
             "genres": settings.policy,
             "scope": settings.scope,
-            "before": update.before,
+            "before": update.before.genres_before,
             "now": item.genres,
             "then": update.values[fields.GENRES],
             "agreement": update.values[fields.AGREEMENT],
@@ -80,7 +87,7 @@ def _object(item: Item, prediction: Prediction, update: Update, tagger: Tagger) 
     }
 
 
-def _show(item: Item, prediction: Prediction, update: Update, tagger: Tagger) -> None:
+def _show(item: Item, prediction: Prediction, update: Update, predictor: Predictor) -> None:
     print_rich(Text(displayable(item.path), style="bold"), soft_wrap=True)
     timeline = Table.grid(padding=(0, 2))
     for window in prediction.windows:
@@ -92,15 +99,15 @@ def _show(item: Item, prediction: Prediction, update: Update, tagger: Tagger) ->
         bar = ProgressBar(total=1.0, completed=window.probability, width=24)
         timeline.add_row(start, bar, f"{window.probability:.2f}", Text(window.genre or ""))
     print_rich(timeline)
-    for name, text in _facts(item, prediction, update, tagger).items():
+    for name, text in _facts(item, prediction, update, predictor).items():
         if text:
             print_rich(Text(f"  {name:<10}  {text}"), soft_wrap=True)
 
 
 def _facts(
-    item: Item, prediction: Prediction, update: Update, tagger: Tagger
+    item: Item, prediction: Prediction, update: Update, predictor: Predictor
 ) -> dict[str, str | None]:
-    threshold = tagger.classifier.min_confidence
+    threshold = predictor.classifier.min_confidence
     confidence = prediction.confidence
     return {
         "votes": ", ".join(f"{genre} {count}" for genre, count in prediction.votes.items()),
@@ -110,18 +117,18 @@ def _facts(
         "genre": prediction.genre or f"none: {prediction.reason}",
         "styles": ", ".join(prediction.styles),
         "agreement": update.values[fields.AGREEMENT],
-        "policy": _policy(item, update, tagger),
+        "policy": _policy(item, update, predictor),
         "model": prediction.model,
     }
 
 
-def _policy(item: Item, update: Update, tagger: Tagger) -> str:
+def _policy(item: Item, update: Update, predictor: Predictor) -> str:
     """Tell what the policy made of the genres, and what it would make of them now."""
     now, then = ", ".join(item.genres) or "none", ", ".join(update.values[fields.GENRES]) or "none"
-    policy = tagger.settings.policy
+    policy = predictor.config.policy
     would = f"{policy} keeps them" if now == then else f"{policy} makes them {then}"
-    if update.before != item.genres:
-        before = ", ".join(update.before) or "none"
+    if update.before.genres_before != item.genres:
+        before = ", ".join(update.before.genres_before) or "none"
         return f"genres were {before}, the plugin made them {now}; {would}"
     return f"genres are {now}; {would}"
 

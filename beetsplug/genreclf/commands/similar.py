@@ -13,17 +13,17 @@ from beets.library import Item, Library
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands._playlist import Playlist
+from beetsplug.genreclf.commands._progress import Failures
 from beetsplug.genreclf.genres.labels import genre_parts, is_placeholder, squash
 from beetsplug.genreclf.storage.artists import Artists
-from beetsplug.genreclf.tagging import Failures
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.cli import SimilarOptions
-    from beetsplug.genreclf.tagging import Tagger
+    from beetsplug.genreclf.prediction import Predictor
 
 
 def list_similar(
-    lib: Library, query: Sequence[str], tagger: Tagger, log: Logger, options: SimilarOptions
+    lib: Library, query: Sequence[str], predictor: Predictor, log: Logger, options: SimilarOptions
 ) -> bool:
     """Print the tracks nearest to those of a query, nearest first, without these themselves.
 
@@ -38,15 +38,15 @@ def list_similar(
         raise UserError("--number must be 1 or more")
     playlist = None if options.playlist is None else Playlist(options.playlist, log)
     seeds = [*lib.items(query)]
-    heard = tagger.analyses(lib, [seed.id for seed in seeds], failures.report)
+    heard = predictor.iter_analyses(lib, [seed.id for seed in seeds], failures.report)
     places = [lies for _, analysis in heard if (lies := place(analysis))]
     if not places:
         raise UserError("no track of the query can be heard" if seeds else "no track matches")
     found: list[Item] = []
-    artist, placeholders = Artists(lib), tagger.settings.placeholders
+    artist, placeholders = Artists(lib), predictor.config.placeholders
     artists = {*map(artist, seeds)}
     genres = set[str]().union(*(_genres(seed, placeholders) for seed in seeds))
-    for track in _by_likeness(lib, tagger, places, {seed.id for seed in seeds}):
+    for track in _by_likeness(lib, predictor, places, {seed.id for seed in seeds}):
         if len(found) == options.number:
             break
         if options.not_artist and artist(track) in artists:
@@ -63,7 +63,7 @@ def list_similar(
 
 
 def _by_likeness(
-    lib: Library, tagger: Tagger, seeds: Sequence[bytes], without: set[int | None]
+    lib: Library, predictor: Predictor, seeds: Sequence[bytes], without: set[int | None]
 ) -> Iterator[Item]:
     """Yield the tracks that have been heard, those most like the seeds first."""
     from genremodel.similarity import nearest
@@ -73,7 +73,7 @@ def _by_likeness(
     ids = dict(map(tuple, rows))
     # From beets 2.10 on, paths within the music folder are kept relative to it.
     folder = os.path.join(lib.directory, b"")  # noqa: PTH118  # bytes
-    known = ((path.removeprefix(folder), place) for path, place in tagger.pool.places().items())
+    known = ((path.removeprefix(folder), place) for path, place in predictor.pool.places().items())
     places = [(ids[path], place) for path, place in known if path in ids]
     for index in nearest(seeds, [place for _, place in places]):
         id_ = places[index][0]
@@ -83,5 +83,5 @@ def _by_likeness(
 
 def _genres(track: Item, placeholders: frozenset[str]) -> set[str]:
     """Return the genres of a track, and parts of them, so that spellings do not matter."""
-    names = genre_parts([*track.genres, track.get(fields.GENRE) or ""])
+    names = genre_parts([*track.genres, track.get(fields.PREDICTED_GENRE) or ""])
     return {squash(name) for name in names if not is_placeholder(name, placeholders)}

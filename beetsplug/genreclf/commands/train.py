@@ -23,11 +23,14 @@ from beetsplug.genreclf.commands._progress import Bar, is_terminal
 from beetsplug.genreclf.genres.agreement import Agreement, agreement
 from beetsplug.genreclf.genres.labels import Vocabulary, is_placeholder, labels
 from beetsplug.genreclf.storage.artists import Artists
+from beetsplug.genreclf.storage.objects import get_values
+from beetsplug.genreclf.storage.snapshot import genres_before
 from genremodel.display import has_control_characters
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.cli import LearnOptions
-    from beetsplug.genreclf.tagging import Tagger
+    from beetsplug.genreclf.prediction import Predictor
+    from beetsplug.genreclf.storage.journal import Journal
     from genremodel.custom.dataset import LabeledTrack
     from genremodel.custom.report import TrainingReport
     from genremodel.custom.store import ModelInfo, ModelStore
@@ -62,11 +65,14 @@ def show_models(models: ModelStore, log: Logger) -> bool:
 class Learning:
     """Learns from the tracks of a query, and tells what was learned.
 
-    tagger: with the bundled model.
+    predictor: with the bundled model.
     """
 
-    def __init__(self, tagger: Tagger, log: Logger, options: LearnOptions) -> None:
-        self._tagger = tagger
+    def __init__(
+        self, predictor: Predictor, journal: Journal, log: Logger, options: LearnOptions
+    ) -> None:
+        self._predictor = predictor
+        self._journal = journal
         self._log = log
         self._options = options
         self._failures = 0
@@ -92,7 +98,7 @@ class Learning:
                 examples,
                 name=self._options.name,
                 field=self._options.field,
-                version=self._tagger.classifier.version,
+                version=self._predictor.classifier.version,
             )
         except TrainingError as exc:
             self._show_left_out()
@@ -117,7 +123,7 @@ class Learning:
 
         name, field = self._options.name, self._options.field
         models.check_name(name)
-        if field in fields.TYPES:
+        if field in fields.ITEM_TYPES:
             raise UserError(f"{field} is what the plugin says itself")
         if self._options.min_tracks < 2:
             raise UserError("--min-tracks must be 2 or more")
@@ -153,7 +159,7 @@ class Learning:
                     self._log.error("{}", message)
                 bar.advance()
 
-            for track, analysis in self._tagger.analyses(lib, wanted, fail):
+            for track, analysis in self._predictor.iter_analyses(lib, wanted, fail):
                 path, own = displayable_path(track.path), labelled[track.id or 0]
                 example = LabeledTrack.of(analysis, enough.canonical(own), artist(track))
                 if example is None:
@@ -161,7 +167,7 @@ class Learning:
                         self._log.warning("{}: silent, nothing to learn from", path)
                     bar.advance()
                     continue
-                bundled = next(iter(self._tagger.classifier.decide(analysis).votes))
+                bundled = next(iter(self._predictor.classifier.decide(analysis).votes))
                 heard.append((path, example, agreement(own, bundled)))
                 bar.advance()
         vocabulary = Vocabulary.from_tracks(
@@ -178,7 +184,7 @@ class Learning:
 
     def _labelled(self, lib: Library, query: Sequence[str]) -> dict[int, list[str]]:
         """Return the labels of the tracks that have any which can be learned, by track id."""
-        placeholders, refused = self._tagger.settings.placeholders, Counter[str]()
+        placeholders, refused = self._predictor.config.placeholders, Counter[str]()
         labelled = {}
         for track in lib.items(query):
             own = self._labels(track)
@@ -197,9 +203,10 @@ class Learning:
         """Return the labels of a track; a genre that the plugin gave it is none."""
         if self._options.field != fields.GENRES:
             return labels(track.get(self._options.field), numbers=False)
-        own, values = labels(self._tagger.before(track)), fields.own_values(track)
-        if values.get(fields.MODEL) and not values.get(fields.HISTORY):  # given in another library
-            own = [label for label in own if label != values.get(fields.GENRE)]
+        own, values = labels(genres_before(self._journal, track)), get_values(track)
+        # Given in another library:
+        if values.get(fields.MODEL) and not values.get(fields.JOURNAL_ID):
+            own = [label for label in own if label != values.get(fields.PREDICTED_GENRE)]
         return own
 
     def _show_left_out(self) -> None:
@@ -254,7 +261,7 @@ class Learning:
             ui.print_(f"  {paths[doubt.index]}: {own}, {heard}")
 
     def _say_saved(self, model: ModelInfo) -> None:
-        configured = self._tagger.settings.model
+        configured = self._predictor.config.model
         automatic = configured == "auto" and model.field == fields.GENRES
         if configured == model.name or (automatic and model.is_default):
             use = "`beet genreclf` and imports use it from now on"

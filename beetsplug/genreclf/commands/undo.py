@@ -13,16 +13,24 @@ from beets.library import Album, Item, Library
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
+from beetsplug.genreclf.commands._printing import show_changes
+from beetsplug.genreclf.commands._progress import Failures, Report
 from beetsplug.genreclf.storage.compaction import compact
 from beetsplug.genreclf.storage.inplace.file_state import NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import COMPACTED, Change, Journal, revert
 from beetsplug.genreclf.storage.lost_tracks import has_prediction, name_in_journal, relink_lost
+from beetsplug.genreclf.storage.objects import (
+    get_values,
+    is_synced,
+    reload,
+    replace_values,
+    save,
+    stored_name,
+)
 from beetsplug.genreclf.storage.selection import AlbumSelection
 from beetsplug.genreclf.storage.tag_file import TagFile, reason
 from beetsplug.genreclf.storage.tag_writer import TagWriter
-from beetsplug.genreclf.storage.values import is_absent
-from beetsplug.genreclf.tagging import Failures, Report, is_synced
 
 _ALL = 1_000_000  # days: more than any journal has, and still a time
 
@@ -54,7 +62,7 @@ def last_run(lib: Library, journal: Journal) -> int:
         rows = transaction.query(
             "SELECT value FROM item_attributes WHERE key = ? "
             "UNION SELECT value FROM album_attributes WHERE key = ?",
-            (fields.HISTORY, fields.HISTORY),
+            (fields.JOURNAL_ID, fields.ALBUM_NAMES[fields.JOURNAL_ID]),
         )
     present = {
         journal_id for (journal_id,) in rows
@@ -89,7 +97,7 @@ def undo(
     )
     for model in _selected(lib, query):
         with journal.lock():
-            now = fields.fresh(model)
+            now = reload(model)
             failed = failures.count
             restored = now is not None and undoing.restore(now)
         nothing = not restored and failures.count == failed
@@ -139,7 +147,7 @@ class Undo:
         All of it or, where the file cannot be written, nothing. What the journal has lost stays.
         Raises JournalError.
         """
-        journal_id = fields.own_values(model).get(fields.HISTORY)
+        journal_id = get_values(model).get(fields.JOURNAL_ID)
         changes = self._journal.changes(journal_id) if journal_id else []
         asked = (change for change in changes if self._run in (None, change.run))
         taken = [change for change in asked if change.run != COMPACTED]
@@ -153,26 +161,21 @@ class Undo:
         synced = isinstance(model, Item) and is_synced(model)
         old = model.copy()
         values, conflicts = revert(
-            fields.own_values(model), (change for change in taken if change.place == "database")
+            get_values(model), (change for change in taken if change.place == "database")
         )
-        album = model.get_album() if isinstance(model, Item) else None
-        if album and fields.own_values(album, fields.TYPES):
-            values = {**fields.EMPTY, **values}  # rather than those of the album, which stay
-        fields.set_values(model, values)  # listeners of the write see them
-        if isinstance(model, Album):
-            if not fields.own_values(model, fields.TYPES):
-                _uncover(model)
-        else:
+        replace_values(model, values)  # listeners of the write see them
+        if isinstance(model, Item):
             try:
                 conflicts |= self._restore_file(model, taken, synced=synced)
             except (UnreadableFileError, OSError) as exc:
                 self._failed(f"{name}: {reason(exc)}")
                 return False
-        fields.store(model)
+        save(model)
         self._journal.mark_undone(taken)
-        fields.show_changes(old, model)
+        show_changes(old, model)
         if conflicts:
-            self._kept(f"{name}: changed since, left alone: {', '.join(sorted(conflicts))}")
+            names = ", ".join(sorted(stored_name(model, field) for field in conflicts))
+            self._kept(f"{name}: changed since, left alone: {names}")
         if journal_id and self._journal.is_damaged(journal_id):
             self._failed(f"{name}: restored in part, the rest of its history is damaged")
             return False
@@ -194,15 +197,6 @@ class Undo:
         if synced:
             item.mtime = item.current_mtime()
         return conflicts
-
-
-def _uncover(album: Album) -> None:
-    """Remove what hid the fields of an album where a track alone had been restored."""
-    for track in album.items():
-        own = fields.own_values(track)
-        if all(name in own and is_absent(own[name]) for name in fields.EMPTY):
-            fields.set_values(track, {fields.GENRES: own[fields.GENRES]})
-            track.store()
 
 
 def _selected(lib: Library, query: Sequence[str]) -> Iterator[Item | Album]:

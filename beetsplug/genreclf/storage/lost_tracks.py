@@ -1,7 +1,7 @@
-"""Tracks whose journal_id is lost because they were removed from the library and imported again.
+"""Tracks whose journal id is lost because they were removed from the library and imported again.
 
-`genre_history`, the key to the journal, is a field of the library alone. The journal also knows the
-path of each track, and the digest of its audio where the cache of analyses knows it.
+`genre_journal_id`, the key to the journal, is a field of the library alone. The journal also knows
+the path of each track, and the digest of its audio where the cache of analyses knows it.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ from beets.util import displayable_path
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.objects import get_values, save, stored_name
 from beetsplug.genreclf.storage.values import is_absent, same
 
 
 def has_prediction(model: Item | Album) -> bool:
     """Return whether a track or an album has fields that this plugin sets."""
-    return not is_absent(fields.own_values(model).get(fields.MODEL))
+    return not is_absent(get_values(model).get(fields.MODEL))
 
 
 def find_journal_id(journal: Journal, model: Item | Album, digest: bytes | None) -> str | None:
-    """Return the journal_id of what was removed and imported again, if the journal has it.
+    """Return the journal id of what was removed and imported again, if the journal has it.
 
     The last values in the journal must be present: for a track the model and the confidence, which
     its file keeps; for an album the genres, which it has from its first track.
     digest: of the track's audio, if known. Raises JournalError.
     """
-    own = fields.own_values(model)
+    own = get_values(model)
     signs = (fields.MODEL, fields.CONFIDENCE) if isinstance(model, Item) else (fields.GENRES,)
     if is_absent(own.get(signs[0])):
         return None
@@ -45,14 +46,14 @@ def find_journal_id(journal: Journal, model: Item | Album, digest: bytes | None)
 
 
 def relink_lost(lib: Library, query: Sequence[str], journal: Journal) -> None:
-    """Give the tracks of a query, and their albums, their histories again. Raises JournalError."""
+    """Give tracks of a query, and their albums, their journal ids again. Raises JournalError."""
     if not journal.path.exists():
         return
     with lib.transaction() as transaction:
         rows = transaction.query(
             "SELECT entity_id FROM item_attributes WHERE key = ? AND value != '' "
             "EXCEPT SELECT entity_id FROM item_attributes WHERE key = ? AND value != ''",
-            (fields.MODEL, fields.HISTORY),
+            (fields.MODEL, fields.JOURNAL_ID),
         )
     without = {id_ for (id_,) in rows}
     lost_audio = bool(without) and _has_lost_audio(lib, journal)
@@ -63,7 +64,7 @@ def relink_lost(lib: Library, query: Sequence[str], journal: Journal) -> None:
         with journal.lock():
             found = _give(journal, item, digest)
             album = item.get_album() if found else None
-            if album and not fields.own_values(album).get(fields.HISTORY):
+            if album and not get_values(album).get(fields.JOURNAL_ID):
                 _give(journal, album, None)
 
 
@@ -75,8 +76,8 @@ def name_in_journal(model: Item | Album) -> str:
 def _give(journal: Journal, model: Item | Album, digest: bytes | None) -> bool:
     journal_id = find_journal_id(journal, model, digest)
     if journal_id:
-        model[fields.HISTORY] = journal_id
-        fields.store(model)
+        model[stored_name(model, fields.JOURNAL_ID)] = journal_id
+        save(model)
     return bool(journal_id)
 
 
@@ -90,10 +91,11 @@ def _has_lost_audio(lib: Library, journal: Journal) -> bool:
 
 
 def _used(lib: Library, model: Item | Album) -> set[str]:
-    """Return the histories of all tracks, or of all albums."""
+    """Return the journal ids of all tracks, or of all albums."""
     sql = f"SELECT value FROM {model._flex_table} WHERE key = ?"
+    key = stored_name(model, fields.JOURNAL_ID)
     with lib.transaction() as transaction:
-        return {journal_id for (journal_id,) in transaction.query(sql, (fields.HISTORY,))}
+        return {journal_id for (journal_id,) in transaction.query(sql, (key,))}
 
 
 def _digest(item: Item) -> bytes | None:
