@@ -11,7 +11,7 @@ from training import build
 from training.musicnn import network as musicnn
 from training.musicnn.checkpoint import read_checkpoint
 from training.musicnn.export import to_onnx
-from training.musicnn.prune import DEAD, prune
+from training.musicnn.prune import DEAD_CHANNEL_THRESHOLD, prune
 from training.pinned_wheels import Wheel
 
 FILES = build.NETWORKS.items()
@@ -24,7 +24,7 @@ def test_the_bundled_networks_agree_with_the_published_ones(file: str, name: mus
 
 @pytest.mark.parametrize(("file", "name"), FILES)
 def test_what_is_exported_is_what_is_bundled(file: str, name: musicnn.Name) -> None:
-    exported = to_onnx(prune(musicnn.load_musicnn(name), DEAD[name]))
+    exported = to_onnx(prune(musicnn.load_musicnn(name), DEAD_CHANNEL_THRESHOLD[name]))
     bundled = (assets.FOLDER / file).read_bytes()
     # The same graph; weights may differ in their last bits from one machine to the next.
     assert len(exported.SerializeToString()) == pytest.approx(len(bundled), abs=200)
@@ -38,7 +38,7 @@ def test_what_is_exported_is_what_is_bundled(file: str, name: musicnn.Name) -> N
 def test_pruning_removes_most_of_the_channels(
     name: musicnn.Name, front: int, middle: list[int]
 ) -> None:
-    pruned = prune(musicnn.load_musicnn(name), DEAD[name])
+    pruned = prune(musicnn.load_musicnn(name), DEAD_CHANNEL_THRESHOLD[name])
     found = sum(block.kernel.shape[2] for block in (*pruned.timbral, *pruned.temporal))
     assert found == front
     assert [block.kernel.shape[2] for block in pruned.middle] == middle
@@ -58,7 +58,7 @@ def test_a_wheel_with_another_checksum_is_refused(tmp_path: Path) -> None:
 
 def test_the_notice_holds_the_licence_of_the_weights() -> None:
     notice = (Path(assets.__file__).parents[1] / "NOTICE").read_text(encoding="utf-8")
-    assert musicnn.licence().split() == notice.split()[-len(musicnn.licence().split()) :]
+    assert musicnn.license_text().split() == notice.split()[-len(musicnn.license_text().split()) :]
 
 
 def test_the_description_names_the_tags() -> None:

@@ -17,7 +17,7 @@ from training.student_systems.network_classifier import NetworkClassifier
 from training.student_systems.protocols import Fold, cross_validated, honest
 from training.student_systems.registry import BASELINES
 from training.student_systems.results import networks
-from training.student_systems.songwise import Songwise
+from training.student_systems.song_classifier import SongClassifier
 from training.student_systems.views import VIEWS, cut, taggrams
 
 needs_torch = pytest.mark.skipif(
@@ -78,7 +78,7 @@ def test_ties_go_to_the_genre_with_more_songs() -> None:
         def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
             return np.full((len(X), 2), 0.5)
 
-    model = Songwise(Undecided(), lambda rows: rows)
+    model = SongClassifier(Undecided(), lambda rows: rows)
     values = np.zeros((3, 2, 1))
     assert set(model.fit(values, np.array(["a", "b", "b"])).predict(values)) == {"b"}
     assert set(model.fit(values, np.array(["a", "a", "b"])).predict(values)) == {"a"}

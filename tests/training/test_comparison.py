@@ -28,8 +28,8 @@ from training.student_systems.protocols import (
 )
 from training.student_systems.registry import BASELINES
 from training.student_systems.results import Result, measure
-from training.student_systems.songs import Songs
-from training.student_systems.songwise import Songwise, joined
+from training.datasets.songs import SongTable
+from training.student_systems.song_classifier import SongClassifier, joined
 from training.student_systems.views import SEGMENT_FRAMES, cut
 
 
@@ -77,7 +77,7 @@ def test_cutting(seconds: float, segments: int) -> None:
     [(honest, "mel", 197), (cross_validated, "mel", 442), (cross_validated, "activations", 443)],
 )
 def test_no_artist_is_on_both_sides(
-    divide: Callable[[Songs], list[Fold]], view: View, scored: int, data: Path
+    divide: Callable[[SongTable], list[Fold]], view: View, scored: int, data: Path
 ) -> None:
     folds = divide(Sources(data).songs(view))
     for fold in folds:
@@ -146,7 +146,7 @@ def test_what_is_measured_depends_on_songs_hyperparameters_and_backbone(
 ) -> None:
     def network(patience: int) -> Baseline:
         fit = NetworkClassifier("lstm", patience=patience)
-        return Baseline("lstm", 3, "LSTM", "descriptors", lambda _: Songwise(fit, joined))
+        return Baseline("lstm", 3, "LSTM", "descriptors", lambda _: SongClassifier(fit, joined))
 
     same = sources.fingerprint(network(3))
     assert Sources(data, every=6).fingerprint(network(3)) == same
@@ -210,7 +210,7 @@ def test_the_files_that_it_is_scored_with_are_of_held_out_songs(
 
 def test_songs_apart() -> None:
     names = np.array(["a", "b"])
-    songs = Songs(np.arange(12).reshape(2, 3, 2), names, names, names, np.array([True, False]))
+    songs = SongTable(np.arange(12).reshape(2, 3, 2), names, names, names, np.array([True, False]))
     apart = songs.apart()
     assert apart.track.tolist() == ["a", "a", "a", "b", "b", "b"]
     assert apart.values.shape == (6, 1, 2)

@@ -65,7 +65,7 @@ def test_public_gtzan_with_its_split_lists(tmp_path: Path) -> None:
     ]
     parts = collection.load(tmp_path)
     assert len(parts.valid) == 1
-    assert [source.licence for source in parts.sources] == [gtzan.LICENCE]
+    assert [source.licence for source in parts.sources] == [gtzan.LICENSE]
     (tmp_path / "test_filtered.txt").write_text("rock/rock.00000.wav\n")
     with pytest.raises(DataError, match="listed, but not there"):
         gtzan.load(tmp_path)
