@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from genremodel.audio.params import DEFAULT_WINDOWS, EXPERT_WINDOWS
-from genremodel.models.musicnn import EXPERT, NETWORK
+from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.models.musicnn import EXPERT, EXPERT_WINDOWS, NETWORK
 from training.evaluation.calibration import FOLDS
 from training.reports.markdown import TEMPLATES, enumerate_items, number, render, rows
 

@@ -21,7 +21,7 @@ class GenreHead(ClassifierMixin, BaseEstimator):
         self.regularization = regularization
 
     def fit(self, X: NDArray[np.float32], y: NDArray[np.str_]) -> GenreHead:
-        """Fit the head. X: (samples, ACTIVATIONS). y: (samples,) genres."""
+        """Fit the head. X: (samples, TAGS). y: (samples,) genres."""
         self.classes_, genre = np.unique(y, return_inverse=True)
         weight = compute_sample_weight("balanced", y)
         self.head_ = fit_linear(
