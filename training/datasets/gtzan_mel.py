@@ -60,7 +60,5 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         raise DataError(f"{path}: {exc}") from exc
     tracks = len(arrays["track"])
     if arrays["level"].shape != (tracks, MEL_BANDS, FRAMES) or len(arrays["genre"]) != tracks:
-        raise DataError(
-            f"{path}: expected {MEL_BANDS} bands, {FRAMES} frames, a genre per track"
-        )
+        raise DataError(f"{path}: expected {MEL_BANDS} bands, {FRAMES} frames, a genre per track")
     return arrays
