@@ -15,6 +15,7 @@ from genremodel.audio.params import ACTIVATIONS
 from genremodel.calibration import fit_calibration, parts
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import Estimator, Head
+from genremodel.errors import TrainingError
 from genremodel.models.fitting import fit_novelty
 from genremodel.models.novelty import ALL_IS_MUSIC, Novelty
 from genremodel.tables import ColumnTable
@@ -25,10 +26,6 @@ _NO_EMBEDDING = np.empty((1, 0))
 
 # Fits a head on some of the tracks.
 Fit: TypeAlias = Callable[[LabeledDataset, NDArray[np.intp]], Head]
-
-
-class TrainingError(ValueError):
-    """There is nothing to tell apart; the message says what is missing."""
 
 
 @dataclass(frozen=True)
