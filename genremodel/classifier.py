@@ -175,7 +175,7 @@ class GenreClassifier:
         analysis = source if isinstance(source, Analysis) else self.analyze(source)
         if not analysis.audible.any():
             return abstain_silent(analysis.starts, analysis.audible, self._rules)
-        judgement = self._model.judge(analysis.outputs[analysis.audible])
+        judgement = self._model.judge(analysis.values[analysis.audible])
         probabilities = judgement.probabilities[:, self._genre_mask]
         prediction = decide(
             probabilities / probabilities.sum(axis=1, keepdims=True),

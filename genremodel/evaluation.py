@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from genremodel.audio.params import ACTIVATIONS
 from genremodel.calibration import fit_calibration, parts
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import Estimator, Head
 from genremodel.errors import TrainingError
 from genremodel.models.fitting import fit_novelty
+from genremodel.models.heads import msd_logits
 from genremodel.models.novelty import ALL_IS_MUSIC, Novelty
 from genremodel.tables import ColumnTable
 from genremodel.voting import Calibration, winner
@@ -78,7 +78,7 @@ def cross_validate(
         ends = np.cumsum([len(windows) for windows in views])
         divided = [[*parts(np.arange(len(windows)))] for windows in views]
         far = [
-            [novelty.score(windows[part, :ACTIVATIONS], _NO_EMBEDDING) for part in some]
+            [novelty.score(msd_logits(windows[part]), _NO_EMBEDDING) for part in some]
             for windows, some in zip(views, divided, strict=True)
         ]
         for estimator, fit in fits.items():
@@ -127,4 +127,4 @@ def novelty_of(
     tracks: LabeledDataset, among: NDArray[np.intp], nonmusic: NDArray[np.float64]
 ) -> Novelty:
     """Fit where some of the tracks lie. nonmusic: as `Novelty` has it."""
-    return fit_novelty(tracks.places[among, :ACTIVATIONS], tracks.main_genres(among), nonmusic)
+    return fit_novelty(msd_logits(tracks.places[among]), tracks.main_genres(among), nonmusic)

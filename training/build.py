@@ -19,10 +19,9 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 
+from genremodel.analysis import NetworkOutputs
 from genremodel.audio.decoding import Windows
 from genremodel.audio.params import (
-    ACTIVATIONS,
-    EXPERT_START,
     FFT_SIZE,
     HOP_SIZE,
     LOG_GAIN,
@@ -41,7 +40,7 @@ from training.corpus import Collection
 from training.datasets.track import DataError
 from training.evaluation.ablation import trials
 from training.evaluation.evaluate import calibrated, measure
-from training.evaluation.ood import FitStrict, measure_nonmusic
+from training.evaluation.ood import FitStrict, Part, measure_nonmusic
 from training.feature_selection import choose, of_groups
 from training.fit import (
     fit_heads,
@@ -65,7 +64,6 @@ VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its ver
 _MIN_CONFIDENCE = 0.7
 _SOUNDS = {"cnn": 300, "knn": 150}  # of each kind that is no music, where there is as much music
 _TOLERANCE = 1e-5  # largest difference from the published network
-_EMBEDDING = slice(ACTIVATIONS, EXPERT_START)  # columns that tell what is no music
 
 
 def require_model_folder(folder: Path) -> None:
@@ -141,7 +139,7 @@ def build_heads(folder: Path, collection: Collection, seeds: int) -> None:
     music = rows.of("train", "valid", "altered")
     sounds = _sounds("cnn", backbones.run, len(music))
     every = np.concatenate([*sounds.values()])
-    heads = fit_heads(rows, fit_nonmusic(music.values[:, _EMBEDDING], every[:, _EMBEDDING]))
+    heads = fit_heads(rows, fit_nonmusic(_embeddings(music.values), _embeddings(every)))
     _save_arrays(folder / HEADS, heads.to_arrays())
     _describe(
         folder,
@@ -150,7 +148,7 @@ def build_heads(folder: Path, collection: Collection, seeds: int) -> None:
         styles=style_thresholds(rows.of("song", "train")),
         data=[asdict(source) for source in collection.sources],
     )
-    _calibrate(folder, "cnn", rows, judge_by_heads, sounds, _EMBEDDING, seeds)
+    _calibrate(folder, "cnn", rows, judge_by_heads, sounds, _embeddings, seeds)
 
 
 def try_others(folder: Path, collection: Collection) -> None:
@@ -181,7 +179,11 @@ def build_knn(folder: Path, collection: Collection, seeds: int) -> None:
     }
     _save_arrays(folder / NEIGHBOURS, arrays)
     fit = partial(judge_by_neighbours, neighbours=choice.neighbours)
-    _calibrate(folder, "knn", rows, fit, sounds, slice(None), seeds, choice=asdict(choice))
+    _calibrate(folder, "knn", rows, fit, sounds, np.asarray, seeds, choice=asdict(choice))
+
+
+def _embeddings(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    return NetworkOutputs.split(values).embeddings
 
 
 def _backbones(folder: Path) -> MusicnnPair:
@@ -209,7 +211,7 @@ def _calibrate(
     rows: Rows,
     fit: FitStrict,
     sounds: Mapping[str, NDArray[np.float32]],
-    part: slice,
+    part: Part,
     seeds: int,
     **known: Any,
 ) -> None:

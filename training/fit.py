@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from genremodel.audio.params import ACTIVATIONS, EXPERT_START
+from genremodel.analysis import NetworkOutputs
 from genremodel.audio.spacing import evenly_spaced
 from genremodel.models.base import judge_features
 from genremodel.models.fitting import balanced_sample_weight, fit_linear, fit_novelty
@@ -54,8 +54,7 @@ def fit_heads(rows: Rows, nonmusic: NDArray[np.float64], recipe: Recipe = RECIPE
     if not recipe.by_artist:
         rows = replace(rows, group=rows.track)
     genres = np.unique(rows.genre)
-    activations = rows.values[:, :ACTIVATIONS]
-    expert = rows.values[:, EXPERT_START:]
+    activations, _, expert = NetworkOutputs.split(rows.values)
     heard = np.isfinite(expert[:, 0])
     both = np.concatenate([activations, expert], axis=1)[heard]
     return GenreHeads(
@@ -137,7 +136,7 @@ def _fit_novelty(rows: Rows, genres: NDArray[np.str_], nonmusic: NDArray[np.floa
     """
     tracks = rows.of("song", "train", "valid")
     genre, _, members = tracks.by_track()
-    logits = tag_logits(tracks.values[:, :ACTIVATIONS])
+    logits = tag_logits(NetworkOutputs.split(tracks.values).activations)
     places = np.stack([logits[track].mean(axis=0) for track in members])
     long = np.array([len(track) >= _LONG for track in members])
     if np.isin(genres, genre[long]).all():

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from genremodel.audio.params import ACTIVATIONS
+from genremodel.analysis import NetworkOutputs
 from training.musicnn import network as musicnn
 from training.tables import Rows
 
@@ -48,7 +48,7 @@ def style_thresholds(rows: Rows) -> dict[str, dict[str, Any]]:
     The threshold is a high quantile of the mean activation over the tracks, but at least a floor.
     """
     _, _, members = rows.by_track()
-    activations = rows.values[:, :ACTIVATIONS]
+    activations = NetworkOutputs.split(rows.values).activations
     means = np.stack([activations[track].mean(axis=0) for track in members])
     quantiles = np.quantile(means, _QUANTILE, axis=0)
     return {

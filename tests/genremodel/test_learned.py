@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genremodel.audio.params import OUTPUTS
+from genremodel.analysis import OUTPUT_SIZE
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import CustomModel, Estimator, ModelStore
 from genremodel.custom.train import ESTIMATORS
@@ -156,12 +156,11 @@ class Stored:
 
     def is_refused(self) -> bool:
         """Tell whether it cannot be loaded; if it can, it must work, or the test fails."""
+        error: ModelError | None = None
         try:
             loaded = self.models.load("mine")
         except ModelError as exc:
             error = exc
-        else:
-            error = None
         if error:
             assert "\n" not in str(error)
             assert error.retrain == "mine"
@@ -169,7 +168,7 @@ class Stored:
         described = self.models.describe("mine")
         time.localtime(described.learned)
         assert f"{described.figures['tracks']} {described.figures['accuracy']:.0%}"
-        for values in (outputs(collection()[5].views), np.full((1, OUTPUTS), 0.999)):
+        for values in (outputs(collection()[5].views), np.full((1, OUTPUT_SIZE), 0.999)):
             at, heard = np.arange(float(len(values))), np.ones(len(values), np.bool_)
             said = decide(*loaded.judge(values), at, heard, loaded.rules)
             assert said.confidence is not None

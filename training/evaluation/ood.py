@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from training.evaluation.calibration import FOLDS, judged, out_of_fold, recalibr
 from training.evaluation.metrics import score, score_unheard
 from training.fit import Fit, WindowClassifier, fit_nonmusic
 from training.tables import Rows
+
+# Returns the columns of values that tell music from other sounds.
+Part: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.floating[Any]]]
 
 
 class FitStrict(Protocol):
@@ -67,21 +70,22 @@ def unheard_genres(
 def measure_nonmusic(
     rows: Rows,
     sounds: Mapping[str, NDArray[np.float32]],
-    part: slice,
+    part: Part,
     fit: FitStrict,
     rules: DecisionParams,
 ) -> dict[str, Any]:
     """Return what becomes of sounds of a kind never heard, and of files by artists never heard.
 
-    sounds: (windows, columns) of each kind, as rows have them. part: the columns that tell them
-    from music. kinds: of each, the share that is taken for no music (told), and that has no genre.
+    sounds: (windows, columns) of each kind, as rows have them. part: returns the columns that tell
+    them from music. kinds: of each, the share that is taken for no music (told), and that has no
+    genre.
     mistaken: the share of files that is taken for no music.
     """
-    music = rows[np.flatnonzero(np.isfinite(rows.values[:, part]).all(axis=1))]
+    music = rows[np.flatnonzero(np.isfinite(part(rows.values)).all(axis=1))]
     kinds = {}
     for kind, unheard in sounds.items():
         heard = np.concatenate([some for other, some in sounds.items() if other != kind])
-        judge = fit(rows, nonmusic=fit_nonmusic(music.values[:, part], heard[:, part]))
+        judge = fit(rows, nonmusic=fit_nonmusic(part(music.values), part(heard)))
         judgements = [judge(sound[np.newaxis]) for sound in unheard]
         told = np.array([judgement.novelty >= NO_MUSIC for judgement in judgements])
         sure = np.array([verdict(*judgement, rules, "majority")[1] for judgement in judgements])
@@ -90,14 +94,14 @@ def measure_nonmusic(
             "told": round(float(told.mean()), 4),
             "abstained": round(float((told | (sure < rules.min_confidence)).mean()), 4),
         }
-    every = np.concatenate([*sounds.values()])[:, part]
+    every = part(np.concatenate([*sounds.values()]))
     files = music.of("train", "valid")
     genres, groups, members = files.by_track()
     mistaken = []
     for _, held_out in GroupKFold(FOLDS).split(genres, genres, groups):
         others = music[~np.isin(music.group, groups[held_out])]
-        weights = fit_nonmusic(others.values[:, part], every)
-        mistaken += [is_nonmusic(weights, files.values[members[i]][:, part]) for i in held_out]
+        weights = fit_nonmusic(part(others.values), every)
+        mistaken += [is_nonmusic(weights, part(files.values[members[i]])) for i in held_out]
     return {
         "kinds": kinds,
         "files": len(mistaken),

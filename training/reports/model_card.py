@@ -6,8 +6,8 @@ import re
 import textwrap
 from typing import Any
 
-from genremodel.audio.params import DEFAULT_WINDOWS, EXPERT_WINDOWS
-from genremodel.models.musicnn import EXPERT, NETWORK
+from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.models.musicnn import EXPERT, EXPERT_WINDOWS, NETWORK
 from training.evaluation.calibration import FOLDS
 
 _SYSTEM = re.compile(r"\A# .*\n\n(.*)\.\n")
