@@ -65,7 +65,7 @@ def per_format(files: Mapping[str, Path]) -> str:
 
     def whole_path(path: Path) -> None:
         audio_digest(path)
-        prediction = classifier.classify(path)
+        prediction = classifier.predict(path)
         file = TagFile(path)
         confidence = (prediction.confidence or 0) + perf_counter() % 0.01  # never the same twice
         file.set({GENRE: prediction.genre, CONFIDENCE: confidence, MODEL: prediction.model})
@@ -90,7 +90,7 @@ def rivals(path: Path) -> str:
     """Time other ways to the same end."""
     classifier = GenreClassifier()
     ways: dict[str, Callable[[Path], object]] = {
-        "ten windows, pruned network": classifier.classify,
+        "ten windows, pruned network": classifier.predict,
         "librosa, all of the track, unpruned network": whole_track(),
     }
     if extractor := essentia_extractor():

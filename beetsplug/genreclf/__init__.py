@@ -180,7 +180,9 @@ class GenreClfPlugin(BeetsPlugin):
     def learn(self, lib: Library, options: cli.LearnOptions, query: list[str]) -> None:
         """Learn the genres of the tracks of a query."""
         from beetsplug.genreclf.commands.train import Learning, show_models
-        from genremodel.custom.store import ModelError, ModelStore
+        from beetsplug.genreclf.loading import describe_model_error
+        from genremodel.custom.store import ModelStore
+        from genremodel.errors import ModelError
 
         forget = options.forget is not None
         _one_of({"--list": options.list, "--forget": forget, "a query": query})
@@ -196,7 +198,7 @@ class GenreClfPlugin(BeetsPlugin):
                     if Learning(tagger, self._log, options).run(lib, query, models):
                         self._fail("some tracks could not be heard")
         except ModelError as exc:
-            raise UserError(str(exc)) from exc
+            raise UserError(describe_model_error(exc)) from exc
 
     def similar(self, lib: Library, options: cli.SimilarOptions, query: list[str]) -> None:
         """List the tracks that sound like those of a query."""
@@ -384,15 +386,14 @@ class GenreClfPlugin(BeetsPlugin):
         if not _cache_file().exists():
             return
         from genremodel.audio.digest import audio_digest
-        from genremodel.batch.cache import Cache, CacheError, FileState
+        from genremodel.batch.cache import Cache, FileState
 
-        cache = Cache(_cache_file())
-        with suppress(CacheError, OSError):  # it is found again by its audio
-            file = FileState.of(destination)
+        # If it fails, the file is found again by its audio.
+        with Cache(_cache_file()) as cache, suppress(OSError):
+            file = FileState.from_path(destination)
             moved = not os.path.exists(source)  # noqa: PTH110  # bytes
-            before = replace(file, path=source) if moved else FileState.of(source)
-            cache.follow(before, file, lambda: audio_digest(destination))
-        cache.close()
+            before = replace(file, path=source) if moved else FileState.from_path(source)
+            cache.relink_moved(before, file, lambda: audio_digest(destination))
 
     def report_failure(self, what: str, error: Exception) -> None:
         """Report an unexpected error. what: the file, or the handler that failed."""
@@ -431,7 +432,7 @@ class GenreClfPlugin(BeetsPlugin):
     def _networks(self, lib: Library, command: str) -> Iterator[Tagger]:
         """Hear by the bundled networks, whatever the configuration says of models."""
         with self._hearing(lib, command, bundled=True) as tagger:
-            if not tagger.classifier.by_networks:
+            if not tagger.classifier.uses_cnn:
                 raise UserError("this cannot be done with the KNN fallback")
             yield tagger
 

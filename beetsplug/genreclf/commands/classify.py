@@ -21,8 +21,9 @@ from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.tagging import AHEAD, Tagger, Update
 
 if TYPE_CHECKING:
-    from genremodel import Prediction
-    from genremodel.batch.pool import Pending
+    from concurrent.futures import Future
+
+    from genremodel import Analysis, Prediction
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class _Batch:
     asked: list[Item]
     wanted: list[Item]
     unfilled: list[Item | Album]
-    pending: dict[int | None, Pending]
+    pending: dict[int | None, Future[Analysis]]
 
 
 class Retag:
