@@ -31,6 +31,8 @@ from tests.beet_server import BeetServer
 from tests.sounds import CONTAINERS, drums, make, melody
 from training.collection import DEFAULT_FOLDER
 
+# The files that take longest, in this order.
+_LONGEST = ("test_rebuild.py", "test_rewrite.py", "test_faults.py", "test_undo.py", "test_learn.py")
 # A fork does not read again what Python reads from the environment when it starts.
 _READ_AT_START = ("PYTHON", "LANG", "LC_")
 
@@ -198,5 +200,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, or one worker does it while the other has nothing left."""
-    items.sort(key=lambda item: item.path.name != "test_rebuild.py")
+    """Begin with the longest files, or one worker runs them while the other has nothing left."""
+    order = {name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
