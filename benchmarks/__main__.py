@@ -20,7 +20,7 @@ from mediafile import MediaFile
 from rich.console import Console
 
 from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS, MODEL
-from beetsplug.genreclf.storage.inplace.notes import Notes
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile
 from benchmarks.library import Library, stream_copies
@@ -61,7 +61,7 @@ def per_format(files: Mapping[str, Path]) -> str:
         if name not in MediaFile.fields():
             MediaFile.add_field(name, field)
     classifier = GenreClassifier()
-    notes = Notes(Journal(next(iter(files.values())).with_name("journal.db")))
+    notes = RedoLog(Journal(next(iter(files.values())).with_name("journal.db")))
 
     def whole_path(path: Path) -> None:
         audio_digest(path)

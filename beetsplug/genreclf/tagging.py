@@ -22,11 +22,11 @@ from beetsplug.genreclf.genres.agreement import Agreement, agreement
 from beetsplug.genreclf.genres.labels import is_placeholder
 from beetsplug.genreclf.genres.policy import new_genres
 from beetsplug.genreclf.queries import ALBUM_QUERIES
-from beetsplug.genreclf.storage.histories import known_as, lost_history
-from beetsplug.genreclf.storage.inplace.notes import Notes
-from beetsplug.genreclf.storage.journal import Change, Journal, Place, unwind
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
+from beetsplug.genreclf.storage.journal import Change, Journal, Place, revert
+from beetsplug.genreclf.storage.lost_tracks import find_journal_id, name_in_journal
 from beetsplug.genreclf.storage.tag_file import NAMES, Tag, TagFile
-from beetsplug.genreclf.storage.values import Values, difference, is_absent, same
+from beetsplug.genreclf.storage.values import Values, diff, is_absent, same
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -51,8 +51,8 @@ class Failures:
         self.count = 0
         self._log = log
 
-    def __call__(self, message: str) -> None:
-        """Say one more. message: path first."""
+    def report(self, message: str) -> None:
+        """Report one more failure. message: path first."""
         self.count += 1
         self._log.error("{}", message)
 
@@ -122,7 +122,7 @@ class Tagger:
         self.settings = settings
         self.pool = pool
         self._journal = journal
-        self._notes = Notes(journal)
+        self._redo_log = RedoLog(journal)
         self._writer = writer
         self._command = command
         self._stands_in = stands_in
@@ -268,12 +268,14 @@ class Tagger:
         """
         if any(not same(own.get(name), change.old.get(name)) for name in change.names):
             return False
-        return change.names != {fields.GENRES} or self._journal.expects_tags(own[fields.HISTORY])
+        return change.names != {fields.GENRES} or self._journal.is_write_pending(
+            own[fields.HISTORY]
+        )
 
     def before(self, model: Item | Album) -> list[str]:
         """Return the genres from before the plugin, or those of now where somebody changed them."""
         changes = changes_in(self._journal, model, "database")
-        before, _ = unwind(fields.own_values(model), changes)
+        before, _ = revert(fields.own_values(model), changes)
         return [*before[fields.GENRES]]
 
     def has_no_genres(self, model: Item | Album) -> bool:
@@ -288,9 +290,9 @@ class Tagger:
         genre = given[0] if given else None
         return Update(track, genre, before, values, values, is_synced(track))
 
-    def alone(self) -> AbstractContextManager[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Let no other command change what is changed meanwhile."""
-        return self._journal.alone()
+        return self._journal.lock()
 
     def is_stale(self, model: Item | Album) -> bool:
         """Tell whether a track or an album has been changed or removed since it was read."""
@@ -303,11 +305,11 @@ class Tagger:
     def is_unwritten(self, track: Item) -> bool:
         """Tell whether the tags of a track were to be written and could not be."""
         history = fields.own_values(track).get(fields.HISTORY)
-        return bool(history and self._journal.expects_tags(history))
+        return bool(history and self._journal.is_write_pending(history))
 
     def is_unplaced(self, track: Item) -> bool:
         """Return whether an import has not placed a file in the library, and may never."""
-        return self._journal.expects_placing(track.path, track.added)
+        return self._journal.is_placement_pending(track.path, track.added)
 
     def store(self, update: Update, *, writes: bool) -> None:
         """Set the fields in the database. Raises JournalError, and then nothing is changed.
@@ -350,14 +352,14 @@ class Tagger:
         else:
             self._set(item, fields.own_values(item))  # a prediction from a file has no history yet
             changes = self._save(file, item, update.synced)
-            self._journal.tags_written(item[fields.HISTORY])
+            self._journal.clear_write_pending(item[fields.HISTORY])
         return [name for name in NAMES if any(name in values for values in changes)]
 
     def _tags(self, update: Update, old: Mapping[str, Tag]) -> dict[str, Any]:
         """Return the values of the tags that a file is to have. old: the tags that it has."""
         item = update.model
         values = {name: update.values.get(name) for name in fields.MEDIA_FIELDS}
-        before = _genres(unwind(old, changes_in(self._journal, item, "file"))[0])
+        before = _genres(revert(old, changes_in(self._journal, item, "file"))[0])
         if not same(update.values[fields.GENRES], item.genres):
             pass  # another plugin has changed them since the decision: they are not ours to write
         elif before == update.before:
@@ -413,7 +415,7 @@ class Tagger:
 
     def _spelled(self, genre: str) -> str:
         # The user's own genres are spelled as the user spells them in any case.
-        return genre if self.classifier.is_custom else self.settings.spelling(genre)
+        return genre if self.classifier.is_custom else self.settings.spelling.format(genre)
 
     def _of_album(self, album: Album, tracks: Sequence[Prediction]) -> tuple[Prediction, Values]:
         """Decide the genre of an album; return the fields that stay as they are as well."""
@@ -457,7 +459,7 @@ class Tagger:
                 None if confidence is None else round(confidence, fields.CONFIDENCE_DIGITS)
             ),
             fields.MODEL: prediction.model,
-            fields.STYLES: [*map(self.settings.spelling, prediction.styles)] or None,
+            fields.STYLES: [*map(self.settings.spelling.format, prediction.styles)] or None,
             fields.REASON: prediction.reason,
             fields.VOTES: ", ".join(votes) or None,
             fields.AGREEMENT: (
@@ -495,7 +497,7 @@ class Tagger:
                 record_file(self._journal, self._run, item, old, new)
 
         with self.pool.cache.preserve_digest(item.filepath):
-            changes = self._writer.save(file, item, self._notes, record)
+            changes = self._writer.save(file, item, self._redo_log, record)
             try:
                 if any(changes):
                     self._writer.saved(item, synced=synced)
@@ -513,18 +515,18 @@ class Tagger:
         # Of now: while an import heard the track, another command may have given it one.
         fresh = fields.own_values(fields.fresh(model) or model)
         digest = self.pool.cache.digest_of(model.filepath) if isinstance(model, Item) else None
-        history = fresh.get(fields.HISTORY) or lost_history(self._journal, model, digest)
+        history = fresh.get(fields.HISTORY) or find_journal_id(self._journal, model, digest)
         history = history or secrets.token_hex(8)
         new = {**values, fields.HISTORY: history}
-        before, after = difference(old, new)
+        before, after = diff(old, new)
         # Tags are expected before anything changes, or who is killed leaves the file behind.
         if before or after:
             self._journal.record(
-                self._run, history, "database", known_as(model), before, after,
-                digest=digest, tags_follow=writes,
+                self._run, history, "database", name_in_journal(model), before, after,
+                digest=digest, write_pending=writes,
             )  # fmt: skip
         elif writes:
-            self._journal.expect_tags(history)
+            self._journal.mark_write_pending(history)
         # beets leaves out fields without a value where it adds a track again.
         if before or after or fresh.keys() != new.keys():
             fields.set_values(model, new)

@@ -161,7 +161,7 @@ class Retag:
             new.update(update.values)
             fields.show_changes(update.model, new)
         else:
-            with self._tagger.alone():
+            with self._tagger.lock():
                 if not self._change(update):
                     return
         if isinstance(update.model, Item):
@@ -203,7 +203,7 @@ class Retag:
 
     def _write_stored(self, track: Item) -> None:
         """Write, or show, the tags of a track that has a prediction, if it still has."""
-        with nullcontext() if self._mode.pretend else self._tagger.alone():
+        with nullcontext() if self._mode.pretend else self._tagger.lock():
             now = fields.fresh(track)
             if not isinstance(now, Item) or not self._tagger.is_current(now):
                 return

@@ -141,9 +141,9 @@ class Learning:
         if not labelled:
             self._show_left_out()
             raise UserError(f"no track of the query has {self._options.field} of your own")
-        enough = Vocabulary.of(labelled.values(), self._options.min_tracks)
+        enough = Vocabulary.from_tracks(labelled.values(), self._options.min_tracks)
         # By id, so that the same tracks give the same model in whatever order they are listed.
-        wanted = sorted(id_ for id_, own in labelled.items() if enough(own))
+        wanted = sorted(id_ for id_, own in labelled.items() if enough.canonical(own))
         artist = Artists(lib)
         heard: list[tuple[str, LabeledTrack, Agreement]] = []
         with Bar(len(wanted), shown=is_terminal()) as bar:
@@ -156,7 +156,7 @@ class Learning:
 
             for track, analysis in self._tagger.analyses(lib, wanted, fail):
                 path, own = displayable_path(track.path), labelled[track.id or 0]
-                example = LabeledTrack.of(analysis, enough(own), artist(track))
+                example = LabeledTrack.of(analysis, enough.canonical(own), artist(track))
                 if example is None:
                     with bar.hidden():
                         self._log.warning("{}: silent, nothing to learn from", path)
@@ -165,14 +165,14 @@ class Learning:
                 bundled = next(iter(self._tagger.classifier.predict(analysis).votes))
                 heard.append((path, example, agreement(own, bundled)))
                 bar.advance()
-        vocabulary = Vocabulary.of(
+        vocabulary = Vocabulary.from_tracks(
             (example.genres for _, example, _ in heard), self._options.min_tracks
         )
         self._left_out = {**enough.left_out, **vocabulary.left_out}
         learned = [
             (path, example._replace(genres=genres), fit)
             for path, example, fit in heard
-            if (genres := vocabulary(example.genres))
+            if (genres := vocabulary.canonical(example.genres))
         ]
         paths, examples, fitting = zip(*learned, strict=True) if learned else ((), (), ())
         return [*paths], [*examples], [*fitting]
