@@ -22,7 +22,7 @@ from mediafile import MediaFile
 from rich.console import Console
 
 from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS, MODEL
-from beetsplug.genreclf.storage.inplace.notes import Notes
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile
 from benchmarks.alternatives import bare_decoding, essentia_extractor, whole_track
@@ -72,15 +72,15 @@ def formats(files: Mapping[str, Path]) -> list[Figures]:
         if name not in MediaFile.fields():
             MediaFile.add_field(name, field)
     classifier = GenreClassifier()
-    notes = Notes(Journal(next(iter(files.values())).with_name("journal.db")))
+    redo_log = RedoLog(Journal(next(iter(files.values())).with_name("journal.db")))
 
     def all_steps(path: Path) -> None:
         audio_digest(path)
-        prediction = classifier.classify(path)
+        prediction = classifier.predict(path)
         file = TagFile(path)
         confidence = (prediction.confidence or 0) + perf_counter() % 0.01  # always a new value
         file.set({GENRE: prediction.genre, CONFIDENCE: confidence, MODEL: prediction.model})
-        file.save(notes, id3v23=False)
+        file.save(redo_log, id3v23=False)
 
     figures = []
     for kind, path in files.items():
@@ -108,7 +108,7 @@ def methods(path: Path) -> list[Figures]:
     """Time other methods of classification."""
     classifier = GenreClassifier()
     functions: dict[str, Function] = {
-        "ten windows, pruned network": classifier.classify,
+        "ten windows, pruned network": classifier.predict,
         "librosa, whole track, unpruned network": whole_track(),
     }
     if extractor := essentia_extractor():

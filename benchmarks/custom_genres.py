@@ -271,9 +271,9 @@ def _fill_cache(library: Library, backend: CnnBackend) -> None:
     for number in progress(range(1, ITEMS), description="filling a cache"):
         values = rng.random((DEFAULT_WINDOWS, OUTPUT_SIZE), np.float32).astype(np.float16)
         digest = number.to_bytes(16, "big")
-        cache.keep(digest, Analysis(starts, audible, values))
+        cache.put(digest, Analysis(starts, audible, values))
         path = os.fsencode(library.music / f"{number}.mp3")
-        cache.locate(digest, FileState(path, 0, 0))
+        cache.link_file(digest, FileState(path, 0, 0))
     cache.close()
 
 
