@@ -14,6 +14,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from genremodel.calibration import fit_calibration, parts
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import Estimator, Head
+from genremodel.errors import TrainingError
 from genremodel.models.fitting import fit_novelty
 from genremodel.models.heads import msd_logits
 from genremodel.models.novelty import ALL_IS_MUSIC, Novelty
@@ -25,10 +26,6 @@ _NO_EMBEDDING = np.empty((1, 0))
 
 # Fits a head on some of the tracks.
 Fit: TypeAlias = Callable[[LabeledDataset, NDArray[np.intp]], Head]
-
-
-class TrainingError(ValueError):
-    """There is nothing to tell apart; the message says what is missing."""
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,9 @@ def learn_command(context: Context) -> ui.Subcommand:
 
     def run(lib: Library, options: LearnOptions, query: list[str]) -> None:
         from beetsplug.genreclf.commands.train import Learning, show_models
-        from genremodel.custom.store import ModelError, ModelStore
+        from beetsplug.genreclf.loading import describe_model_error
+        from genremodel.custom.store import ModelStore
+        from genremodel.errors import ModelError
 
         forget = options.forget is not None
         exclusive({"--list": options.list, "--forget": forget, "a query": query})
@@ -173,7 +175,7 @@ def learn_command(context: Context) -> ui.Subcommand:
                     if learning.run(lib, query, models):
                         context.fail("some tracks could not be heard")
         except ModelError as exc:
-            raise UserError(str(exc)) from exc
+            raise UserError(describe_model_error(exc)) from exc
 
     command = ui.Subcommand("genreclf-learn", help="learn genres from tracks that have them")
     command.parser.add_option(

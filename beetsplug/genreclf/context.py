@@ -78,10 +78,10 @@ class Context:
     def cnn_predictor(self, lib: Library) -> Iterator[Predictor]:
         """Load the bundled networks, whatever the configuration says. Raises UserError."""
         with self.predictor(lib, bundled=True) as predictor:
-            if not predictor.classifier.by_networks:
+            if not predictor.classifier.uses_cnn:
                 raise UserError(
                     "this command needs the CNN, which could not be loaded: "
-                    f"{predictor.classifier.fallback or 'backend: knn is configured'}"
+                    f"{predictor.classifier.fallback_reason or 'backend: knn is configured'}"
                 )
             yield predictor
 

@@ -86,15 +86,14 @@ class FileListeners:
         if not cache_file().exists():
             return
         from genremodel.audio.digest import audio_digest
-        from genremodel.batch.cache import Cache, CacheError, FileState
+        from genremodel.batch.cache import Cache, FileState
 
-        cache = Cache(cache_file())
-        with suppress(CacheError, OSError):  # it is found again by its audio
-            file = FileState.of(destination)
+        # If it fails, the file is found again by its audio.
+        with Cache(cache_file()) as cache, suppress(OSError):
+            file = FileState.from_path(destination)
             moved = not os.path.exists(source)  # noqa: PTH110  # bytes
-            before = replace(file, path=source) if moved else FileState.of(source)
-            cache.follow(before, file, lambda: audio_digest(destination))
-        cache.close()
+            before = replace(file, path=source) if moved else FileState.from_path(source)
+            cache.relink_moved(before, file, lambda: audio_digest(destination))
 
     def report_failure(self, what: str, error: Exception) -> None:
         """Report an unexpected error in a handler."""

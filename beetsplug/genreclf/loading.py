@@ -10,8 +10,8 @@ from confuse import ConfigValueError
 
 from beetsplug.genreclf.config import Config
 from beetsplug.genreclf.fields import GENRES
-from genremodel import AssetError, GenreClassifier, UnknownGenreError
-from genremodel.custom.store import CustomModel, ModelError, ModelStore
+from genremodel import GenreClassifier, ModelError, UnknownGenreError
+from genremodel.custom.store import CustomModel, ModelStore
 from genremodel.models.base import bundled_rules
 
 
@@ -32,29 +32,42 @@ def load(config: Config, models: ModelStore) -> Loaded:
     Raises confuse.ConfigError where a configured model cannot be loaded, or does not have a genre
     that an option names; UserError where no model can be loaded.
     """
-    if config.model not in ("auto", "bundled"):
-        try:
-            return _load(config, models.load(config.model))
-        except ModelError as exc:
-            raise ConfigValueError(f"genreclf.model: {exc}") from exc
+    if config.model == "bundled" or (config.model == "auto" and config.backend == "knn"):
+        return _load_bundled(config)
     try:
-        newest = _newest(models) if config.model == "auto" and config.backend != "knn" else None
-        return _load(config, newest)
+        custom = _newest(models) if config.model == "auto" else models.load(config.model)
+        return _load(config, custom) if custom else _load_bundled(config)
     except ModelError as exc:
-        loaded = load_bundled(config)
-        return loaded._replace(problem=loaded.problem or f"using the bundled genres: {exc}")
+        problem = describe_model_error(exc)
+        if config.model != "auto":
+            raise ConfigValueError(f"genreclf.model: {problem}") from exc
+    except ImportError as exc:
+        raise _no_model(config, exc) from exc
+    loaded = load_bundled(config)
+    return loaded._replace(problem=loaded.problem or f"using the bundled genres: {problem}")
 
 
 def load_bundled(config: Config) -> Loaded:
-    """Load the bundled model, leaving out options of genres that only a custom model has."""
+    """Load the bundled model, leaving out options of genres that only a custom model has.
+
+    Raises UserError or confuse.ConfigError.
+    """
     try:
         known = bundled_rules("cnn").genres
-    except AssetError as exc:
-        raise UserError(f"no model can be loaded: {exc}") from exc
+    except ModelError as exc:
+        raise _no_model(config, exc) from exc
     names = {genre: name for genre, name in config.spelling.names.items() if genre in known}
     exclude = tuple(genre for genre in config.exclude if genre in known)
     spelling = replace(config.spelling, names=names)
-    return _load(replace(config, exclude=exclude, spelling=spelling), None)
+    return _load_bundled(replace(config, exclude=exclude, spelling=spelling))
+
+
+def describe_model_error(error: ModelError) -> str:
+    """Return the message of an error, and the command that solves it, if there is one."""
+    if error.retrain is None:
+        return str(error)
+    source = f" --field {error.field}" if error.field else ", from the same field"
+    return f"{error}; train it again: beet genreclf-learn --name {error.retrain}{source}"
 
 
 def _newest(models: ModelStore) -> CustomModel | None:
@@ -65,31 +78,44 @@ def _newest(models: ModelStore) -> CustomModel | None:
     return models.load(newest.name) if newest else None
 
 
-def _load(config: Config, custom: CustomModel | None) -> Loaded:
-    classifier = _classifier(config, custom)
+def _load_bundled(config: Config) -> Loaded:
     try:
-        classifier.require(config.spelling.names)
-    except UnknownGenreError as exc:
-        raise ConfigValueError(f"genreclf.names: {exc}") from exc
-    if classifier.fallback is None:
-        return Loaded(classifier, config)
-    if config.backend == "onnx":
-        raise ConfigValueError(f"genreclf.backend: onnx cannot be used: {classifier.fallback}")
-    return Loaded(classifier, config, f"using the KNN fallback: {classifier.fallback}")
+        return _load(config, "bundled")
+    except (ImportError, ModelError) as exc:
+        raise _no_model(config, exc) from exc
 
 
-def _classifier(config: Config, custom: CustomModel | None) -> GenreClassifier:
+def _load(config: Config, model: CustomModel | str) -> Loaded:
+    """Load a model. Raises ImportError, ModelError or confuse.ConfigError."""
     try:
-        return GenreClassifier(
+        classifier = GenreClassifier(
+            model,
             windows=config.windows,
-            vote=config.aggregation,
+            aggregation=config.aggregation,
             min_confidence=config.min_confidence,
-            ignore=config.exclude,
-            styles=config.max_styles,
-            knn=config.backend == "knn",
-            learned=custom,
+            exclude=config.exclude,
+            max_styles=config.max_styles,
+            backend=config.backend,
         )
     except UnknownGenreError as exc:
-        raise ConfigValueError(f"genreclf.exclude: {exc}") from exc
-    except (ImportError, AssetError) as exc:
-        raise UserError(f"no model can be loaded: {exc}") from exc
+        raise ConfigValueError(f"genreclf.exclude: {_describe(exc)}") from exc
+    try:
+        classifier.check_genres(config.spelling.names)
+    except UnknownGenreError as exc:
+        raise ConfigValueError(f"genreclf.names: {_describe(exc)}") from exc
+    fallback = classifier.fallback_reason
+    return Loaded(classifier, config, fallback and f"using the KNN fallback: {fallback}")
+
+
+def _describe(error: UnknownGenreError) -> str:
+    if not error.unknown:
+        return "no genre is left"
+    known = ", ".join(sorted(error.known))
+    return f"unknown genre {', '.join(map(repr, error.unknown))}; genres of the model: {known}"
+
+
+def _no_model(config: Config, reason: Exception) -> Exception:
+    """Return the error where not even the bundled model can be loaded."""
+    if config.backend != "auto":
+        return ConfigValueError(f"genreclf.backend: {config.backend} cannot be loaded: {reason}")
+    return UserError(f"no model can be loaded: {reason}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from beets.library import Album, Item, Library
 from beets.util import displayable_path
@@ -19,15 +19,14 @@ from genremodel import AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from concurrent.futures import Future
 
     from beetsplug.genreclf.config import Config
     from genremodel import GenreClassifier
     from genremodel.analysis import Analysis
-    from genremodel.batch.pool import Pending, Pool
+    from genremodel.batch.pool import Pool
 
-T = TypeVar("T")
 Report = Callable[[str], None]  # takes a message of a failure, path first
-LOOKAHEAD = 64  # tracks that are analyzed while others are decided and written
 
 
 class Predictor:
@@ -48,7 +47,7 @@ class Predictor:
         self.classifier = classifier
         self.pool = pool
         self.config = config
-        self.rules = Rules(config, classifier.genres, classifier.learned)
+        self.rules = Rules(config, classifier.genres, classifier.is_custom)
         self._is_substitute = is_substitute
 
     def is_current(self, obj: Item | Album) -> bool:
@@ -57,22 +56,25 @@ class Predictor:
         One read from a file counts only if the file also has the id of the model.
         """
         model_id = get_values(obj).get(MODEL)
-        return model_id == self.classifier.model or bool(model_id and self._is_substitute)
+        return model_id == self.classifier.model_id or bool(model_id and self._is_substitute)
 
-    def submit(self, items: Iterable[Item]) -> dict[int | None, Pending]:
+    def submit(self, items: Iterable[Item]) -> dict[int | None, Future[Analysis]]:
         """Schedule the analysis of tracks; return what to wait for, by their ids."""
         return {item.id: self.pool.submit(item.filepath) for item in items}
 
     def collect(
-        self, items: Iterable[Item], pending: Mapping[int | None, Pending], report: Report
+        self, items: Iterable[Item], pending: Mapping[int | None, Future[Analysis]], report: Report
     ) -> dict[int | None, Predicted]:
         """Wait for tracks that have been submitted, and return their predictions by their ids."""
         predicted = {}
         for item in items:
             if item.id in pending:
-                made = _attempt(item, partial(self._predict, pending[item.id]), report)
-                if made:
-                    predicted[item.id] = made
+                try:
+                    prediction = self.classifier.predict(pending[item.id].result())
+                except Exception as exc:  # whatever it is, the other tracks are to be classified
+                    report(_failure(item, exc))
+                else:
+                    predicted[item.id] = Predicted(prediction)
         return predicted
 
     def predict(self, items: Collection[Item], report: Report) -> dict[int | None, Predicted]:
@@ -83,34 +85,34 @@ class Predictor:
         self, lib: Library, ids: Iterable[int | None], report: Report
     ) -> Iterator[tuple[Item, Analysis]]:
         """Yield the analyses of tracks in order, while some ahead are being made."""
-        ahead: deque[tuple[Item, Pending]] = deque()
+        items: deque[Item] = deque()
 
-        def next_analysis() -> Iterator[tuple[Item, Analysis]]:
-            item, pending = ahead.popleft()
-            if analysis := _attempt(item, pending, report):
-                yield item, analysis
+        def paths() -> Iterator[Path]:
+            for item in filter(None, (lib.get_item(id_) for id_ in ids if id_ is not None)):
+                items.append(item)
+                yield item.filepath
 
-        for item in filter(None, (lib.get_item(id_) for id_ in ids if id_ is not None)):
-            ahead.append((item, self.pool.submit(item.filepath)))
-            if len(ahead) > LOOKAHEAD:
-                yield from next_analysis()
-        while ahead:
-            yield from next_analysis()
+        for _, result in self.pool.map(paths()):
+            item = items.popleft()
+            if isinstance(result, AudioError):
+                report(_failure(item, result))
+            else:
+                yield item, result
 
     def recall(self, obj: Item | Album) -> Predicted:
         """Return the prediction that a current track or album has, without a new analysis."""
         analysis = None
-        if isinstance(obj, Item) and get_values(obj)[MODEL] == self.classifier.model:
+        if isinstance(obj, Item) and get_values(obj)[MODEL] == self.classifier.model_id:
             with suppress(AudioError):
-                analysis = self.pool.recall_audio(obj.filepath)
-        decided = self.classifier.decide(analysis) if analysis else None
+                analysis = self.pool.lookup_audio(obj.filepath)
+        decided = self.classifier.predict(analysis) if analysis else None
         return Predicted(recalled(obj, decided, self.rules.by_spelling), kept_fields(obj))
 
     def predict_album(self, album: Album, tracks: Sequence[Predicted]) -> Predicted:
         """Return the prediction of an album from those of its tracks."""
         predictions = [track.prediction for track in tracks]
         if all(map(has_votes, predictions)):
-            return Predicted(self.classifier.decide_album(predictions))
+            return Predicted(self.classifier.predict_album(predictions))
         if self.is_current(album):
             return self.recall(album)
         prediction = album_prediction(
@@ -120,16 +122,8 @@ class Predictor:
         )
         return Predicted(prediction)
 
-    def _predict(self, pending: Pending) -> Predicted:
-        return Predicted(self.classifier.decide(pending()))
 
-
-def _attempt(item: Item, action: Callable[[], T], report: Report) -> T | None:
-    """Run an action that may fail for a track; report a failure and return None."""
-    try:
-        return action()
-    except AudioError as exc:
-        report(f"{displayable_path(item.path)}: {exc}")
-    except Exception as exc:  # whatever it is, the other tracks are to be analyzed
-        report(f"{displayable_path(item.path)}: {type(exc).__name__}: {exc}")
-    return None
+def _failure(item: Item, error: Exception) -> str:
+    """Return the message of a track that cannot be analyzed."""
+    kind = "" if isinstance(error, AudioError) else f"{type(error).__name__}: "
+    return f"{displayable_path(item.path)}: {kind}{error}"

@@ -52,7 +52,7 @@ class Writer:
         self._journal = journal
         self._redo_log = RedoLog(journal)
         self._tag_writer = tag_writer
-        self._pool = predictor.pool
+        self._cache = predictor.pool.cache
         self._rules = predictor.rules
         self._command = command
         self._started: int | None = None
@@ -186,7 +186,7 @@ class Writer:
         old = get_values(obj)
         # Of now: while an import analyzed the track, another command may have given it an id.
         now = get_values(reload(obj) or obj)
-        digest = self._pool.digest_of(obj.filepath) if isinstance(obj, Item) else None
+        digest = self._cache.digest_of(obj.filepath) if isinstance(obj, Item) else None
         journal_id = now.get(JOURNAL_ID) or find_journal_id(self._journal, obj, digest)
         journal_id = journal_id or secrets.token_hex(8)
         new = {**values, JOURNAL_ID: journal_id}
@@ -213,7 +213,7 @@ class Writer:
             if journaled:
                 _record_file(self._journal, self._run, item, old, new)
 
-        with self._pool.same_audio(item.filepath):
+        with self._cache.preserve_digest(item.filepath):
             changes = self._tag_writer.save(file, item, self._redo_log, record)
             try:
                 if any(changes):

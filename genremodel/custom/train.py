@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from genremodel.custom.dataset import LabeledDataset, LabeledTrack, bundled_nonmusic
 from genremodel.custom.report import MIN_CONFIDENCE, TrainingReport, balanced_accuracy, summarize
 from genremodel.custom.store import CustomModel, Estimator, Head
-from genremodel.evaluation import Fit, TrainingError, cross_validate, novelty_of
+from genremodel.errors import TrainingError
+from genremodel.evaluation import Fit, cross_validate, novelty_of
 from genremodel.models.fitting import fit_linear
 from genremodel.models.knn import Neighbours
 from genremodel.models.novelty import ALL_IS_MUSIC

@@ -13,7 +13,7 @@ from genremodel.custom.dataset import LabeledTrack
 from genremodel.custom.report import TrainingReport
 from genremodel.custom.store import CustomModel
 from genremodel.custom.train import learn
-from genremodel.evaluation import TrainingError
+from genremodel.errors import TrainingError
 from genremodel.models.heads import LOGITS, window_logits
 from genremodel.models.novelty import NO_MUSIC
 from genremodel.voting import decide

@@ -27,11 +27,13 @@ from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.updates import Update, describe
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from beetsplug.genreclf.commands._progress import Bar
     from beetsplug.genreclf.context import Context
     from beetsplug.genreclf.prediction import Predictor
     from beetsplug.genreclf.updates import Predicted
-    from genremodel.batch.pool import Pending
+    from genremodel import Analysis
 
 Confirm: TypeAlias = Callable[[Sequence[Update]], Answer]
 
@@ -149,7 +151,7 @@ class _Batch:
     selected: list[Item]
     wanted: list[Item]
     lacking: list[Item | Album]
-    pending: dict[int | None, Pending]
+    pending: dict[int | None, Future[Analysis]]
 
 
 class Classify:

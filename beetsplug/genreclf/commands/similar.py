@@ -73,7 +73,10 @@ def _by_likeness(
     ids = dict(map(tuple, rows))
     # From beets 2.10 on, paths within the music folder are kept relative to it.
     folder = os.path.join(lib.directory, b"")  # noqa: PTH118  # bytes
-    known = ((path.removeprefix(folder), place) for path, place in predictor.pool.places().items())
+    known = (
+        (path.removeprefix(folder), place)
+        for path, place in predictor.pool.cache.embeddings().items()
+    )
     places = [(ids[path], place) for path, place in known if path in ids]
     for index in nearest(seeds, [place for _, place in places]):
         id_ = places[index][0]

@@ -41,7 +41,8 @@ _COMMON = 20  # tracks of a genre that a model must recognize, or `model: auto` 
 
 def show_models(models: ModelStore, log: Logger) -> bool:
     """Print the learned models, learned last first; return whether all can be read."""
-    from genremodel.custom.store import ModelError
+    from beetsplug.genreclf.loading import describe_model_error
+    from genremodel.errors import ModelError
 
     described = []
     if not models.names():
@@ -50,7 +51,7 @@ def show_models(models: ModelStore, log: Logger) -> bool:
         try:
             described.append(models.describe(name))
         except ModelError as exc:
-            log.warning("{}", exc)
+            log.warning("{}", describe_model_error(exc))
     for model in sorted(described, key=lambda model: -model.learned):
         learned = time.strftime("%Y-%m-%d %H:%M", time.localtime(model.learned))
         figures = model.figures
@@ -86,7 +87,7 @@ class Learning:
         where it cannot be saved; then nothing is.
         """
         from genremodel.custom.train import learn
-        from genremodel.evaluation import TrainingError
+        from genremodel.errors import TrainingError
 
         self._check(models)
         paths, examples, fitting = self._hear(lib, query)
@@ -98,7 +99,7 @@ class Learning:
                 examples,
                 name=self._options.name,
                 field=self._options.field,
-                version=self._predictor.classifier.version,
+                version=self._predictor.classifier.analysis_version,
             )
         except TrainingError as exc:
             self._show_left_out()
@@ -119,7 +120,7 @@ class Learning:
 
     def _check(self, models: ModelStore) -> None:
         """Raise UserError or ModelError where the options cannot be meant."""
-        from genremodel.custom.store import ModelError
+        from genremodel.errors import ModelError
 
         name, field = self._options.name, self._options.field
         models.check_name(name)
@@ -167,7 +168,7 @@ class Learning:
                         self._log.warning("{}: silent, nothing to learn from", path)
                     bar.advance()
                     continue
-                bundled = next(iter(self._predictor.classifier.decide(analysis).votes))
+                bundled = next(iter(self._predictor.classifier.predict(analysis).votes))
                 heard.append((path, example, agreement(own, bundled)))
                 bar.advance()
         vocabulary = Vocabulary.from_tracks(
