@@ -46,7 +46,7 @@ def tag_others(beets: Beets) -> None:
 
 def test_half_of_the_artists_teach_the_other_half(beets: Beets, data: Path) -> None:
     """The story of the README, on real music."""
-    beets.settings["genreclf"] |= {"auto": False, "threads": 2, "genres": "replace"}
+    beets.settings["genreclf"] |= {"auto": False, "threads": 2, "policy": "replace"}
     folder = data / "emotify"
     with (folder / "index.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["genre"] != "pop"]
@@ -313,7 +313,7 @@ def test_a_model_that_cannot_be_used(collector: Beets) -> None:
 
 def test_nothing_is_decided_anew_by_what_stands_in(collector: Beets) -> None:
     collector(*LEARN)
-    collector.settings["genreclf"]["genres"] = "replace"
+    collector.settings["genreclf"]["policy"] = "replace"
     collector("genreclf")
     before = collector.rows()
     (collector.root / "library.genre-models" / "other.json").write_text("{")
@@ -330,7 +330,7 @@ def test_nothing_is_decided_anew_by_what_stands_in(collector: Beets) -> None:
 
 def test_options_that_name_learned_genres(collector: Beets) -> None:
     collector(*LEARN)
-    collector.settings["genreclf"] |= {"ignore": ["My Tunes"], "names": {"my loops": "Loops"}}
+    collector.settings["genreclf"] |= {"exclude": ["My Tunes"], "names": {"my loops": "Loops"}}
     collector("genreclf")
     assert set(collector.field("predicted_genre", "predicted_genre::.")) == {"My Loops"}
     assert "saved as mine" in collector(*LEARN)
@@ -367,7 +367,7 @@ def test_silent_tracks_are_named(collector: Beets) -> None:
 
 
 def test_the_fallback_cannot_learn(collector: Beets) -> None:
-    collector.settings["genreclf"]["knn"] = True
+    collector.settings["genreclf"]["backend"] = "knn"
     done = collector.run(*LEARN)
     assert done.returncode == 1
     assert "this cannot be done with the KNN fallback" in done.stderr
