@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from genremodel.models import bundled as assets
-from training import build
-from training import corpus as collection
+from training import build, corpus
 from training.datasets.track import DataError
-from training.evaluation import evaluate as evaluation
+from training.evaluation.evaluate import evaluate, evaluate_activations
 from training.musicnn import network as musicnn
 from training.reports import readme as documents
 
@@ -33,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace) -> None:
-    for step in (_backbone, _head, _knn, _tried):
+    for step in (_backbone, _head, _knn, _ablations):
         step(options)
     if options.assets == assets.FOLDER:  # another folder is a trial, which the documents ignore
         _card(options)
@@ -56,17 +55,17 @@ def _check(options: argparse.Namespace) -> None:
 
 def _head(options: argparse.Namespace) -> None:
     build.require_model_folder(options.assets)
-    build.build_heads(options.assets, collection.load(options.data), options.seeds)
+    build.build_heads(options.assets, corpus.load(options.data), options.seeds)
 
 
 def _knn(options: argparse.Namespace) -> None:
     build.require_model_folder(options.assets)
-    build.build_knn(options.assets, collection.load(options.data), options.seeds)
+    build.build_knn(options.assets, corpus.load(options.data), options.seeds)
 
 
-def _tried(options: argparse.Namespace) -> None:
+def _ablations(options: argparse.Namespace) -> None:
     build.require_model_folder(options.assets)
-    build.try_others(options.assets, collection.load(options.data))
+    build.measure_ablations(options.assets, corpus.load(options.data))
 
 
 def _card(options: argparse.Namespace) -> None:
@@ -79,9 +78,9 @@ def _card(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     figures: dict[str, Any] = (
-        evaluation.evaluate_activations(options.activations)
+        evaluate_activations(options.activations)
         if options.activations
-        else evaluation.evaluate(collection.load(options.data), options.seeds)
+        else evaluate(corpus.load(options.data), options.seeds)
     )
     print(json.dumps(figures, indent=2))
 
@@ -110,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--data",
             type=Path,
-            default=collection.DEFAULT_FOLDER,
+            default=corpus.DEFAULT_FOLDER,
             help="the project's data, GTZAN with its split lists, or any genre/track folders "
             "(default: $GENRE_DATA or %(default)s)",
         )
@@ -135,17 +134,17 @@ def _parser() -> argparse.ArgumentParser:
     check = add("check", _check, "compare the exported backbones with the published ones")
     head = add("head", _head, "fit, calibrate and measure the genre heads")
     knn = add("knn", _knn, "fit, calibrate and measure the KNN fallback")
-    tried = add("tried", _tried, "measure other recipes of the genre heads")
+    ablations = add("ablations", _ablations, "measure ablations of the genre heads")
     model_card = add("card", _card, "write the model card and README's figures")
-    evaluate = add("evaluate", _evaluate, "measure the bundled models' recipes and print JSON")
+    evaluation = add("evaluate", _evaluate, "fit and evaluate the bundled models and print JSON")
     compare = add("compare", _compare, "train five student systems and write docs/comparison.md")
-    for command in (build_all, head, knn, tried, evaluate, compare):
+    for command in (build_all, head, knn, ablations, evaluation, compare):
         data(command)
-    for command in (build_all, head, knn, evaluate):
+    for command in (build_all, head, knn, evaluation):
         seeds(command)
-    for command in (build_all, backbone, check, head, knn, tried, model_card):
+    for command in (build_all, backbone, check, head, knn, ablations, model_card):
         written(command)
-    evaluate.add_argument(
+    evaluation.add_argument(
         "--activations",
         type=Path,
         metavar="FILE.npz",

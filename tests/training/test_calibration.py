@@ -17,7 +17,7 @@ from training.augmentation import augmented
 from training.evaluation.calibration import Verdict, calibrate, out_of_fold
 from training.fit import WindowClassifier
 from training.synthetic_nonmusic import nonmusic
-from training.tables import Rows
+from training.tables import WindowTable
 
 GENRES = ("blues", "jazz")
 

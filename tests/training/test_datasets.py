@@ -9,7 +9,7 @@ from tests.sounds import make
 from training import corpus as collection
 from training.datasets import emotify, genre_folders, gtzan, gtzan_clips, gtzan_taggrams
 from training.datasets.track import DataError, genre_name
-from training.tables import Rows
+from training.tables import WindowTable
 
 
 def test_genre_names() -> None:

@@ -18,7 +18,7 @@ from training.evaluation.evaluate import measure, validate
 from training.evaluation.metrics import score_unheard
 from training.evaluation.ood import measure_nonmusic, unheard_genres
 from training.fit import WindowClassifier
-from training.tables import Rows
+from training.tables import WindowTable
 
 GENRES = ("blues", "jazz", "metal", "rock")
 NOTHING = np.zeros(5)  # weights that take nothing for no music

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from genremodel.audio.params import ACTIVATIONS
 from training.musicnn import network as musicnn
 from training.style_thresholds import style_thresholds
-from training.tables import Rows
+from training.tables import WindowTable
 
 
 def _rows(values: NDArray[np.float32], names: NDArray[np.str_]) -> Rows:

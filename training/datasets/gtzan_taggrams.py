@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from genremodel.audio.params import ACTIVATIONS, OUTPUTS
 from training.datasets.track import DataError, genre_name
-from training.tables import Rows
+from training.tables import WindowTable
 
 _ARRAYS = ("activations", "track", "genre")
 
 
-def load(folder: Path) -> Rows:
+def load(folder: Path) -> WindowTable:
     """Return the training rows of a data folder, grouped by artist."""
     rows = read(folder / "gtzan-taggrams" / "train.npz")
     artists = read_artists(folder)
@@ -30,7 +30,7 @@ def load(folder: Path) -> Rows:
     return replace(rows, group=group)
 
 
-def read(path: Path) -> Rows:
+def read(path: Path) -> WindowTable:
     """Return the rows of one file, each track its own group. Raises DataError."""
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -44,7 +44,9 @@ def read(path: Path) -> Rows:
     genre = np.array([genre_name(name) for name in arrays["genre"].astype(str).tolist()])
     values = np.full((len(track), OUTPUTS), np.nan, np.float32)
     values[:, :ACTIVATIONS] = arrays["activations"]
-    return Rows(values, track, genre, track, np.ones(len(track)), np.full(len(track), "song"))
+    return WindowTable(
+        values, track, genre, track, np.ones(len(track)), np.full(len(track), "song")
+    )
 
 
 def read_artists(folder: Path) -> dict[str, str]:

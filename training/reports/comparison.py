@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from genremodel.evaluation import FOLDS
 from genremodel.models import bundled as assets
 from genremodel.models.musicnn import NETWORK
-from training.evaluation.calibration import FOLDS
 from training.reports import bundled, plots
 from training.reports.plots import Results
 from training.student_systems.baseline import Baseline

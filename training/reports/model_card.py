@@ -7,8 +7,8 @@ import textwrap
 from typing import Any
 
 from genremodel.audio.params import DEFAULT_WINDOWS, EXPERT_WINDOWS
+from genremodel.evaluation import FOLDS
 from genremodel.models.musicnn import EXPERT, NETWORK
-from training.evaluation.calibration import FOLDS
 
 _SYSTEM = re.compile(r"\A# .*\n\n(.*)\.\n")
 _COST = re.compile(r"^\| mp3 \| (\S+) \| (\S+) \| (\S+) \|", re.M)

@@ -9,7 +9,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from genremodel.models.fitting import fit_linear
 from genremodel.models.heads import tag_logits
-from training.fit import RECIPE
+from training.hyperparameters import HYPERPARAMETERS
 from training.student_systems.baseline import Baseline
 from training.student_systems.songwise import Songwise, single
 
@@ -17,7 +17,7 @@ from training.student_systems.songwise import Songwise, single
 class GenreHead(ClassifierMixin, BaseEstimator):
     """The first of the bundled model's heads, fitted without weights by artist."""
 
-    def __init__(self, regularisation: float = RECIPE.network) -> None:
+    def __init__(self, regularisation: float = HYPERPARAMETERS.msd_c) -> None:
         self.regularisation = regularisation
 
     def fit(self, X: NDArray[np.float32], y: NDArray[np.str_]) -> GenreHead:

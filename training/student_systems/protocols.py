@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
-from training.evaluation.calibration import FOLDS
+from genremodel.evaluation import FOLDS
 from training.student_systems.baseline import Baseline, View
 from training.student_systems.songs import Songs
 
