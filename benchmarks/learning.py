@@ -25,14 +25,14 @@ from sklearn.preprocessing import StandardScaler, normalize
 
 from benchmarks.library import Library
 from benchmarks.tables import section
-from genremodel.analysis import Analysis
-from genremodel.audio.params import ACTIVATIONS, DEFAULT_WINDOWS, EXPERT_START, OUTPUTS, VIEW
+from genremodel.analysis import OUTPUT_SIZE, Analysis, NetworkOutputs
+from genremodel.audio.params import DEFAULT_WINDOWS
 from genremodel.batch.cache import Cache, FileState
 from genremodel.custom.dataset import LabeledDataset, LabeledTrack
 from genremodel.custom.train import ESTIMATORS, learn
 from genremodel.evaluation import Fit
 from genremodel.models.base import CnnBackend, hear
-from genremodel.models.heads import track_views
+from genremodel.models.heads import LOGITS, window_logits
 from genremodel.voting import decide, winner
 from tests.sounds import make
 from training.corpus import DEFAULT_FOLDER
@@ -175,7 +175,7 @@ def unheard(songs: Heard, excerpts: Heard, network: CnnBackend) -> str:
             model, _ = learn(examples, name="a", field="genres", version=network.version)
             for analysis in (excerpts.analyses[having[i]] for i in held_out):
                 prediction = decide(
-                    *model.judge(analysis.outputs[analysis.audible]),
+                    *model.judge(analysis.values[analysis.audible]),
                     analysis.starts,
                     analysis.audible,
                     model.rules,
@@ -198,11 +198,9 @@ def likeness(sets: dict[str, Heard]) -> str:
     """Return how often the nearest tracks by other artists are of the same genre."""
     rows = []
     for name, heard in sets.items():
-        outputs = [analysis.outputs[analysis.audible] for analysis in heard.analyses]
-        embeddings = np.stack(
-            [track[:, ACTIVATIONS:EXPERT_START].mean(axis=0) for track in outputs]
-        )
-        logits = np.stack([track_views(track).mean(axis=0) for track in outputs])
+        outputs = [NetworkOutputs.split(x.values[x.audible]) for x in heard.analyses]
+        embeddings = np.stack([track.embeddings.mean(axis=0) for track in outputs])
+        logits = np.stack([window_logits(track).mean(axis=0) for track in outputs])
         ways = {
             "embeddings, cosine (in use)": _directions(embeddings),
             "embeddings, standardised": StandardScaler().fit_transform(embeddings),
@@ -265,12 +263,12 @@ def cost(network: CnnBackend) -> str:
 
 def _synthetic(network: CnnBackend) -> float:
     rng = np.random.default_rng(0)
-    centres = rng.normal(size=(20, VIEW))
+    centres = rng.normal(size=(20, LOGITS))
     genres, artists = rng.integers(20, size=SYNTHETIC), rng.integers(2000, size=SYNTHETIC)
+    shape = (DEFAULT_WINDOWS, LOGITS)
     examples = [
         LabeledTrack(
-            (centres[genre] + 3 * rng.normal(size=VIEW) + rng.normal(size=(DEFAULT_WINDOWS, VIEW)))
-            .astype(np.float16),
+            centres[genre] + 3 * rng.normal(size=LOGITS) + rng.normal(size=shape),
             True,
             (f"genre {genre}",),
             f"artist {artist}",
@@ -288,9 +286,9 @@ def _fill_cache(library: Library, network: CnnBackend) -> None:
     starts, audible = np.arange(float(DEFAULT_WINDOWS)), np.ones(DEFAULT_WINDOWS, np.bool_)
     cache = Cache(library.root / "genreclf-cache.db", network.version, DEFAULT_WINDOWS)
     for number in progress(range(1, ITEMS), description="filling a cache"):
-        outputs = rng.random((DEFAULT_WINDOWS, OUTPUTS), np.float32).astype(np.float16)
+        values = rng.random((DEFAULT_WINDOWS, OUTPUT_SIZE), np.float32).astype(np.float16)
         digest = number.to_bytes(16, "big")
-        cache.keep(digest, Analysis(starts, audible, outputs))
+        cache.keep(digest, Analysis(starts, audible, values))
         path = os.fsencode(library.music / f"{number}.mp3")
         cache.locate(digest, FileState(path, 0, 0))
     cache.close()

@@ -127,7 +127,7 @@ class GenreClassifier:
         """Return the verdict on an analysis by the same backend."""
         if not analysis.audible.any():
             return abstain_silent(analysis.starts, analysis.audible, self._rules)
-        judgement = self._judge.judge(analysis.outputs[analysis.audible])
+        judgement = self._judge.judge(analysis.values[analysis.audible])
         probabilities = judgement.probabilities[:, self._voting]
         prediction = decide(
             probabilities / probabilities.sum(axis=1, keepdims=True),

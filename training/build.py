@@ -19,10 +19,9 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 
+from genremodel.analysis import NetworkOutputs
 from genremodel.audio.decoding import Windows
 from genremodel.audio.params import (
-    ACTIVATIONS,
-    EXPERT_START,
     FFT_SIZE,
     HOP_SIZE,
     LOG_GAIN,
@@ -41,7 +40,7 @@ from training.corpus import Corpus
 from training.datasets.track import DataError
 from training.evaluation.ablation import ablations
 from training.evaluation.evaluate import calibrated, measure
-from training.evaluation.ood import FitWithNonmusic, measure_nonmusic
+from training.evaluation.ood import FitWithNonmusic, SelectColumns, measure_nonmusic
 from training.feature_selection import choose, select_groups
 from training.fit import (
     fit_heads,
@@ -65,7 +64,6 @@ VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its ver
 _MIN_CONFIDENCE = 0.7
 _SOUNDS = {"cnn": 300, "knn": 150}  # of each kind that is no music, where there is as much music
 _TOLERANCE = 1e-5  # largest difference from the published network
-_EMBEDDING = slice(ACTIVATIONS, EXPERT_START)  # columns that tell what is no music
 
 
 def require_model_folder(folder: Path) -> None:
@@ -141,7 +139,7 @@ def build_heads(folder: Path, corpus: Corpus, seeds: int) -> None:
     music = table.with_role("train", "valid", "altered")
     sounds = _sounds("cnn", backbones.run, len(music))
     every = np.concatenate([*sounds.values()])
-    heads = fit_heads(table, fit_nonmusic(music.values[:, _EMBEDDING], every[:, _EMBEDDING]))
+    heads = fit_heads(table, fit_nonmusic(_embeddings(music.values), _embeddings(every)))
     _save_arrays(folder / HEADS, heads.to_arrays())
     _describe(
         folder,
@@ -150,7 +148,7 @@ def build_heads(folder: Path, corpus: Corpus, seeds: int) -> None:
         styles=style_thresholds(table.with_role("song", "train")),
         data=[asdict(source) for source in corpus.sources],
     )
-    _calibrate(folder, "cnn", table, judge_by_heads, sounds, _EMBEDDING, seeds)
+    _calibrate(folder, "cnn", table, judge_by_heads, sounds, _embeddings, seeds)
 
 
 def measure_ablations(folder: Path, corpus: Corpus) -> None:
@@ -181,7 +179,11 @@ def build_knn(folder: Path, corpus: Corpus, seeds: int) -> None:
     }
     _save_arrays(folder / NEIGHBOURS, arrays)
     fit = partial(judge_by_neighbours, neighbours=choice.neighbours)
-    _calibrate(folder, "knn", table, fit, sounds, slice(None), seeds, choice=asdict(choice))
+    _calibrate(folder, "knn", table, fit, sounds, np.asarray, seeds, choice=asdict(choice))
+
+
+def _embeddings(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    return NetworkOutputs.split(values).embeddings
 
 
 def _backbones(folder: Path) -> MusicnnPair:
@@ -209,13 +211,13 @@ def _calibrate(
     table: WindowTable,
     fit: FitWithNonmusic,
     sounds: Mapping[str, NDArray[np.float32]],
-    part: slice,
+    select: SelectColumns,
     seeds: int,
     **known: Any,
 ) -> None:
     """Fit the calibration and write the backend's part of `model.json`, figures included.
 
-    sounds, part: as `measure_nonmusic` has them. known: what else that part is to hold.
+    sounds, select: as `measure_nonmusic` has them. known: what else that part is to hold.
     """
     params = calibrated(_params(folder, backend), table, fit)
     figures = {
@@ -224,7 +226,7 @@ def _calibrate(
         "min_confidence": params.min_confidence,
         **known,
         **measure(table, fit, params, seeds),
-        "nonmusic": measure_nonmusic(table, sounds, part, fit, params),
+        "nonmusic": measure_nonmusic(table, sounds, select, fit, params),
     }
     _describe(folder, **{backend: figures})
 

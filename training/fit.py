@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from genremodel.audio.params import ACTIVATIONS, EXPERT_START
+from genremodel.analysis import NetworkOutputs
 from genremodel.audio.spacing import evenly_spaced
 from genremodel.models.base import judge_features
 from genremodel.models.fitting import balanced_sample_weight, fit_linear, fit_novelty
@@ -42,8 +42,7 @@ def fit_heads(
     if not hyperparameters.by_artist:
         table = replace(table, group=table.track)
     genres = np.unique(table.genre)
-    activations = table.values[:, :ACTIVATIONS]
-    expert = table.values[:, EXPERT_START:]
+    activations, _, expert = NetworkOutputs.split(table.values)
     analyzed = np.isfinite(expert[:, 0])
     both = np.concatenate([activations, expert], axis=1)[analyzed]
     return GenreHeads(
@@ -132,7 +131,7 @@ def _fit_novelty(
     """
     tracks = table.with_role("song", "train", "valid")
     genre, _, members = tracks.by_track()
-    logits = tag_logits(tracks.values[:, :ACTIVATIONS])
+    logits = tag_logits(NetworkOutputs.split(tracks.values).activations)
     places = np.stack([logits[track].mean(axis=0) for track in members])
     long = np.array([len(track) >= _LONG for track in members])
     if np.isin(genres, genre[long]).all():

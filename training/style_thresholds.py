@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from genremodel.audio.params import ACTIVATIONS
+from genremodel.analysis import NetworkOutputs
 from training.musicnn import network as musicnn
 from training.tables import WindowTable
 
@@ -48,7 +48,7 @@ def style_thresholds(table: WindowTable) -> dict[str, dict[str, Any]]:
     The threshold is a high quantile of the tracks' mean activations, but at least a floor.
     """
     _, _, members = table.by_track()
-    activations = table.values[:, :ACTIVATIONS]
+    activations = NetworkOutputs.split(table.values).activations
     means = np.stack([activations[track].mean(axis=0) for track in members])
     quantiles = np.quantile(means, _QUANTILE, axis=0)
     return {

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from rich.progress import track as progress
 
 from genremodel.audio.decoding import AudioError, Windows, read_windows
-from genremodel.audio.params import DEFAULT_WINDOWS, EXPERT_WINDOWS
+from genremodel.audio.params import DEFAULT_WINDOWS
 from genremodel.models.librosa_features import window_features
-from genremodel.models.musicnn import MusicnnPair
+from genremodel.models.musicnn import EXPERT_WINDOWS, MusicnnPair
 from genremodel.tables import ColumnTable
 from training.augmentation import augmented
 from training.datasets.track import DataError, Track

@@ -24,15 +24,6 @@ DEFAULT_STYLES = 3  # at most, per track
 
 DEFAULT_TIMEOUT = 60.0  # s that the analysis of a track may take
 
-ACTIVATIONS = 50  # tags of the backbone
-EMBEDDING = 200  # units of its penultimate layer
-# What is kept of a window: both, and the activations of the second network, which hears few windows
-# of a track: more of them are hardly better (3 as good as 10, 1 worse by 0.01) and cost time.
-EXPERT_WINDOWS = 3
-EXPERT_START = ACTIVATIONS + EMBEDDING
-OUTPUTS = EXPERT_START + ACTIVATIONS
-VIEW = 2 * ACTIVATIONS  # tag logits of both networks, what learned heads read
-
 # A window that never exceeds this peak (-80 dB of full scale), beside a constant offset, is digital
 # silence, dither included.
 SILENCE_PEAK = 1e-4

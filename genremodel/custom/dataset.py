@@ -10,20 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.analysis import Analysis
-from genremodel.audio.params import ACTIVATIONS, EXPERT_START
+from genremodel.analysis import Analysis, NetworkOutputs
 from genremodel.models.base import bundled_heads
 from genremodel.models.fitting import balanced_sample_weight
-from genremodel.models.heads import track_views
+from genremodel.models.heads import window_logits
 from genremodel.models.novelty import is_nonmusic
 
 
 class LabeledTrack(NamedTuple):
     """A track to learn from.
 
-    views: (windows, VIEW) of its audible windows, at least one, see `track_views`. is_music: not
-    what the bundled model takes for noise or speech. genres: at least one. artist: tracks of one
-    artist are never on both sides of a split.
+    views: (windows, LOGITS) of its audible windows, at least one, see `window_logits`. is_music:
+    not what the bundled model takes for noise or speech. genres: at least one. artist: tracks of
+    one artist are never on both sides of a split.
     """
 
     views: NDArray[np.floating[Any]]
@@ -34,20 +33,20 @@ class LabeledTrack(NamedTuple):
     @classmethod
     def of(cls, analysis: Analysis, genres: Iterable[str], artist: str) -> LabeledTrack | None:
         """Return the example that an analysis by the networks makes; None of a silent track."""
-        outputs = analysis.outputs[analysis.audible]
-        if not len(outputs):
+        if not analysis.audible.any():
             return None
-        is_music = not is_nonmusic(bundled_nonmusic(), outputs[:, ACTIVATIONS:EXPERT_START])
-        return cls(track_views(outputs).astype(np.float16), is_music, tuple(genres), artist)
+        outputs = NetworkOutputs.split(analysis.values[analysis.audible])
+        is_music = not is_nonmusic(bundled_nonmusic(), outputs.embeddings)
+        return cls(window_logits(outputs).astype(np.float16), is_music, tuple(genres), artist)
 
 
 @dataclass(frozen=True)
 class LabeledDataset:
     """Examples as arrays.
 
-    names: of the genres. is_music: (tracks,). views: of each track, (windows, VIEW). places:
-    (tracks, VIEW), their means. genres: (tracks, genres) True where a track has the genre. artist:
-    (tracks,).
+    names: of the genres. is_music: (tracks,). views: of each track, (windows, LOGITS). places:
+    (tracks, LOGITS), their means. genres: (tracks, genres) True where a track has the genre.
+    artist: (tracks,).
     """
 
     names: tuple[str, ...]

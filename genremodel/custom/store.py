@@ -19,9 +19,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.audio.params import ACTIVATIONS, EMBEDDING, EXPERT_START, OUTPUTS, VIEW
+from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, TAGS, NetworkOutputs
 from genremodel.checks import Arrays, Fields, read_file
-from genremodel.models.heads import LinearHead, WindowProbabilities, track_views
+from genremodel.models.heads import (
+    LOGITS,
+    LinearHead,
+    WindowProbabilities,
+    msd_logits,
+    window_logits,
+)
 from genremodel.models.novelty import Novelty
 from genremodel.outputs import replace_file
 from genremodel.voting import Calibration, DecisionParams
@@ -63,12 +69,12 @@ class CustomModel:
     figures: Mapping[str, Any]
     learned: float
 
-    def judge(self, outputs: NDArray[np.floating[Any]]) -> WindowProbabilities:
-        """Judge the audible windows of a track, at least one: (windows, OUTPUTS)."""
-        views = track_views(outputs)
-        embeddings = outputs[:, ACTIVATIONS:EXPERT_START]
-        novelty = self.novelty.score(views[:, :ACTIVATIONS], embeddings)
-        return WindowProbabilities(self.head.predict_proba(views), novelty)
+    def judge(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
+        """Judge the audible windows of a track, at least one: joined outputs of the networks."""
+        outputs = NetworkOutputs.split(values)
+        logits = window_logits(outputs)
+        novelty = self.novelty.score(msd_logits(logits), outputs.embeddings)
+        return WindowProbabilities(self.head.predict_proba(logits), novelty)
 
 
 @dataclass(frozen=True)
@@ -207,7 +213,7 @@ def _model(described: ModelInfo, content: Fields, packed: bytes) -> CustomModel:
         raise ValueError("wrong checksum")
     genres = len(described.genres)
     arrays = Arrays(packed, _ARRAYS, _LARGEST_ARRAYS)
-    centres = arrays.get("centres", (None, ACTIVATIONS))
+    centres = arrays.get("centres", (None, TAGS))
     if len(centres) > genres:
         raise ValueError(f"centres has the shape {centres.shape}")
     rules = content.fields("rules")
@@ -230,13 +236,13 @@ def _model(described: ModelInfo, content: Fields, packed: bytes) -> CustomModel:
         _head(estimator, arrays, genres),
         Novelty(
             centres,
-            arrays.get("whitening", (ACTIVATIONS, ACTIVATIONS)),
-            arrays.get("nonmusic", (EMBEDDING + 1,)),
+            arrays.get("whitening", (TAGS, TAGS)),
+            arrays.get("nonmusic", (EMBEDDING_SIZE + 1,)),
         ),
         described.figures,
         described.learned,
     )
-    probabilities, novelty = model.judge(np.full((2, OUTPUTS), 0.5))
+    probabilities, novelty = model.judge(np.full((2, OUTPUT_SIZE), 0.5))
     if not (np.isfinite(probabilities).all() and np.isfinite(novelty)):
         raise ValueError("its probabilities are not finite")
     return model
@@ -269,12 +275,12 @@ def _arrays(head: Head) -> dict[str, NDArray[Any]]:
 
 def _head(estimator: str, arrays: Arrays, genres: int) -> Head:
     if estimator == "linear":
-        return LinearHead(arrays.get("weight", (VIEW, genres)), arrays.get("bias", (genres,)))
+        return LinearHead(arrays.get("weight", (LOGITS, genres)), arrays.get("bias", (genres,)))
     if estimator != "neighbours":
         raise ValueError(f"estimator is {estimator!r}")
     from genremodel.models.knn import Neighbours  # scikit-learn, which takes half a second to load
 
-    places = arrays.get("places", (None, VIEW))
+    places = arrays.get("places", (None, LOGITS))
     genre = arrays.get("genre", (len(places),), "iu")
     neighbours = int(arrays.get("neighbours", (), "iu"))
     if genre.min() < 0 or genre.max() >= genres or neighbours < 1:

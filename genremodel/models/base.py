@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import PathLike, Windows, read_windows
-from genremodel.audio.params import EXPERT_WINDOWS
 from genremodel.models import bundled as assets
 from genremodel.models.heads import GenreHeads, WindowProbabilities
 from genremodel.models.librosa_features import window_features
-from genremodel.models.musicnn import EXPERT, NETWORK, MusicnnPair
+from genremodel.models.musicnn import EXPERT, EXPERT_WINDOWS, NETWORK, MusicnnPair
 from genremodel.models.novelty import NO_MUSIC, is_nonmusic, log_distance
 from genremodel.voting import Calibration, DecisionParams
 
@@ -36,7 +35,7 @@ class WindowClassifier(Protocol):
         """What becomes of them."""
         ...
 
-    def judge(self, outputs: NDArray[np.floating[Any]]) -> WindowProbabilities:
+    def judge(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
         """Judge the audible windows of a track, at least one: (windows, values)."""
         ...
 
@@ -71,9 +70,9 @@ class CnnBackend:
         """Return the outputs of both networks, see `MusicnnPair`."""
         return self.backbones.run(windows)
 
-    def judge(self, outputs: NDArray[np.floating[Any]]) -> WindowProbabilities:
+    def judge(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
         """Judge the audible windows of a track by both heads."""
-        return self.heads.judge(outputs)
+        return self.heads.judge(values)
 
 
 class KnnBackend:
@@ -106,8 +105,8 @@ class KnnBackend:
 def hear(backend: Backend, path: PathLike, count: int) -> Analysis:
     """Return the analysis of `count` windows of a file. Raises AudioError without audio."""
     windows = read_windows(path, count)
-    outputs = backend.analyse(windows) if len(windows.starts) else np.empty((0, 0))
-    return Analysis(windows.starts, windows.audible, outputs.astype(np.float16))
+    values = backend.analyse(windows) if len(windows.starts) else np.empty((0, 0))
+    return Analysis(windows.starts, windows.audible, values.astype(np.float16))
 
 
 def bundled_heads() -> GenreHeads:

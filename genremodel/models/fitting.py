@@ -71,7 +71,7 @@ def fit_novelty(
 ) -> Novelty:
     """Fit where the tracks of each genre lie.
 
-    places: (tracks, ACTIVATIONS), the mean tag logits of each, two at least. genre: (tracks,)
+    places: (tracks, TAGS), the mean tag logits of each, two at least. genre: (tracks,)
     indices; each of those that there are is a centre. nonmusic: as `Novelty` has it.
     """
     present, genre = np.unique(genre, return_inverse=True)

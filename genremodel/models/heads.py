@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.audio.params import ACTIVATIONS, EXPERT_START
+from genremodel.analysis import TAGS, NetworkOutputs
 from genremodel.models._special import logit, softmax
 from genremodel.models.novelty import Novelty
 
 # Beyond this logit (an activation of 0.0025) a tag is absent, or present, and how much more so is
 # noise. Chosen with the head, see `training/fitting.py`.
 _LARGEST_LOGIT = 6.0
+LOGITS = 2 * TAGS  # tag logits of both networks
 
 
 def tag_logits(activations: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -23,16 +24,21 @@ def tag_logits(activations: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return logit(activations).clip(-_LARGEST_LOGIT, _LARGEST_LOGIT)
 
 
-def track_views(outputs: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return what both networks say of each audible window of a track: (windows, VIEW) tag logits.
+def window_logits(outputs: NetworkOutputs) -> NDArray[np.float64]:
+    """Return the tag logits of both networks for the audible windows of a track.
 
-    outputs: (windows, OUTPUTS), see `MusicnnPair`. The second network hears a few windows; the mean
-    of what it says of those stands beside each.
+    The second network analyzes a few windows; the mean of its logits stands beside each window.
+    Returns (windows, LOGITS).
     """
-    second = outputs[:, EXPERT_START:]
-    opinion = tag_logits(second[np.isfinite(second).any(axis=1)]).mean(axis=0)
-    logits = tag_logits(outputs[:, :ACTIVATIONS])
-    return np.concatenate([logits, np.tile(opinion, (len(logits), 1))], axis=1)
+    expert = outputs.expert_activations
+    mean = tag_logits(expert[np.isfinite(expert).any(axis=1)]).mean(axis=0)
+    logits = tag_logits(outputs.activations)
+    return np.concatenate([logits, np.tile(mean, (len(logits), 1))], axis=1)
+
+
+def msd_logits(logits: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Return the part of `window_logits`, or of their means, that is of the first network."""
+    return logits[..., :TAGS]
 
 
 @dataclass(frozen=True)
@@ -102,18 +108,15 @@ class GenreHeads:
             "mixing": np.array(self.expert_weight),
         }
 
-    def judge(self, outputs: NDArray[np.floating[Any]]) -> WindowProbabilities:
-        """Judge the audible windows of a track.
-
-        outputs: (windows, OUTPUTS), or (windows, ACTIVATIONS) without the expert.
-        """
-        logits = tag_logits(outputs[:, :ACTIVATIONS])
+    def judge(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
+        """Judge the audible windows of a track by the joined outputs of both networks."""
+        activations, embeddings, expert_activations = NetworkOutputs.split(values)
+        logits = tag_logits(activations)
         probabilities = self.network.predict_proba(logits)
-        novelty = self.novelty.score(logits, outputs[:, ACTIVATIONS:EXPERT_START])
-        second = outputs[:, EXPERT_START:]
-        heard = np.isfinite(second).any(axis=1)
-        if heard.any():
-            both = np.concatenate([logits[heard], tag_logits(second[heard])], axis=1)
+        novelty = self.novelty.score(logits, embeddings)
+        chosen = np.isfinite(expert_activations).any(axis=1)
+        if chosen.any():
+            both = np.concatenate([logits[chosen], tag_logits(expert_activations[chosen])], axis=1)
             opinion = self.expert.predict_proba(both).mean(axis=0)
             weight = self.expert_weight
             mixed = (1 - weight) * np.log(probabilities) + weight * np.log(opinion)

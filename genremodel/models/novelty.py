@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.audio.params import EMBEDDING
+from genremodel.analysis import EMBEDDING_SIZE
 
 NO_MUSIC = 6.0  # the novelty of what is no music at all
 _FARTHEST = 5.0  # of music, which that of genres left out of training does not come near
-ALL_IS_MUSIC = np.zeros(EMBEDDING + 1)  # weights for `is_nonmusic` that take nothing for no music
+ALL_IS_MUSIC = np.zeros(EMBEDDING_SIZE + 1)  # weights of a detector that detects nothing
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Novelty:
     The Mahalanobis distance to the nearest class, with one covariance for all: Lee, Lee, Lee and
     Shin, "A simple unified framework for detecting out-of-distribution samples and adversarial
     attacks", NeurIPS 2018.
-    centres: (genres, ACTIVATIONS), whitened. whitening: (ACTIVATIONS, ACTIVATIONS), a factor of the
+    centres: (genres, TAGS), whitened. whitening: (TAGS, TAGS), a factor of the
     precision of tag logits.
-    nonmusic: (EMBEDDING + 1,) weights, the last a bias, of a logistic regression that tells
+    nonmusic: (EMBEDDING_SIZE + 1,) weights, the last a bias, of a logistic regression that tells
     synthesised noise, tones and speech from music.
     """
 
@@ -37,7 +37,7 @@ class Novelty:
     ) -> float:
         """Return the logarithm of the distance of a track, the mean of its windows.
 
-        logits: (windows, ACTIVATIONS). embeddings: (windows, EMBEDDING), NaN or (windows, 0) where
+        logits: (windows, TAGS). embeddings: (windows, EMBEDDING_SIZE), NaN or (windows, 0) where
         they are not known, and then it is music. At least one window.
         """
         known = not np.isnan(embeddings).all()

@@ -42,7 +42,7 @@ def test_an_analysis_comes_back_as_it_was(cache: Cache, file: FileState) -> None
         assert isinstance(found, Analysis)
         np.testing.assert_array_equal(found.starts, ANALYSIS.starts)
         np.testing.assert_array_equal(found.audible, ANALYSIS.audible)
-        np.testing.assert_array_equal(found.outputs, ANALYSIS.outputs)
+        np.testing.assert_array_equal(found.values, ANALYSIS.values)
     cache.close()
 
 

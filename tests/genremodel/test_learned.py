@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genremodel.audio.params import OUTPUTS
+from genremodel.analysis import OUTPUT_SIZE
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import CustomModel, Estimator, ModelError, ModelStore
 from genremodel.custom.train import ESTIMATORS
@@ -167,7 +167,7 @@ class Stored:
         described = self.models.describe("mine")
         time.localtime(described.learned)
         assert f"{described.figures['tracks']} {described.figures['accuracy']:.0%}"
-        for values in (outputs(collection()[5].views), np.full((1, OUTPUTS), 0.999)):
+        for values in (outputs(collection()[5].views), np.full((1, OUTPUT_SIZE), 0.999)):
             at, heard = np.arange(float(len(values))), np.ones(len(values), np.bool_)
             said = decide(*loaded.judge(values), at, heard, loaded.rules)
             assert said.confidence is not None

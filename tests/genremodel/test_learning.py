@@ -8,27 +8,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from genremodel.analysis import Analysis
-from genremodel.audio.params import ACTIVATIONS, EXPERT_START, OUTPUTS, VIEW
+from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, Analysis, NetworkOutputs
 from genremodel.custom.dataset import LabeledTrack
 from genremodel.custom.report import TrainingReport
 from genremodel.custom.store import CustomModel
 from genremodel.custom.train import learn
 from genremodel.evaluation import TrainingError
-from genremodel.models.heads import track_views
+from genremodel.models.heads import LOGITS, window_logits
 from genremodel.models.novelty import NO_MUSIC
 from genremodel.voting import decide
 
 RNG = np.random.default_rng(0)
-CENTRES = RNG.normal(size=(6, VIEW))
+CENTRES = RNG.normal(size=(6, LOGITS))
 
 
 def example(
     genres: Sequence[int], artist: object, rng: np.random.Generator, *, is_music: bool = True
 ) -> LabeledTrack:
     """Return a track near the first of its genres."""
-    place = CENTRES[genres[0]] + rng.normal(size=VIEW)
-    views = (place + 0.5 * rng.normal(size=(10, VIEW))).clip(-6, 6)
+    place = CENTRES[genres[0]] + rng.normal(size=LOGITS)
+    views = (place + 0.5 * rng.normal(size=(10, LOGITS))).clip(-6, 6)
     return LabeledTrack(views, is_music, tuple(f"genre {g}" for g in genres), f"artist {artist}")
 
 
@@ -42,12 +41,11 @@ def learned(examples: Sequence[LabeledTrack]) -> tuple[CustomModel, TrainingRepo
     return learn(examples, name="mine", field="genres", version="v")
 
 
-def outputs(views: NDArray[np.floating]) -> NDArray[np.float64]:
+def outputs(views: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return outputs of the networks of which these are the views, heard by both."""
-    values = np.zeros((len(views), OUTPUTS))
-    values[:, :ACTIVATIONS] = 1 / (1 + np.exp(-views[:, :ACTIVATIONS]))
-    values[:, EXPERT_START:] = 1 / (1 + np.exp(-views[:, ACTIVATIONS:]))
-    return values
+    activations, expert_activations = np.split(1 / (1 + np.exp(-views)), 2, axis=1)
+    embeddings = np.zeros((len(views), EMBEDDING_SIZE))
+    return NetworkOutputs(activations, embeddings, expert_activations).join()
 
 
 def test_what_is_learned_is_named() -> None:
@@ -82,10 +80,10 @@ def test_music_of_another_sort_is_left_alone() -> None:
 def test_an_artist_is_not_taken_for_a_genre() -> None:
     """Whoever splits by track finds all of them, because artists sound like themselves."""
     rng = np.random.default_rng(2)
-    places = rng.normal(size=(24, VIEW)) * 3
+    places = rng.normal(size=(24, LOGITS)) * 3
     examples = [
         LabeledTrack(
-            (places[artist] + 0.1 * rng.normal(size=(10, VIEW))).clip(-6, 6),
+            (places[artist] + 0.1 * rng.normal(size=(10, LOGITS))).clip(-6, 6),
             True,
             (f"genre {artist % 2}",),
             f"artist {artist}",
@@ -178,10 +176,10 @@ def test_a_genre_of_no_music_can_be_learned() -> None:
     spoken = [example([3], i % 10, rng, is_music=False) for i in range(20)]
     model, _ = learned(collection() + spoken)
     noise = outputs(spoken[0].views)
-    noise[:, ACTIVATIONS:EXPERT_START] = 100 * model.novelty.nonmusic[:-1]
+    NetworkOutputs.split(noise).embeddings[:] = 100 * model.novelty.nonmusic[:-1]
     assert model.judge(noise).novelty < NO_MUSIC
     strict, _ = learned(collection())
-    noise[:, ACTIVATIONS:EXPERT_START] = 100 * strict.novelty.nonmusic[:-1]
+    NetworkOutputs.split(noise).embeddings[:] = 100 * strict.novelty.nonmusic[:-1]
     assert strict.judge(noise).novelty == NO_MUSIC
 
 
@@ -194,14 +192,16 @@ def test_folds_without_tracks_are_left_out() -> None:
 
 
 def test_a_silent_track_teaches_nothing() -> None:
-    values = RNG.random((3, OUTPUTS)).astype(np.float16)
+    values = RNG.random((3, OUTPUT_SIZE)).astype(np.float16)
     silent = Analysis(np.arange(3.0), np.zeros(3, np.bool_), values)
     assert LabeledTrack.of(silent, ["a"], "b") is None
     half = LabeledTrack.of(
         Analysis(np.arange(3.0), np.array([0, 1, 1], np.bool_), values), ["a"], "b"
     )
     assert half is not None
-    np.testing.assert_allclose(half.views, track_views(values[1:]), rtol=1e-3)
+    np.testing.assert_allclose(
+        half.views, window_logits(NetworkOutputs.split(values[1:])), rtol=1e-3
+    )
 
 
 @settings(deadline=None, max_examples=10)

@@ -127,7 +127,7 @@ def test_a_kind_of_sound_is_judged_by_a_model_that_heard_the_others(
         kind: rng.normal(level, 0.1, (20, 4)).astype(np.float32)
         for kind, level in (("one", 3.0), ("other", other))
     }
-    figures = measure_nonmusic(rows(), sounds, slice(None), Heard(), RULES)
+    figures = measure_nonmusic(rows(), sounds, np.asarray, Heard(), RULES)
     for shares in figures["kinds"].values():
         assert shares["told"] == told  # what is unlike all that was heard is not told
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.audio.params import ACTIVATIONS, OUTPUTS
+from genremodel.analysis import EMBEDDING_SIZE, TAGS, NetworkOutputs
 from training.datasets.track import DataError, genre_name
 from training.tables import WindowTable
 
@@ -37,13 +37,13 @@ def read(path: Path) -> WindowTable:
             arrays: dict[str, NDArray[Any]] = {name: stored[name] for name in _ARRAYS}
     except (OSError, ValueError, KeyError) as exc:
         raise DataError(f"{path}: {exc}") from exc
-    shape = (len(arrays["track"]), ACTIVATIONS)
+    shape = (len(arrays["track"]), TAGS)
     if arrays["activations"].shape != shape or len(arrays["genre"]) != shape[0]:
-        raise DataError(f"{path}: not {ACTIVATIONS} activations, a track and a genre in every row")
+        raise DataError(f"{path}: not {TAGS} activations, a track and a genre in every row")
     track = arrays["track"].astype(str)
     genre = np.array([genre_name(name) for name in arrays["genre"].astype(str).tolist()])
-    values = np.full((len(track), OUTPUTS), np.nan, np.float32)
-    values[:, :ACTIVATIONS] = arrays["activations"]
+    unknown = (np.full((len(track), size), np.nan, np.float32) for size in (EMBEDDING_SIZE, TAGS))
+    values = NetworkOutputs(arrays["activations"].astype(np.float32), *unknown).join()
     return WindowTable(
         values, track, genre, track, np.ones(len(track)), np.full(len(track), "song")
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from training.evaluation.cross_validation import (
 )
 from training.fit import Fit, WindowClassifier, fit_nonmusic
 from training.tables import WindowTable
+
+SelectColumns: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.floating[Any]]]
 
 
 class FitWithNonmusic(Protocol):
@@ -86,7 +88,7 @@ def left_out_genres(
 def measure_nonmusic(
     table: WindowTable,
     sounds: Mapping[str, NDArray[np.float32]],
-    part: slice,
+    select: SelectColumns,
     fit: FitWithNonmusic,
     params: DecisionParams,
 ) -> dict[str, Any]:
@@ -98,8 +100,8 @@ def measure_nonmusic(
         The model.
     sounds : kind -> (windows, values)
         Synthesized non-music. Each kind is predicted by a model fitted on the other kinds.
-    part
-        The columns that tell music from non-music.
+    select
+        Returns the columns that `fit_nonmusic` reads.
 
     Returns
     -------
@@ -108,11 +110,11 @@ def measure_nonmusic(
         share without a genre ("abstained"). "files" and "mistaken": the number of files and the
         share of them rejected as non-music, by unseen artists.
     """
-    music = table[np.flatnonzero(np.isfinite(table.values[:, part]).all(axis=1))]
+    music = table[np.flatnonzero(np.isfinite(select(table.values)).all(axis=1))]
     kinds = {}
     for kind, unknown in sounds.items():
         known = np.concatenate([some for other, some in sounds.items() if other != kind])
-        classifier = fit(table, nonmusic=fit_nonmusic(music.values[:, part], known[:, part]))
+        classifier = fit(table, nonmusic=fit_nonmusic(select(music.values), select(known)))
         found = [classifier(sound[np.newaxis]) for sound in unknown]
         rejected = np.array([one.novelty >= NO_MUSIC for one in found])
         confidence = np.array([verdict(*one, params, "majority")[1] for one in found])
@@ -121,14 +123,14 @@ def measure_nonmusic(
             "told": round(float(rejected.mean()), 4),
             "abstained": round(float((rejected | (confidence < params.min_confidence)).mean()), 4),
         }
-    every = np.concatenate([*sounds.values()])[:, part]
+    every = select(np.concatenate([*sounds.values()]))
     files = music.with_role("train", "valid")
     genres, groups, members = files.by_track()
     mistaken = []
     for _, held_out in GroupKFold(FOLDS).split(genres, genres, groups):
         others = music[~np.isin(music.group, groups[held_out])]
-        weights = fit_nonmusic(others.values[:, part], every)
-        mistaken += [is_nonmusic(weights, files.values[members[i]][:, part]) for i in held_out]
+        weights = fit_nonmusic(select(others.values), every)
+        mistaken += [is_nonmusic(weights, select(files.values[members[i]])) for i in held_out]
     return {
         "kinds": kinds,
         "files": len(mistaken),

@@ -12,9 +12,8 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from genremodel.analysis import EMBEDDING_SIZE, TAGS
 from genremodel.audio.params import (
-    ACTIVATIONS,
-    EMBEDDING,
     FFT_BINS,
     FFT_SIZE,
     LOG_GAIN,
@@ -33,8 +32,8 @@ _BINS = MEL_BANDS // 2 + 1  # of the Fourier transform over the bands
 def to_onnx(net: PrunedMusicnn) -> onnx.ModelProto:
     """Return the graph from power spectrograms to activations and embedding.
 
-    Input `power` (n, WINDOW_FRAMES, FFT_BINS); outputs `activations` (n, ACTIVATIONS) and
-    `embedding` (n, EMBEDDING), all float32.
+    Input `power` (n, WINDOW_FRAMES, FFT_BINS); outputs `activations` (n, TAGS) and
+    `embedding` (n, EMBEDDING_SIZE), all float32.
     """
     graph = _Graph()
     x = graph.affine(_log_mel(graph, "power"), net.input_norm)
@@ -53,7 +52,7 @@ def to_onnx(net: PrunedMusicnn) -> onnx.ModelProto:
         axis=1,
     )
     kernel, bias = net.dense
-    hidden = graph.add("Relu", graph.dense(pooled, (kernel.reshape(-1, EMBEDDING), bias)))
+    hidden = graph.add("Relu", graph.dense(pooled, (kernel.reshape(-1, EMBEDDING_SIZE), bias)))
     graph.affine(hidden, net.dense_norm, name="embedding")
     graph.add("Sigmoid", graph.dense("embedding", net.tags), name="activations")
     return graph.model()
@@ -210,7 +209,7 @@ class _Graph:
             self._nodes,
             "musicnn",
             [value("power", WINDOW_FRAMES, FFT_BINS)],
-            [value("activations", ACTIVATIONS), value("embedding", EMBEDDING)],
+            [value("activations", TAGS), value("embedding", EMBEDDING_SIZE)],
             self._constants,
         )
         model = helper.make_model(

@@ -6,9 +6,9 @@ import re
 import textwrap
 from typing import Any
 
-from genremodel.audio.params import DEFAULT_WINDOWS, EXPERT_WINDOWS
+from genremodel.audio.params import DEFAULT_WINDOWS
 from genremodel.evaluation import FOLDS
-from genremodel.models.musicnn import EXPERT, NETWORK
+from genremodel.models.musicnn import EXPERT, EXPERT_WINDOWS, NETWORK
 
 _SYSTEM = re.compile(r"\A# .*\n\n(.*)\.\n")
 _COST = re.compile(r"^\| mp3 \| (\S+) \| (\S+) \| (\S+) \|", re.M)

@@ -21,7 +21,7 @@ class GenreHead(ClassifierMixin, BaseEstimator):
         self.regularisation = regularisation
 
     def fit(self, X: NDArray[np.float32], y: NDArray[np.str_]) -> GenreHead:
-        """Fit on rows. X: (rows, ACTIVATIONS). y: (rows,) genres."""
+        """Fit on rows. X: (rows, TAGS). y: (rows,) genres."""
         self.classes_, genre = np.unique(y, return_inverse=True)
         weight = compute_sample_weight("balanced", y)
         self.head_ = fit_linear(

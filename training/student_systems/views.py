@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.audio.params import ACTIVATIONS
+from genremodel.analysis import NetworkOutputs
 from training.datasets import gtzan_taggrams
 from training.datasets.gtzan_mel import FRAME_RATE, FRAMES
 from training.student_systems.baseline import View
@@ -46,13 +46,13 @@ VIEWS: Mapping[View, Callable[[NDArray[Any]], NDArray[Any]]] = {
 
 
 def taggrams(folder: Path) -> Songs:
-    """Return the activations of the training songs. values: (songs, 10, ACTIVATIONS).
+    """Return the activations of the training songs. values: (songs, 10, TAGS).
 
     Windows of 3 s that do not overlap: every third of those that are stored. Raises DataError.
     """
     rows = gtzan_taggrams.load(folder)
     genre, group, members = rows.by_track()
-    activations = rows.values[:, :ACTIVATIONS]
+    activations = NetworkOutputs.split(rows.values).activations
     windows = np.stack([activations[track[: 3 * _WINDOWS : 3]] for track in members])
     track = np.array([rows.track[track[0]] for track in members])
     return Songs(windows, track, genre, group, np.zeros(len(track), np.bool_))
