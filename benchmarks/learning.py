@@ -29,7 +29,8 @@ from genremodel.analysis import OUTPUT_SIZE, Analysis, NetworkOutputs
 from genremodel.audio.params import DEFAULT_WINDOWS
 from genremodel.batch.cache import Cache, FileState
 from genremodel.custom.dataset import LabeledDataset, LabeledTrack
-from genremodel.custom.train import ESTIMATORS, learn
+from genremodel.custom.estimators import ESTIMATORS, FitHead
+from genremodel.custom.training import train
 from genremodel.evaluation import Fit
 from genremodel.models.base import CnnBackend, hear
 from genremodel.models.heads import LOGITS, window_logits

@@ -176,5 +176,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, or one worker does it while the other has nothing left."""
-    items.sort(key=lambda item: item.path.name != "test_rebuild.py")
+    """Start with the slowest module, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_build.py")

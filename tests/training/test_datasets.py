@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.sounds import make
-from training import corpus as collection
+from training import corpus
 from training.datasets import emotify, genre_folders, gtzan, gtzan_clips, gtzan_taggrams
 from training.datasets.track import DataError, genre_name
 from training.tables import WindowTable
@@ -17,7 +17,7 @@ def test_genre_names() -> None:
     assert genre_name("Blues ") == "blues"
 
 
-def test_what_the_projects_data_holds(data: Path) -> None:
+def test_contents_of_the_project_data(data: Path) -> None:
     taggrams = gtzan_taggrams.load(data)
     assert len(taggrams) == 12415
     assert np.isfinite(taggrams.values).all(axis=0).sum() == 50
@@ -29,8 +29,8 @@ def test_what_the_projects_data_holds(data: Path) -> None:
     assert len(emotify.load(data)) == 229
 
 
-def test_no_artist_is_on_both_sides(data: Path) -> None:
-    parts = collection.load(data)
+def test_no_artist_is_in_both_training_and_validation(data: Path) -> None:
+    parts = corpus.load(data)
     assert parts.taggrams is not None
     valid = {track.group for track in parts.valid}
     assert not valid & {track.group for track in parts.train}
@@ -43,7 +43,7 @@ def test_genre_folders(tmp_path: Path) -> None:
             make(tmp_path / genre / f"{number}.wav", seconds=1, seed=number)
     tracks = genre_folders.load(tmp_path)
     assert {track.genre for track in tracks} == {"jazz", "hip hop"}
-    parts = collection.load(tmp_path)
+    parts = corpus.load(tmp_path)
     assert len(parts.train) + len(parts.valid) == 12
     assert parts.valid
     assert [source.licence for source in parts.sources] == ["none is known"]
@@ -63,7 +63,7 @@ def test_public_gtzan_with_its_split_lists(tmp_path: Path) -> None:
         ("hiphop.00000", "hip hop", "train"),
         ("blues.00001", "blues", "valid"),
     ]
-    parts = collection.load(tmp_path)
+    parts = corpus.load(tmp_path)
     assert len(parts.valid) == 1
     assert [source.licence for source in parts.sources] == [gtzan.LICENCE]
     (tmp_path / "test_filtered.txt").write_text("rock/rock.00000.wav\n")
@@ -71,13 +71,13 @@ def test_public_gtzan_with_its_split_lists(tmp_path: Path) -> None:
         gtzan.load(tmp_path)
 
 
-def test_rows_by_track() -> None:
+def test_windows_are_grouped_by_track() -> None:
     track = np.array(["b", "a", "b", "c"])
     genre, role = np.array(["x", "y", "x", "z"]), np.array(["song", "train", "song", "valid"])
-    rows = Rows(np.eye(4, dtype=np.float32), track, genre, track, np.ones(4), role)
-    genres, groups, members = rows.by_track()
+    table = WindowTable(np.eye(4, dtype=np.float32), track, genre, track, np.ones(4), role)
+    genres, groups, members = table.by_track()
     assert genres.tolist() == ["y", "x", "z"]
     assert groups.tolist() == ["a", "b", "c"]
     assert [part.tolist() for part in members] == [[1], [0, 2], [3]]
-    assert rows.of("train", "valid").track.tolist() == ["a", "c"]
-    assert len(rows + rows) == 8
+    assert table.with_role("train", "valid").track.tolist() == ["a", "c"]
+    assert len(table + table) == 8
