@@ -20,7 +20,7 @@ from mediafile import MediaFile
 from rich.console import Console
 
 from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS, MODEL
-from beetsplug.genreclf.storage.inplace.notes import Notes
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile
 from benchmarks.library import Library, stream_copies
@@ -61,11 +61,11 @@ def per_format(files: Mapping[str, Path]) -> str:
         if name not in MediaFile.fields():
             MediaFile.add_field(name, field)
     classifier = GenreClassifier()
-    notes = Notes(Journal(next(iter(files.values())).with_name("journal.db")))
+    notes = RedoLog(Journal(next(iter(files.values())).with_name("journal.db")))
 
     def whole_path(path: Path) -> None:
         audio_digest(path)
-        prediction = classifier.classify(path)
+        prediction = classifier.predict(path)
         file = TagFile(path)
         confidence = (prediction.confidence or 0) + perf_counter() % 0.01  # never the same twice
         file.set({GENRE: prediction.genre, CONFIDENCE: confidence, MODEL: prediction.model})
@@ -90,7 +90,7 @@ def rivals(path: Path) -> str:
     """Time other ways to the same end."""
     classifier = GenreClassifier()
     ways: dict[str, Callable[[Path], object]] = {
-        "ten windows, pruned network": classifier.classify,
+        "ten windows, pruned network": classifier.predict,
         "librosa, all of the track, unpruned network": whole_track(),
     }
     if extractor := essentia_extractor():

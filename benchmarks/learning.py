@@ -25,13 +25,13 @@ from sklearn.preprocessing import StandardScaler, normalize
 
 from benchmarks.library import Library
 from benchmarks.tables import section
-from genremodel.analysis import OUTPUT_SIZE, Analysis, NetworkOutputs
+from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, TAGS, Analysis, NetworkOutputs
 from genremodel.audio.params import DEFAULT_WINDOWS
 from genremodel.batch.cache import Cache, FileState
 from genremodel.custom.dataset import LabeledDataset, LabeledTrack
 from genremodel.custom.estimators import ESTIMATORS, FitHead
 from genremodel.custom.training import train
-from genremodel.evaluation import Fit
+from genremodel.models._special import expit
 from genremodel.models.base import CnnBackend, hear
 from genremodel.models.heads import LOGITS, window_logits
 from genremodel.voting import decide, winner
@@ -66,11 +66,10 @@ class Heard:
     def examples(self, among: Iterable[int] | None = None) -> list[LabeledTrack]:
         """Return some or all of the tracks as what can be learned from."""
         chosen = range(len(self.analyses)) if among is None else among
-        made = (
-            LabeledTrack.of(self.analyses[i], [str(self.genres[i])], str(self.artists[i]))
+        return [
+            LabeledTrack(self.analyses[i], [str(self.genres[i])], str(self.artists[i]))
             for i in chosen
-        )
-        return [example for example in made if example]
+        ]
 
 
 def main() -> None:
@@ -98,12 +97,14 @@ def expected(songs: Heard, network: CnnBackend) -> str:
     for _ in progress(range(SHUFFLES), description="cross-validation"):
         # Folds are dealt by the order of the artists' names.
         names = dict(zip(artists, rng.permutation(len(artists)), strict=True))
-        examples = [x._replace(artist=f"{names[x.artist]:03}") for x in songs.examples()]
-        lessons.append(learn(examples, name="a", field="genres", version=network.version)[1])
+        examples = songs.examples()
+        for example in examples:
+            example.artist = f"{names[example.artist]:03}"
+        lessons.append(train(examples, version=network.version)[1])
     rows = [
         ["named rightly", f"{mean(lesson.accuracy for lesson in lessons):.3f}"],
-        ["sure enough, at the default threshold", f"{mean(x.decided for x in lessons):.3f}"],
-        ["right among those", f"{mean(lesson.right or 0 for lesson in lessons):.3f}"],
+        ["sure enough, at the default threshold", f"{mean(x.coverage for x in lessons):.3f}"],
+        ["right among those", f"{mean(lesson.selective_accuracy or 0 for lesson in lessons):.3f}"],
         ["calibration error", f"{mean(x.calibration_error for x in lessons):.3f}"],
     ]
     note = (
@@ -149,14 +150,16 @@ def _draws(heard: Heard, count: int) -> Iterator[tuple[NDArray[np.intp], NDArray
         yield np.concatenate(drawn), held_out
 
 
-def _accuracy(heard: Heard, drawn: NDArray[np.intp], held_out: NDArray[np.intp], fit: Fit) -> float:
+def _accuracy(
+    heard: Heard, drawn: NDArray[np.intp], held_out: NDArray[np.intp], fit: FitHead
+) -> float:
     known, others = (
-        LabeledDataset.of(heard.examples(drawn)),
-        LabeledDataset.of(heard.examples(held_out)),
+        LabeledDataset.from_tracks(heard.examples(drawn)),
+        LabeledDataset.from_tracks(heard.examples(held_out)),
     )
     head = fit(known, np.arange(len(drawn)))
     prior = [1.0] * len(known.names)
-    said = map(head.predict_proba, others.views)
+    said = map(head.predict_proba, others.logits)
     named = [known.names[winner(windows, prior, "majority")] for windows in said]
     return float((np.array(named) == heard.genres[held_out]).mean())
 
@@ -173,7 +176,7 @@ def unheard(songs: Heard, excerpts: Heard, network: CnnBackend) -> str:
         named, given = [], []
         for others, held_out in folds.split(having, groups=artists):
             examples = songs.examples() + excerpts.examples(having[others])
-            model, _ = learn(examples, name="a", field="genres", version=network.version)
+            model, _ = train(examples, version=network.version)
             for analysis in (excerpts.analyses[having[i]] for i in held_out):
                 prediction = decide(
                     *model.judge(analysis.values[analysis.audible]),
@@ -266,19 +269,29 @@ def _synthetic(network: CnnBackend) -> float:
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(20, LOGITS))
     genres, artists = rng.integers(20, size=SYNTHETIC), rng.integers(2000, size=SYNTHETIC)
-    shape = (DEFAULT_WINDOWS, LOGITS)
     examples = [
         LabeledTrack(
-            centres[genre] + 3 * rng.normal(size=LOGITS) + rng.normal(size=shape),
-            True,
-            (f"genre {genre}",),
+            _analysis(centres[genre] + 3 * rng.normal(size=LOGITS), rng),
+            [f"genre {genre}"],
             f"artist {artist}",
         )
         for genre, artist in zip(genres, artists, strict=True)
-    ]  # fmt: skip
+    ]
     start = perf_counter()
-    learn(examples, name="a", field="genres", version=network.version)
+    train(examples, version=network.version)
     return perf_counter() - start
+
+
+def _analysis(center: NDArray[np.float64], rng: np.random.Generator) -> Analysis:
+    """Return an analysis with logits around a center."""
+    activations = expit(center + rng.normal(size=(DEFAULT_WINDOWS, LOGITS)))
+    embeddings = np.zeros((DEFAULT_WINDOWS, EMBEDDING_SIZE))
+    outputs = NetworkOutputs(activations[:, :TAGS], embeddings, activations[:, TAGS:])
+    return Analysis(
+        np.arange(float(DEFAULT_WINDOWS)),
+        np.ones(DEFAULT_WINDOWS, np.bool_),
+        outputs.join().astype(np.float16),
+    )
 
 
 def _fill_cache(library: Library, network: CnnBackend) -> None:
@@ -289,9 +302,9 @@ def _fill_cache(library: Library, network: CnnBackend) -> None:
     for number in progress(range(1, ITEMS), description="filling a cache"):
         values = rng.random((DEFAULT_WINDOWS, OUTPUT_SIZE), np.float32).astype(np.float16)
         digest = number.to_bytes(16, "big")
-        cache.keep(digest, Analysis(starts, audible, values))
+        cache.put(digest, Analysis(starts, audible, values))
         path = os.fsencode(library.music / f"{number}.mp3")
-        cache.locate(digest, FileState(path, 0, 0))
+        cache.link_file(digest, FileState(path, 0, 0))
     cache.close()
 
 

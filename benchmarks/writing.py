@@ -13,7 +13,7 @@ from time import perf_counter
 from mediafile import MediaFile
 
 from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS
-from beetsplug.genreclf.storage.inplace.notes import Notes
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile
 from benchmarks.tables import section
@@ -34,10 +34,10 @@ def writing(root: Path) -> str:
         if name not in MediaFile.fields():
             MediaFile.add_field(name, field)
     journal = Journal(root / "journal.db")
-    notes = Notes(journal)
+    redo_log = RedoLog(journal)
 
     def in_place(file: TagFile, path: Path) -> None:
-        file.save(notes, id3v23=False)
+        file.save(redo_log, id3v23=False)
 
     def full_copy(file: TagFile, path: Path) -> None:
         copy = path.with_name("copy")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from genremodel.calibration import calibration_error, fit_calibration, parts
+from genremodel.errors import TrainingError
 from genremodel.models.heads import WindowProbabilities
 from genremodel.tables import ColumnTable
 from genremodel.voting import Calibration, winner
@@ -26,10 +27,6 @@ FOLDS = 5
 Classify: TypeAlias = Callable[[Sequence[NDArray[np.floating[Any]]]], Sequence[WindowProbabilities]]
 # Fits a model on the tracks of all artists but these, (artists,).
 FitWithout: TypeAlias = Callable[[NDArray[np.str_]], Classify]
-
-
-class TrainingError(ValueError):
-    """There are too few tracks, genres or artists; the message says which."""
 
 
 @dataclass(frozen=True)

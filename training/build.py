@@ -52,7 +52,7 @@ from training.fit import (
 )
 from training.musicnn import network as musicnn
 from training.musicnn.export import to_onnx
-from training.musicnn.prune import DEAD, PrunedMusicnn, prune
+from training.musicnn.prune import DEAD_CHANNEL_THRESHOLD, PrunedMusicnn, prune
 from training.style_thresholds import style_thresholds
 from training.synthetic_nonmusic import nonmusic
 from training.tables import WindowTable
@@ -92,7 +92,7 @@ def build_backbones(folder: Path) -> None:
     parts: dict[str, Any] = {}
     for file, name in NETWORKS.items():
         published = musicnn.load_musicnn(name)
-        pruned = prune(published, DEAD[name])
+        pruned = prune(published, DEAD_CHANNEL_THRESHOLD[name])
         replace_file(folder / file, to_onnx(pruned).SerializeToString())
         difference = check_backbone(folder / file, published)
         if difference > _TOLERANCE:
@@ -100,7 +100,7 @@ def build_backbones(folder: Path) -> None:
         parts[file] = {
             "source": f"{name} of {musicnn.WHEEL.name} {musicnn.WHEEL.version}",
             "source_sha256": musicnn.WHEEL.sha256,
-            "licence": musicnn.LICENCE,
+            "licence": musicnn.LICENSE,
             "trained_on": asdict(musicnn.TRAINED_ON[name]),
             "channels": _channels(pruned),
             "published_channels": _channels(published),

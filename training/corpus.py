@@ -58,9 +58,9 @@ def load(folder: Path = DEFAULT_FOLDER) -> Corpus:
         raise DataError(f"{folder}: no such folder")
     if (folder / "gtzan-taggrams").is_dir():
         return _project(folder)
-    if gtzan.recognises(folder):
+    if gtzan.recognizes(folder):
         tracks = gtzan.load(folder)
-        source = Source(_GTZAN, f"{len(tracks)} tracks (audio)", gtzan.LICENCE)
+        source = Source(_GTZAN, f"{len(tracks)} tracks (audio)", gtzan.LICENSE)
         return Corpus(_of(tracks, "train"), _of(tracks, "valid"), [source])
     return _divide(genre_folders.load(folder))
 
@@ -76,9 +76,9 @@ def _project(folder: Path) -> Corpus:
         Source(
             _GTZAN,
             f"{whole} whole tracks (outputs of the first network), {len(clips)} excerpts (audio)",
-            gtzan.LICENCE,
+            gtzan.LICENSE,
         ),
-        Source("Emotify", f"{len(extra)} electronic and classical tracks (audio)", emotify.LICENCE),
+        Source("Emotify", f"{len(extra)} electronic and classical tracks (audio)", emotify.LICENSE),
     ]
     return Corpus(train + extra, _of(clips, "valid"), sources, taggrams)
 
@@ -96,5 +96,5 @@ def _divide(tracks: Sequence[Track]) -> Corpus:
     return Corpus(
         [tracks[i] for i in train],
         [replace(tracks[i], split="valid") for i in valid],
-        [Source("own music", f"{len(tracks)} tracks (audio)", genre_folders.LICENCE)],
+        [Source("own music", f"{len(tracks)} tracks (audio)", genre_folders.LICENSE)],
     )

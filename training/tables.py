@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track as progress
 
-from genremodel.audio.decoding import AudioError, Windows, read_windows
+from genremodel.audio.decoding import Windows, read_windows
 from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.errors import AudioError
 from genremodel.models.librosa_features import window_features
 from genremodel.models.musicnn import EXPERT_WINDOWS, MusicnnPair
 from genremodel.tables import ColumnTable

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, TAGS, NetworkOutputs
 from genremodel.checks import Arrays, Fields, read_file
+from genremodel.errors import ModelError
 from genremodel.models.heads import (
     LOGITS,
     LinearHead,
@@ -46,10 +47,6 @@ _LATEST = 32_503_680_000  # s since the epoch: the year 3000, the last that Wind
 _CALIBRATION = tuple(field.name for field in fields(Calibration))
 _ARRAYS = ("centres", "whitening", "nonmusic", "weight", "bias", "features", "genre", "neighbors")
 _NAME = re.compile(r"[\w-]{1,60}")
-
-
-class ModelError(Exception):
-    """A learned model cannot be used; the message says which, and why."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +190,7 @@ class ModelStore:
         except Exception as exc:  # NumPy, zipfile and scikit-learn raise many kinds
             problem = str(exc) or type(exc).__name__
             raise ModelError(
-                f"{self._folder / name}: {problem}; {again(name, described.field)}"
+                f"{self._folder / name}: {problem}", retrain=name, field=described.field
             ) from exc
 
     def save(self, model: CustomModel) -> ModelInfo:
@@ -251,18 +248,12 @@ class ModelStore:
         try:
             content = Fields.of(read_file(file, _LARGEST_DESCRIPTION))
             if content.number("form") != _FORM:
-                raise ModelError(f"{file}: of another version; {again(name)}")
+                raise ModelError(f"{file}: unsupported format version", retrain=name)
             return content, _description(name, content)
         except OSError as exc:
-            raise ModelError(f"{file}: {exc.strerror}; {again(name)}") from exc
+            raise ModelError(f"{file}: {exc.strerror}", retrain=name) from exc
         except ValueError as exc:
-            raise ModelError(f"{file}: {exc}; {again(name)}") from exc
-
-
-def again(name: str, field: str | None = None) -> str:
-    """Return what to do about a model that cannot be used. field: if it is known."""
-    source = f" --field {field}" if field else ", from the same field"
-    return f"it must be learned again: beet genreclf-learn --name {name}{source}"
+            raise ModelError(f"{file}: {exc}", retrain=name) from exc
 
 
 def _at(path: str | os.PathLike[str]) -> tuple[ModelStore, str]:

@@ -19,12 +19,10 @@ from genremodel.custom.report import (
     summarize,
 )
 from genremodel.custom.store import CustomModel
-from genremodel.evaluation import TrainingError
+from genremodel.errors import TrainingError
 from genremodel.models.base import CnnBackend
 from genremodel.models.novelty import ALL_IS_MUSIC
 from genremodel.voting import DecisionParams
-
-__all__ = ["TrainingError", "train"]
 
 
 def train(

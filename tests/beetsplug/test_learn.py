@@ -297,14 +297,14 @@ def test_a_model_that_cannot_be_used(collector: Beets) -> None:
     file.write_text(json.dumps({**content, "version": "of old"}), encoding="utf-8")
     done = collector.run("genreclf", "artist:artist 0")
     assert done.returncode == 0
-    again = "it must be learned again: beet genreclf-learn --name mine --field genres"
-    assert f"using the bundled genres: mine: learned from what other networks say; {again}" in (
+    again = "train it again: beet genreclf-learn --name mine --field genres"
+    assert f"using the bundled genres: mine: trained on analyses of another version; {again}" in (
         done.stderr
     )
     collector.settings["genreclf"]["model"] = "mine"
     done = collector.run("genreclf", "artist:artist 1")
     assert done.returncode == 1
-    assert f"genreclf.model: mine: learned from what other networks say; {again}" in done.stderr
+    assert f"genreclf.model: mine: trained on analyses of another version; {again}" in done.stderr
     collector.settings["genreclf"]["model"] = "yours"
     assert "there is no model 'yours'" in collector.run("genreclf").stderr
     collector.settings["genreclf"]["model"] = "bundled"

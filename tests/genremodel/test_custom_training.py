@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from genremodel.analysis import Analysis, NetworkOutputs
 from genremodel.custom.dataset import LabeledDataset, LabeledTrack
-from genremodel.evaluation import TrainingError
+from genremodel.errors import TrainingError
 from genremodel.models.base import CnnBackend
 from genremodel.models.heads import LOGITS, window_logits
 from genremodel.models.novelty import NO_MUSIC

@@ -11,12 +11,12 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as sklearn_metrics
 
+from genremodel.errors import TrainingError
 from genremodel.evaluation import (
     Classify,
     Metrics,
     OutOfFold,
     Scores,
-    TrainingError,
     confusion_matrix,
     out_of_fold,
     precision_and_recall,

@@ -37,7 +37,8 @@ _COMMON = 20  # tracks of a genre that a model must recognize, or `model: auto` 
 
 def show_models(models: ModelStore, log: Logger) -> bool:
     """Print the learned models, learned last first; return whether all can be read."""
-    from genremodel.custom.store import ModelError
+    from beetsplug.genreclf.loading import describe_model_error
+    from genremodel.errors import ModelError
 
     described = []
     if not models.names():
@@ -46,7 +47,7 @@ def show_models(models: ModelStore, log: Logger) -> bool:
         try:
             described.append(models.describe(name))
         except ModelError as exc:
-            log.warning("{}", exc)
+            log.warning("{}", describe_model_error(exc))
     for model in sorted(described, key=lambda model: -model.trained):
         learned = time.strftime("%Y-%m-%d %H:%M", time.localtime(model.trained))
         figures = model.metrics
@@ -79,7 +80,7 @@ class Learning:
         where it cannot be saved; then nothing is.
         """
         from genremodel.custom.training import train
-        from genremodel.evaluation import TrainingError
+        from genremodel.errors import TrainingError
 
         self._check(models)
         paths, examples, fitting = self._hear(lib, query)
@@ -91,7 +92,7 @@ class Learning:
                 examples,
                 name=self._options.name,
                 field=self._options.field,
-                version=self._tagger.classifier.version,
+                version=self._tagger.classifier.analysis_version,
             )
         except TrainingError as exc:
             self._show_left_out()
@@ -112,7 +113,7 @@ class Learning:
 
     def _check(self, models: ModelStore) -> None:
         """Raise UserError or ModelError where the options cannot be meant."""
-        from genremodel.custom.store import ModelError
+        from genremodel.errors import ModelError
 
         name, field = self._options.name, self._options.field
         models.validate_name(name)
@@ -139,9 +140,9 @@ class Learning:
         if not labelled:
             self._show_left_out()
             raise UserError(f"no track of the query has {self._options.field} of your own")
-        enough = Vocabulary.of(labelled.values(), self._options.min_tracks)
+        enough = Vocabulary.from_tracks(labelled.values(), self._options.min_tracks)
         # By id, so that the same tracks give the same model in whatever order they are listed.
-        wanted = sorted(id_ for id_, own in labelled.items() if enough(own))
+        wanted = sorted(id_ for id_, own in labelled.items() if enough.canonical(own))
         artist = Artists(lib)
         heard: list[tuple[str, LabeledTrack, Agreement]] = []
         with Bar(len(wanted), shown=is_terminal()) as bar:
@@ -159,18 +160,18 @@ class Learning:
                         self._log.warning("{}: silent, nothing to learn from", path)
                     bar.advance()
                     continue
-                example = LabeledTrack(analysis, enough(own), artist(track))
-                bundled = next(iter(self._tagger.classifier.decide(analysis).votes))
+                example = LabeledTrack(analysis, enough.canonical(own), artist(track))
+                bundled = next(iter(self._tagger.classifier.predict(analysis).votes))
                 heard.append((path, example, agreement(own, bundled)))
                 bar.advance()
-        vocabulary = Vocabulary.of(
+        vocabulary = Vocabulary.from_tracks(
             (example.genres for _, example, _ in heard), self._options.min_tracks
         )
         self._left_out = {**enough.left_out, **vocabulary.left_out}
         learned = [
             (path, example.with_genres(genres), fit)
             for path, example, fit in heard
-            if (genres := vocabulary(example.genres))
+            if (genres := vocabulary.canonical(example.genres))
         ]
         paths, examples, fitting = zip(*learned, strict=True) if learned else ((), (), ())
         return [*paths], [*examples], [*fitting]

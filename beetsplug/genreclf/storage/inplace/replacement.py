@@ -13,8 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from beetsplug.genreclf.storage.inplace.notes import Notes, remove_copy
-from beetsplug.genreclf.storage.inplace.state import NotWritten, State, check, sync, sync_folder
+from beetsplug.genreclf.storage.inplace.file_state import (
+    FileState,
+    NotWritten,
+    check_unchanged,
+    sync,
+    sync_folder,
+)
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog, remove_copy
 
 _FICLONE = 0x40049409  # Linux: share the data of a file, on Btrfs, XFS and others
 # Written by the kernel for each content or file.
@@ -22,7 +28,11 @@ _NOT_COPIED = ("security.ima", "security.evm")
 
 
 def replace(
-    file: io.FileIO, path: Path, seen: State, edit: Callable[[BinaryIO], object], notes: Notes
+    file: io.FileIO,
+    path: Path,
+    seen: FileState,
+    edit: Callable[[BinaryIO], object],
+    redo_log: RedoLog,
 ) -> None:
     """Edit a copy of a file, and let it take the place of the file, which is closed.
 
@@ -31,21 +41,21 @@ def replace(
     OSError, and any exception of `edit`; then the file is unchanged.
     """
     name = path.with_name(f".genreclf-{secrets.token_hex(16)}")
-    id_ = notes.expect_copy(name)
+    id_ = redo_log.expect_copy(name)
     inode = None
     try:
         with open(name, "xb+", opener=_private) as copy:
             inode = os.fstat(copy.fileno()).st_ino
-            notes.copy_created(id_, inode)
+            redo_log.copy_created(id_, inode)
             _copy_content(file, copy)
             edit(copy)
             copy.flush()
             _copy_metadata(file.fileno(), copy.fileno(), name)
             sync(copy.fileno())
-            written = State.of(copy.fileno())
+            written = FileState.of(copy.fileno())
         file.close()  # Windows replaces no open file
-        check(name, written)
-        check(path, seen)
+        check_unchanged(name, written)
+        check_unchanged(path, seen)
         name.replace(path)
         sync_folder(path.parent)
     except BaseException:
@@ -53,9 +63,9 @@ def replace(
             with suppress(OSError):
                 remove_copy(name, inode)
         if not os.path.lexists(name):
-            notes.forget_copy(id_)
+            redo_log.forget_copy(id_)
         raise
-    notes.forget_copy(id_)
+    redo_log.forget_copy(id_)
 
 
 def keeps_all(file: io.FileIO) -> bool:

@@ -5,7 +5,7 @@ in the journal by then, and the next `beet` command makes the change again. A co
 the place of a file is written down as well, and removed if it was left behind.
 
 While there may be notes, a marker file is beside the journal; commands check for that file only.
-All of this is to be called while holding the lock, see `Journal.alone`.
+All of this is to be called while holding the lock, see `Journal.lock`.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from typing import NamedTuple
 
 from beets.util import displayable_path
 
-from beetsplug.genreclf.storage.inplace.draft import Change, Draft
-from beetsplug.genreclf.storage.inplace.state import (
+from beetsplug.genreclf.storage.inplace.file_state import (
+    FileState,
     NotWritten,
-    State,
-    check,
+    check_unchanged,
     open_regular,
     sync,
     sync_folder,
 )
+from beetsplug.genreclf.storage.inplace.overlay import Change, Overlay
 from beetsplug.genreclf.storage.journal import IN_MEMORY, Journal, JournalError
 
 _CHANGE = struct.Struct("<QII")  # offset, length of the old bytes, length of the new
 
 
-class Note(NamedTuple):
+class RedoRecord(NamedTuple):
     """A change of one file. inode: identifies the file; device numbers do not stay the same."""
 
     path: bytes
@@ -47,7 +47,7 @@ class Note(NamedTuple):
     changes: tuple[Change, ...]
 
 
-class Notes:
+class RedoLog:
     """The notes in one journal. Raises JournalError when they cannot be read or written."""
 
     def __init__(self, journal: Journal) -> None:
@@ -68,38 +68,38 @@ class Notes:
     @property
     def exist(self) -> bool:
         """Whether there is something to finish, or another command is at it."""
-        left = "SELECT id FROM notes UNION ALL SELECT id FROM copies LIMIT 1"
+        left = "SELECT id FROM redo_log UNION ALL SELECT id FROM copies LIMIT 1"
         return bool(self._journal.read(left))
 
     def check(self, path: Path) -> None:
         """Raise NotWritten where an earlier change of a file has yet to be finished."""
-        if self._journal.read("SELECT 1 FROM notes WHERE path = ?", (os.fsencode(path),)):
+        if self._journal.read("SELECT 1 FROM redo_log WHERE path = ?", (os.fsencode(path),)):
             raise NotWritten(
                 "an interrupted change of it must be finished first, by the next beet command"
             )
 
-    def change(self, file: io.FileIO, path: Path, seen: State, draft: Draft) -> None:
-        """Write the changes of a draft into its file.
+    def change(self, file: io.FileIO, path: Path, seen: FileState, overlay: Overlay) -> None:
+        """Write the changes of a overlay into its file.
 
         Raises JournalError, FileChanged or OSError, and then the file is unchanged.
         """
-        changes = tuple(draft.changes())
-        if not changes and draft.size == draft.old_size:
+        changes = tuple(overlay.changes())
+        if not changes and overlay.size == overlay.old_size:
             return
-        note = Note(os.fsencode(path), seen.inode, draft.old_size, draft.size, changes)
-        id_ = self._add(note)
+        record = RedoRecord(os.fsencode(path), seen.inode, overlay.old_size, overlay.size, changes)
+        id_ = self._add(record)
         try:
-            check(file.fileno(), seen)
+            check_unchanged(file.fileno(), seen)
         except BaseException:
-            self._forget("notes", id_)
+            self._forget("redo_log", id_)
             raise
         try:
-            _apply(file, note)
+            _apply(file, record)
         except BaseException:
-            if _take_back(file, note):
-                self._forget("notes", id_)
+            if _take_back(file, record):
+                self._forget("redo_log", id_)
             raise
-        self._forget("notes", id_)
+        self._forget("redo_log", id_)
 
     def expect_copy(self, path: Path) -> int:
         """Record that a copy is about to be created, and return its id."""
@@ -128,7 +128,7 @@ class Notes:
 
         Raises JournalError or OSError.
         """
-        with self._journal.alone_if_free() as alone:
+        with self._journal.lock_if_free() as alone:
             if alone:
                 self.clear_marker()
 
@@ -139,7 +139,8 @@ class Notes:
 
     def _finish_changes(self) -> Iterator[str]:
         rows = self._journal.read(
-            "SELECT id, path, inode, old_size, new_size, changes, checksum FROM notes ORDER BY id"
+            "SELECT id, path, inode, old_size, new_size, changes, checksum FROM redo_log "
+            "ORDER BY id"
         )
         for id_, path, inode, old_size, new_size, packed, checksum in rows:
             name = displayable_path(path)
@@ -152,7 +153,7 @@ class Notes:
                 later = "an interrupted change of its tags cannot be finished yet"
                 yield f"{name}: {later}: {exc.strerror or exc}"
                 continue
-            self._forget("notes", id_)
+            self._forget("redo_log", id_)
 
     def _remove_copies(self) -> Iterator[str]:
         for id_, path, inode in self._journal.read("SELECT id, path, inode FROM copies"):
@@ -164,12 +165,18 @@ class Notes:
                 continue
             self._forget("copies", id_)
 
-    def _add(self, note: Note) -> int:
+    def _add(self, record: RedoRecord) -> int:
         self._mark()
-        values = (note.path, str(note.inode), note.old_size, note.new_size, _packed(note.changes))
+        values = (
+            record.path,
+            str(record.inode),
+            record.old_size,
+            record.new_size,
+            _packed(record.changes),
+        )
         return self._journal.write(
             (
-                "INSERT INTO notes (path, inode, old_size, new_size, changes, checksum) "
+                "INSERT INTO redo_log (path, inode, old_size, new_size, changes, checksum) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
                 [(*values, _checksum(*values))],
             )
@@ -214,15 +221,15 @@ def remove_copy(path: Path, inode: int | str | None) -> None:
         path.unlink()
 
 
-def _replay(note: Note) -> None:
+def _replay(record: RedoRecord) -> None:
     """Make a change of a note, which may be there already or in part.
 
     Raises _GivenUp, or OSError where it may be possible later.
     """
     try:
-        file = open_regular(os.fsdecode(note.path))
+        file = open_regular(os.fsdecode(record.path))
     except FileNotFoundError:
-        if Path(os.fsdecode(note.path)).parent.exists():
+        if Path(os.fsdecode(record.path)).parent.exists():
             raise _GivenUp("the file is gone") from None
         raise  # the disk is not mounted
     except OSError as exc:
@@ -231,15 +238,15 @@ def _replay(note: Note) -> None:
         raise
     with file:
         found = os.fstat(file.fileno())
-        sizes = sorted((note.old_size, note.new_size))  # it may have grown in part
-        if found.st_ino != note.inode or not sizes[0] <= found.st_size <= sizes[1]:
+        sizes = sorted((record.old_size, record.new_size))  # it may have grown in part
+        if found.st_ino != record.inode or not sizes[0] <= found.st_size <= sizes[1]:
             raise _GivenUp("the file has been replaced since")
-        for change in note.changes:
+        for change in record.changes:
             file.seek(change.offset)
             current = file.read(len(change.old)) or b""
             if current not in (change.old, change.new) and not _is_between(current, change):
                 raise _GivenUp("the file has been changed since")
-        _apply(file, note)
+        _apply(file, record)
 
 
 def _is_between(current: bytes, change: Change) -> bool:
@@ -249,22 +256,22 @@ def _is_between(current: bytes, change: Change) -> bool:
     )
 
 
-def _apply(file: io.FileIO, note: Note) -> None:
+def _apply(file: io.FileIO, record: RedoRecord) -> None:
     """Make a change, first at the end of the file, because that is where a full disk shows."""
-    for change in sorted(note.changes, key=lambda change: bool(change.old)):
+    for change in sorted(record.changes, key=lambda change: bool(change.old)):
         _write(file, change.offset, change.new)
-    file.truncate(note.new_size)
+    file.truncate(record.new_size)
     sync(file.fileno())
 
 
-def _take_back(file: io.FileIO, note: Note) -> bool:
+def _take_back(file: io.FileIO, record: RedoRecord) -> bool:
     """Undo a change that failed halfway, and return whether the file is what it was."""
     try:
-        if os.fstat(file.fileno()).st_size < note.old_size:
+        if os.fstat(file.fileno()).st_size < record.old_size:
             return False  # what was cut off is not known
-        for change in note.changes:
+        for change in record.changes:
             _write(file, change.offset, change.old)
-        file.truncate(note.old_size)
+        file.truncate(record.old_size)
         sync(file.fileno())
     except OSError:
         return False
@@ -287,20 +294,20 @@ def _packed(changes: Iterable[Change]) -> bytes:
 
 def _unpacked(
     path: bytes, inode: str, old_size: int, new_size: int, packed: bytes, checksum: int
-) -> Note:
+) -> RedoRecord:
     """Return a note as it was written. Raises _GivenUp where it is damaged."""
     whole = isinstance(packed, bytes) and checksum == _checksum(
         path, inode, old_size, new_size, packed
     )
     if not whole:
-        raise _GivenUp("its note is damaged")
+        raise _GivenUp("its record in the journal is damaged")
     changes, at = list[Change](), 0
     while at < len(packed):
         offset, old, new = _CHANGE.unpack_from(packed, at)
         at += _CHANGE.size
         changes.append(Change(offset, packed[at : at + old], packed[at + old : at + old + new]))
         at += old + new
-    return Note(path, int(inode), old_size, new_size, tuple(changes))
+    return RedoRecord(path, int(inode), old_size, new_size, tuple(changes))
 
 
 def _checksum(path: bytes, inode: str, old_size: int, new_size: int, packed: bytes) -> int:

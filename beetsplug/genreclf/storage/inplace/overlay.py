@@ -15,8 +15,8 @@ _PAGE = 4096  # bytes
 _BLOCK = 16  # bytes that are compared at once
 
 
-class DraftFull(MutagenError):
-    """More would be written than a draft may hold; mutagen and mediafile pass this error on."""
+class OverlayFull(MutagenError):
+    """More would be written than a overlay may hold; mutagen and mediafile pass this error on."""
 
 
 class Change(NamedTuple):
@@ -27,11 +27,11 @@ class Change(NamedTuple):
     new: bytes
 
 
-class Draft(io.RawIOBase):
+class Overlay(io.RawIOBase):
     """The content that a file would have after writes. The file itself is only read.
 
     file: opened for reading in binary mode, unbuffered. limit: bytes of pages that are kept.
-    Writing more raises DraftFull, and `full` stays true, even if the caller handles the error.
+    Writing more raises OverlayFull, and `full` stays true, even if the caller handles the error.
     """
 
     def __init__(self, file: io.RawIOBase, limit: int) -> None:
@@ -78,7 +78,7 @@ class Draft(io.RawIOBase):
         return end - start
 
     def write(self, data: Any, /) -> int:
-        """Write all of the data and return its length in bytes. Raises DraftFull."""
+        """Write all of the data and return its length in bytes. Raises OverlayFull."""
         with memoryview(data) as view:
             if not view:
                 return 0
@@ -94,7 +94,7 @@ class Draft(io.RawIOBase):
             return len(view)
 
     def truncate(self, size: int | None = None, /) -> int:
-        """Set the size, by default to the current position, and return it. Raises DraftFull."""
+        """Set the size, by default to the current position, and return it. Raises OverlayFull."""
         size = self._position if size is None else size
         self._grow(size)
         self._uncut = min(self._uncut, size)
@@ -142,11 +142,11 @@ class Draft(io.RawIOBase):
         return content
 
     def _page(self, number: int) -> bytearray:
-        """Return a page for writing. Raises DraftFull."""
+        """Return a page for writing. Raises OverlayFull."""
         if number not in self._pages:
             if (len(self._pages) + 1) * _PAGE > self._limit:
                 self.full = True
-                raise DraftFull("the draft is full")
+                raise OverlayFull("the overlay is full")
             self._pages[number] = self._content(number * _PAGE, (number + 1) * _PAGE)
         return self._pages[number]
 

@@ -24,7 +24,7 @@ class FileChanged(Exception):
     """Another program has changed or replaced a file since it was read."""
 
 
-class State(NamedTuple):
+class FileState(NamedTuple):
     """A file as it is now. Times are in nanoseconds. changed: its content or its metadata."""
 
     device: int
@@ -34,7 +34,7 @@ class State(NamedTuple):
     changed: int
 
     @classmethod
-    def of(cls, file: Path | int) -> State:
+    def of(cls, file: Path | int) -> FileState:
         """Return the state of an open file or of a path, which is not followed. Raises OSError."""
         found = os.fstat(file) if isinstance(file, int) else file.lstat()
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
@@ -45,10 +45,10 @@ class State(NamedTuple):
         return (_TICK - since) / 1e9 if 0 <= since < _TICK else 0.0
 
 
-def check(file: Path | int, seen: State) -> None:
+def check_unchanged(file: Path | int, seen: FileState) -> None:
     """Raise FileChanged unless a file is the one that was read. Raises OSError."""
     try:
-        same = State.of(file) == seen
+        same = FileState.of(file) == seen
     except FileNotFoundError:
         same = False
     if not same:

@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beetsplug.genreclf.storage.inplace.draft import Change, Draft, DraftFull
+from beetsplug.genreclf.storage.inplace.overlay import Change, Overlay, OverlayFull
 
 SIZES = st.integers(0, 20_000)
 CONTENT = st.builds(
@@ -35,33 +35,34 @@ def outcome(file: Any, name: str, *arguments: Any) -> Any:
         return OSError
 
 
-def applied(content: bytes, draft: Draft) -> bytes:
-    """Return what the changes of a draft make of the content of its file."""
+def applied(content: bytes, overlay: Overlay) -> bytes:
+    """Return what the changes of a overlay make of the content of its file."""
     made = bytearray(content)
-    for change in draft.changes():
+    for change in overlay.changes():
         end = change.offset + len(change.old)
         assert made[change.offset : end] == change.old
         assert bool(change.old) == (change.offset < len(content))
         made.extend(bytes(max(change.offset + len(change.new) - len(made), 0)))
         made[change.offset : change.offset + len(change.new)] = change.new
-    made.extend(bytes(max(draft.size - len(made), 0)))
-    return bytes(made[: draft.size])
+    made.extend(bytes(max(overlay.size - len(made), 0)))
+    return bytes(made[: overlay.size])
 
 
+@settings(deadline=None)  # the first example imports NumPy
 @given(CONTENT, st.lists(STEPS, max_size=12))
-def test_draft_behaves_as_a_file(content: bytes, steps: list[tuple[Any, ...]]) -> None:
+def test_overlay_behaves_as_a_file(content: bytes, steps: list[tuple[Any, ...]]) -> None:
     with TemporaryDirectory() as folder:
-        path, real = Path(folder) / "draft", Path(folder) / "real"
+        path, real = Path(folder) / "overlay", Path(folder) / "real"
         path.write_bytes(content)
         real.write_bytes(content)
         with path.open("rb", buffering=0) as file, real.open("rb+") as other:
-            draft = Draft(file, limit=1 << 20)
+            overlay = Overlay(file, limit=1 << 20)
             for step in steps:
-                assert outcome(draft, *step) == outcome(other, *step), step
+                assert outcome(overlay, *step) == outcome(other, *step), step
             other.flush()
-            draft.seek(0)
-            assert draft.read() == real.read_bytes()
-            assert applied(content, draft) == real.read_bytes()
+            overlay.seek(0)
+            assert overlay.read() == real.read_bytes()
+            assert applied(content, overlay) == real.read_bytes()
         assert path.read_bytes() == content
 
 
@@ -73,13 +74,13 @@ def opened(tmp_path: Path, content: bytes) -> io.FileIO:
 
 def test_changes_are_the_blocks_that_differ(tmp_path: Path) -> None:
     with opened(tmp_path, bytes(100_000)) as file:
-        draft = Draft(file, limit=1 << 20)
-        draft.seek(50_000)
-        draft.write(b"x")
-        draft.write(bytes(5000))  # the same as before
-        draft.seek(0, os.SEEK_END)
-        draft.write(b"end")
-        assert draft.changes() == [
+        overlay = Overlay(file, limit=1 << 20)
+        overlay.seek(50_000)
+        overlay.write(b"x")
+        overlay.write(bytes(5000))  # the same as before
+        overlay.seek(0, os.SEEK_END)
+        overlay.write(b"end")
+        assert overlay.changes() == [
             Change(50_000, bytes(16), b"x" + bytes(15)),
             Change(100_000, b"", b"end"),
         ]
@@ -87,10 +88,10 @@ def test_changes_are_the_blocks_that_differ(tmp_path: Path) -> None:
 
 def test_writing_more_than_the_limit_raises(tmp_path: Path) -> None:
     with opened(tmp_path, bytes(100_000)) as file:
-        draft = Draft(file, limit=8192)
-        draft.write(bytes(8192))
-        draft.write(b"")
-        assert not draft.full
-        with pytest.raises(DraftFull):
-            draft.write(b"x")
-        assert draft.full
+        overlay = Overlay(file, limit=8192)
+        overlay.write(bytes(8192))
+        overlay.write(b"")
+        assert not overlay.full
+        with pytest.raises(OverlayFull):
+            overlay.write(b"x")
+        assert overlay.full
