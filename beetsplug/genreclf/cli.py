@@ -168,7 +168,7 @@ def learn_command(context: Context) -> ui.Subcommand:
                 if not show_models(models, context.log):
                     context.fail("some models cannot be read")
             elif options.forget is not None:
-                models.forget(options.forget)
+                models.delete(options.forget)
             else:
                 with user_errors(), context.cnn_predictor(lib) as predictor:
                     learning = Learning(predictor, context.journal(lib), context.log, options)

@@ -74,7 +74,7 @@ def _newest(models: ModelStore) -> CustomModel | None:
     """Return the custom model that was trained last of those for `auto`. Raises ModelError."""
     described = [models.describe(name) for name in models.names()]
     usable = [model for model in described if model.field == GENRES and model.is_default]
-    newest = max(usable, key=lambda model: model.learned, default=None)
+    newest = max(usable, key=lambda model: model.trained, default=None)
     return models.load(newest.name) if newest else None
 
 
