@@ -108,7 +108,7 @@ def expected(songs: Heard, network: CnnBackend) -> str:
     note = (
         f"The {len(songs.genres)} tracks of Emotify by {len(np.unique(songs.artists))} artists, in "
         "its four genres, whose pop and rock are noisy. By artists that the model has not heard, "
-        f"mean of {SHUFFLES} ways to deal the artists to five folds, as `beet genreclf-learn` does "
+        f"mean of {SHUFFLES} ways to deal the artists to five folds, as `beet genreclf-train` does "
         "once:"
     )
     return section("What to expect", note, ["", "share"], rows)
@@ -130,7 +130,7 @@ def by_count(sets: dict[str, Heard]) -> str:
     note = (
         f"So many tracks of each genre, drawn {DRAWS} times from four fifths of the artists; how "
         "many tracks of the other artists are named rightly, with the standard deviation over the "
-        "draws. `beet genreclf-learn` tries both and takes the better one."
+        "draws. `beet genreclf-train` tries both and takes the better one."
     )
     return section(
         "How many tracks a genre needs", note, ["data", "tracks a genre", *ESTIMATORS], rows
@@ -223,18 +223,18 @@ def _directions(places: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 
 def cost(network: CnnBackend) -> str:
-    """Return what `beet genreclf-learn` says, and how long the real commands take."""
+    """Return what `beet genreclf-train` says, and how long the real commands take."""
     with tempfile.TemporaryDirectory(prefix="genreclf-learning-") as folder:
         root = Path(folder)
         small = Library(root / "small", DEFAULT_FOLDER / "emotify")
         small.configure(threads=2)
         small.beet("import", "--quiet", "--noautotag", "--singletons", str(small.music))
         rows = [
-            ("`beet genreclf-learn`, 229 tracks not heard before", small.beet("genreclf-learn")),
-            ("the same from the cache", small.beet("genreclf-learn")),
+            ("`beet genreclf-train`, 229 tracks not heard before", small.beet("genreclf-train")),
+            ("the same from the cache", small.beet("genreclf-train")),
             (f"to learn from {SYNTHETIC:,} synthetic analyses in 20 genres", _synthetic(network)),
         ]
-        said = small.output("genreclf-learn").replace(f"{small.music}{os.sep}", "").strip()
+        said = small.output("genreclf-train").replace(f"{small.music}{os.sep}", "").strip()
         large = Library(root / "large", root / "music")
         large.configure()
         large.fill(ITEMS)
@@ -247,7 +247,7 @@ def cost(network: CnnBackend) -> str:
             ("`beet ls` of one track", min(large.beet(*listing) for _ in range(3))),
         ]
     table = [[what, f"{seconds:.1f} s"] for what, seconds in rows]
-    story = f"```\n$ beet genreclf-learn\n{said.partition('confused: ')[0]}...\n```\n"
+    story = f"```\n$ beet genreclf-train\n{said.partition('confused: ')[0]}...\n```\n"
     readme = README.read_text(encoding="utf-8")
     README.write_text(_STORY.sub(lambda _: story, readme), encoding="utf-8")
     system = f"{platform.system()}, {os.cpu_count()} processors"

@@ -9,14 +9,11 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import beets
 from beets import ui
 from beets.exceptions import UserError
 from beets.library import Item, Library
@@ -25,13 +22,15 @@ from beets.util import displayable_path
 from confuse import ConfigError
 from mediafile import MediaFile, UnreadableFileError
 
-from beetsplug.genreclf import cli, fields, queries
+from beetsplug.genreclf import fields, queries
+from beetsplug.genreclf.commands import cache, classify, explain, similar, train, undo
 from beetsplug.genreclf.compat import PATCHES, apply_patches
 from beetsplug.genreclf.config import DEFAULTS, Config
+from beetsplug.genreclf.context import Context
 from beetsplug.genreclf.listeners import contained, reentrant
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import IN_MEMORY, Journal, JournalError
-from beetsplug.genreclf.storage.paths import library_file
+from beetsplug.genreclf.storage.paths import cache_file, models_folder
 from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.storage.tag_writer import TagWriter
 from beetsplug.genreclf.storage.values import same
@@ -43,19 +42,6 @@ if TYPE_CHECKING:
 
 # What an import may do with files: where none is set, they stay where they are.
 _PLACING = ("copy", "move", "link", "hardlink", "reflink")
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Tell the user of a journal that cannot be read or written, and how to go on."""
-    try:
-        yield
-    except JournalError as exc:
-        raise UserError(str(exc)) from exc
-    except sqlite3.OperationalError as exc:  # another program holds the library
-        raise UserError(f"the library cannot be changed: {exc}") from exc
-    except KeyboardInterrupt as exc:
-        raise UserError("interrupted; the same command goes on where it stopped") from exc
 
 
 class GenreClfPlugin(BeetsPlugin):
@@ -107,106 +93,20 @@ class GenreClfPlugin(BeetsPlugin):
 
     def commands(self) -> list[ui.Subcommand]:
         """Return `beet genreclf` and its companions."""
-        return [
-            cli.tag_command(self.tag),
-            cli.undo_command(self.undo),
-            cli.explain_command(self.explain),
-            cli.cache_command(self.cache),
-            cli.learn_command(self.learn),
-            cli.similar_command(self.similar),
-        ]
-
-    def tag(self, lib: Library, options: cli.TagOptions, query: list[str]) -> None:
-        """Classify the tracks of a query."""
-        from beetsplug.genreclf.commands.classify import Mode, Retag
-        from beetsplug.genreclf.commands.review import Suggest
-
-        _one_of({"--suggest": options.suggest, "--pretend": options.pretend})
-        if options.suggest and self._options["genres"].get() == "never":
-            raise UserError("there is nothing to suggest with genreclf.genres: never")
-
-        mode = Mode(
-            force=options.force,
-            pretend=options.pretend,
-            write=self._writes() if options.write is None else options.write,
-            rewrite=bool(options.write),
-            quiet=options.quiet or options.suggest,  # which shows everything before
+        context = Context(
+            log=self._log,
+            tag_writer=self._writer,
+            journal=self._journal_of,
+            clear_marker_at_exit=lambda: self.register_listener("cli_exit", self.marker_cleared),
+            predictor=self._hearing,
+            cnn_predictor=self._networks,
+            fail=self._fail,
+            options=lambda: self._options,
+            writes=self._writes,
         )
-        hearing = self._hearing(lib, "genreclf", cached=options.cache, retry=options.force)
-        with _told(), hearing as tagger:
-            command = Suggest if options.suggest else Retag
-            if command(tagger, self._log, mode).run(lib, query):
-                self._fail("some tracks could not be classified or written")
-
-    def undo(self, lib: Library, options: cli.UndoOptions, query: list[str]) -> None:
-        """Take back what the plugin changed on the tracks of a query."""
-        from beetsplug.genreclf.commands import undo
-
-        by_run = options.run is not None
-        forget = options.forget_older_than is not None
-        alone = {"--list": options.list, "--forget-older-than": forget}
-        _one_of({**alone, "--last": options.last, "--run": by_run})
-        _one_of({**alone, "a query": query})
-        journal = self._journal_of(lib)
-        self.register_listener("cli_exit", self.marker_cleared)
-        with _told():
-            if options.list:
-                undo.show_runs(journal, self._log)
-            elif options.forget_older_than is not None:
-                undo.forget_older_than(journal, options.forget_older_than, self._log)
-            else:
-                run = undo.last_run(lib, journal) if options.last else options.run
-                if not undo.undo(lib, query, journal, run, self._writer, self._log):
-                    self._fail("some tracks could not be restored")
-
-    def explain(self, lib: Library, options: cli.ExplainOptions, query: list[str]) -> None:
-        """Show why the tracks of a query have their predicted genre."""
-        from beetsplug.genreclf.commands.explain import explain
-
-        with _told(), self._hearing(lib, "genreclf-explain") as tagger:
-            if not explain(lib, query, tagger, self._log, as_json=options.json, plot=options.plot):
-                self._fail("some tracks could not be explained")
-
-    def cache(self, lib: Library, options: cli.CacheOptions, query: list[str]) -> None:
-        """Show, prune or clear the cache of analyses."""
-        from beetsplug.genreclf.commands.cache import tend
-
-        _one_of({"--prune": options.prune, "--clear": options.clear})
-        if query:
-            raise UserError("the cache is of all tracks: it takes no query")
-        with self._hearing(lib, "genreclf-cache", cached=False, bundled=True) as tagger:
-            tend(_cache_file(), tagger.classifier, prune=options.prune, clear=options.clear)
-
-    def learn(self, lib: Library, options: cli.LearnOptions, query: list[str]) -> None:
-        """Learn the genres of the tracks of a query."""
-        from beetsplug.genreclf.commands.train import Learning, show_models
-        from genremodel.custom.store import ModelError, ModelStore
-
-        forget = options.forget is not None
-        _one_of({"--list": options.list, "--forget": forget, "a query": query})
-        models = ModelStore(_models_folder(lib))
-        try:
-            if options.list:
-                if not show_models(models, self._log):
-                    self._fail("some models cannot be read")
-            elif options.forget is not None:
-                models.forget(options.forget)
-            else:
-                with _told(), self._networks(lib, "genreclf-learn") as tagger:
-                    if Learning(tagger, self._log, options).run(lib, query, models):
-                        self._fail("some tracks could not be heard")
-        except ModelError as exc:
-            raise UserError(str(exc)) from exc
-
-    def similar(self, lib: Library, options: cli.SimilarOptions, query: list[str]) -> None:
-        """List the tracks that sound like those of a query."""
-        from beetsplug.genreclf.commands.similar import list_similar
-
-        if not query:
-            raise UserError("which tracks? beet genreclf-similar QUERY")
-        with _told(), self._networks(lib, "genreclf-similar") as tagger:
-            if not list_similar(lib, query, tagger, self._log, options):
-                self._fail("some tracks could not be heard")
+        return [
+            module.command(context) for module in (classify, train, similar, explain, undo, cache)
+        ]
 
     @contained()
     def files_recovered(self, lib: Library) -> None:
@@ -383,12 +283,12 @@ class GenreClfPlugin(BeetsPlugin):
     @contained()
     def file_followed(self, item: Item, source: bytes, destination: bytes) -> None:
         """Know the sound of a file in its new place."""
-        if not _cache_file().exists():
+        if not cache_file().exists():
             return
         from genremodel.audio.digest import audio_digest
         from genremodel.batch.cache import Cache, CacheError, FileState
 
-        cache = Cache(_cache_file())
+        cache = Cache(cache_file())
         with suppress(CacheError, OSError):  # it is found again by its audio
             file = FileState.of(destination)
             moved = not os.path.exists(source)  # noqa: PTH110  # bytes
@@ -430,11 +330,12 @@ class GenreClfPlugin(BeetsPlugin):
                 self._stop_hearing(tagger)
 
     @contextmanager
-    def _networks(self, lib: Library, command: str) -> Iterator[Tagger]:
-        """Hear by the bundled networks, whatever the configuration says of models."""
-        with self._hearing(lib, command, bundled=True) as tagger:
+    def _networks(self, lib: Library) -> Iterator[Tagger]:
+        """Load the bundled networks, whatever the configuration says of models."""
+        with self._hearing(lib, "genreclf", bundled=True) as tagger:
             if not tagger.classifier.by_networks:
-                raise UserError("this cannot be done with the KNN fallback")
+                reason = tagger.classifier.fallback or "genreclf.knn is set"
+                raise UserError(f"this command needs the CNN, which could not be loaded: {reason}")
             yield tagger
 
     def _stop_hearing(self, tagger: Tagger) -> None:
@@ -460,14 +361,14 @@ class GenreClfPlugin(BeetsPlugin):
         from genremodel.custom.store import ModelStore
 
         asked = Config.read(self._options)
-        loaded = load_bundled(asked) if bundled else load(asked, ModelStore(_models_folder(lib)))
+        loaded = load_bundled(asked) if bundled else load(asked, ModelStore(models_folder(lib)))
         classifier, settings, problem = loaded
         if problem:
             self._log.warning("{}", problem)
         pool = classifier.pool(
             workers=settings.threads,
             timeout=settings.timeout,
-            cache=_cache_file() if cached else None,
+            cache=cache_file() if cached else None,
             retry=retry,
         )
         journal = self._journal_of(lib)
@@ -492,18 +393,3 @@ class GenreClfPlugin(BeetsPlugin):
         """Tell whether tags are written to files when the command line does not say."""
         choice = self._options["write"].get()
         return ui.should_write() if choice == "auto" else bool(choice)  # `Config` checks it
-
-
-def _one_of(given: Mapping[str, object]) -> None:
-    """Raise UserError where more than one is given of what excludes each other."""
-    names = [name for name, value in given.items() if value]
-    if len(names) > 1:
-        raise UserError(f"either {' or '.join(names)}")
-
-
-def _models_folder(lib: Library) -> Path:
-    return library_file(lib.path, ".genre-models")
-
-
-def _cache_file() -> Path:
-    return Path(beets.config.config_dir()) / "genreclf-cache.db"

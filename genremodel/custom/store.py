@@ -204,7 +204,7 @@ class ModelStore:
 def again(name: str, field: str | None = None) -> str:
     """Return what to do about a model that cannot be used. field: if it is known."""
     source = f" --field {field}" if field else ", from the same field"
-    return f"it must be learned again: beet genreclf-learn --name {name}{source}"
+    return f"it must be learned again: beet genreclf-train --name {name}{source}"
 
 
 def _model(described: ModelInfo, content: Fields, packed: bytes) -> CustomModel:

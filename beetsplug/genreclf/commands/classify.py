@@ -1,4 +1,4 @@
-"""`beet genreclf`: tracks of a library that exists."""
+"""The `genreclf` command: classify tracks of the library."""
 
 from __future__ import annotations
 
@@ -6,34 +6,128 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from logging import Logger
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from beets import ui
+from beets.exceptions import UserError
 from beets.library import Album, Item, Library
 from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
+from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._progress import Bar, is_terminal
-from beetsplug.genreclf.storage.selection import AlbumSelection, Group
+from beetsplug.genreclf.storage.selection import NO_MATCHES, AlbumSelection, Selection
 from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.tagging import AHEAD, Tagger, Update
 
 if TYPE_CHECKING:
+    from beetsplug.genreclf.context import Context
     from genremodel import Prediction
     from genremodel.batch.pool import Pending
+
+
+class ClassifyOptions(Protocol):
+    """The options of `beet genreclf`."""
+
+    album: bool
+    force: bool
+    pretend: bool
+    write: bool | None
+    quiet: bool
+    cache: bool
+    review: bool
+
+
+def command(context: Context) -> ui.Subcommand:
+    """Return `beet genreclf`."""
+    classify = ui.Subcommand("genreclf", help="classify tracks by genre from their audio")
+    classify.parser.add_option(
+        "-f",
+        "--force",
+        action="store_true",
+        default=False,
+        help="reclassify tracks that already have a prediction",
+    )
+    classify.parser.add_option(
+        "-p",
+        "--pretend",
+        action="store_true",
+        default=False,
+        help="show all changes but do nothing",
+    )
+    classify.parser.add_option(
+        "-w",
+        "--write",
+        action="store_true",
+        default=None,
+        help="write tags, also for tracks classified earlier",
+    )
+    classify.parser.add_option(
+        "-W",
+        "--nowrite",
+        action="store_false",
+        dest="write",
+        help="don't write tags",
+    )
+    classify.parser.add_option(
+        "-q",
+        "--quiet",
+        action="store_true",
+        default=False,
+        help="print only errors and the summary",
+    )
+    classify.parser.add_option(
+        "--no-cache",
+        action="store_false",
+        dest="cache",
+        default=True,
+        help="ignore the analysis cache",
+    )
+    classify.parser.add_option(
+        "--review",
+        action="store_true",
+        default=False,
+        help="review predictions for tracks without genres, album by album",
+    )
+    classify.parser.add_album_option()
+    classify.func = partial(_run, context)
+    return classify
+
+
+def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[str]) -> None:
+    from beetsplug.genreclf.commands.review import Suggest
+
+    exclusive({"--review": options.review, "--pretend": options.pretend})
+    if options.review and context.options()["genres"].get() == "never":
+        raise UserError("--review cannot be combined with genreclf.genres: never")
+    mode = Mode(
+        albums=options.album,
+        force=options.force,
+        pretend=options.pretend,
+        write=context.writes() if options.write is None else options.write,
+        rewrite=bool(options.write),
+        quiet=options.quiet or options.review,  # which shows everything before
+    )
+    predictor = context.predictor(lib, "genreclf", cached=options.cache, retry=options.force)
+    with user_errors(), predictor as tagger:
+        classify = Suggest if options.review else Retag
+        if classify(tagger, context.log, mode).run(lib, query):
+            context.fail("some tracks could not be classified or written")
 
 
 @dataclass(frozen=True)
 class Mode:
     """What `beet genreclf` was asked for.
 
-    force: also tracks that have a prediction. pretend: show changes, make none. write: tags too,
-    and those of tracks whose file could not be written before; rewrite: those of all tracks of the
-    query. quiet: say nothing of tracks that are well.
+    albums: the query matches albums. force: also tracks that have a prediction. pretend: show
+    changes, make none. write: tags too, and those of tracks whose file could not be written before;
+    rewrite: those of all tracks of the query. quiet: print only errors and the summary.
     """
 
+    albums: bool
     force: bool
     pretend: bool
     write: bool
@@ -71,7 +165,10 @@ class Retag:
 
     def run(self, lib: Library, query: Sequence[str]) -> int:
         """Do it, and count; return how many tracks failed."""
-        groups = AlbumSelection(lib, query)
+        groups = AlbumSelection(lib, query, match_albums=self._mode.albums)
+        if not groups.total:
+            self._log.warning(NO_MATCHES)
+            return 0
         self._watched = is_terminal() and not (self._mode.quiet or self._mode.pretend)
         with Bar(groups.total, shown=self._watched) as self._bar:
             try:
@@ -85,7 +182,7 @@ class Retag:
                     self._log.info("{}", ", ".join(counts))
         return self._counts["failed"]
 
-    def _submitted_ahead(self, groups: Iterable[Group]) -> Iterator[_Batch]:
+    def _submitted_ahead(self, groups: Iterable[Selection]) -> Iterator[_Batch]:
         """Submit what is to be heard, and return it in order once enough is under way behind it."""
         ahead = deque[_Batch]()
         size = 0

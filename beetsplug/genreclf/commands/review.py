@@ -1,4 +1,4 @@
-"""`beet genreclf --suggest`: genres for tracks that have none, where the user agrees."""
+"""`beet genreclf --review`: review predictions for tracks without genres, album by album."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from beetsplug.genreclf.commands.classify import Retag
 from beetsplug.genreclf.genres.labels import split
 from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.tagging import Update
-from genremodel.display import has_control_characters
 
 
 class Suggest(Retag):
@@ -91,6 +90,8 @@ class Suggest(Retag):
 
 def _ask() -> tuple[str, list[str]]:
     """Ask what is to be done, and for the genres that are to be given instead, if any."""
+    from genremodel.display import has_control_characters  # slow to import
+
     while True:
         answer = ui.input_options(("Apply", "Skip", "Edit", "Quit"))
         if answer != "e":
