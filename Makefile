@@ -30,7 +30,7 @@ model: $(VENV)/.model
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
-	$(BIN)/python -m training card
+	$(BIN)/python -m training documents
 
 compare: $(VENV)/.compare $(VENV)/.model
 	$(BIN)/python -m training compare $(ARGS)

@@ -29,11 +29,13 @@ from beetsplug.genreclf.storage.tag_file import NAMES, Tag, TagFile
 from beetsplug.genreclf.storage.values import Values, diff, is_absent, same
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from beetsplug.genreclf.config import Config
     from beetsplug.genreclf.storage.tag_writer import TagWriter
     from genremodel import GenreClassifier, Prediction
     from genremodel.analysis import Analysis
-    from genremodel.batch.pool import Pending, Pool
+    from genremodel.batch.pool import Pool
 
 T = TypeVar("T")
 Report = Callable[[str], None]
@@ -124,7 +126,7 @@ class Tagger:
         self._writer = writer
         self._command = command
         self._stands_in = stands_in
-        self._own_genres = frozenset(classifier.genres if classifier.learned else ())
+        self._own_genres = frozenset(classifier.genres if classifier.is_custom else ())
         self._begun: int | None = None
         self._lock = threading.Lock()  # the stages of an import are threads
 
@@ -142,9 +144,9 @@ class Tagger:
         is not replaced by what stands in for it.
         """
         model_id = fields.own_values(model).get(fields.MODEL)
-        return model_id == self.classifier.model or bool(model_id and self._stands_in)
+        return model_id == self.classifier.model_id or bool(model_id and self._stands_in)
 
-    def submit(self, tracks: Iterable[Item]) -> dict[int | None, Pending]:
+    def submit(self, tracks: Iterable[Item]) -> dict[int | None, Future[Analysis]]:
         """Begin to hear tracks; return what to wait for, by their ids."""
         return {track.id: self.pool.submit(track.filepath) for track in tracks}
 
@@ -153,7 +155,7 @@ class Tagger:
         return self.collect(tracks, self.submit(tracks), report)
 
     def collect(
-        self, tracks: Iterable[Item], pending: Mapping[int | None, Pending], report: Report
+        self, tracks: Iterable[Item], pending: Mapping[int | None, Future[Analysis]], report: Report
     ) -> dict[int | None, Prediction]:
         """Wait for tracks that have been submitted, and return the verdicts on them."""
         heard = {}
@@ -168,11 +170,11 @@ class Tagger:
         self, lib: Library, ids: Iterable[int | None], report: Report
     ) -> Iterator[tuple[Item, Analysis]]:
         """Hear tracks, some ahead of the one that is yielded; report: takes what fails."""
-        ahead: deque[tuple[Item, Pending]] = deque()
+        ahead: deque[tuple[Item, Future[Analysis]]] = deque()
 
         def next_heard() -> Iterator[tuple[Item, Analysis]]:
             track, pending = ahead.popleft()
-            if analysis := _attempt(track, pending, report):
+            if analysis := _attempt(track, pending.result, report):
                 yield track, analysis
 
         for track in filter(None, (lib.get_item(id_) for id_ in ids if id_ is not None)):
@@ -188,10 +190,10 @@ class Tagger:
         from genremodel import AudioError
 
         analysis = None
-        if fields.own_values(track)[fields.MODEL] == self.classifier.model:
+        if fields.own_values(track)[fields.MODEL] == self.classifier.model_id:
             with suppress(AudioError):
-                analysis = self.pool.recall_audio(track.filepath)
-        return recalled(track, self.classifier.decide(analysis) if analysis else None, self._names)
+                analysis = self.pool.lookup_audio(track.filepath)
+        return recalled(track, self.classifier.predict(analysis) if analysis else None, self._names)
 
     def updates(
         self,
@@ -413,14 +415,14 @@ class Tagger:
 
     def _spelled(self, genre: str) -> str:
         # The user's own genres are spelled as the user spells them in any case.
-        return genre if self.classifier.learned else self.settings.spelling.format(genre)
+        return genre if self.classifier.is_custom else self.settings.spelling.format(genre)
 
     def _of_album(self, album: Album, tracks: Sequence[Prediction]) -> tuple[Prediction, Values]:
         """Decide the genre of an album; return the fields that stay as they are as well."""
         from beetsplug.genreclf.recalled import album_prediction, has_votes, kept_fields, recalled
 
         if all(map(has_votes, tracks)):
-            return self.classifier.decide_album(tracks), {}
+            return self.classifier.predict_album(tracks), {}
         if self.is_current(album):
             return recalled(album, None, self._names), kept_fields(album)
         prediction = album_prediction(
@@ -494,7 +496,7 @@ class Tagger:
             if journal:
                 record_file(self._journal, self._run, item, old, new)
 
-        with self.pool.same_audio(item.filepath):
+        with self.pool.cache.preserve_digest(item.filepath):
             changes = self._writer.save(file, item, self._redo_log, record)
             try:
                 if any(changes):
@@ -505,14 +507,14 @@ class Tagger:
                 item.store()
         return changes
 
-    def _decided(self, pending: Pending) -> Prediction:
-        return self.classifier.decide(pending())
+    def _decided(self, pending: Future[Analysis]) -> Prediction:
+        return self.classifier.predict(pending.result())
 
     def _set(self, model: Item | Album, values: Mapping[str, Any], *, writes: bool = False) -> None:
         old = fields.own_values(model)
         # Of now: while an import heard the track, another command may have given it one.
         fresh = fields.own_values(fields.fresh(model) or model)
-        digest = self.pool.digest_of(model.filepath) if isinstance(model, Item) else None
+        digest = self.pool.cache.digest_of(model.filepath) if isinstance(model, Item) else None
         history = fresh.get(fields.HISTORY) or find_journal_id(self._journal, model, digest)
         history = history or secrets.token_hex(8)
         new = {**values, fields.HISTORY: history}

@@ -31,6 +31,7 @@ from genremodel.audio.params import (
     WINDOW_SECONDS,
 )
 from genremodel.audio.spacing import evenly_spaced
+from genremodel.errors import AudioError
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -76,21 +77,6 @@ _PART = WINDOW_SAMPLES // 30  # samples, 0.1 s: so long are parts of windows tha
 # Windows with less sound than this, of the sound in the fullest one, are left out: the silence
 # behind a passage is no music.
 _TELLING = 0.75
-
-
-class AudioError(Exception):
-    """A file holds no audio that can be decoded; the message says why, without the path."""
-
-
-class AnalysisTimeout(AudioError):
-    """The analysis of a file took longer than it may. limit: seconds."""
-
-    def __init__(self, limit: float) -> None:
-        super().__init__(limit)
-        self.limit = limit
-
-    def __str__(self) -> str:
-        return f"not analysed within {self.limit:g} s"
 
 
 @dataclass(frozen=True)

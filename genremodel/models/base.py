@@ -56,7 +56,7 @@ class Backend(WindowClassifier, Protocol):
 class CnnBackend:
     """The bundled backbones with the heads that were fitted on them.
 
-    Raises ImportError where onnxruntime cannot be loaded, AssetError where the model cannot.
+    Raises ImportError where onnxruntime cannot be loaded, ModelError where the model cannot.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class CnnBackend:
 class KnnBackend:
     """K nearest neighbours on librosa features.
 
-    Raises ImportError where librosa or scikit-learn cannot be loaded, AssetError where the
+    Raises ImportError where librosa or scikit-learn cannot be loaded, ModelError where the
     neighbours cannot.
     """
 
@@ -110,7 +110,7 @@ def hear(backend: Backend, path: PathLike, count: int) -> Analysis:
 
 
 def bundled_heads() -> GenreHeads:
-    """Return the heads of the package. Raises AssetError."""
+    """Return the heads of the package. Raises ModelError."""
     return GenreHeads.from_arrays(assets.arrays(HEADS))
 
 

@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genremodel.errors import ModelError
+
 FOLDER = Path(__file__).parent.parent / "assets"
 DESCRIPTION = "model.json"
-
-
-class AssetError(Exception):
-    """A file of the bundled model is missing or not the one that `model.json` describes."""
 
 
 @lru_cache(maxsize=1)
@@ -26,18 +24,18 @@ def description() -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads((FOLDER / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
-        raise AssetError(f"{DESCRIPTION}: {exc}") from exc
+        raise ModelError(f"{DESCRIPTION}: {exc}") from exc
     return content
 
 
 def read(name: str) -> bytes:
-    """Return the bytes of an asset. Raises AssetError when they are not those of `model.json`."""
+    """Return the bytes of an asset. Raises ModelError when they are not those of `model.json`."""
     try:
         content = (FOLDER / name).read_bytes()
     except OSError as exc:
-        raise AssetError(f"{name}: {exc.strerror}") from exc
+        raise ModelError(f"{name}: {exc.strerror}") from exc
     if hashlib.sha256(content).hexdigest() != checksum(name):
-        raise AssetError(f"{name}: wrong checksum")
+        raise ModelError(f"{name}: wrong checksum")
     return content
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE, TAGS, NetworkOutputs
 from genremodel.audio.spacing import evenly_spaced
+from genremodel.errors import ModelError
 from genremodel.models import bundled as assets
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Backbone:
     """A pruned musicnn, run by onnxruntime on one thread: tracks are the unit of parallelism.
 
     network: the bytes of its ONNX file.
-    Raises ImportError without onnxruntime and AssetError when it cannot load the network.
+    Raises ImportError without onnxruntime and ModelError when it cannot load the network.
     """
 
     def __init__(self, network: bytes) -> None:
@@ -45,7 +46,7 @@ class Backbone:
                 network, options, providers=["CPUExecutionProvider"]
             )
         except Exception as exc:  # onnxruntime's own errors share no base class
-            raise assets.AssetError(f"the network cannot be loaded: {exc}") from exc
+            raise ModelError(f"the network cannot be loaded: {exc}") from exc
 
     def run(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run the network on windows, (windows, WINDOW_SAMPLES), at least one.

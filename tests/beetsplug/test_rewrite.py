@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -262,6 +263,7 @@ def test_recovery_that_fails_names_the_file_and_keeps_the_note(
         )
         assert marker(journal).exists()
     away.rename(beets.library)
+    os.utime(path, (time.time() + 9, time.time() + 9))
     done = beets.run("update")
     assert done.stderr == ""
     assert "blues" in done.stdout

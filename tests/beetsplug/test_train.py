@@ -13,7 +13,7 @@ from mediafile import MediaFile
 
 from beetsplug.genreclf.commands.train import compare
 from tests.conftest import Beets
-from tests.genremodel.test_learning import collection, example, learned
+from tests.labeled_tracks import labeled_track, labeled_tracks, trained
 from tests.sounds import RATE, drums, make, melody, write
 
 TRAIN = ("genreclf-train", "--min-tracks", "4")
@@ -100,8 +100,8 @@ def test_report_list_and_delete(collector: Beets) -> None:
     assert collector("genreclf-train", "--list").splitlines() == [listed]
     done = collector.run("genreclf-train", "--delete", "two")
     assert done.returncode == 1
-    assert "there is no model 'two'; learned ones: mine" in done.stderr
-    assert "a model cannot be called 'auto'" in collector.run(*TRAIN, "--name", "auto").stderr
+    assert "there is no model 'two'; custom models: mine" in done.stderr
+    assert "invalid model name 'auto'" in collector.run(*TRAIN, "--name", "auto").stderr
 
 
 def test_mislabeled_track_is_listed(collector: Beets) -> None:
@@ -188,7 +188,7 @@ def test_auto_uses_models_without_a_comparison(collector: Beets) -> None:
     file = collector.root / "library.genre-models" / "mine.json"
     content = json.loads(file.read_text(encoding="utf-8"))
     for name in ("compared", "own", "bundled", "missed", "default"):
-        del content["figures"][name]
+        del content["metrics"][name]
     file.write_text(json.dumps(content), encoding="utf-8")
     assert collector("genreclf-train", "--list").rstrip().endswith(content["id"])
     collector("genreclf", "artist:artist 0")
@@ -197,14 +197,14 @@ def test_auto_uses_models_without_a_comparison(collector: Beets) -> None:
 
 def test_auto_ignores_models_that_never_recognize_a_common_genre() -> None:
     rng = np.random.default_rng(0)
-    alone = [example([3], "alone", rng) for _ in range(20)]
-    _, lesson = learned(collection() + alone)
-    figures = compare(lesson, ["differs"] * 80)
+    alone = [labeled_track([3], "alone", rng) for _ in range(20)]
+    _, report = trained(labeled_tracks() + alone)
+    figures = compare(report, ["differs"] * 80)
     assert figures["own"] == 60
     assert figures["missed"] == ["genre 3"]
     assert not figures["default"]
-    _, lesson = learned(collection() + alone[:-1])
-    assert compare(lesson, ["differs"] * 79)["default"]
+    _, report = trained(labeled_tracks() + alone[:-1])
+    assert compare(report, ["differs"] * 79)["default"]
 
 
 def test_mixed_folder_uses_track_artists(beets: Beets) -> None:
@@ -253,7 +253,7 @@ def test_too_few_tracks_or_artists_save_no_model(collector: Beets) -> None:
     assert "training failed: there are too few" in done.stderr
     done = collector.run("genreclf-train", "--min-tracks", "2", "artist::[0-2]")
     assert done.returncode == 1
-    assert "with 3 artists nothing can be said" in done.stderr
+    assert "with 3 artists, accuracy on unseen artists cannot be estimated" in done.stderr
     assert "model not saved; use --force to save it anyway" in done.stderr
     assert collector("genreclf-train", "--list") == ""
     assert "saved as mine" in collector("genreclf-train", "--min-tracks=2", "-f", "artist::[0-2]")
@@ -299,14 +299,14 @@ def test_outdated_model_is_reported(collector: Beets) -> None:
     file.write_text(json.dumps({**content, "version": "of old"}), encoding="utf-8")
     done = collector.run("genreclf", "artist:artist 0")
     assert done.returncode == 0
-    again = "it must be learned again: beet genreclf-train --name mine --field genres"
-    assert f"using the bundled genres: mine: learned from what other networks say; {again}" in (
+    again = "train it again: beet genreclf-train --name mine --field genres"
+    assert f"using the bundled genres: mine: trained on analyses of another version; {again}" in (
         done.stderr
     )
     collector.settings["genreclf"]["model"] = "mine"
     done = collector.run("genreclf", "artist:artist 1")
     assert done.returncode == 1
-    assert f"genreclf.model: mine: learned from what other networks say; {again}" in done.stderr
+    assert f"genreclf.model: mine: trained on analyses of another version; {again}" in done.stderr
     collector.settings["genreclf"]["model"] = "yours"
     assert "there is no model 'yours'" in collector.run("genreclf").stderr
     collector.settings["genreclf"]["model"] = "bundled"

@@ -198,8 +198,8 @@ class _Picture:
 
     def draw(self, item: Item, prediction: Prediction) -> None:
         """Draw the timeline of a track. Raises UserError too where it cannot be decoded."""
-        from genremodel.audio.decoding import AudioError
         from genremodel.display import displayable
+        from genremodel.errors import AudioError
         from genremodel.plot import plot_timeline
 
         with _output_errors():

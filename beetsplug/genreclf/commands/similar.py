@@ -89,7 +89,7 @@ def _list_similar(
     the playlist must not or cannot be written.
     """
     from beetsplug.genreclf.commands._playlist import Playlist  # slow to import
-    from genremodel.similarity import place
+    from genremodel.similarity import track_embedding
 
     playlist = None if options.playlist is None else Playlist(options.playlist, context.log)
     seeds = [*matching_items(lib, query, match_albums=options.album)]
@@ -97,7 +97,7 @@ def _list_similar(
         raise UserError(NO_MATCHES)
     failures = Failures(context.log)
     analyzed = predictor.analyses(lib, [seed.id for seed in seeds], failures.report)
-    embeddings = [embedding for _, it in analyzed if (embedding := place(it))]
+    embeddings = [embedding for _, it in analyzed if (embedding := track_embedding(it))]
     if not embeddings:
         raise UserError("no matching track could be analyzed")
     artist, placeholders = Artists(lib), predictor.settings.placeholders
@@ -131,7 +131,7 @@ def _most_similar_first(
     ids = dict(map(tuple, rows))
     # From beets 2.10 on, paths within the music folder are kept relative to it.
     folder = os.path.join(lib.directory, b"")  # noqa: PTH118  # bytes
-    cached = predictor.pool.places().items()
+    cached = predictor.pool.cache.embeddings().items()
     known = ((path.removeprefix(folder), embedding) for path, embedding in cached)
     candidates = [(ids[path], embedding) for path, embedding in known if path in ids]
     for index in nearest(seeds, [embedding for _, embedding in candidates]):

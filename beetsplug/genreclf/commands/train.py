@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from genremodel.custom.report import TrainingReport
     from genremodel.custom.store import ModelInfo, ModelStore
 
-_SHOWN = 10  # confused pairs and suspect labels
+_SHOWN = 10  # skipped labels
 _COMMON = 20  # tracks of a genre that a model must recognize, or `model: auto` does not use it
 
 
@@ -95,7 +95,8 @@ def command(context: Context) -> ui.Subcommand:
 
 
 def _run(context: Context, lib: Library, options: TrainOptions, query: list[str]) -> None:
-    from genremodel.custom.store import ModelError, ModelStore
+    from genremodel.custom.store import ModelStore
+    from genremodel.errors import ModelError
 
     delete = options.delete is not None
     exclusive({"--list": options.list, "--delete": delete, "a query": query})
@@ -105,18 +106,19 @@ def _run(context: Context, lib: Library, options: TrainOptions, query: list[str]
             if not _list_models(models, context.log):
                 context.fail("some models cannot be read")
         elif options.delete is not None:
-            models.forget(options.delete)
+            models.delete(options.delete)
         else:
             with user_errors(), context.cnn_predictor(lib) as predictor:
                 if Training(predictor, context.log, options).run(lib, query, models):
                     context.fail("some tracks could not be analyzed")
     except ModelError as exc:
-        raise UserError(str(exc)) from exc
+        raise UserError(describe_model_error(exc)) from exc
 
 
 def _list_models(models: ModelStore, log: Logger) -> bool:
     """Print the trained models, newest first; return whether all can be read."""
-    from genremodel.custom.store import ModelError
+    from beetsplug.genreclf.loading import describe_model_error
+    from genremodel.errors import ModelError
 
     described = []
     if not models.names():
@@ -125,14 +127,14 @@ def _list_models(models: ModelStore, log: Logger) -> bool:
         try:
             described.append(models.describe(name))
         except ModelError as exc:
-            log.warning("{}", exc)
-    for model in sorted(described, key=lambda model: -model.learned):
-        trained = time.strftime("%Y-%m-%d %H:%M", time.localtime(model.learned))
+            log.warning("{}", describe_model_error(exc))
+    for model in sorted(described, key=lambda model: -model.trained):
+        trained = time.strftime("%Y-%m-%d %H:%M", time.localtime(model.trained))
         genres = count(len(model.genres), "genre")
-        tracks = count(model.figures["tracks"], "track")
+        tracks = count(model.metrics["tracks"], "track")
         ui.print_(
             f"{model.name}: {genres}, {tracks}, trained {trained} on {model.field}, accuracy "
-            f"{model.figures['accuracy']:.0%}, {model.id}{_comparison_in_list(model)}"
+            f"{model.metrics['accuracy']:.0%}, {model.id}{_comparison_in_list(model)}"
         )
     return len(described) == len(models.names())
 
@@ -157,8 +159,8 @@ class Training:
         Raises UserError if no model can be trained, or none worth saving, and ModelError if it
         cannot be saved; then none is.
         """
-        from genremodel.custom.train import learn
-        from genremodel.evaluation import TrainingError
+        from genremodel.custom.training import train
+        from genremodel.errors import TrainingError
 
         self._check(models)
         paths, examples, fitting = self._examples(lib, query)
@@ -168,22 +170,22 @@ class Training:
                 f"training failed: no genre has {self._options.min_tracks} tracks that can be used"
             )
         try:
-            model, report = learn(
+            model, report = train(
                 examples,
                 name=self._options.name,
                 field=self._options.field,
-                version=self._predictor.classifier.version,
+                version=self._predictor.classifier.analysis_version,
             )
         except TrainingError as exc:
             self._show_skipped()
             raise UserError(f"training failed: {exc}") from exc
-        figures = {**model.figures, **compare(report, fitting)}
-        model = replace(model, figures=figures)
+        metrics = {**model.metrics, **compare(report, fitting)}
+        model = replace(model, metrics=metrics)
         good = self._options.force or not report.warnings
         saved = models.save(model) if good else None  # first: the reader may close the pipe
-        ui.print_(_comparison(figures))
+        ui.print_(_comparison(metrics))
         self._show_skipped()
-        self._show(paths, examples, report)
+        self._show(paths, report)
         for warning in report.warnings:
             self._log.warning("{}", warning)
         if saved is None:
@@ -193,10 +195,11 @@ class Training:
 
     def _check(self, models: ModelStore) -> None:
         """Raise UserError or ModelError if the options are invalid."""
-        from genremodel.custom.store import ModelError
+        from beetsplug.genreclf.loading import describe_model_error
+    from genremodel.errors import ModelError
 
         name, field = self._options.name, self._options.field
-        models.check_name(name)
+        models.validate_name(name)
         if field in fields.TYPES:
             raise UserError(f"{field} is set by genreclf and cannot be trained on")
         if self._options.min_tracks < 2:
@@ -235,13 +238,13 @@ class Training:
 
             for track, analysis in self._predictor.analyses(lib, wanted, fail):
                 path, own = displayable_path(track.path), labeled[track.id or 0]
-                example = LabeledTrack.of(analysis, enough.canonical(own), artist(track))
-                if example is None:
+                if not analysis.audible.any():
                     with bar.hidden():
                         self._log.warning("{}: skipped: silent", path)
                     bar.advance()
                     continue
-                bundled = next(iter(self._predictor.classifier.decide(analysis).votes))
+                example = LabeledTrack(analysis, enough.canonical(own), artist(track))
+                bundled = next(iter(self._predictor.classifier.predict(analysis).votes))
                 analyzed.append((path, example, agreement(own, bundled)))
                 bar.advance()
         vocabulary = Vocabulary.from_tracks(
@@ -249,7 +252,7 @@ class Training:
         )
         self._rare = {**enough.left_out, **vocabulary.left_out}
         examples = [
-            (path, example._replace(genres=genres), fit)
+            (path, example.with_genres(genres), fit)
             for path, example, fit in analyzed
             if (genres := vocabulary.canonical(example.genres))
         ]
@@ -298,52 +301,9 @@ class Training:
             if skipped:
                 ui.print_(f"skipped {what}: {_counts(skipped)}")
 
-    def _show(
-        self,
-        paths: Sequence[str],
-        examples: Sequence[LabeledTrack],
-        report: TrainingReport,
-    ) -> None:
-        from rich.table import Table  # slow to import
-        from rich.text import Text
-
-        from genremodel.custom.report import MIN_CONFIDENCE
-
-        table = Table("genre", box=None, pad_edge=False)
-        for column in ("tracks", "artists", "precision", "recall"):
-            table.add_column(column, justify="right")
-        for genre in report.genres:
-            table.add_row(
-                Text(genre.genre), str(genre.tracks), str(genre.artists),
-                f"{genre.precision:.2f}", f"{genre.recall:.2f}",
-            )  # fmt: skip
-        print_rich(table)
-        ui.print_(
-            f"{count(report.tracks, 'track')} by {count(report.artists, 'artist')}. "
-            "Cross-validated on unseen artists:"
-        )
-        tried = ", ".join(f"{name} {share:.0%}" for name, share in report.recalls.items())
-        ui.print_(
-            f"accuracy {report.accuracy:.0%} (majority class: {report.commonest:.0%}); balanced "
-            f"accuracy: {tried}"
-        )
-        if report.right is not None:
-            ui.print_(
-                f"at confidence {MIN_CONFIDENCE}: coverage {report.decided:.0%}, accuracy "
-                f"{report.right:.0%}; calibration error {report.calibration_error:.2f}"
-            )
-        missed = [genre.genre for genre in report.genres if not genre.recall]
-        if missed:
-            ui.print_(f"never recognized: {', '.join(missed)}")
-        if report.confused:
-            pairs = (f"{own} as {other} ({n})" for own, other, n in report.confused[:_SHOWN])
-            ui.print_(f"confused: {', '.join(pairs)}")
-        if report.doubts:
-            ui.print_("possibly mislabeled:")
-        for doubt in report.doubts[:_SHOWN]:
-            own = ", ".join(examples[doubt.index].genres)
-            predicted = f"predicted {doubt.genre} ({doubt.confidence:.2f})"
-            ui.print_(f"  {paths[doubt.index]}: {own}, {predicted}")
+    def _show(self, paths: Sequence[str], report: TrainingReport) -> None:
+        for part in report.render(paths):
+            ui.print_(part) if isinstance(part, str) else print_rich(part)
 
     def _show_saved(self, model: ModelInfo) -> None:
         configured = self._predictor.settings.model
@@ -353,7 +313,7 @@ class Training:
         else:
             use = f"set `model: {model.name}` in the configuration to use it"
             if not model.is_default:
-                use = f"not used by `model: auto`: {_objection(model.figures)}; {use} anyway"
+                use = f"not used by `model: auto`: {_objection(model.metrics)}; {use} anyway"
         ui.print_(f"saved as {model.name} ({model.id}); {use}")
 
 
@@ -367,7 +327,7 @@ def compare(report: TrainingReport, fitting: Sequence[Agreement]) -> dict[str, A
     """
     compared = [i for i, fits in enumerate(fitting) if fits]
     bundled = sum(fitting[i] == "agrees" for i in compared)
-    own = sum(report.rightly[i] for i in compared)
+    own = sum(report.correct[i] for i in compared)
     missed = [x.genre for x in report.genres if x.tracks >= _COMMON and not x.recall]
     return {
         "compared": len(compared),
@@ -378,9 +338,9 @@ def compare(report: TrainingReport, fitting: Sequence[Agreement]) -> dict[str, A
     }
 
 
-def _comparison(figures: Mapping[str, Any]) -> str:
+def _comparison(metrics: Mapping[str, Any]) -> str:
     """Return whether a model is better than the bundled one, and by how much."""
-    tracks, own, bundled = figures["compared"], figures["own"], figures["bundled"]
+    tracks, own, bundled = metrics["compared"], metrics["own"], metrics["bundled"]
     if not tracks:
         return "not comparable with the bundled model, which has none of these genres"
     if own == bundled:
@@ -395,18 +355,18 @@ def _comparison(figures: Mapping[str, Any]) -> str:
     )
 
 
-def _objection(figures: Mapping[str, Any]) -> str:
+def _objection(metrics: Mapping[str, Any]) -> str:
     """Return why `model: auto` does not use a model."""
-    if figures["missed"]:
+    if metrics["missed"]:
         return f"it never recognizes {', '.join(figures['missed'])}"
     return "it is not better than the bundled model"
 
 
 def _comparison_in_list(model: ModelInfo) -> str:
-    if "compared" not in model.figures:  # trained by an older version
+    if "compared" not in model.metrics:  # trained by an older version
         return ""
     unused = "" if model.is_default else "; not used by `model: auto`"
-    return f", {_comparison(model.figures)}{unused}"
+    return f", {_comparison(model.metrics)}{unused}"
 
 
 def _counts(labels: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""From an estimator of single rows to one of songs: by their segments, or by whole songs."""
+"""Estimators of songs, built from estimators of samples: segments or whole songs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import has_fit_parameter
 
 
-class Songwise(ClassifierMixin, BaseEstimator):
-    """Classifies songs, given as segments, by an estimator of rows.
+class SongClassifier(ClassifierMixin, BaseEstimator):
+    """Classifies songs, given as segments, by an estimator of samples.
 
-    estimator: anything with fit, predict_proba and classes_.
-    prepare: from (rows, segments, ...) to what the estimator reads of each row.
-    by_segment: every segment is a row, and the probabilities of a song's rows are averaged;
-    otherwise a song is a row.
+    Parameters
+    ----------
+    estimator
+        A scikit-learn classifier with `predict_proba`.
+    prepare
+        Turns (samples, segments, ...) into the input of the estimator.
+    by_segment
+        Whether each segment is a sample, with the probabilities averaged over a song; otherwise a
+        song is one sample.
     """
 
     def __init__(
@@ -32,7 +37,7 @@ class Songwise(ClassifierMixin, BaseEstimator):
 
     def fit(
         self, X: NDArray[Any], y: NDArray[np.str_], groups: NDArray[np.str_] | None = None
-    ) -> Songwise:
+    ) -> SongClassifier:
         """Fit on songs. X: (songs, segments, ...). y: (songs,) genres. groups: see `Fold`."""
         genres, counts = np.unique(y, return_counts=True)
         self.classes_, self.prior_ = genres, counts / counts.sum()
@@ -44,15 +49,15 @@ class Songwise(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return (songs, genres), rows sum to 1."""
+        """Return probabilities, (songs, genres)."""
         probabilities = np.asarray(self.estimator.predict_proba(self._prepared(X)), np.float64)
         means: NDArray[np.float64] = probabilities.reshape(len(X), -1, len(self.classes_)).mean(1)
         return means
 
     def predict(self, X: NDArray[Any]) -> NDArray[np.str_]:
-        """Return the likeliest genre of each song, of equals the one with more training songs."""
-        likeliest = np.argmax(self.predict_proba(X).round(6) + 1e-7 * self.prior_, axis=1)
-        predicted: NDArray[np.str_] = self.classes_[likeliest]
+        """Return the most probable genre of each song; in ties the one with more training songs."""
+        best = np.argmax(self.predict_proba(X).round(6) + 1e-7 * self.prior_, axis=1)
+        predicted: NDArray[np.str_] = self.classes_[best]
         return predicted
 
     def _prepared(self, X: NDArray[Any]) -> NDArray[Any]:
@@ -60,7 +65,7 @@ class Songwise(ClassifierMixin, BaseEstimator):
 
 
 class Ensemble(ClassifierMixin, BaseEstimator):
-    """Averages the probabilities of several estimators that read the same rows."""
+    """Averages the probabilities of several estimators of the same samples."""
 
     def __init__(self, estimators: Sequence[Any]) -> None:
         self.estimators = estimators
@@ -68,25 +73,25 @@ class Ensemble(ClassifierMixin, BaseEstimator):
     def fit(
         self, X: NDArray[Any], y: NDArray[np.str_], groups: NDArray[np.str_] | None = None
     ) -> Ensemble:
-        """Fit each. X: (rows, ...). y: (rows,) genres. groups: (rows,), see `Fold`."""
+        """Fit each. X: (samples, ...). y: (samples,) genres. groups: (samples,), see `Fold`."""
         self.classes_ = np.unique(y)
         for estimator in self.estimators:
             estimator.fit(X, y, groups=groups)
         return self
 
     def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return (rows, genres), rows sum to 1."""
-        all_of_them = np.stack([estimator.predict_proba(X) for estimator in self.estimators])
-        mean: NDArray[np.float64] = all_of_them.mean(axis=0)
+        """Return probabilities, (samples, genres)."""
+        probabilities = np.stack([estimator.predict_proba(X) for estimator in self.estimators])
+        mean: NDArray[np.float64] = probabilities.mean(axis=0)
         return mean
 
 
 def joined(segments: NDArray[Any]) -> NDArray[Any]:
-    """Return segments end to end: (rows, segments, bands, frames) to (rows, bands, frames)."""
-    rows, _, bands, _ = segments.shape
-    return segments.swapaxes(1, 2).reshape(rows, bands, -1)
+    """Concatenate segments: (samples, segments, bands, frames) to (samples, bands, frames)."""
+    samples, _, bands, _ = segments.shape
+    return segments.swapaxes(1, 2).reshape(samples, bands, -1)
 
 
 def single(segments: NDArray[Any]) -> NDArray[Any]:
-    """Return rows of one segment each: (rows, 1, columns) to (rows, columns)."""
+    """Drop the segment axis of samples with one segment: (samples, 1, n) to (samples, n)."""
     return segments[:, 0]

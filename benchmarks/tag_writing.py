@@ -1,7 +1,8 @@
-"""`python -m benchmarks.writing`: what it costs to write tags, beside a full copy of the file."""
+"""`python -m benchmarks.tag_writing`: time to write tags in place, compared with a full copy."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 from mediafile import MediaFile
 
@@ -16,20 +18,14 @@ from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile
-from benchmarks.tables import section
 from tests.sounds import make
 
 SIZES = {"flac": 30_000_000, "mp3": 10_000_000}  # bytes
 ROUNDS = 15
-NOTE = """
-One save that changes two tags, `fsync` included, reading tags excluded; medians of 15 rounds in
-turn, as ratios of a round. Full copy: the file is copied, the copy is saved and synced, and takes
-the place of the file. Bytes: as the system counts what the process writes, journal included.
-""".strip()
 
 
-def writing(root: Path) -> str:
-    """Compare saving in place, by note, with saving a copy."""
+def tag_writing(root: Path) -> list[dict[str, Any]]:
+    """Compare saving in place with saving a copy."""
     for name, field in MEDIA_FIELDS.items():
         if name not in MediaFile.fields():
             MediaFile.add_field(name, field)
@@ -49,45 +45,47 @@ def writing(root: Path) -> str:
         shutil.copystat(path, copy)
         copy.replace(path)
 
-    rows = []
+    figures = []
     for kind, size in SIZES.items():
         path = make(root / "writing" / f"a.{kind}")
         with path.open("ab") as longer:
             longer.write(os.urandom(size - path.stat().st_size))
         saved = TagFile(path)
         saved.set({GENRE: "jazz"})
-        in_place(saved, path)  # there is room for tags from now on
-        rounds = [[measured(way, path) for way in (in_place, full_copy)] for _ in range(ROUNDS)]
-        times = [median(ours[index] for ours, _ in rounds) for index in (0, 1)]
-        rows.append(
-            [
-                f"{size // 10**6} MB {kind.upper()}",
-                f"{1000 * times[0]:.1f} and {1000 * median(copy[0] for _, copy in rounds):.1f} ms",
-                f"{median(ours[0] / copy[0] for ours, copy in rounds):.2f}",
-                f"{times[1]:,.0f} and {median(copy[1] for _, copy in rounds):,.0f}",
-                f"{median(ours[1] / copy[1] for ours, copy in rounds):.5f}",
-            ]
+        in_place(saved, path)  # makes room for the tags
+        rounds = [[measured(save, path) for save in (in_place, full_copy)] for _ in range(ROUNDS)]
+        ours, copies = zip(*rounds, strict=True)
+        figures.append(
+            {
+                "file": f"{size // 10**6} MB {kind.upper()}",
+                "in_place_ms": round(1000 * median(seconds for seconds, _ in ours), 1),
+                "copy_ms": round(1000 * median(seconds for seconds, _ in copies), 1),
+                "time_ratio": round(median(a[0] / b[0] for a, b in rounds), 2),
+                "in_place_bytes": round(median(written for _, written in ours)),
+                "copy_bytes": round(median(written for _, written in copies)),
+                "bytes_ratio": round(median(a[1] / b[1] for a, b in rounds), 5),
+            }
         )
     journal.close()
-    head = ["file", "in place and full copy", "ratio", "bytes written", "ratio"]
-    return section("Writing tags", NOTE, head, rows)
+    return figures
 
 
-def measured(way: Callable[[TagFile, Path], None], path: Path) -> tuple[float, int]:
-    """Return the seconds and the bytes written of one save."""
+def measured(save: Callable[[TagFile, Path], None], path: Path) -> tuple[float, int]:
+    """Return the seconds and the bytes written by one save."""
     file = TagFile(path)
     file.set({GENRE: f"jazz {perf_counter()}", CONFIDENCE: perf_counter() % 1})
-    file._unsettled = 0  # what was written a moment ago is waited for otherwise
+    file._unsettled = 0  # otherwise a file that was just written delays the save
     start, before = perf_counter(), bytes_written()
-    way(file, path)
+    save(file, path)
     return perf_counter() - start, bytes_written() - before
 
 
 def bytes_written() -> int:
+    """Return the bytes that this process has written so far."""
     counts = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
     return int(counts["wchar"])
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="genreclf-bench-") as folder:
-        print(writing(Path(folder)))
+        print(json.dumps(tag_writing(Path(folder)), indent=2))

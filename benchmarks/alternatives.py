@@ -1,4 +1,4 @@
-"""What a track costs elsewhere, and what it costs at the least."""
+"""Other methods to analyze a track, and the lower bound of decoding."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from training.musicnn import network as musicnn
 from training.musicnn.export import to_onnx
 from training.musicnn.prune import prune
 
-Rival = Callable[[Path], object]
+Method = Callable[[Path], object]
 
 
 def bare_decoding(path: Path) -> None:
-    """Seek and decode the same ten places, and throw away what FFmpeg gives."""
+    """Seek to the same ten windows, decode them and discard the samples."""
     container, stream = open_audio(path)
     with container:
         assert stream.duration is not None
@@ -33,8 +33,8 @@ def bare_decoding(path: Path) -> None:
                     break
 
 
-def whole_track() -> Rival:
-    """Return what runs the unpruned network on all of a track, which librosa decodes."""
+def whole_track() -> Method:
+    """Return a method that runs the unpruned network on a whole track decoded by librosa."""
     network = Backbone(to_onnx(prune(musicnn.load_musicnn(), dead=-1)).SerializeToString())
 
     def classify(path: Path) -> None:
@@ -48,8 +48,8 @@ def whole_track() -> Rival:
     return classify
 
 
-def essentia_extractor() -> Rival | None:
-    """Return Essentia's MusicExtractor, or None where it cannot be installed."""
+def essentia_extractor() -> Method | None:
+    """Return Essentia's MusicExtractor, or None if it is not installed."""
     try:
         import essentia
         from essentia.standard import MusicExtractor

@@ -17,7 +17,7 @@ from training.student_systems.network_classifier import NetworkClassifier
 from training.student_systems.protocols import Fold, cross_validated, honest
 from training.student_systems.registry import BASELINES
 from training.student_systems.results import networks
-from training.student_systems.songwise import Songwise
+from training.student_systems.song_classifier import SongClassifier
 from training.student_systems.views import VIEWS, cut, taggrams
 
 needs_torch = pytest.mark.skipif(
@@ -28,7 +28,7 @@ CLASSIC = [name for name, baseline in BASELINES.items() if not networks(baseline
 
 @pytest.fixture(scope="module")
 def fold(data: Path) -> Callable[[View], Fold]:
-    """Return how to get artists to fit on and others: the middle 6 s of their songs, or windows."""
+    """Return a function of a view: training and test songs, of the middle 6 s or of windows."""
 
     @cache
     def of(view: View) -> Fold:
@@ -41,7 +41,7 @@ def fold(data: Path) -> Callable[[View], Fold]:
 
 
 @pytest.mark.parametrize("name", CLASSIC)
-def test_a_classic_model_knows_more_than_chance_of_artists_that_it_never_heard(
+def test_classic_models_beat_chance_on_unseen_artists(
     name: str, fold: Callable[[View], Fold]
 ) -> None:
     baseline = BASELINES[name]
@@ -54,9 +54,9 @@ def test_a_classic_model_knows_more_than_chance_of_artists_that_it_never_heard(
 
 
 @needs_torch
-@pytest.mark.filterwarnings("ignore:The least populated class")  # of a part
+@pytest.mark.filterwarnings("ignore:The least populated class")
 @pytest.mark.parametrize("name", sorted(set(BASELINES) - set(CLASSIC)))
-def test_a_network_learns(name: str, fold: Callable[[View], Fold]) -> None:
+def test_training_lowers_the_loss_of_networks(name: str, fold: Callable[[View], Fold]) -> None:
     baseline = BASELINES[name]
     train = fold(baseline.view).train[np.arange(0, len(fold(baseline.view).train), 5)]
     model = baseline.make(None)
@@ -71,14 +71,14 @@ def test_a_network_learns(name: str, fold: Callable[[View], Fold]) -> None:
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_ties_go_to_the_genre_with_more_songs() -> None:
+def test_ties_go_to_the_more_frequent_genre() -> None:
     class Undecided:
         def fit(self, X: NDArray[np.float32], y: NDArray[np.str_]) -> None: ...
 
         def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
             return np.full((len(X), 2), 0.5)
 
-    model = Songwise(Undecided(), lambda rows: rows)
+    model = SongClassifier(Undecided(), lambda rows: rows)
     values = np.zeros((3, 2, 1))
     assert set(model.fit(values, np.array(["a", "b", "b"])).predict(values)) == {"b"}
     assert set(model.fit(values, np.array(["a", "a", "b"])).predict(values)) == {"a"}
@@ -86,7 +86,7 @@ def test_ties_go_to_the_genre_with_more_songs() -> None:
 
 @pytest.fixture
 def rows() -> tuple[NDArray[np.float32], NDArray[np.str_]]:
-    """Return rows that a network can tell apart."""
+    """Return samples that a network can separate."""
     genre = np.tile(["jazz", "metal"], 40)
     noise = np.random.default_rng(0).normal(size=(80, 6, 5)).astype(np.float32)
     noise[genre == "metal", :, 2:] += 0.7
@@ -94,28 +94,28 @@ def rows() -> tuple[NDArray[np.float32], NDArray[np.str_]]:
 
 
 @needs_torch
-def test_an_interrupted_fit_goes_on_to_the_same_result(
+def test_resumed_fit_gives_the_same_result(
     rows: tuple[NDArray[np.float32], NDArray[np.str_]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from training.student_systems import trainer as learning
+    from training.student_systems.trainer import Trainer
 
     def network(checkpoints: Path | None) -> NetworkClassifier:
         return NetworkClassifier("bi_lstm_dropout", epochs=4, checkpoints=checkpoints)
 
     straight = network(None).fit(*rows)
     epochs: list[int] = []
-    one_epoch: Callable[..., dict[str, float]] = learning.Learner._epoch
+    one_epoch: Callable[..., dict[str, float]] = Trainer.train_epoch
 
-    def interrupted(self: learning.Learner, epoch: int, *data: object) -> dict[str, float]:
+    def interrupted(self: Trainer, epoch: int, *data: object) -> dict[str, float]:
         if epoch == 2 and not epochs.count(2):
             epochs.append(epoch)
             raise KeyboardInterrupt
         epochs.append(epoch)
         return one_epoch(self, epoch, *data)
 
-    monkeypatch.setattr(learning.Learner, "_epoch", interrupted)
+    monkeypatch.setattr(Trainer, "train_epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         network(tmp_path).fit(*rows)
     resumed = network(tmp_path).fit(*rows)
@@ -123,14 +123,14 @@ def test_an_interrupted_fit_goes_on_to_the_same_result(
     assert resumed.history_ == straight.history_
     assert np.array_equal(resumed.predict_proba(rows[0]), straight.predict_proba(rows[0]))
     again = network(tmp_path).fit(*rows)
-    assert epochs == [0, 1, 2, 2, 3]  # it was finished
+    assert epochs == [0, 1, 2, 2, 3]  # a finished fit is not repeated
     assert again.seconds_ == resumed.seconds_
 
 
 @needs_torch
-def test_a_fit_stops_early_and_returns_to_its_best_epoch() -> None:
+def test_early_stopping_ends_a_fit_without_progress() -> None:
     noise = np.random.default_rng(0).normal(size=(80, 6, 5)).astype(np.float32)
-    genre = np.tile(["jazz", "metal"], 40)  # nothing to be learnt
+    genre = np.tile(["jazz", "metal"], 40)  # independent of the noise
     network = NetworkClassifier("lstm", epochs=60, patience=3, learning_rate=0.01)
     network.fit(noise, genre)
     losses = [epoch["stop_loss"] for epoch in network.history_]
