@@ -1,395 +1,67 @@
-"""Names the genre of each track from its sound, on import and by `beet genreclf`.
+"""Classify tracks by genre from their audio, on import and by `beet genreclf`.
 
-Wiring only: what beets calls. Hearing the genre is the work of `genremodel`, which is imported when
-the first track is classified, because every `beet` command pays for what a plugin imports.
+Wiring only: what beets calls. `genremodel` is imported when the first track is classified, because
+every `beet` command pays for what a plugin imports.
 """
 
 from __future__ import annotations
 
-import atexit
-import logging
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beets import ui
-from beets.exceptions import UserError
-from beets.library import Item, Library
+from beets.library import Item
 from beets.plugins import BeetsPlugin
-from beets.util import displayable_path
-from confuse import ConfigError
-from mediafile import MediaFile, UnreadableFileError
+from mediafile import MediaFile
 
-from beetsplug.genreclf import fields, queries
+from beetsplug.genreclf import events, fields, queries
 from beetsplug.genreclf.commands import cache, classify, explain, similar, train, undo
 from beetsplug.genreclf.compat import PATCHES, apply_patches
-from beetsplug.genreclf.config import DEFAULTS, Config
+from beetsplug.genreclf.config import is_auto
 from beetsplug.genreclf.context import Context
-from beetsplug.genreclf.listeners import contained, reentrant
-from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
-from beetsplug.genreclf.storage.journal import IN_MEMORY, Journal, JournalError
-from beetsplug.genreclf.storage.paths import cache_file, models_folder
-from beetsplug.genreclf.storage.tag_file import reason
-from beetsplug.genreclf.storage.tag_writer import TagWriter
-from beetsplug.genreclf.storage.values import same
-from beetsplug.genreclf.tagging import Tagger, Update, record_write
+from beetsplug.genreclf.importing import ImportListeners
 
 if TYPE_CHECKING:
     from beets.dbcore.types import Type
-    from beets.importer import ImportSession, ImportTask
-
-# What an import may do with files: where none is set, they stay where they are.
-_PLACING = ("copy", "move", "link", "hardlink", "reflink")
+    from beets.ui import Subcommand
 
 
 class GenreClfPlugin(BeetsPlugin):
     """The import stage, the commands, and the fields that they set."""
 
-    item_types: ClassVar[dict[str, Type[Any, Any]]] = fields.TYPES
-    album_types: ClassVar[dict[str, Type[Any, Any]]] = fields.TYPES
+    item_types: ClassVar[dict[str, Type[Any, Any]]] = fields.ITEM_TYPES
+    album_types: ClassVar[dict[str, Type[Any, Any]]] = fields.ALBUM_TYPES
     item_queries: ClassVar[dict[str, Any]] = queries.ITEM_QUERIES
     album_queries: ClassVar[dict[str, Any]] = queries.ALBUM_QUERIES
 
     def __init__(self) -> None:
         super().__init__()
+        apply_patches(PATCHES, self._log)
+        self._add_media_fields()
+        self.template_fields.update(fields.album_getters())
+        self.context = Context(self.config, self._log, self.register_listener)
+        imports = ImportListeners(self.context)
+        if is_auto(self.context.options):
+            self.early_import_stages = [imports.added]
+            self.import_stages = [imports.imported]
+        self.register_listener("import_begin", imports.begin)
+        self.register_listener("import_task_files", imports.files_placed)
+        self.register_listener("import", imports.end)
+        files = events.FileListeners(self.context, imports)
+        self.register_listener("library_opened", files.recover)
+        self.register_listener("write", files.written)
+        self.register_listener("item_moved", files.moved)
+        self.register_listener("item_copied", files.moved)
+        self.register_listener("item_linked", files.moved)
+        self.register_listener("item_hardlinked", files.moved)
+        self.register_listener("item_reflinked", files.moved)
+
+    def commands(self) -> list[Subcommand]:
+        """Return `beet genreclf` and its companions."""
+        modules = (classify, train, similar, explain, undo, cache)
+        return [module.command(self.context) for module in modules]
+
+    def _add_media_fields(self) -> None:
         for name, field in fields.MEDIA_FIELDS.items():
             if name in vars(MediaFile):  # added by another instance in this process
                 Item._media_fields.add(name)
             else:
                 self.add_media_field(name, field)
-        apply_patches(PATCHES, self._log)
-        self._writer = TagWriter()
-        self._journals: dict[Any, Journal] = {}  # by the path of their library, if it is a file
-        # Of the import in progress: its tagger, the updates whose tags are written once the files
-        # have been placed, by the ids of their tracks, and what is said when it has ended.
-        self._tagger: Tagger | None = None
-        self._importing = False
-        self._placing: dict[int | None, Update] = {}
-        self._unplaced: dict[int | None, bytes] = {}
-        self._unsaid: list[str] = []
-        self._unwritable_journal = False  # reported once
-        if self._options["auto"].get() is not False:
-            self.early_import_stages = [self.added]
-            self.import_stages = [self.imported]
-            self.register_listener("import_task_files", self.files_placed)
-        self.register_listener("import_begin", self.import_began)
-        self.register_listener("import", self.import_ended)
-        self.register_listener("library_opened", self.files_recovered)
-        self.register_listener("write", self.item_written)
-        self.register_listener("item_moved", self.file_followed)
-        self.register_listener("item_copied", self.file_followed)
-        self.register_listener("item_linked", self.file_followed)
-        self.register_listener("item_hardlinked", self.file_followed)
-        self.register_listener("item_reflinked", self.file_followed)
-
-    @property
-    def _options(self) -> Any:
-        """The configuration, with the defaults also after it was cleared in this process."""
-        if DEFAULTS.keys() - self.config.keys():
-            self.config.add(DEFAULTS)
-        return self.config
-
-    def commands(self) -> list[ui.Subcommand]:
-        """Return `beet genreclf` and its companions."""
-        context = Context(
-            log=self._log,
-            tag_writer=self._writer,
-            journal=self._journal_of,
-            clear_marker_at_exit=lambda: self.register_listener("cli_exit", self.marker_cleared),
-            predictor=self._hearing,
-            cnn_predictor=self._networks,
-            fail=self._fail,
-            options=lambda: self._options,
-            writes=self._writes,
-        )
-        return [
-            module.command(context) for module in (classify, train, similar, explain, undo, cache)
-        ]
-
-    @contained()
-    def files_recovered(self, lib: Library) -> None:
-        """Finish changes of files that were interrupted, before any command reads the files."""
-        try:
-            journal = self._journal_of(lib)
-            redo_log = RedoLog(journal)
-            if not redo_log.may_exist:
-                return
-            # Wait for the lock only if there is a change to finish. Another plugin may run `beet`
-            # while it handles our write events, and this lock is then held by its parent process.
-            if redo_log.exist:
-                with journal.lock():
-                    messages = redo_log.recover()
-                for message in messages:
-                    self._log.warning("{}", message)
-            else:
-                redo_log.tidy()
-        except (JournalError, OSError) as exc:
-            self._log.warning("interrupted changes of files cannot be finished: {}", exc)
-
-    @contained()
-    def marker_cleared(self, lib: Library) -> None:
-        """Remove the marker of interrupted changes, so that the next command looks for none."""
-        try:
-            redo_log = RedoLog(self._journal_of(lib))
-            if redo_log.may_exist:
-                redo_log.tidy()
-        except (JournalError, OSError) as exc:
-            self._log.debug("the marker of interrupted changes cannot be removed: {}", exc)
-
-    @contained(ConfigError)
-    def import_began(self, session: ImportSession) -> None:
-        """Load the model, unless `auto` is off, before beets asks its first question.
-
-        A wrong configuration stops the import, which has done nothing yet; where no model can be
-        loaded at all, tracks are imported without genres, and `beet genreclf` gives them later.
-        """
-        try:
-            if self._options["auto"].get() is not False:
-                self._tagger = self._load(session.lib, "import")
-        except UserError as exc:
-            self._log.error("{}", exc)
-        self._importing = True
-        atexit.register(self._end_import)  # if it is interrupted
-
-    @contained()
-    def added(self, session: ImportSession, task: ImportTask) -> None:
-        """Record which files the import has yet to place in the library.
-
-        Until then the paths in the database are those of the user's own files, which must not be
-        written.
-        """
-        if self._tagger is None or not any(session.config[name].get() for name in _PLACING):
-            return
-        inside = os.path.join(session.lib.directory, b"")  # noqa: PTH118  # bytes
-        tracks = [item for item in task.imported_items() if not item.path.startswith(inside)]
-        try:
-            if tracks:
-                self._journal_of(session.lib).mark_placement_pending(
-                    (t.path, t.added) for t in tracks
-                )
-            self._unplaced |= {track.id: track.path for track in tracks}
-        except JournalError as exc:
-            self._unsaid.append(str(exc))
-
-    @contained()
-    @reentrant
-    def imported(self, session: ImportSession, task: ImportTask) -> None:
-        """Set the fields before files are placed, so that path formats see them."""
-        from beets.importer import Action
-
-        tagger = self._tagger
-        if tagger is None:
-            return
-        album = task.album if task.is_album else None
-        tracks = task.imported_items()
-        new = [track for track in tracks if not tagger.is_current(track)]
-        # beets has just read these files. Fields that it sets itself, such as `comp`, make it look
-        # as if it had not; `beet update` would read the files again and find no prediction.
-        read = task.toppath is not None and task.choice_flag is Action.ASIS
-        if album:
-            tagger.part(album)
-        try:
-            heard = tagger.hear(new, self._unsaid.append)
-            recalled = {track.id: tagger.recall(track) for track in tracks if track not in new}
-            for update in tagger.updates(album, tracks, heard, recalled):
-                with tagger.lock():
-                    tagger.store(update, writes=self._always_writes())
-                if isinstance(update.model, Item):
-                    self._placing[update.model.id] = replace(update, synced=read or update.synced)
-        except JournalError as exc:
-            self._unsaid.append(str(exc))
-
-    @contained()
-    @reentrant
-    def files_placed(self, session: ImportSession, task: ImportTask) -> None:
-        """Write the tags that beets has not written, into the library's files alone."""
-        linked = session.config["link"].get(bool) or session.config["hardlink"].get(bool)
-        sources = [self._unplaced.pop(item.id, None) for item in task.imported_items()]
-        try:
-            if any(sources):
-                self._journal_of(session.lib).clear_placement_pending(filter(None, sources))
-        except JournalError as exc:
-            self._unsaid.append(str(exc))
-        for item in task.imported_items():
-            update = self._placing.pop(item.id, None)
-            if update is None or self._tagger is None:
-                continue
-            update = replace(update, model=item)
-            try:
-                if not self._writes():
-                    self._tagger.reapply(update)
-                if self._always_writes() and not linked:
-                    with self._tagger.lock():
-                        self._tagger.write(update)
-                else:
-                    self._tagger.settle(update)
-            except (UnreadableFileError, OSError) as exc:
-                self._unsaid.append(f"{displayable_path(item.path)}: {reason(exc)}")
-            except JournalError as exc:
-                self._unsaid.append(str(exc))
-            except Exception as exc:  # the other files are to be written
-                self.report_failure(displayable_path(item.path), exc)
-
-    @contained()
-    def import_ended(self, lib: Library, paths: list[bytes]) -> None:
-        """Say what could not be done, now that no question is on the screen."""
-        self._end_import()
-
-    def _end_import(self) -> None:
-        tagger, self._tagger = self._tagger, None
-        self._importing = False
-        self._placing.clear()
-        self._unplaced.clear()
-        if tagger:
-            self._stop_hearing(tagger)
-        for message in dict.fromkeys(self._unsaid):
-            self._log.error("{}", message)
-        self._unsaid.clear()
-
-    @contained()
-    def item_written(self, item: Item, path: bytes, tags: dict[str, Any]) -> None:
-        """Adjust what beets is about to write into a file, and record it in the journal.
-
-        beets writes whether or not it can be recorded. If it cannot, undo finds the tags changed.
-        """
-        if self._writer.is_sending or item.id is None or item._db is None:
-            return
-        update = self._placing.get(item.id)
-        if update and not self._writes():
-            for name in fields.MEDIA_FIELDS:
-                tags.pop(name, None)
-            if update.gives and same(tags.get(fields.GENRES), update.model.genres):
-                tags[fields.GENRES] = update.before
-        elif removed := fields.MEDIA_FIELDS.keys() - fields.own_values(item):
-            # `beet modify FIELD!`: the database still has it, and the file's tag must go as well,
-            # rather than become that of the album.
-            stored = fields.own_values(fields.fresh(item) or item, removed)
-            for name in removed:
-                tags.pop(name, None)
-                if stored.get(name):
-                    tags[name] = None
-        if path == item.path:
-            try:
-                record_write(self._journal_of(item.db), item, tags, update)
-            except JournalError as exc:
-                if not self._unwritable_journal:
-                    self._unwritable_journal = True
-                    self._report(f"{exc}; tags that beets writes are not recorded", logging.WARNING)
-            except (UnreadableFileError, OSError):
-                pass  # it cannot be written either, and beets says so
-
-    @contained()
-    def file_followed(self, item: Item, source: bytes, destination: bytes) -> None:
-        """Know the sound of a file in its new place."""
-        if not cache_file().exists():
-            return
-        from genremodel.audio.digest import audio_digest
-        from genremodel.batch.cache import Cache, CacheError, FileState
-
-        cache = Cache(cache_file())
-        with suppress(CacheError, OSError):  # it is found again by its audio
-            file = FileState.of(destination)
-            moved = not os.path.exists(source)  # noqa: PTH110  # bytes
-            before = replace(file, path=source) if moved else FileState.of(source)
-            cache.follow(before, file, lambda: audio_digest(destination))
-        cache.close()
-
-    def report_failure(self, what: str, error: Exception) -> None:
-        """Report an unexpected error. what: the file, or the handler that failed."""
-        self._log.debug("{}", what, exc_info=error)
-        self._report(f"{what}: {type(error).__name__}: {error}")
-
-    def _report(self, message: str, level: int = logging.ERROR) -> None:
-        """Report a problem. During an import this waits until no question can be on the screen."""
-        if self._importing:
-            self._unsaid.append(message)
-        else:
-            self._log.log(level, "{}", message)
-
-    def _fail(self, message: str) -> None:
-        """Let the exit status tell what failed, when every other plugin is done."""
-
-        def command_ended(lib: Library | None = None) -> None:
-            raise UserError(message)
-
-        # Only now: plugins such as smartplaylist begin to listen when something changes.
-        self.register_listener("cli_exit", command_ended)
-
-    @contextmanager
-    def _hearing(self, lib: Library, command: str, **options: bool) -> Iterator[Tagger]:
-        """Load the model, see `_load`, and let go of it."""
-        from genremodel.termination import exiting_on_sigterm
-
-        with exiting_on_sigterm():
-            tagger = self._load(lib, command, **options)
-            try:
-                yield tagger
-            finally:
-                self._stop_hearing(tagger)
-
-    @contextmanager
-    def _networks(self, lib: Library) -> Iterator[Tagger]:
-        """Load the bundled networks, whatever the configuration says of models."""
-        with self._hearing(lib, "genreclf", bundled=True) as tagger:
-            if not tagger.classifier.by_networks:
-                reason = tagger.classifier.fallback or "genreclf.knn is set"
-                raise UserError(f"this command needs the CNN, which could not be loaded: {reason}")
-            yield tagger
-
-    def _stop_hearing(self, tagger: Tagger) -> None:
-        tagger.pool.close()
-        for problem in tagger.pool.problems:
-            self._log.warning("{}", problem)
-
-    def _load(
-        self,
-        lib: Library,
-        command: str,
-        *,
-        cached: bool = True,
-        bundled: bool = False,
-        retry: bool = False,
-    ) -> Tagger:
-        """Load the model. Raises UserError when there is none, confuse.ConfigError.
-
-        bundled: not a learned one, whatever the configuration says. retry: tracks too that are
-        known to have failed.
-        """
-        from beetsplug.genreclf.loading import load, load_bundled
-        from genremodel.custom.store import ModelStore
-
-        asked = Config.read(self._options)
-        loaded = load_bundled(asked) if bundled else load(asked, ModelStore(models_folder(lib)))
-        classifier, settings, problem = loaded
-        if problem:
-            self._log.warning("{}", problem)
-        pool = classifier.pool(
-            workers=settings.threads,
-            timeout=settings.timeout,
-            cache=cache_file() if cached else None,
-            retry=retry,
-        )
-        journal = self._journal_of(lib)
-        self.register_listener("cli_exit", self.marker_cleared)
-        return Tagger(
-            classifier, pool, settings, journal, self._writer, command, stands_in=bool(problem)
-        )
-
-    def _journal_of(self, lib: Library) -> Journal:
-        journal = Journal.for_library(lib.path, self._warn)
-        key = lib if journal.path == IN_MEMORY else lib.path
-        return self._journals.setdefault(key, journal)
-
-    def _warn(self, message: str) -> None:
-        self._report(message, logging.WARNING)
-
-    def _always_writes(self) -> bool:
-        """Tell whether tags are written whether or not beets itself writes."""
-        return self._options["write"].get() != "auto" and self._writes()
-
-    def _writes(self) -> bool:
-        """Tell whether tags are written to files when the command line does not say."""
-        choice = self._options["write"].get()
-        return ui.should_write() if choice == "auto" else bool(choice)  # `Config` checks it

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beets import ui
+from beets.library import Album, Item
+
+from beetsplug.genreclf.fields import JOURNAL_ID, MANAGED_FIELDS
+from beetsplug.genreclf.storage.objects import get_values, stored_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,3 +32,14 @@ def count(number: int, singular: str, plural: str = "") -> str:
     ('1 track', '2 tracks', '0 analyses')
     """
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def show_changes(old: Item | Album, new: Item | Album) -> None:
+    """Print how the fields of a track or an album change, as beets does."""
+    before, after = get_values(old), get_values(new)
+    shown = [
+        stored_name(new, name)
+        for name in MANAGED_FIELDS
+        if name != JOURNAL_ID and (before.get(name) or after.get(name))
+    ]
+    ui.show_model_changes(new, old, shown or [stored_name(new, JOURNAL_ID)])

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from logging import Logger
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress, Task
     from rich.text import Text
+
+
+Report = Callable[[str], None]  # takes a message, path first
+
+
+class Failures:
+    """Reports failures, and counts them."""
+
+    def __init__(self, log: Logger) -> None:
+        self.count = 0
+        self._log = log
+
+    def report(self, message: str) -> None:
+        """Report one more failure. message: path first."""
+        self.count += 1
+        self._log.error("{}", message)
 
 
 def is_terminal() -> bool:

@@ -79,10 +79,10 @@ def _manage(*, prune: bool, clear: bool) -> None:
 
 def _version() -> str:
     """Return the version of the bundled networks, or nothing where they cannot be read."""
-    from genremodel import AssetError, GenreClassifier
+    from genremodel import GenreClassifier, ModelError
 
     try:
         classifier = GenreClassifier()
-    except (ImportError, AssetError):
+    except (ImportError, ModelError):
         return ""
-    return "" if classifier.fallback else classifier.version
+    return "" if classifier.fallback_reason else classifier.analysis_version

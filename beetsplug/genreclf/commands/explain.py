@@ -17,13 +17,16 @@ from beets.library import Album, Item, Library
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import user_errors
 from beetsplug.genreclf.commands._printing import print_rich
+from beetsplug.genreclf.commands._progress import Failures
+from beetsplug.genreclf.planning import Planner
 from beetsplug.genreclf.storage.selection import NO_MATCHES, AlbumSelection
-from beetsplug.genreclf.tagging import Failures, Tagger, Update
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from beetsplug.genreclf.context import Context
+    from beetsplug.genreclf.prediction import Predictor
+    from beetsplug.genreclf.updates import Update
     from genremodel import Prediction
 
 
@@ -59,13 +62,17 @@ def command(context: Context) -> ui.Subcommand:
 def _run(context: Context, lib: Library, options: ExplainOptions, query: list[str]) -> None:
     if not query:
         raise UserError("missing query: beet genreclf-explain QUERY")
-    with user_errors(), context.predictor(lib, "genreclf-explain") as predictor:
+    with user_errors(), context.predictor(lib) as predictor:
         if not _explain(context, lib, query, predictor, options):
             context.fail("some tracks could not be explained")
 
 
 def _explain(
-    context: Context, lib: Library, query: Sequence[str], predictor: Tagger, options: ExplainOptions
+    context: Context,
+    lib: Library,
+    query: Sequence[str],
+    predictor: Predictor,
+    options: ExplainOptions,
 ) -> bool:
     """Explain each track of a query; return whether all could be analyzed.
 
@@ -78,16 +85,16 @@ def _explain(
         raise UserError(f"--plot draws one track; the query has {selection.total}")
     if not selection.total:
         context.log.warning(NO_MATCHES)
-    failures = Failures(context.log)
+    planner, failures = Planner(predictor, context.journal(lib)), Failures(context.log)
     for group in selection:
-        album = group.album if group.album and predictor.is_one(group.album) else None
+        album = group.album if group.album and planner.shares_genre(group.album) else None
         needed = group.items if album else group.selected
-        predictions = predictor.hear(needed, failures.report)
-        for update in predictor.updates(album, group.selected, predictions):
-            item = update.model
+        predicted = predictor.predict(needed, failures.report)
+        for update in planner.plan(album, group.selected, predicted):
+            item = update.obj
             if isinstance(item, Album):
                 continue
-            prediction = predictions[item.id]
+            prediction = predicted[item.id].prediction
             if options.json:
                 ui.print_(json.dumps(_as_object(item, prediction, update, predictor)))
             else:
@@ -98,19 +105,19 @@ def _explain(
 
 
 def _as_object(
-    item: Item, prediction: Prediction, update: Update, predictor: Tagger
+    item: Item, prediction: Prediction, update: Update, predictor: Predictor
 ) -> dict[str, Any]:
     from genremodel.display import portable
 
-    settings = predictor.settings
+    config = predictor.config
     return {
         "path": portable(item.path),
         **asdict(prediction),
         "min_confidence": predictor.classifier.min_confidence,
         "policy": {
-            "genres": settings.policy,
-            "scope": settings.scope,
-            "before": update.before,
+            "genres": config.policy,
+            "scope": config.scope,
+            "before": update.before.genres_before,
             "now": item.genres,
             "then": update.values[fields.GENRES],
             "agreement": update.values[fields.AGREEMENT],
@@ -119,7 +126,7 @@ def _as_object(
 
 
 def _show(
-    title: str, item: Item, prediction: Prediction, update: Update, predictor: Tagger
+    title: str, item: Item, prediction: Prediction, update: Update, predictor: Predictor
 ) -> None:
     from rich.text import Text
 
@@ -151,11 +158,11 @@ def _timeline(prediction: Prediction) -> Table:
 
 
 def _facts(
-    item: Item, prediction: Prediction, update: Update, predictor: Tagger
+    item: Item, prediction: Prediction, update: Update, predictor: Predictor
 ) -> Iterator[tuple[str, str | None]]:
     """Yield the names and values of all that explains a prediction."""
     then = update.values[fields.GENRES]
-    policy = predictor.settings.policy
+    policy = predictor.config.policy
     yield "votes", ", ".join(f"{genre} {votes}" for genre, votes in prediction.votes.items())
     if prediction.confidence is not None:
         threshold = predictor.classifier.min_confidence
@@ -165,8 +172,8 @@ def _facts(
         yield "most probable", _most_probable(prediction)
     yield "styles", ", ".join(prediction.styles)
     yield "agreement", update.values[fields.AGREEMENT]
-    if update.before != item.genres:
-        yield "genres", f"{_listed(update.before)} -> {_listed(item.genres)} (set by genreclf)"
+    if (before := update.before.genres_before) != item.genres:
+        yield "genres", f"{_listed(before)} -> {_listed(item.genres)} (set by genreclf)"
     else:
         yield "genres", _listed(item.genres)
     yield "policy", f"{policy} keeps them" if then == item.genres else f"{policy}: {_listed(then)}"

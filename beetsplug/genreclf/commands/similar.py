@@ -13,15 +13,15 @@ from beets.library import Item, Library
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import user_errors
+from beetsplug.genreclf.commands._progress import Failures
 from beetsplug.genreclf.genres.labels import genre_parts, is_placeholder
 from beetsplug.genreclf.genres.normalize import squash
 from beetsplug.genreclf.storage.artists import Artists
 from beetsplug.genreclf.storage.selection import NO_MATCHES, matching_items
-from beetsplug.genreclf.tagging import Failures
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
-    from beetsplug.genreclf.tagging import Tagger
+    from beetsplug.genreclf.prediction import Predictor
 
 
 class SimilarOptions(Protocol):
@@ -80,7 +80,11 @@ def _run(context: Context, lib: Library, options: SimilarOptions, query: list[st
 
 
 def _list_similar(
-    context: Context, lib: Library, query: Sequence[str], predictor: Tagger, options: SimilarOptions
+    context: Context,
+    lib: Library,
+    query: Sequence[str],
+    predictor: Predictor,
+    options: SimilarOptions,
 ) -> bool:
     """List the tracks most similar to those of a query, without these, most similar first.
 
@@ -89,18 +93,18 @@ def _list_similar(
     the playlist must not or cannot be written.
     """
     from beetsplug.genreclf.commands._playlist import Playlist  # slow to import
-    from genremodel.similarity import track_embedding
+    from genremodel.similarity import place
 
     playlist = None if options.playlist is None else Playlist(options.playlist, context.log)
     seeds = [*matching_items(lib, query, match_albums=options.album)]
     if not seeds:
         raise UserError(NO_MATCHES)
     failures = Failures(context.log)
-    analyzed = predictor.analyses(lib, [seed.id for seed in seeds], failures.report)
-    embeddings = [embedding for _, it in analyzed if (embedding := track_embedding(it))]
+    analyzed = predictor.iter_analyses(lib, [seed.id for seed in seeds], failures.report)
+    embeddings = [embedding for _, it in analyzed if (embedding := place(it))]
     if not embeddings:
         raise UserError("no matching track could be analyzed")
-    artist, placeholders = Artists(lib), predictor.settings.placeholders
+    artist, placeholders = Artists(lib), predictor.config.placeholders
     artists = {*map(artist, seeds)}
     genres = set[str]().union(*(_genres(seed, placeholders) for seed in seeds))
     found: list[Item] = []
@@ -121,7 +125,7 @@ def _list_similar(
 
 
 def _most_similar_first(
-    lib: Library, predictor: Tagger, seeds: Sequence[bytes], without: set[int | None]
+    lib: Library, predictor: Predictor, seeds: Sequence[bytes], without: set[int | None]
 ) -> Iterator[Item]:
     """Yield the analyzed tracks of the library, by their similarity to the seeds."""
     from genremodel.similarity import nearest
@@ -142,5 +146,5 @@ def _most_similar_first(
 
 def _genres(track: Item, placeholders: frozenset[str]) -> set[str]:
     """Return the genres of a track and their parts, in a form that ignores spelling."""
-    names = genre_parts([*track.genres, track.get(fields.GENRE) or ""])
+    names = genre_parts([*track.genres, track.get(fields.PREDICTED_GENRE) or ""])
     return {squash(name) for name in names if not is_placeholder(name, placeholders)}

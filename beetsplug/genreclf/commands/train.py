@@ -23,12 +23,15 @@ from beetsplug.genreclf.commands._progress import Bar, is_terminal
 from beetsplug.genreclf.genres.agreement import Agreement, agreement
 from beetsplug.genreclf.genres.labels import Vocabulary, is_placeholder, labels
 from beetsplug.genreclf.storage.artists import Artists
+from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.storage.paths import models_folder
 from beetsplug.genreclf.storage.selection import NO_MATCHES, matching_items
+from beetsplug.genreclf.storage.snapshot import genres_before
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
-    from beetsplug.genreclf.tagging import Tagger
+    from beetsplug.genreclf.prediction import Predictor
+    from beetsplug.genreclf.storage.journal import Journal
     from genremodel.custom.dataset import LabeledTrack
     from genremodel.custom.report import TrainingReport
     from genremodel.custom.store import ModelInfo, ModelStore
@@ -95,6 +98,7 @@ def command(context: Context) -> ui.Subcommand:
 
 
 def _run(context: Context, lib: Library, options: TrainOptions, query: list[str]) -> None:
+    from beetsplug.genreclf.loading import describe_model_error
     from genremodel.custom.store import ModelStore
     from genremodel.errors import ModelError
 
@@ -109,7 +113,8 @@ def _run(context: Context, lib: Library, options: TrainOptions, query: list[str]
             models.delete(options.delete)
         else:
             with user_errors(), context.cnn_predictor(lib) as predictor:
-                if Training(predictor, context.log, options).run(lib, query, models):
+                training = Training(predictor, context.journal(lib), context.log, options)
+                if training.run(lib, query, models):
                     context.fail("some tracks could not be analyzed")
     except ModelError as exc:
         raise UserError(describe_model_error(exc)) from exc
@@ -145,8 +150,11 @@ class Training:
     predictor: with the bundled model.
     """
 
-    def __init__(self, predictor: Tagger, log: Logger, options: TrainOptions) -> None:
+    def __init__(
+        self, predictor: Predictor, journal: Journal, log: Logger, options: TrainOptions
+    ) -> None:
         self._predictor = predictor
+        self._journal = journal
         self._log = log
         self._options = options
         self._failures = 0
@@ -195,12 +203,11 @@ class Training:
 
     def _check(self, models: ModelStore) -> None:
         """Raise UserError or ModelError if the options are invalid."""
-        from beetsplug.genreclf.loading import describe_model_error
-    from genremodel.errors import ModelError
+        from genremodel.errors import ModelError
 
         name, field = self._options.name, self._options.field
         models.validate_name(name)
-        if field in fields.TYPES:
+        if field in fields.ITEM_TYPES:
             raise UserError(f"{field} is set by genreclf and cannot be trained on")
         if self._options.min_tracks < 2:
             raise UserError("--min-tracks must be 2 or more")
@@ -236,7 +243,7 @@ class Training:
                     self._log.error("{}", message)
                 bar.advance()
 
-            for track, analysis in self._predictor.analyses(lib, wanted, fail):
+            for track, analysis in self._predictor.iter_analyses(lib, wanted, fail):
                 path, own = displayable_path(track.path), labeled[track.id or 0]
                 if not analysis.audible.any():
                     with bar.hidden():
@@ -266,7 +273,7 @@ class Training:
         """
         from genremodel.display import has_control_characters
 
-        placeholders, refused = self._predictor.settings.placeholders, Counter[str]()
+        placeholders, refused = self._predictor.config.placeholders, Counter[str]()
         labeled = {}
         track = None
         for track in items:
@@ -288,9 +295,9 @@ class Training:
         """Return the labels of a track, without genres that the plugin set."""
         if self._options.field != fields.GENRES:
             return labels(track.get(self._options.field), numbers=False)
-        own, values = labels(self._predictor.before(track)), fields.own_values(track)
-        if values.get(fields.MODEL) and not values.get(fields.HISTORY):  # set in another library
-            own = [label for label in own if label != values.get(fields.GENRE)]
+        own, values = labels(genres_before(self._journal, track)), get_values(track)
+        if values.get(fields.MODEL) and not values.get(fields.JOURNAL_ID):  # set in another library
+            own = [label for label in own if label != values.get(fields.PREDICTED_GENRE)]
         return own
 
     def _show_skipped(self) -> None:
@@ -306,7 +313,7 @@ class Training:
             ui.print_(part) if isinstance(part, str) else print_rich(part)
 
     def _show_saved(self, model: ModelInfo) -> None:
-        configured = self._predictor.settings.model
+        configured = self._predictor.config.model
         automatic = configured == "auto" and model.field == fields.GENRES
         if configured == model.name or (automatic and model.is_default):
             use = "`beet genreclf` and imports will use it"
@@ -358,7 +365,7 @@ def _comparison(metrics: Mapping[str, Any]) -> str:
 def _objection(metrics: Mapping[str, Any]) -> str:
     """Return why `model: auto` does not use a model."""
     if metrics["missed"]:
-        return f"it never recognizes {', '.join(figures['missed'])}"
+        return f"it never recognizes {', '.join(metrics['missed'])}"
     return "it is not better than the bundled model"
 
 

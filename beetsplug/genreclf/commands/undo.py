@@ -17,7 +17,8 @@ from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import exclusive, user_errors
-from beetsplug.genreclf.commands._printing import count
+from beetsplug.genreclf.commands._printing import count, show_changes
+from beetsplug.genreclf.commands._progress import Failures
 from beetsplug.genreclf.storage.compaction import compact
 from beetsplug.genreclf.storage.inplace.file_state import NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
@@ -30,10 +31,16 @@ from beetsplug.genreclf.storage.lost_tracks import (
     object_key,
     relink_lost,
 )
+from beetsplug.genreclf.storage.objects import (
+    get_values,
+    is_synced,
+    reload,
+    replace_values,
+    save,
+    stored_name,
+)
 from beetsplug.genreclf.storage.selection import NO_MATCHES, AlbumSelection, matching_items
-from beetsplug.genreclf.storage.tag_file import NAMES, TagFile, reason
-from beetsplug.genreclf.storage.values import is_absent
-from beetsplug.genreclf.tagging import Failures, is_synced
+from beetsplug.genreclf.storage.tag_file import TagFile, reason
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
@@ -167,7 +174,7 @@ def _undo(
     unknown: list[str] = []
     for obj in _selected(selection):
         with nullcontext() if options.pretend else journal.lock():
-            now = fields.fresh(obj)
+            now = reload(obj)
             failed = failures.count
             done = now is not None and undo.restore(now)
         if now and run is None and not done and failures.count == failed and has_prediction(now):
@@ -202,7 +209,7 @@ def _last_run(lib: Library, journal: Journal, lost: set[str]) -> int:
         rows = transaction.query(
             "SELECT value FROM item_attributes WHERE key = ? "
             "UNION SELECT value FROM album_attributes WHERE key = ?",
-            (fields.HISTORY, fields.HISTORY),
+            (fields.JOURNAL_ID, fields.ALBUM_NAMES[fields.JOURNAL_ID]),
         )
     present = lost | {id_ for (id_,) in rows}  # the others have been removed from the library
     for run in reversed(journal.runs()):
@@ -244,7 +251,7 @@ class Undo:
 
         Restores nothing if the file cannot be written. Raises JournalError.
         """
-        journal_id = fields.own_values(obj).get(fields.HISTORY) or self._lost.get(object_key(obj))
+        journal_id = get_values(obj).get(fields.JOURNAL_ID) or self._lost.get(object_key(obj))
         changes = self._journal.changes(journal_id) if journal_id else []
         undone = [
             change
@@ -261,12 +268,9 @@ class Undo:
         synced = isinstance(obj, Item) and is_synced(obj)
         old = obj.copy()
         values, conflicts = revert(
-            fields.own_values(obj), (change for change in undone if change.place == "database")
+            get_values(obj), (change for change in undone if change.place == "database")
         )
-        album = obj.get_album() if isinstance(obj, Item) else None
-        if album and fields.own_values(album, fields.TYPES):
-            values = {**fields.EMPTY, **values}  # rather than those of the album, which stay
-        fields.set_values(obj, values)  # listeners of the write see them
+        replace_values(obj, values)  # listeners of the write see them
         try:
             in_file = [change for change in undone if change.place == "file"]
             if isinstance(obj, Item):
@@ -275,14 +279,12 @@ class Undo:
             self._fail(f"{name}: {reason(exc)}")
             return False
         if not self._pretend:
-            if isinstance(obj, Album) and not fields.own_values(obj, fields.TYPES):
-                _uncover(obj)
-            fields.store(obj)
+            save(obj)
             self._journal.mark_undone(undone)
         if not self._quiet:
-            fields.show_changes(old, obj)
+            show_changes(old, obj)
         if conflicts:
-            kept = ", ".join(sorted(conflicts))
+            kept = ", ".join(sorted(stored_name(obj, field) for field in conflicts))
             self._log.warning("{}", f"{name}: not restored, changed since: {kept}")
         if journal_id and self._journal.is_damaged(journal_id):
             self._fail(f"{name}: restored in part, because the journal is damaged")
@@ -312,22 +314,13 @@ class Undo:
     def _show_tags(self, item: Item, file: TagFile) -> None:
         """Print the names of the tags that would be restored."""
         changes = file.changes(id3v23=config["id3v23"].get(bool))
-        names = [name for name in NAMES if any(name in values for values in changes)]
+        names = [name for name in fields.TAG_NAMES if any(name in values for values in changes)]
         if names and not self._quiet:
             ui.print_(f"{name_in_journal(item)}: tags to restore: {', '.join(names)}")
 
 
 def _record_nothing(old: object, new: object) -> None:
     """Do not record that changes are undone: the journal marks them."""
-
-
-def _uncover(album: Album) -> None:
-    """Remove what hid the fields of an album where a track alone had been restored."""
-    for track in album.items():
-        own = fields.own_values(track)
-        if all(name in own and is_absent(own[name]) for name in fields.EMPTY):
-            fields.set_values(track, {fields.GENRES: own[fields.GENRES]})
-            track.store()
 
 
 def _selected(selection: AlbumSelection) -> Iterator[Item | Album]:

@@ -1,6 +1,6 @@
 """Find the journal ids of tracks that were removed from the library and imported again.
 
-`genre_history`, the journal id, is a field of the library alone. The journal also has the path of
+`genre_journal_id` is a field of the library alone. The journal also has the path of
 each track, and the digest of its audio if the analysis cache had it.
 """
 
@@ -14,6 +14,7 @@ from beets.util import displayable_path
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.objects import get_values, save, stored_name
 from beetsplug.genreclf.storage.values import is_absent, same
 
 ObjectKey: TypeAlias = "tuple[type[Item | Album], int | None]"
@@ -21,7 +22,7 @@ ObjectKey: TypeAlias = "tuple[type[Item | Album], int | None]"
 
 def has_prediction(obj: Item | Album) -> bool:
     """Return whether a track or an album has a prediction of this plugin."""
-    return not is_absent(fields.own_values(obj).get(fields.MODEL))
+    return not is_absent(get_values(obj).get(fields.MODEL))
 
 
 def find_journal_id(journal: Journal, obj: Item | Album, digest: bytes | None) -> str | None:
@@ -31,7 +32,7 @@ def find_journal_id(journal: Journal, obj: Item | Album, digest: bytes | None) -
     its file keeps; for an album the genres, which it has from its first track.
     digest: of the track's audio, if known. Raises JournalError.
     """
-    own = fields.own_values(obj)
+    own = get_values(obj)
     compared = (fields.MODEL, fields.CONFIDENCE) if isinstance(obj, Item) else (fields.GENRES,)
     if is_absent(own.get(compared[0])):
         return None
@@ -60,8 +61,8 @@ def relink_lost(lib: Library, items: Iterable[Item], journal: Journal) -> None:
     for item, digest in _without_journal_id(lib, items, journal):
         with journal.lock():
             for obj, journal_id in _found(journal, item, digest):
-                obj[fields.HISTORY] = journal_id
-                fields.store(obj)
+                obj[stored_name(obj, fields.JOURNAL_ID)] = journal_id
+                save(obj)
 
 
 def object_key(obj: Item | Album) -> ObjectKey:
@@ -84,7 +85,7 @@ def _without_journal_id(
         rows = transaction.query(
             "SELECT entity_id FROM item_attributes WHERE key = ? AND value != '' "
             "EXCEPT SELECT entity_id FROM item_attributes WHERE key = ? AND value != ''",
-            (fields.MODEL, fields.HISTORY),
+            (fields.MODEL, fields.JOURNAL_ID),
         )
     without = {id_ for (id_,) in rows}
     lost_audio = bool(without) and _has_lost_audio(lib, journal)
@@ -102,7 +103,7 @@ def _found(
         return
     yield item, journal_id
     album = item.get_album()
-    if album and not fields.own_values(album).get(fields.HISTORY):
+    if album and not get_values(album).get(fields.JOURNAL_ID):
         of_album = find_journal_id(journal, album, None)
         if of_album:
             yield album, of_album
@@ -120,8 +121,9 @@ def _has_lost_audio(lib: Library, journal: Journal) -> bool:
 def _used_ids(lib: Library, obj: Item | Album) -> set[str]:
     """Return the journal ids of all tracks, or of all albums."""
     sql = f"SELECT value FROM {obj._flex_table} WHERE key = ?"
+    key = stored_name(obj, fields.JOURNAL_ID)
     with lib.transaction() as transaction:
-        return {journal_id for (journal_id,) in transaction.query(sql, (fields.HISTORY,))}
+        return {journal_id for (journal_id,) in transaction.query(sql, (key,))}
 
 
 def _digest(item: Item) -> bytes | None:
