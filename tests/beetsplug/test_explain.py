@@ -48,7 +48,7 @@ def test_abstention_shows_threshold_and_most_probable_genres(imported: Beets) ->
 
 
 def test_json(imported: Beets) -> None:
-    imported.settings["genreclf"]["genres"] = "append"
+    imported.settings["genreclf"]["policy"] = "append"
     imported("modify", "--yes", "genres=Polka")
     (line,) = imported("genreclf-explain", "--json", "title:a").splitlines()
     told = json.loads(line)
@@ -57,7 +57,7 @@ def test_json(imported: Beets) -> None:
     assert len(told["windows"]) == 10
     assert told["min_confidence"] == 0.7
     assert told["policy"] == {
-        "genres": "append",
+        "policy": "append",
         "scope": "track",
         "before": ["Polka"],
         "now": ["Polka"],

@@ -32,7 +32,7 @@ PIXEL = bytes.fromhex(
 def decided(beets: Beets) -> Beets:
     """Return a library that nothing has been done to; all that sounds like music is decided."""
     beets.settings["genreclf"] = {
-        "auto": False, "write": True, "genres": "replace", "min_confidence": 0, "threads": 1,
+        "auto": False, "write": True, "policy": "replace", "min_confidence": 0, "threads": 1,
     }  # fmt: skip
     return beets
 
@@ -131,7 +131,7 @@ def test_run_by_run(decided: Beets) -> None:
     decided.import_music()
     states = []
     for policy in ("append", "prepend", "replace"):
-        decided.settings["genreclf"]["genres"] = policy
+        decided.settings["genreclf"]["policy"] = policy
         states.append((tags_of(decided), decided.rows()))
         decided("genreclf", "--force")
     listed = decided("genreclf-undo", "--list").splitlines()
@@ -178,12 +178,12 @@ def test_one_track_of_an_album(decided: Beets) -> None:
     decided.import_music()
     rows = decided.rows()
     decided("genreclf")
-    album = decided("ls", "-a", "-f", "$genres $predicted_genre")
+    album = decided("ls", "-a", "-f", "$genres $album_genre")
     shown = decided("genreclf-undo", "title:a")
     assert " -> differs" not in shown, "the album's fields are not the track's"
     assert [bool(our_tags(path)) for path in decided.files()] == [False, True]
     assert decided.field("predicted_genre", "title:a") == [""]
-    assert decided("ls", "-a", "-f", "$genres $predicted_genre") == album
+    assert decided("ls", "-a", "-f", "$genres $album_genre") == album
     decided("genreclf-undo")
     assert decided.rows() == rows
 
@@ -198,7 +198,7 @@ def test_a_restored_track_does_not_show_what_its_album_still_has(decided: Beets)
     decided("genreclf", "--force")
     decided("genreclf-undo", "title:a")
     decided("genreclf-undo", "--last")
-    assert decided("ls", "-a", "-f", "$predicted_genre").strip()
+    assert decided("ls", "-a", "-f", "$album_genre").strip()
     assert decided.field("predicted_genre", "title:a") == [""]
     decided("genreclf-undo", "--last")
     assert decided.rows() == rows
@@ -329,7 +329,7 @@ def test_what_the_user_set_back_is_theirs(decided: Beets) -> None:
     decided.import_music()
     decided("genreclf")
     (first,) = decided.field("genres")
-    decided.settings["genreclf"] |= {"ignore": [first], "genres": "fill"}
+    decided.settings["genreclf"] |= {"exclude": [first], "policy": "fill"}
     decided("genreclf", "-f")
     assert decided.field("genres") != [first]
     decided("modify", "--yes", f"genres={first}")
@@ -342,7 +342,7 @@ def test_what_the_user_set_back_is_theirs(decided: Beets) -> None:
 
 def test_database_and_file_agree_after_a_change_of_policy(decided: Beets) -> None:
     dress(decided.add("a.flac", seconds=12))
-    decided.settings["genreclf"]["genres"] = "append"
+    decided.settings["genreclf"]["policy"] = "append"
     decided.import_music()
     decided("genreclf")
     (heard,) = decided.field("predicted_genre")
@@ -352,9 +352,9 @@ def test_database_and_file_agree_after_a_change_of_policy(decided: Beets) -> Non
     decided("genreclf", "-f")
     assert decided.field("genres") == ["Old School; Polka"]
     assert plain_tags(path)["genre"] == ["Old School", "Polka"]
-    decided.settings["genreclf"] |= {"genres": "replace", "write": False}
+    decided.settings["genreclf"] |= {"policy": "replace", "write": False}
     decided("genreclf", "-f")
-    decided.settings["genreclf"]["genres"] = "append"
+    decided.settings["genreclf"]["policy"] = "append"
     decided("genreclf", "-w")
     assert decided.field("genres") == ["Polka"]
     assert plain_tags(path)["genre"] == ["Polka"]
