@@ -12,7 +12,8 @@ from beets.library import Item
 from beets.plugins import BeetsPlugin
 from mediafile import MediaFile
 
-from beetsplug.genreclf import cli, events, fields, queries
+from beetsplug.genreclf import events, fields, queries
+from beetsplug.genreclf.commands import cache, classify, explain, similar, train, undo
 from beetsplug.genreclf.compat import PATCHES, apply_patches
 from beetsplug.genreclf.config import is_auto
 from beetsplug.genreclf.context import Context
@@ -55,7 +56,8 @@ class GenreClfPlugin(BeetsPlugin):
 
     def commands(self) -> list[Subcommand]:
         """Return `beet genreclf` and its companions."""
-        return [command(self.context) for command in cli.ALL]
+        modules = (classify, train, similar, explain, undo, cache)
+        return [module.command(self.context) for module in modules]
 
     def _add_media_fields(self) -> None:
         for name, field in fields.MEDIA_FIELDS.items():

@@ -67,7 +67,7 @@ def describe_model_error(error: ModelError) -> str:
     if error.retrain is None:
         return str(error)
     source = f" --field {error.field}" if error.field else ", from the same field"
-    return f"{error}; train it again: beet genreclf-learn --name {error.retrain}{source}"
+    return f"{error}; train it again: beet genreclf-train --name {error.retrain}{source}"
 
 
 def _newest(models: ModelStore) -> CustomModel | None:

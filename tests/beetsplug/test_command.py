@@ -280,9 +280,9 @@ def test_tags_of_a_track_whose_prediction_came_with_its_file(untouched: Beets) -
     ("arguments", "message"),
     [
         ("genreclf-cache --prune --clear", "--prune and --clear cannot be combined"),
-        ("genreclf-cache --clear artist:x", "the cache is of all tracks: it takes no query"),
-        ("genreclf-learn --list --forget mine", "--list and --forget cannot be combined"),
-        ("genreclf-learn --forget mine artist:x", "--forget and a query cannot be combined"),
+        ("genreclf-cache --clear artist:x", "genreclf-cache takes no query"),
+        ("genreclf-train --list --delete mine", "--list and --delete cannot be combined"),
+        ("genreclf-train --delete mine artist:x", "--delete and a query cannot be combined"),
         ("genreclf-undo --list -l", "--list and --last cannot be combined"),
         ("genreclf-undo -l -r 1", "--last and --run cannot be combined"),
         ("genreclf-undo --list artist:x", "--list and a query cannot be combined"),
@@ -296,5 +296,5 @@ def test_mutually_exclusive_options(beets: Beets, arguments: str, message: str) 
 
 
 def test_nothing_to_list(beets: Beets) -> None:
-    assert "nothing has been learned yet" in beets.run("genreclf-learn", "--list").stderr
-    assert "nothing has been changed yet" in beets.run("genreclf-undo", "--list").stderr
+    assert "no models trained yet" in beets.run("genreclf-train", "--list").stderr
+    assert "no runs recorded" in beets.run("genreclf-undo", "--list").stderr

@@ -369,7 +369,7 @@ def test_beets_writes_without_the_journal(beets: Beets) -> None:
         assert our_tags(path)["predicted_genre"] == "tango"
     journal.write_bytes(content)
     done = beets.run("genreclf-undo")
-    assert done.stderr.count("changed since, left alone: genres, predicted_genre") == 3
+    assert done.stderr.count("not restored, changed since: genres, predicted_genre") == 3
 
     journal.unlink()  # the advice for a damaged one
     beets("modify", "-y", "title=other")

@@ -140,7 +140,7 @@ def test_run_by_run(decided: Beets) -> None:
 
     refused = decided.run("genreclf-undo", "--run", "1")
     assert refused.returncode == 1
-    assert "changed again by run 3, which has to be undone first" in refused.stderr
+    assert "changed by a later run; undo run 3 first" in refused.stderr
     for state in reversed(states):
         decided("genreclf-undo", "--last")
         assert (tags_of(decided), decided.rows()) == state
@@ -163,8 +163,8 @@ def test_what_the_user_changed_since_is_told_and_left_alone(decided: Beets) -> N
     media.save()
     done = decided.run("genreclf-undo")
     assert done.returncode == 0
-    assert "a.flac: changed since, left alone: genres" in done.stderr
-    assert "b.mp3: changed since, left alone: genres" in done.stderr
+    assert "a.flac: not restored, changed since: genres" in done.stderr
+    assert "b.mp3: not restored, changed since: genres" in done.stderr
     assert "c.m4a" not in done.stderr
     assert decided.field("genres") == ["Bebop", "Old School; Polka", "Old School; Polka"]
     written = [plain_tags(path)["genre"] for path in decided.files()]
@@ -336,7 +336,7 @@ def test_what_the_user_set_back_is_theirs(decided: Beets) -> None:
     decided("genreclf", "-f")
     assert decided.field("genres") == [first]
     done = decided.run("genreclf-undo")
-    assert "changed since, left alone: genres" in done.stderr
+    assert "not restored, changed since: genres" in done.stderr
     assert decided.field("genres") == [first]
 
 

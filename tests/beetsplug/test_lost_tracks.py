@@ -64,7 +64,7 @@ def test_history_is_found_again_by_path(decided: Beets, auto: bool) -> None:
     decided("import", "-qAC", str(decided.library))
     done = decided.run("genreclf-undo")
     assert done.returncode == 0, done.stderr
-    assert "2 tracks and 1 albums restored, 0 failed" in done.stderr
+    assert "2 tracks and 1 album restored, 0 failed" in done.stderr
     assert "changed since" not in done.stderr
     assert tags(decided) == original_tags(decided)
     assert decided.field("genres") == ["Old School"] * 2
@@ -91,7 +91,7 @@ def test_another_file_in_the_same_place_has_another_history(decided: Beets) -> N
     decided("import", "-qAC", str(decided.library))
     done = decided.run("genreclf-undo")
     assert done.returncode == 1
-    assert "no history of 1 tracks" in done.stderr
+    assert "no changes recorded for 1 track" in done.stderr
     assert sum(bool(our_tags(path)) for path in (first, second)) == 1
     assert "changed since" not in done.stderr
 
@@ -107,7 +107,7 @@ def test_tracks_of_unknown_history_are_reported(decided: Beets, lost: str) -> No
     for options in ([], ["title:1"]):
         done = decided.run("genreclf-undo", *options)
         assert done.returncode == 1
-        assert "no history of" in done.stderr
+        assert "no changes recorded for" in done.stderr
         assert "genre-journal.db" in done.stderr
         assert "Traceback" not in done.stderr
     assert tags(decided) == before
@@ -151,8 +151,8 @@ def test_undo_fails_where_part_of_a_history_is_damaged(decided: Beets, place: st
         )
     done = decided.run("genreclf-undo")
     assert done.returncode == 1
-    assert "1 tracks and 1 albums restored, 1 failed" in done.stderr
-    assert f"{decided.files()[0]}: restored in part, the rest of its history" in done.stderr
+    assert "1 track and 1 album restored, 1 failed" in done.stderr
+    assert f"{decided.files()[0]}: restored in part, because the journal is damaged" in done.stderr
     assert bool(our_tags(decided.files()[0])) == (place == "file")
     assert tags(decided)[1] == original_tags(decided)[1]
 
@@ -190,15 +190,15 @@ def test_old_changes_can_be_forgotten(decided: Beets) -> None:
     refused = decided.run("genreclf-undo", "--forget-older-than", "-1")
     assert (refused.returncode, "must be 0 or more" in refused.stderr) == (1, True)
     refused = decided.run("genreclf-undo", "--forget-older-than", "3", "--last")
-    assert (refused.returncode, "either" in refused.stderr) == (1, True)
+    assert (refused.returncode, "cannot be combined" in refused.stderr) == (1, True)
     for days in ("3", "9" * 400):
         done = decided.run("genreclf-undo", "--forget-older-than", days)
-        assert (done.returncode, "0 changes forgotten" in done.stderr) == (0, True)
+        assert (done.returncode, "deleted 0 changes" in done.stderr) == (0, True)
     with closing(sqlite3.connect(journal_of(decided))) as journal, journal:
         journal.execute("UPDATE changes SET time = time - 4 * 86400")
     done = decided.run("genreclf-undo", "--forget-older-than", "3")
-    assert "5 changes forgotten; they can no longer be undone" in done.stderr
-    assert "nothing has been changed yet" in decided.run("genreclf-undo", "--list").stderr
+    assert "deleted 5 changes; they can no longer be undone" in done.stderr
+    assert "no runs recorded" in decided.run("genreclf-undo", "--list").stderr
     decided.settings["genreclf"] |= {"policy": "append", "names": {heard[0]: "Another Name"}}
     decided("genreclf", "-f")
     assert decided.field("genres")[0] == "Another Name", "the first gave way"
@@ -206,7 +206,7 @@ def test_old_changes_can_be_forgotten(decided: Beets) -> None:
     assert decided.field("genres") == heard
     done = decided.run("genreclf-undo")
     assert done.returncode == 1
-    assert "its changes were forgotten" in done.stderr
+    assert "its changes were deleted" in done.stderr
     assert decided.field("genres") == heard
 
 
