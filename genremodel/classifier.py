@@ -14,7 +14,7 @@ import numpy as np
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import PathLike
 from genremodel.audio.params import DEFAULT_STYLES, DEFAULT_TIMEOUT, DEFAULT_WINDOWS
-from genremodel.custom.store import CustomModel, ModelStore
+from genremodel.custom.store import CustomModel
 from genremodel.errors import AudioError, ModelError, UnknownGenreError
 from genremodel.models.base import CnnBackend, KnnBackend, WindowClassifier, hear
 from genremodel.models.novelty import NO_MUSIC
@@ -284,7 +284,4 @@ def _load_backend(name: BackendName) -> tuple[CnnBackend | KnnBackend, str | Non
 
 
 def _load_custom(model: str | os.PathLike[str] | CustomModel) -> CustomModel:
-    if isinstance(model, CustomModel):
-        return model
-    path = Path(model)
-    return ModelStore(path.parent).load(path.stem)
+    return model if isinstance(model, CustomModel) else CustomModel.load(model)

@@ -98,7 +98,7 @@ def train(
         name,
         field,
         CnnBackend().version if version is None else version,
-        DecisionParams(dataset.names, prior, runs[best].calibration(), MIN_CONFIDENCE, model=""),
+        DecisionParams(dataset.names, prior, runs[best].calibration(), MIN_CONFIDENCE, model=name),
         best,
         ESTIMATORS[best](dataset, everything),
         fit_dataset_novelty(
