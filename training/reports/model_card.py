@@ -19,6 +19,7 @@ _PROTOCOLS = {
     "files": "files, unseen artists",
     "valid": "validation files",
 }
+_NO_NOVELTY = " Its calibration ignores novelty, which was not predictive."
 _METRICS = ("accuracy", "accuracy_mean", "macro_f1", "ece", "coverage", "selective_accuracy")
 
 
@@ -70,7 +71,7 @@ def model_card(model: Figures, benchmarks: Figures) -> str:
         false_rejections=_false_rejections(model),
         ablations=rows((text, f"{a:.3f}", f"{b:.3f}") for text, a, b in model["ablations"]),
         choices=_choices(knn["choice"]),
-        novelty_note="" if knn["calibration"]["novelty"] else " Novelty does not help it.",
+        novelty_note="" if knn["calibration"]["novelty"] else _NO_NOVELTY,
         worst=_lowest_recalls(songs),
         song_confusions=_top_confusions(songs),
         file_confusions=_top_confusions(files),
