@@ -191,10 +191,10 @@ def _predict(
     fold: int,
 ) -> OutOfFold:
     """Predict tracks from parts of them, given as the track and some of its windows."""
-    judged = classify([windows[track][part] for track, part in parts])
+    found = classify([windows[track][part] for track, part in parts])
     track = np.array([track for track, _ in parts])
     counts = np.array([len(part) for _, part in parts])
-    predicted = np.array([winner(one.probabilities, prior, "majority") for one in judged])
+    predicted = np.array([winner(one.probabilities, prior, "majority") for one in found])
     return OutOfFold(
         track,
         artist[track],
@@ -202,8 +202,8 @@ def _predict(
         counts == [len(windows[index]) for index in track],
         np.where(genres[track, predicted], predicted, rarest_genre(genres)[track]),
         predicted,
-        np.stack([one.probabilities.mean(axis=0) for one in judged]),
-        np.array([one.novelty for one in judged]),
+        np.stack([one.probabilities.mean(axis=0) for one in found]),
+        np.array([one.novelty for one in found]),
         counts,
     )
 
@@ -226,14 +226,14 @@ def _folds(genre: NDArray[np.intp], artist: NDArray[np.str_], seed: int) -> list
     """Return the held-out tracks of each fold, grouped by artist and stratified by genre."""
     count = min(FOLDS, len(np.unique(artist)), np.bincount(genre).max())
     if count < 2:
-        raise TrainingError("there are too few tracks to tell the genres apart")
+        raise TrainingError("there are too few tracks to distinguish the genres")
     folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a genre has fewer tracks than folds
         splits = [split for split in folds.split(genre, genre, artist) if len(split[1])]
     for others, _ in splits:
         if not 2 <= len(np.unique(genre[others])) < len(others):
-            raise TrainingError("there are too few artists to tell the genres apart")
+            raise TrainingError("there are too few artists to distinguish the genres")
     return [held_out for _, held_out in splits]
 
 

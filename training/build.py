@@ -44,12 +44,12 @@ from training.evaluation.evaluate import calibrated, measure
 from training.evaluation.ood import FitWithNonmusic, SelectColumns, measure_nonmusic
 from training.feature_selection import choose, select_groups
 from training.fit import (
+    fit_head_classifier,
     fit_heads,
+    fit_knn_classifier,
     fit_nonmusic,
-    judge_by_heads,
-    judge_by_neighbours,
-    neighbouring,
     prior,
+    select_neighbors,
 )
 from training.musicnn import network as musicnn
 from training.musicnn.export import to_onnx
@@ -150,7 +150,7 @@ def build_heads(folder: Path, corpus: Corpus, seeds: int) -> None:
         "prior": prior(table.with_role("song", "train", "valid")),
     }
     params = _params("cnn", shared)
-    figures = _evaluate(params, table, judge_by_heads, sounds, _embeddings, seeds)
+    figures = _evaluate(params, table, fit_head_classifier, sounds, _embeddings, seeds)
     write_backend(
         folder,
         "cnn",
@@ -183,7 +183,7 @@ def build_knn(folder: Path, corpus: Corpus, seeds: int) -> None:
     sounds = _sounds(
         "knn", lambda windows: window_features(windows.samples, choice.groups), len(table)
     )
-    known = neighbouring(table)
+    known = select_neighbors(table)
     arrays: dict[str, NDArray[Any]] = {
         "features": known.values,
         "genre": np.unique(known.genre, return_inverse=True)[1].astype(np.int8),
@@ -191,7 +191,7 @@ def build_knn(folder: Path, corpus: Corpus, seeds: int) -> None:
         "neighbours": np.array(choice.neighbors),
         "nonmusic": fit_nonmusic(table.values, np.concatenate([*sounds.values()])),
     }
-    fit = partial(judge_by_neighbours, neighbours=choice.neighbors)
+    fit = partial(fit_knn_classifier, neighbors=choice.neighbors)
     figures = _evaluate(params, table, fit, sounds, np.asarray, seeds)
     figures["choice"] = asdict(choice)
     write_backend(folder, "knn", arrays, figures, is_release=corpus.is_project_data)

@@ -10,7 +10,7 @@ import numpy as np
 from genremodel.models.librosa_features import GROUPS, columns
 from genremodel.voting import DecisionParams
 from training.evaluation.evaluate import accuracy
-from training.fit import judge_by_neighbours
+from training.fit import fit_knn_classifier
 from training.tables import WindowTable
 
 _NEIGHBORS = (5, 10, 20, 40)  # candidates for K
@@ -58,7 +58,7 @@ def choose(table: WindowTable, params: DecisionParams) -> Choice:
     def mean_accuracy(groups: Collection[str], neighbors: int = _ELIMINATION_K) -> float:
         known = select_groups(table, groups)
         runs = [
-            accuracy(known, lambda some: judge_by_neighbours(some, neighbors), params, seed)
+            accuracy(known, lambda some: fit_knn_classifier(some, neighbors), params, seed)
             for seed in range(_SEEDS)
         ]
         return round(float(np.mean(runs)), 4)

@@ -14,7 +14,7 @@ from genremodel.models.novelty import NO_MUSIC, is_nonmusic
 from genremodel.voting import Calibration, DecisionParams
 from training.evaluation.evaluate import measure, validate
 from training.evaluation.ood import left_out_genres, measure_nonmusic
-from training.fit import WindowClassifier
+from training.fit import PredictProba
 from training.tables import WindowTable
 
 GENRES = ("blues", "jazz", "metal", "rock")
@@ -46,7 +46,7 @@ class RecordingFit:
 
     def __call__(
         self, table: WindowTable, nonmusic: NDArray[np.float64] = NO_WEIGHTS
-    ) -> WindowClassifier:
+    ) -> PredictProba:
         self.tables.append(table)
         columns = [GENRES.index(name) for name in np.unique(table.genre)]
 

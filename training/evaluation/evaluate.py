@@ -23,20 +23,20 @@ from training.evaluation.cross_validation import (
 )
 from training.evaluation.metrics import details, intervals
 from training.evaluation.ood import left_out_genres
-from training.fit import Fit, judge_by_heads, judge_by_neighbours
+from training.fit import Fit, fit_head_classifier, fit_knn_classifier
 from training.tables import Role, WindowTable
 
 _MANY = 3  # genres; with fewer, none can be left out
 
 
 def evaluate(corpus: Corpus, seeds: int) -> dict[str, Any]:
-    """Return the metrics of both bundled models, fitted anew."""
+    """Return the metrics of both bundled models, fitted again."""
     cnn, knn = CnnBackend(), KnnBackend()
     outputs, features = corpus.outputs(cnn.backbones), corpus.features(knn.groups)
     return {
-        cnn.rules.model: measure(outputs, judge_by_heads, cnn.rules, seeds),
+        cnn.rules.model: measure(outputs, fit_head_classifier, cnn.rules, seeds),
         knn.rules.model: measure(
-            features, lambda table: judge_by_neighbours(table, knn.neighbours), knn.rules, seeds
+            features, lambda table: fit_knn_classifier(table, knn.neighbours), knn.rules, seeds
         ),
     }
 

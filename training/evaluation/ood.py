@@ -18,7 +18,7 @@ from training.evaluation.cross_validation import (
     predict_tracks,
     recalibrated,
 )
-from training.fit import Fit, WindowClassifier, fit_nonmusic
+from training.fit import Fit, PredictProba, fit_nonmusic
 from training.tables import WindowTable
 
 SelectColumns: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.floating[Any]]]
@@ -27,7 +27,7 @@ SelectColumns: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.floa
 class FitWithNonmusic(Protocol):
     """Fits a model that rejects non-music by the weights of `fit_nonmusic`."""
 
-    def __call__(self, table: WindowTable, nonmusic: NDArray[np.float64] = ...) -> WindowClassifier:
+    def __call__(self, table: WindowTable, nonmusic: NDArray[np.float64] = ...) -> PredictProba:
         """Fit the model; without weights it rejects nothing."""
         ...
 
