@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from genremodel.calibration import calibration_error, fit_calibration, parts
+from genremodel.column_table import ColumnTable
 from genremodel.errors import TrainingError
 from genremodel.models.heads import WindowProbabilities
-from genremodel.tables import ColumnTable
 from genremodel.voting import Calibration, winner
 
 FOLDS = 5

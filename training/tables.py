@@ -13,10 +13,10 @@ from rich.progress import track as progress
 
 from genremodel.audio.decoding import Windows, read_windows
 from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.column_table import ColumnTable
 from genremodel.errors import AudioError
 from genremodel.models.librosa_features import window_features
 from genremodel.models.musicnn import EXPERT_WINDOWS, MusicnnPair
-from genremodel.tables import ColumnTable
 from training.augmentation import augmented
 from training.datasets.track import DataError, Track
 
