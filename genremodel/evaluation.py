@@ -150,6 +150,19 @@ def out_of_fold(
     ------
     TrainingError
         If there are too few tracks, genres or artists.
+
+    Examples
+    --------
+    Ten tracks of one window by five artists, and a model that always predicts the first genre:
+
+    >>> windows, genres = [np.zeros((1, 3))] * 10, np.arange(10)[:, np.newaxis] % 2 == [0, 1]
+    >>> artist = np.repeat(["a", "b", "c", "d", "e"], 2)
+    >>> found = WindowProbabilities(np.array([[0.8, 0.2]]), novelty=1.0)
+    >>> def fit(left_out):
+    ...     return lambda parts: [found] * len(parts)
+    >>> table = out_of_fold(windows, genres, artist, fit, prior=[0.5, 0.5])
+    >>> len(table), float(table.correct.mean())
+    (10, 0.5)
     """
     tables = [
         _predict(
@@ -302,6 +315,15 @@ class Metrics:
         """Return the metrics of predictions.
 
         genres: indices over which the F1 is averaged, by default those of the tracks.
+
+        Examples
+        --------
+        >>> genre, predicted, confidence = np.array([0, 0, 1]), np.array([0, 1, 1]), np.full(3, 0.7)
+        >>> abstained = np.array([False, True, False])
+        >>> scores = Scores(genre, predicted, predicted, confidence, abstained)
+        >>> metrics = Metrics.from_scores(scores).rounded()
+        >>> metrics["accuracy"], metrics["selective_accuracy"], metrics["coverage"]
+        (0.6667, 1.0, 0.6667)
         """
         correct, covered = scores.correct, ~scores.abstained
         labels = np.unique(scores.genre) if genres is None else genres
