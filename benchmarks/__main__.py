@@ -28,8 +28,8 @@ from benchmarks.rivals import bare_decoding, essentia_extractor, whole_track
 from benchmarks.tables import section
 from benchmarks.writing import writing
 from genremodel import GenreClassifier
-from genremodel.audio.decoding import read_windows
 from genremodel.audio.digest import audio_digest
+from genremodel.audio.windows import read_windows
 from tests.sounds import ENCODERS, melody, write
 
 RESULTS = Path(__file__).parent / "results.md"

@@ -26,14 +26,15 @@ from sklearn.preprocessing import StandardScaler, normalize
 from benchmarks.library import Library
 from benchmarks.tables import section
 from genremodel.analysis import OUTPUT_SIZE, Analysis, NetworkOutputs
-from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.audio.windows import DEFAULT_WINDOWS
 from genremodel.batch.cache import Cache, FileState
 from genremodel.custom.dataset import LabeledDataset, LabeledTrack
 from genremodel.custom.train import ESTIMATORS, learn
 from genremodel.evaluation import Fit
-from genremodel.models.base import CnnBackend, hear
+from genremodel.models.base import analyze_file
 from genremodel.models.heads import LOGITS, window_logits
-from genremodel.voting import decide, winner
+from genremodel.models.musicnn import CnnBackend
+from genremodel.voting import vote_track, winning_genre
 from tests.sounds import make
 from training.corpus import DEFAULT_FOLDER
 from training.datasets import emotify, gtzan_clips
@@ -54,7 +55,7 @@ class Heard:
 
     def __init__(self, tracks: Sequence[Track], network: CnnBackend) -> None:
         analyses = [
-            hear(network, track.path, DEFAULT_WINDOWS)
+            analyze_file(network, track.path, DEFAULT_WINDOWS)
             for track in progress(tracks, description=f"hearing {len(tracks)} files")
         ]
         audible = [i for i, analysis in enumerate(analyses) if analysis.audible.any()]
@@ -156,7 +157,7 @@ def _accuracy(heard: Heard, drawn: NDArray[np.intp], held_out: NDArray[np.intp],
     head = fit(known, np.arange(len(drawn)))
     prior = [1.0] * len(known.names)
     said = map(head.predict_proba, others.views)
-    named = [known.names[winner(windows, prior, "majority")] for windows in said]
+    named = [known.names[winning_genre(windows, prior, "majority")] for windows in said]
     return float((np.array(named) == heard.genres[held_out]).mean())
 
 
@@ -174,11 +175,11 @@ def unheard(songs: Heard, excerpts: Heard, network: CnnBackend) -> str:
             examples = songs.examples() + excerpts.examples(having[others])
             model, _ = learn(examples, name="a", field="genres", version=network.version)
             for analysis in (excerpts.analyses[having[i]] for i in held_out):
-                prediction = decide(
-                    *model.judge(analysis.values[analysis.audible]),
+                prediction = vote_track(
+                    *model.predict_proba(analysis.values[analysis.audible]),
                     analysis.starts,
                     analysis.audible,
-                    model.rules,
+                    model.params,
                 )
                 named.append(next(iter(prediction.votes)) == genre)
                 given.append(prediction.genre == genre)

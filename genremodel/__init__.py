@@ -8,7 +8,7 @@
 from genremodel.audio.decoding import AudioError
 from genremodel.classifier import GenreClassifier, UnknownGenreError
 from genremodel.models.bundled import AssetError
-from genremodel.voting import Prediction, WindowPrediction
+from genremodel.prediction import Prediction, WindowPrediction
 
 __all__ = [
     "AssetError",

@@ -17,13 +17,14 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from genremodel.audio.decoding import AudioError
-from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.audio.windows import DEFAULT_WINDOWS
 from genremodel.batch.pool import Pending, Pool, processors
 from genremodel.classifier import GenreClassifier
 from genremodel.display import displayable, one_line, portable
 from genremodel.models.bundled import AssetError
+from genremodel.prediction import Prediction
 from genremodel.termination import exiting_on_sigterm
-from genremodel.voting import VOTES, Prediction
+from genremodel.voting import AGGREGATIONS
 
 _AHEAD = 32  # files that are being analysed while one is waited for
 
@@ -168,7 +169,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="files analysed at once (default: %(default)s)",
     )
-    parser.add_argument("--vote", choices=VOTES, default=VOTES[0], help="default: %(default)s")
+    parser.add_argument(
+        "--vote", choices=AGGREGATIONS, default=AGGREGATIONS[0], help="default: %(default)s"
+    )
     return parser
 
 

@@ -11,13 +11,16 @@ import numpy as np
 
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import PathLike
-from genremodel.audio.params import DEFAULT_STYLES, DEFAULT_TIMEOUT, DEFAULT_WINDOWS
+from genremodel.audio.windows import DEFAULT_WINDOWS
 from genremodel.custom.store import CustomModel, ModelError, again
-from genremodel.models.base import Backend, CnnBackend, KnnBackend, WindowClassifier, hear
+from genremodel.models.base import Backend, WindowClassifier, analyze_file
 from genremodel.models.bundled import AssetError
-from genremodel.models.novelty import NO_MUSIC
+from genremodel.models.knn import KnnBackend
+from genremodel.models.musicnn import CnnBackend
+from genremodel.models.novelty import NONMUSIC_NOVELTY
+from genremodel.prediction import Prediction
 from genremodel.styles import album_styles, bundled_styles, track_styles
-from genremodel.voting import Aggregation, Prediction, abstain_silent, decide, decide_album
+from genremodel.voting import Aggregation, abstain_silent, vote_album, vote_track
 
 if TYPE_CHECKING:
     from genremodel.batch.pool import Pool
@@ -50,7 +53,7 @@ class GenreClassifier:
         vote: Aggregation = "majority",
         min_confidence: float | None = None,
         ignore: Collection[str] = (),
-        styles: int = DEFAULT_STYLES,
+        styles: int = 3,
         knn: bool = False,
         learned: CustomModel | None = None,
     ) -> None:
@@ -72,7 +75,7 @@ class GenreClassifier:
         self._styles = bundled_styles() if self.by_networks else ()
         self._most_styles = styles
         self.require(ignore)
-        self._rules = self._judge.rules.without(ignore)
+        self._rules = self._judge.params.excluding(ignore)
         if not self._rules.genres:
             raise UnknownGenreError("leaves no genre to name")
         self._voting = np.isin(self.genres, self._rules.genres)
@@ -80,7 +83,7 @@ class GenreClassifier:
     @property
     def model(self) -> str:
         """The id of the model that predictions carry."""
-        return self._judge.rules.model
+        return self._judge.params.model
 
     @property
     def by_networks(self) -> bool:
@@ -100,14 +103,14 @@ class GenreClassifier:
     @property
     def genres(self) -> tuple[str, ...]:
         """The genres of the model, ignored ones too."""
-        return self._judge.rules.genres
+        return self._judge.params.genres
 
     def require(self, genres: Iterable[str]) -> None:
         """Raise UnknownGenreError, telling what there is, unless the model has all the genres.
 
         Those of the bundled model may be named beside those of a learned one.
         """
-        known = {genre.casefold() for genre in (*self.genres, *self._backend.rules.genres)}
+        known = {genre.casefold() for genre in (*self.genres, *self._backend.params.genres)}
         for genre in genres:
             if genre.casefold() not in known:
                 there = ", ".join(sorted(self.genres))
@@ -121,24 +124,24 @@ class GenreClassifier:
 
     def classify(self, path: PathLike) -> Prediction:
         """Return the verdict on an audio file. Raises AudioError when it cannot be decoded."""
-        return self.decide(hear(self._backend, path, self._windows))
+        return self.decide(analyze_file(self._backend, path, self._windows))
 
     def decide(self, analysis: Analysis) -> Prediction:
         """Return the verdict on an analysis by the same backend."""
         if not analysis.audible.any():
             return abstain_silent(analysis.starts, analysis.audible, self._rules)
-        judgement = self._judge.judge(analysis.values[analysis.audible])
+        judgement = self._judge.predict_proba(analysis.values[analysis.audible])
         probabilities = judgement.probabilities[:, self._voting]
-        prediction = decide(
+        prediction = vote_track(
             probabilities / probabilities.sum(axis=1, keepdims=True),
             judgement.novelty,
             analysis.starts,
             analysis.audible,
             self._rules,
-            vote=self._vote,
+            aggregation=self._vote,
             min_confidence=self.min_confidence,
         )
-        if not judgement.novelty < NO_MUSIC:
+        if not judgement.novelty < NONMUSIC_NOVELTY:
             return prediction
         return replace(prediction, styles=track_styles(analysis, self._styles, self._most_styles))
 
@@ -146,7 +149,7 @@ class GenreClassifier:
         self,
         *,
         workers: int | None = None,
-        timeout: float = DEFAULT_TIMEOUT,
+        timeout: float = 60.0,
         cache: Path | None = None,
         retry: bool = False,
     ) -> Pool:
@@ -162,7 +165,7 @@ class GenreClassifier:
 
     def decide_album(self, tracks: Sequence[Prediction]) -> Prediction:
         """Return the verdict on an album from those on its tracks, all made by this classifier."""
-        prediction = decide_album(tracks, self._rules, min_confidence=self.min_confidence)
+        prediction = vote_album(tracks, self._rules, min_confidence=self.min_confidence)
         styles = album_styles([track.styles for track in tracks], self._most_styles)
         return replace(prediction, styles=styles)
 

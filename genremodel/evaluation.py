@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from genremodel.calibration import fit_calibration, parts
+from genremodel.calibration import Calibration, fit_calibration, window_subsets
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import Estimator, Head
-from genremodel.models.fitting import fit_novelty
 from genremodel.models.heads import msd_logits
-from genremodel.models.novelty import ALL_IS_MUSIC, Novelty
+from genremodel.models.novelty import NO_NONMUSIC_DETECTION, Novelty, fit_novelty
 from genremodel.tables import ColumnTable
-from genremodel.voting import Calibration, winner
+from genremodel.voting import winning_genre
 
 FOLDS = 5
 _NO_EMBEDDING = np.empty((1, 0))
@@ -71,15 +70,15 @@ def cross_validate(
 ) -> dict[Estimator, OutOfFold]:
     """Cross-validate each way to fit; votes are in the order of the tracks.
 
-    prior: as `winner` has it. Raises LearningError where there is too little.
+    prior: as `winning_genre` has it. Raises LearningError where there is too little.
     """
     votes: dict[Estimator, list[tuple[Any, ...]]] = {estimator: [] for estimator in fits}
     for fold, (others, held_out) in enumerate(_splits(tracks)):
-        novelty = novelty_of(tracks, others, ALL_IS_MUSIC)
+        novelty = novelty_of(tracks, others, NO_NONMUSIC_DETECTION)
         views = [tracks.views[track] for track in held_out]
         rows = np.concatenate(views).astype(np.float64)
         ends = np.cumsum([len(windows) for windows in views])
-        divided = [[*parts(np.arange(len(windows)))] for windows in views]
+        divided = [[*window_subsets(np.arange(len(windows)))] for windows in views]
         far = [
             [novelty.score(msd_logits(windows[part]), _NO_EMBEDDING) for part in some]
             for windows, some in zip(views, divided, strict=True)
@@ -88,7 +87,7 @@ def cross_validate(
             said = np.split(fit(tracks, others).predict_proba(rows), ends[:-1])
             for i, track in enumerate(held_out):
                 for part, distance in zip(divided[i], far[i], strict=True):
-                    named = winner(said[i][part], prior, "majority")
+                    named = winning_genre(said[i][part], prior, "majority")
                     votes[estimator].append(
                         (
                             track,

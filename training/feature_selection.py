@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from genremodel.models.librosa_features import GROUPS, columns
-from genremodel.voting import DecisionParams
+from genremodel.models.knn import GROUPS, group_mask
+from genremodel.prediction import DecisionParams
 from training.evaluation.evaluate import accuracy
 from training.fit import judge_by_neighbours
 from training.tables import Rows
@@ -83,4 +83,4 @@ def choose(rows: Rows, rules: DecisionParams) -> Choice:
 
 def of_groups(rows: Rows, groups: Collection[str]) -> Rows:
     """Return rows of the features of some groups from those of all."""
-    return replace(rows, values=rows.values[:, columns(groups)])
+    return replace(rows, values=rows.values[:, group_mask(groups)])

@@ -13,12 +13,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from genremodel.analysis import NetworkOutputs
-from genremodel.audio.spacing import evenly_spaced
-from genremodel.models.base import judge_features
-from genremodel.models.fitting import balanced_sample_weight, fit_linear, fit_novelty
-from genremodel.models.heads import GenreHeads, LinearHead, WindowProbabilities, tag_logits
-from genremodel.models.knn import Neighbours
-from genremodel.models.novelty import ALL_IS_MUSIC, Novelty
+from genremodel.audio.windows import evenly_spaced
+from genremodel.models.base import WindowProbabilities
+from genremodel.models.heads import (
+    GenreHeads,
+    LinearHead,
+    balanced_sample_weight,
+    fit_linear_head,
+    tag_logits,
+)
+from genremodel.models.knn import KnnClassifier, predict_features
+from genremodel.models.novelty import NO_NONMUSIC_DETECTION, Novelty, fit_novelty
 from training.tables import Rows
 
 # Judges the windows of a track, (windows, columns); the genres are those of the rows fitted on.
@@ -66,10 +71,10 @@ def fit_heads(rows: Rows, nonmusic: NDArray[np.float64], recipe: Recipe = RECIPE
 
 
 def judge_by_heads(
-    rows: Rows, nonmusic: NDArray[np.float64] = ALL_IS_MUSIC, recipe: Recipe = RECIPE
+    rows: Rows, nonmusic: NDArray[np.float64] = NO_NONMUSIC_DETECTION, recipe: Recipe = RECIPE
 ) -> WindowClassifier:
     """Fit the heads and return how they judge."""
-    return fit_heads(rows, nonmusic, recipe).judge
+    return fit_heads(rows, nonmusic, recipe).predict_proba
 
 
 def fit_nonmusic(
@@ -98,7 +103,7 @@ def judge_by_neighbours(
     if nonmusic is None:
         nonmusic = np.zeros(rows.values.shape[1] + 1)
     return partial(
-        judge_features, Neighbours(known.values, genre, len(genres), neighbours), nonmusic
+        predict_features, KnnClassifier(known.values, genre, len(genres), neighbours), nonmusic
     )
 
 
@@ -126,7 +131,7 @@ def fit_genres(
         np.unique(rows.genre, return_inverse=True)[1], rows.group, rows.weight
     )
     genre = np.searchsorted(genres, rows.genre)
-    return fit_linear(tag_logits(activations), genre, weight, len(genres), regularisation)
+    return fit_linear_head(tag_logits(activations), genre, weight, len(genres), regularisation)
 
 
 def _fit_novelty(rows: Rows, genres: NDArray[np.str_], nonmusic: NDArray[np.float64]) -> Novelty:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track as progress
 
-from genremodel.audio.decoding import AudioError, Windows, read_windows
-from genremodel.audio.params import DEFAULT_WINDOWS
-from genremodel.models.librosa_features import window_features
-from genremodel.models.musicnn import EXPERT_WINDOWS, MusicnnPair
+from genremodel.audio.decoding import AudioError
+from genremodel.audio.windows import DEFAULT_WINDOWS, Windows, read_windows
+from genremodel.models.knn import window_features
+from genremodel.models.musicnn import MTT_WINDOWS, MusicnnPair
 from genremodel.tables import ColumnTable
 from training.augmentation import augmented
 from training.datasets.track import DataError, Track
@@ -65,7 +65,7 @@ def read_outputs(tracks: Sequence[Track], backbones: MusicnnPair) -> Rows:
 def read_augmented(tracks: Sequence[Track], backbones: MusicnnPair) -> Rows:
     """Return the outputs of both networks for altered windows, see `augmented`."""
     rng = np.random.default_rng(0)
-    rows = _read(tracks, backbones.run, EXPERT_WINDOWS, lambda windows: augmented(windows, rng))
+    rows = _read(tracks, backbones.run, MTT_WINDOWS, lambda windows: augmented(windows, rng))
     return replace(
         rows,
         track=np.char.add(rows.track, " altered"),

@@ -34,7 +34,9 @@ from genremodel.batch.spawning import (
     require_room,
 )
 from genremodel.batch.worker import FileAnalyzer
-from genremodel.models.base import Backend, CnnBackend, KnnBackend
+from genremodel.models.base import Backend
+from genremodel.models.knn import KnnBackend
+from genremodel.models.musicnn import CnnBackend
 
 # Waits for an analysis and returns it; raises AudioError where there is none.
 Pending: TypeAlias = Callable[[], Analysis]

@@ -11,8 +11,8 @@ from genremodel.analysis import Analysis
 from genremodel.audio.decoding import AnalysisTimeout, AudioError, PathLike
 from genremodel.audio.digest import audio_digest
 from genremodel.batch.cache import Cache, CacheError, FileState
-from genremodel.models.base import Backend, hear
-from genremodel.similarity import place
+from genremodel.models.base import Backend, analyze_file
+from genremodel.similarity import track_embedding
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ class FileAnalyzer:
 
     def places(self) -> dict[bytes, bytes]:
         """Return where files lie that have been analysed by the networks, see `similarity`."""
-        return self._attempt(lambda cache: cache.places(place)) or {}
+        return self._attempt(lambda cache: cache.places(track_embedding)) or {}
 
     def digest_of(self, path: PathLike) -> bytes | None:
         """Return the digest of the audio in a file, if the cache knows it."""
@@ -120,7 +120,7 @@ class FileAnalyzer:
             self._cache.close()
 
     def _hear(self, path: PathLike) -> Analysis:
-        return hear(self._backend, path, self._windows)
+        return analyze_file(self._backend, path, self._windows)
 
     def _believed(self, known: Analysis | AudioError | None) -> Analysis | None:
         """Raise a failure that is known, or forget it where the file is to be tried again."""

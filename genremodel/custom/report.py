@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
-from genremodel.calibration import calibration_error
+from genremodel.calibration import expected_calibration_error
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import Estimator
 from genremodel.evaluation import FOLDS, OutOfFold
@@ -118,7 +118,7 @@ def summarize(
         recalls=recalls,
         accuracy=float(right.mean()),
         commonest=float(tracks.genres.mean(axis=0).max()),
-        calibration_error=calibration_error(confidence, right),
+        calibration_error=expected_calibration_error(confidence, right),
         decided=float(decided.mean()),
         right=float(right[decided].mean()) if decided.any() else None,
         genres=figures,

@@ -14,29 +14,23 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, TAGS, NetworkOutputs
+from genremodel.calibration import Calibration
 from genremodel.checks import Arrays, Fields, read_file
-from genremodel.models.heads import (
-    LOGITS,
-    LinearHead,
-    WindowProbabilities,
-    msd_logits,
-    window_logits,
-)
+from genremodel.models.base import WindowProbabilities
+from genremodel.models.heads import LOGITS, LinearHead, msd_logits, window_logits
+from genremodel.models.knn import KnnClassifier
 from genremodel.models.novelty import Novelty
 from genremodel.outputs import replace_file
-from genremodel.voting import Calibration, DecisionParams
-
-if TYPE_CHECKING:
-    from genremodel.models.knn import Neighbours
+from genremodel.prediction import DecisionParams
 
 Estimator: TypeAlias = Literal["linear", "neighbours"]
-Head: TypeAlias = "LinearHead | Neighbours"
+Head: TypeAlias = LinearHead | KnnClassifier
 
 _FORM = 1  # of the files; those of another form must be learned again
 _LARGEST_DESCRIPTION = 1 << 24  # bytes of NAME.json
@@ -62,15 +56,15 @@ class CustomModel:
     name: str
     field: str
     version: str
-    rules: DecisionParams
+    params: DecisionParams
     estimator: Estimator
     head: Head
     novelty: Novelty
     figures: Mapping[str, Any]
     learned: float
 
-    def judge(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
-        """Judge the audible windows of a track, at least one: joined outputs of the networks."""
+    def predict_proba(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
+        """Return the genre probabilities of the audible windows of a track."""
         outputs = NetworkOutputs.split(values)
         logits = window_logits(outputs)
         novelty = self.novelty.score(msd_logits(logits), outputs.embeddings)
@@ -144,7 +138,7 @@ class ModelStore:
         packed = io.BytesIO()
         arrays: dict[str, Any] = {**_arrays(model.head), **vars(model.novelty)}
         np.savez_compressed(packed, **arrays)
-        rules = asdict(model.rules)
+        rules = asdict(model.params)
         del rules["model"]
         content = {
             "form": _FORM,
@@ -242,7 +236,7 @@ def _model(described: ModelInfo, content: Fields, packed: bytes) -> CustomModel:
         described.figures,
         described.learned,
     )
-    probabilities, novelty = model.judge(np.full((2, OUTPUT_SIZE), 0.5))
+    probabilities, novelty = model.predict_proba(np.full((2, OUTPUT_SIZE), 0.5))
     if not (np.isfinite(probabilities).all() and np.isfinite(novelty)):
         raise ValueError("its probabilities are not finite")
     return model
@@ -270,7 +264,7 @@ def _arrays(head: Head) -> dict[str, NDArray[Any]]:
     if isinstance(head, LinearHead):
         return {"weight": head.weight, "bias": head.bias}
     places = head.features.astype(np.float32)
-    return {"places": places, "genre": head.genre, "neighbours": np.array(head.neighbours)}
+    return {"places": places, "genre": head.genre, "neighbours": np.array(head.neighbors)}
 
 
 def _head(estimator: str, arrays: Arrays, genres: int) -> Head:
@@ -278,8 +272,6 @@ def _head(estimator: str, arrays: Arrays, genres: int) -> Head:
         return LinearHead(arrays.get("weight", (LOGITS, genres)), arrays.get("bias", (genres,)))
     if estimator != "neighbours":
         raise ValueError(f"estimator is {estimator!r}")
-    from genremodel.models.knn import Neighbours  # scikit-learn, which takes half a second to load
-
     places = arrays.get("places", (None, LOGITS))
     genre = arrays.get("genre", (len(places),), "iu")
     neighbours = int(arrays.get("neighbours", (), "iu"))
@@ -287,4 +279,4 @@ def _head(estimator: str, arrays: Arrays, genres: int) -> Head:
         raise ValueError("genre or neighbours has values that cannot be")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the result is checked
-        return Neighbours(places, genre, genres, neighbours)
+        return KnnClassifier(places, genre, genres, neighbours)

@@ -15,10 +15,10 @@ from genremodel.custom.dataset import LabeledDataset, LabeledTrack, bundled_nonm
 from genremodel.custom.report import MIN_CONFIDENCE, TrainingReport, balanced_accuracy, summarize
 from genremodel.custom.store import CustomModel, Estimator, Head
 from genremodel.evaluation import Fit, TrainingError, cross_validate, novelty_of
-from genremodel.models.fitting import fit_linear
-from genremodel.models.knn import Neighbours
-from genremodel.models.novelty import ALL_IS_MUSIC
-from genremodel.voting import DecisionParams
+from genremodel.models.heads import fit_linear_head
+from genremodel.models.knn import KnnClassifier
+from genremodel.models.novelty import NO_NONMUSIC_DETECTION
+from genremodel.prediction import DecisionParams
 
 # Chosen with `benchmarks/learning.py`, which tells how they do on fewer and more tracks.
 _REGULARISATION = 0.01
@@ -58,7 +58,7 @@ def learn(
         DecisionParams(tracks.names, prior, trials[best].calibration(), MIN_CONFIDENCE, model=""),
         best,
         ESTIMATORS[best](tracks, everything),
-        novelty_of(tracks, everything, ALL_IS_MUSIC if silenced else bundled_nonmusic()),
+        novelty_of(tracks, everything, NO_NONMUSIC_DETECTION if silenced else bundled_nonmusic()),
         lesson.summary(),
         learned=time.time(),
     )
@@ -67,12 +67,12 @@ def learn(
 
 def _linear(tracks: LabeledDataset, among: NDArray[np.intp]) -> Head:
     places, genre, weight = tracks.rows(among)
-    return fit_linear(places, genre, weight, len(tracks.names), _REGULARISATION)
+    return fit_linear_head(places, genre, weight, len(tracks.names), _REGULARISATION)
 
 
 def _neighbours(tracks: LabeledDataset, among: NDArray[np.intp]) -> Head:
     places, genre, _ = tracks.rows(among)
-    return Neighbours(places, genre, len(tracks.names), _NEIGHBOURS)
+    return KnnClassifier(places, genre, len(tracks.names), _NEIGHBOURS)
 
 
 ESTIMATORS: dict[Estimator, Fit] = {

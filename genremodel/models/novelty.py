@@ -83,7 +83,7 @@ def log_distance(distance: float) -> float:
 
 
 def is_nonmusic(weights: NDArray[np.float64], values: NDArray[np.floating[Any]]) -> bool:
-    """Return True for noise, tones and speech: if ``mean(values) @ weights[:-1] + weights[-1] > 0``.
+    """Return True if ``mean(values) @ weights[:-1] + weights[-1] > 0``: for noise, tones, speech.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from genremodel.analysis import OUTPUT_SIZE
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import CustomModel, Estimator, ModelError, ModelStore
 from genremodel.custom.train import ESTIMATORS
-from genremodel.voting import decide
+from genremodel.voting import vote_track
 from tests.faults import DROPPED as NO_ROOT
 from tests.faults import mutated
 from tests.genremodel.test_learning import collection, learned, outputs
@@ -46,13 +46,15 @@ def test_a_model_comes_back_as_it_was(models: ModelStore, estimator: Estimator) 
     kept = model(estimator)
     described = models.save(kept)
     again = models.load("mine")
-    assert (again.rules.model, again.field, again.version) == (described.id, "genres", "v")
-    assert again.rules.genres == kept.rules.genres == described.genres
+    assert (again.params.model, again.field, again.version) == (described.id, "genres", "v")
+    assert again.params.genres == kept.params.genres == described.genres
     values = outputs(collection()[5].views)
     np.testing.assert_allclose(
-        again.judge(values).probabilities, kept.judge(values).probabilities, atol=1e-3
+        again.predict_proba(values).probabilities,
+        kept.predict_proba(values).probabilities,
+        atol=1e-3,
     )
-    assert again.judge(values).novelty == pytest.approx(kept.judge(values).novelty)
+    assert again.predict_proba(values).novelty == pytest.approx(kept.predict_proba(values).novelty)
 
 
 def test_the_same_lesson_has_the_same_id(models: ModelStore) -> None:
@@ -66,9 +68,9 @@ def test_the_same_lesson_has_the_same_id(models: ModelStore) -> None:
 
 def test_models_learned_before_fewer_windows_were_less_sure(models: ModelStore) -> None:
     kept = model()
-    calibration = replace(kept.rules.calibration, windows=-0.5)
-    models.save(replace(kept, rules=replace(kept.rules, calibration=calibration)))
-    loaded = models.load("mine").rules.calibration
+    calibration = replace(kept.params.calibration, windows=-0.5)
+    models.save(replace(kept, params=replace(kept.params, calibration=calibration)))
+    loaded = models.load("mine").params.calibration
     assert loaded.confidence(0.7, 1.0, 1) < loaded.confidence(0.7, 1.0, 10)
     same = calibration.confidence(0.7, 1.0, 10)
     assert loaded.confidence(0.7, 1.0, 10) == pytest.approx(same, abs=1e-3)
@@ -169,7 +171,7 @@ class Stored:
         assert f"{described.figures['tracks']} {described.figures['accuracy']:.0%}"
         for values in (outputs(collection()[5].views), np.full((1, OUTPUT_SIZE), 0.999)):
             at, heard = np.arange(float(len(values))), np.ones(len(values), np.bool_)
-            said = decide(*loaded.judge(values), at, heard, loaded.rules)
+            said = vote_track(*loaded.predict_proba(values), at, heard, loaded.params)
             assert said.confidence is not None
             assert sum(said.probabilities.values()) == pytest.approx(1)
         return False

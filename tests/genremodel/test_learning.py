@@ -15,8 +15,8 @@ from genremodel.custom.store import CustomModel
 from genremodel.custom.train import learn
 from genremodel.evaluation import TrainingError
 from genremodel.models.heads import LOGITS, window_logits
-from genremodel.models.novelty import NO_MUSIC
-from genremodel.voting import decide
+from genremodel.models.novelty import NONMUSIC_NOVELTY
+from genremodel.voting import vote_track
 
 RNG = np.random.default_rng(0)
 CENTRES = RNG.normal(size=(6, LOGITS))
@@ -61,7 +61,7 @@ def test_what_is_learned_is_named() -> None:
     assert not lesson.warnings
     rng = np.random.default_rng(7)
     for genre in range(3):
-        judgement = model.judge(outputs(example([genre], "new", rng).views))
+        judgement = model.predict_proba(outputs(example([genre], "new", rng).views))
         assert judgement.probabilities.mean(axis=0).argmax() == genre
         np.testing.assert_allclose(judgement.probabilities.sum(axis=1), 1)
 
@@ -71,9 +71,9 @@ def test_music_of_another_sort_is_left_alone() -> None:
     rng = np.random.default_rng(7)
     named = 0
     for _ in range(10):
-        judged = model.judge(outputs(example([5], "new", rng).views))
+        judged = model.predict_proba(outputs(example([5], "new", rng).views))
         at, heard = np.arange(10.0), np.ones(10, np.bool_)
-        named += decide(*judged, at, heard, model.rules).genre is not None
+        named += vote_track(*judged, at, heard, model.params).genre is not None
     assert named <= 3
 
 
@@ -177,10 +177,10 @@ def test_a_genre_of_no_music_can_be_learned() -> None:
     model, _ = learned(collection() + spoken)
     noise = outputs(spoken[0].views)
     NetworkOutputs.split(noise).embeddings[:] = 100 * model.novelty.nonmusic[:-1]
-    assert model.judge(noise).novelty < NO_MUSIC
+    assert model.predict_proba(noise).novelty < NONMUSIC_NOVELTY
     strict, _ = learned(collection())
     NetworkOutputs.split(noise).embeddings[:] = 100 * strict.novelty.nonmusic[:-1]
-    assert strict.judge(noise).novelty == NO_MUSIC
+    assert strict.predict_proba(noise).novelty == NONMUSIC_NOVELTY
 
 
 def test_folds_without_tracks_are_left_out() -> None:
@@ -220,4 +220,4 @@ def test_any_labels_give_figures_in_their_ranges(data: st.DataObject) -> None:
     assert 0 <= lesson.decided <= 1
     assert all(0 <= g.recall <= 1 and 0 <= g.precision <= 1 for g in lesson.genres)
     assert sum(n for _, _, n in lesson.confused) == round((1 - lesson.accuracy) * len(examples))
-    assert sum(model.rules.prior) == pytest.approx(1, abs=0.01)
+    assert sum(model.params.prior) == pytest.approx(1, abs=0.01)

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from genremodel.audio.decoding import Windows
 from genremodel.audio.params import SILENCE_PEAK, WINDOW_SAMPLES
+from genremodel.audio.windows import Windows
 from genremodel.calibration import fit_calibration
-from genremodel.models.heads import WindowProbabilities
+from genremodel.models.base import WindowProbabilities
 from training.augmentation import augmented
 from training.evaluation.calibration import Verdict, calibrate, out_of_fold
 from training.fit import WindowClassifier
@@ -76,7 +76,7 @@ def test_a_calibration_says_how_often_one_is_right() -> None:
         sure = float(calibration.confidence(probability, novelty, 10))
         assert sure == pytest.approx(probability / (1 + novelty), abs=0.07)
     assert calibration.novelty < 0
-    assert calibration.typical == pytest.approx(1.5, abs=0.1)
+    assert calibration.median_novelty == pytest.approx(1.5, abs=0.1)
 
 
 def test_what_the_verdicts_cannot_tell_has_no_say() -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from genremodel.models.heads import WindowProbabilities
-from genremodel.models.novelty import NO_MUSIC, is_nonmusic
-from genremodel.voting import Calibration, DecisionParams
+from genremodel.calibration import Calibration
+from genremodel.models.base import WindowProbabilities
+from genremodel.models.novelty import NONMUSIC_NOVELTY, is_nonmusic
+from genremodel.prediction import DecisionParams
 from training.evaluation.calibration import Verdict, recalibrated
 from training.evaluation.evaluate import measure, validate
 from training.evaluation.metrics import score_unheard
@@ -55,7 +56,7 @@ class Heard:
             shares = np.exp(3 * values[:, columns])
             far = is_nonmusic(nonmusic, values)
             shares /= shares.sum(axis=1, keepdims=True)
-            return WindowProbabilities(shares, NO_MUSIC if far else 1.0)
+            return WindowProbabilities(shares, NONMUSIC_NOVELTY if far else 1.0)
 
         return judge
 

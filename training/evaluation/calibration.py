@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from genremodel.audio.params import DEFAULT_WINDOWS
-from genremodel.audio.spacing import evenly_spaced
-from genremodel.calibration import fit_calibration, parts
-from genremodel.models.heads import WindowProbabilities
-from genremodel.voting import Calibration, DecisionParams, winner
+from genremodel.audio.windows import DEFAULT_WINDOWS, evenly_spaced
+from genremodel.calibration import Calibration, fit_calibration, window_subsets
+from genremodel.models.base import WindowProbabilities
+from genremodel.prediction import DecisionParams
+from genremodel.voting import winning_genre
 from training.fit import Fit, WindowClassifier
 from training.tables import Rows
 
@@ -51,7 +51,7 @@ def out_of_fold(rows: Rows, fit: Fit, *, seed: int, scored: NDArray[np.bool_]) -
         known = np.isin(np.unique(rows.genre), others.genre)
         for track in held_out:
             windows = evenly_spaced(members[track], DEFAULT_WINDOWS)
-            for part in parts(windows):
+            for part in window_subsets(windows):
                 judgement = _widened(judge(tracks.values[part]), known)
                 whole = len(part) == len(windows)
                 name, group = str(genres[track]), str(groups[track])
@@ -99,7 +99,7 @@ def calibrate(
     votes = []
     for verdict in verdicts:
         probabilities, far = verdict.judgement
-        index = winner(probabilities, prior, "majority")
+        index = winning_genre(probabilities, prior, "majority")
         is_right = genres[index] == verdict.genre
         votes.append((probabilities[:, index].mean(), far, len(probabilities), is_right))
     typical = float(np.median([verdict.judgement.novelty for verdict in verdicts if verdict.whole]))

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.calibration import WINDOWS
-from genremodel.models.base import CnnBackend, KnnBackend
-from genremodel.voting import DecisionParams
+from genremodel.calibration import WINDOW_COUNTS
+from genremodel.models.knn import KnnBackend
+from genremodel.models.musicnn import CnnBackend
+from genremodel.prediction import DecisionParams
 from training.corpus import Collection
 from training.datasets import gtzan_taggrams
 from training.evaluation.calibration import Verdict, judged, out_of_fold, recalibrated, whole
@@ -26,11 +27,11 @@ _MANY = 3  # genres; with fewer nothing is left to tell apart where one is left 
 def evaluate(collection: Collection, seeds: int) -> dict[str, Any]:
     """Measure the recipes of both bundled models."""
     cnn, knn = CnnBackend(), KnnBackend()
-    outputs, features = collection.outputs(cnn.backbones), collection.features(knn.groups)
+    outputs, features = collection.outputs(cnn.networks), collection.features(knn.groups)
     return {
-        cnn.rules.model: measure(outputs, judge_by_heads, cnn.rules, seeds),
-        knn.rules.model: measure(
-            features, lambda rows: judge_by_neighbours(rows, knn.neighbours), knn.rules, seeds
+        cnn.params.model: measure(outputs, judge_by_heads, cnn.params, seeds),
+        knn.params.model: measure(
+            features, lambda rows: judge_by_neighbours(rows, knn.neighbors), knn.params, seeds
         ),
     }
 
@@ -38,7 +39,9 @@ def evaluate(collection: Collection, seeds: int) -> dict[str, Any]:
 def evaluate_activations(path: Path) -> dict[str, Any]:
     """Score the bundled genre head on stored backbone outputs. Raises DataError."""
     cnn = CnnBackend()
-    return Figures.of(score(judged(gtzan_taggrams.read(path), cnn.judge), cnn.rules)).rounded()
+    return Figures.of(
+        score(judged(gtzan_taggrams.read(path), cnn.predict_proba), cnn.params)
+    ).rounded()
 
 
 def measure(rows: Rows, fit: Fit, rules: DecisionParams, seeds: int) -> dict[str, Any]:
@@ -61,7 +64,7 @@ def measure(rows: Rows, fit: Fit, rules: DecisionParams, seeds: int) -> dict[str
         scores = [score_unheard(whole(run), known, rules) for run, known in pairs]
         figures[name] = {
             **_summary(scores, rules.genres),
-            "by_windows": [_by_windows(count, pairs, rules) for count in WINDOWS],
+            "by_windows": [_by_windows(count, pairs, rules) for count in WINDOW_COUNTS],
         }
     if len(rules.genres) > _MANY:
         for name, unheard in unheard_genres(rows, fit, rules, protocols, basis).items():

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from genremodel.calibration import calibration_error, confidence_bins
+from genremodel.calibration import confidence_bins, expected_calibration_error
+from genremodel.prediction import DecisionParams
 from genremodel.tables import ColumnTable
-from genremodel.voting import DecisionParams, verdict, winner
+from genremodel.voting import vote_with_confidence, winning_genre
 from training.evaluation.calibration import Verdict, recalibrated
 
 _RESAMPLES = 1000
@@ -44,10 +45,10 @@ def score(verdicts: Iterable[Verdict], rules: DecisionParams) -> Scores:
     true, predicted, mean, confidence = [], [], [], []
     for one in verdicts:
         probabilities, novelty = one.judgement
-        index, sure = verdict(probabilities, novelty, rules, "majority")
+        index, sure = vote_with_confidence(probabilities, novelty, rules, "majority")
         true.append(one.genre)
         predicted.append(names[index])
-        mean.append(names[winner(probabilities, rules.prior, "mean")])
+        mean.append(names[winning_genre(probabilities, rules.prior, "mean")])
         confidence.append(sure)
     sureness = np.array(confidence)
     return Scores(
@@ -96,7 +97,7 @@ class Figures:
             accuracy=float(right.mean()),
             accuracy_mean=float((scores.mean == scores.true).mean()),
             macro_f1=float(np.mean([_f1(scores, genre) for genre in labels])),
-            ece=calibration_error(scores.confidence, right),
+            ece=expected_calibration_error(scores.confidence, right),
             selective_accuracy=float(right[decided].mean()) if decided.any() else None,
             coverage=float(decided.mean()),
         )

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
-from genremodel.models.novelty import NO_MUSIC, is_nonmusic
-from genremodel.voting import DecisionParams, verdict
+from genremodel.models.novelty import NONMUSIC_NOVELTY, is_nonmusic
+from genremodel.prediction import DecisionParams
+from genremodel.voting import vote_with_confidence
 from training.evaluation.calibration import FOLDS, judged, out_of_fold, recalibrated, whole
 from training.evaluation.metrics import score, score_unheard
 from training.fit import Fit, WindowClassifier, fit_nonmusic
@@ -44,7 +45,7 @@ def unheard_genres(
     decided: dict[str, list[float]] = {name: [] for name in protocols}
     for genre in np.unique(rows.genre).tolist():
         left_out = np.isin(rows.genre, genre)
-        others, rest, judge = rows[~left_out], rules.without([genre]), fit(rows[~left_out])
+        others, rest, judge = rows[~left_out], rules.excluding([genre]), fit(rows[~left_out])
         said = {
             name: out_of_fold(others, fit, seed=0, scored=scored[~left_out])
             for name, scored in protocols.items()
@@ -87,8 +88,10 @@ def measure_nonmusic(
         heard = np.concatenate([some for other, some in sounds.items() if other != kind])
         judge = fit(rows, nonmusic=fit_nonmusic(part(music.values), part(heard)))
         judgements = [judge(sound[np.newaxis]) for sound in unheard]
-        told = np.array([judgement.novelty >= NO_MUSIC for judgement in judgements])
-        sure = np.array([verdict(*judgement, rules, "majority")[1] for judgement in judgements])
+        told = np.array([judgement.novelty >= NONMUSIC_NOVELTY for judgement in judgements])
+        sure = np.array(
+            [vote_with_confidence(*judgement, rules, "majority")[1] for judgement in judgements]
+        )
         kinds[kind] = {
             "sounds": len(unheard),
             "told": round(float(told.mean()), 4),

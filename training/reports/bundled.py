@@ -8,8 +8,7 @@ from math import prod
 from typing import Any
 
 from genremodel.models import bundled as assets
-from genremodel.models.base import HEADS
-from genremodel.models.musicnn import EXPERT, NETWORK
+from genremodel.models.bundled import HEADS_FILE, MSD_FILE, MTT_FILE
 from training.reports import readme as documents
 
 _MP3 = re.compile(r"^\| mp3 \| (\S+) ", re.M)
@@ -32,14 +31,14 @@ def paragraph(model: dict[str, Any]) -> str:
 def row(model: dict[str, Any]) -> str:
     """Return its line of the table, in the order of `document.columns`."""
     valid, songs = model["cnn"]["valid"], model["cnn"]["songs"]
-    heads = sum(array.size for array in assets.arrays(HEADS).values())
+    heads = sum(array.size for array in assets.arrays(HEADS_FILE).values())
     measured = _MP3.search(documents.MEASURED.read_text(encoding="utf-8"))
     cells = [
         *("-", f"**bundled model** `{model['cnn']['id']}`", "-", "-", "-", "-"),
         f"**{valid['accuracy']:.3f}**",
         "-",
         f"**{songs['accuracy']:.3f}**",
-        *(f"{heads + network_size(NETWORK) + network_size(EXPERT):,}", "-"),
+        *(f"{heads + network_size(MSD_FILE) + network_size(MTT_FILE):,}", "-"),
         measured[1] if measured else "-",
     ]
     return f"| {' | '.join(cells)} |"

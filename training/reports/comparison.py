@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from genremodel.models import bundled as assets
-from genremodel.models.musicnn import NETWORK
+from genremodel.models.bundled import MSD_FILE
 from training.evaluation.calibration import FOLDS
 from training.reports import bundled, plots
 from training.reports.plots import Results
@@ -204,7 +204,7 @@ def _row(baseline: Baseline, results: Results, excerpted: Sequence[str]) -> str:
     across = results.get((baseline.name, "cross-validated"))
     fitted = honest or across
     assert fitted  # every baseline has one of them
-    beneath = bundled.network_size(NETWORK) if baseline.view == "activations" else 0
+    beneath = bundled.network_size(MSD_FILE) if baseline.view == "activations" else 0
     unheard = (
         (honest.accuracy, honest.accuracy_on(excerpted), honest.macro_f1) if honest else [None] * 3
     )

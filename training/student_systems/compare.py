@@ -18,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from genremodel.audio.params import DEFAULT_WINDOWS, WINDOW_SAMPLES
+from genremodel.audio.params import WINDOW_SAMPLES
+from genremodel.audio.windows import DEFAULT_WINDOWS
 from genremodel.models import bundled as assets
-from genremodel.models.musicnn import NETWORK, bundled_backbone
+from genremodel.models.bundled import MSD_FILE
+from genremodel.models.musicnn import bundled_session
 from training.datasets import gtzan_mel
 from training.datasets.index import read_index
 from training.datasets.track import DataError
@@ -55,7 +57,7 @@ class Sources:
         self.excerpted = [song for track, song in clips if track.split == "valid"]
         self.songs: Callable[[View], Songs] = cache(self._songs)
         self._heard = joblib.hash(self.whole)
-        self._activated = joblib.hash((self.taggrams, assets.checksum(NETWORK)))
+        self._activated = joblib.hash((self.taggrams, assets.checksum(MSD_FILE)))
 
     def _songs(self, view: View) -> Songs:
         if view == "activations":
@@ -75,7 +77,7 @@ class Sources:
         if view == "activations":
             noise = np.random.default_rng(0).normal(size=(DEFAULT_WINDOWS, WINDOW_SAMPLES))
             windows = noise.astype(np.float32)
-            return lambda: bundled_backbone().run(windows)[0][np.newaxis]
+            return lambda: bundled_session().run(windows)[0][np.newaxis]
         return lambda: VIEWS[view](cut(self.whole.values[:1]))
 
     def fingerprint(self, baseline: Baseline) -> str:
