@@ -37,7 +37,7 @@ def bundled_styles() -> tuple[Style, ...]:
 
     Raises
     ------
-    AssetError
+    ModelError
         If `model.json` cannot be read.
 
     Examples

@@ -8,10 +8,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+from tests.beet_server import BeetServer
 from tests.sounds import CONTAINERS, drums, make, melody
 from training.corpus import DEFAULT_FOLDER
+
+# The files that take longest, in this order.
+_LONGEST = ("test_build.py", "test_rewrite.py", "test_faults.py", "test_undo.py", "test_learn.py")
+# A fork does not read again what Python reads from the environment when it starts.
+_READ_AT_START = ("PYTHON", "LANG", "LC_")
+
+
+@cache
+def beet_server() -> BeetServer | None:
+    """Return the server of this process, if it can fork."""
+    return BeetServer() if hasattr(os, "fork") else None
 
 
 @dataclass
@@ -63,9 +76,13 @@ class Beets:
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `beet` and return what it printed and its exit status."""
         (self.root / "config.yaml").write_text(yaml.safe_dump(self.settings), encoding="utf-8")
+        environment = {**os.environ, "BEETSDIR": str(self.root), **self.environment}
+        server = beet_server()
+        if server and not any(name.startswith(_READ_AT_START) for name in self.environment):
+            return server.run(arguments, environment=environment, cwd=self.root, stdin=stdin)
         return subprocess.run(
             [sys.executable, "-m", "beets", *arguments],
-            env={**os.environ, "BEETSDIR": str(self.root), **self.environment},
+            env=environment,
             input=stdin,
             capture_output=True,
             text=True,
@@ -157,6 +174,13 @@ def container(path: Path) -> str:
     return path.name.partition(".")[2]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _beet_server_closed() -> Iterator[None]:
+    yield
+    if beet_server.cache_info().currsize and (server := beet_server()):
+        server.close()
+
+
 @pytest.fixture
 def beets(tmp_path: Path) -> Beets:
     return Beets(tmp_path)
@@ -176,5 +200,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, or one worker does it while the other has nothing left."""
-    items.sort(key=lambda item: item.path.name != "test_rebuild.py")
+    """Begin with the longest files, or one worker runs them while the other has nothing left."""
+    order = {name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))

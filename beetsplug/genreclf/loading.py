@@ -10,8 +10,8 @@ from confuse import ConfigValueError
 
 from beetsplug.genreclf.config import Config
 from beetsplug.genreclf.fields import GENRES
-from genremodel import AssetError, GenreClassifier, UnknownGenreError
-from genremodel.custom.store import CustomModel, ModelError, ModelStore
+from genremodel import GenreClassifier, ModelError, UnknownGenreError
+from genremodel.custom.store import CustomModel, ModelStore
 from genremodel.models.bundled import bundled_params
 
 
@@ -37,10 +37,11 @@ def load(settings: Config, models: ModelStore) -> Loaded:
             return _loaded(settings, _learned(settings, models))
         except ModelError as exc:
             if settings.model != "auto":
-                raise ConfigValueError(f"genreclf.model: {exc}") from exc
+                raise ConfigValueError(f"genreclf.model: {describe_model_error(exc)}") from exc
             loaded = load_bundled(settings)
-            return loaded._replace(problem=loaded.problem or f"using the bundled genres: {exc}")
-    except (ImportError, AssetError) as exc:
+            problem = f"using the bundled genres: {describe_model_error(exc)}"
+            return loaded._replace(problem=loaded.problem or problem)
+    except (ImportError, ModelError) as exc:
         raise _none(exc) from exc
 
 
@@ -55,7 +56,7 @@ def load_bundled(settings: Config) -> Loaded:
             spelling=replace(settings.spelling, names=names),
         )
         return _loaded(settings, None)
-    except (ImportError, AssetError) as exc:
+    except (ImportError, ModelError) as exc:
         raise _none(exc) from exc
 
 
@@ -67,7 +68,7 @@ def _learned(settings: Config, models: ModelStore) -> CustomModel | None:
         return models.load(settings.model)
     described = [models.describe(name) for name in models.names()]
     learned = [model for model in described if model.field == GENRES and model.is_default]
-    last = max(learned, key=lambda model: model.learned, default=None)
+    last = max(learned, key=lambda model: model.trained, default=None)
     return models.load(last.name) if last else None
 
 
@@ -75,20 +76,35 @@ def _loaded(settings: Config, learned: CustomModel | None) -> Loaded:
     option = "ignore"
     try:
         classifier = GenreClassifier(
+            learned or "bundled",
             windows=settings.windows,
-            vote=settings.vote,
+            aggregation=settings.vote,
             min_confidence=settings.min_confidence,
-            ignore=settings.ignore,
-            styles=settings.styles,
-            knn=settings.knn,
-            learned=learned,
+            exclude=settings.ignore,
+            max_styles=settings.styles,
+            backend="knn" if settings.knn else "auto",
         )
         option = "names"
-        classifier.require(settings.spelling.names)
+        classifier.check_genres(settings.spelling.names)
     except UnknownGenreError as exc:
-        raise ConfigValueError(f"genreclf.{option}: {exc}") from exc
-    fallback = classifier.fallback
+        raise ConfigValueError(f"genreclf.{option}: {_describe(exc)}") from exc
+    fallback = classifier.fallback_reason
     return Loaded(classifier, settings, fallback and f"using the KNN fallback: {fallback}")
+
+
+def describe_model_error(error: ModelError) -> str:
+    """Return the message of an error, and the command that solves it, if there is one."""
+    if error.retrain is None:
+        return str(error)
+    source = f" --field {error.field}" if error.field else ", from the same field"
+    return f"{error}; train it again: beet genreclf-learn --name {error.retrain}{source}"
+
+
+def _describe(error: UnknownGenreError) -> str:
+    if not error.unknown:
+        return "no genre is left"
+    known = ", ".join(sorted(error.known))
+    return f"unknown genre {', '.join(map(repr, error.unknown))}; genres of the model: {known}"
 
 
 def _none(reason: Exception) -> UserError:

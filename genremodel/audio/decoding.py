@@ -22,6 +22,7 @@ from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from genremodel.audio.params import SAMPLE_RATE
+from genremodel.errors import AudioError
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -55,32 +56,6 @@ _MIN_SAMPLE_RATE = 1000  # Hz
 # Float files may contain NaN, infinity and huge values. Samples over +60 dB of full scale are
 # replaced by zero.
 _MAX_AMPLITUDE = 1000.0
-
-
-class AudioError(Exception):
-    """The audio of a file cannot be decoded. The message is the reason, without the path."""
-
-
-class AnalysisTimeout(AudioError):
-    """The analysis of a file exceeded the time limit.
-
-    Parameters
-    ----------
-    limit : float
-        Seconds.
-
-    Examples
-    --------
-    >>> str(AnalysisTimeout(60))
-    'not analyzed within 60 s'
-    """
-
-    def __init__(self, limit: float) -> None:
-        super().__init__(limit)
-        self.limit = limit
-
-    def __str__(self) -> str:
-        return f"not analyzed within {self.limit:g} s"
 
 
 def open_audio(path: PathLike) -> tuple[InputContainer, AudioStream]:

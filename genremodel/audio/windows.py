@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from genremodel.audio.decoding import (
     ESTIMATED_DURATION_FORMATS,
-    AudioError,
     PathLike,
     Resampler,
     frame_end,
@@ -32,6 +31,7 @@ from genremodel.audio.params import (
     WINDOW_SAMPLES,
     WINDOW_SECONDS,
 )
+from genremodel.errors import AudioError
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame

@@ -1,24 +1,30 @@
-"""What has been analysed, kept, so that it is never done again."""
+"""SQLite cache of analyses, keyed by audio digest, analysis version and window count."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from genremodel.analysis import Analysis
-from genremodel.audio.decoding import AnalysisTimeout, AudioError, PathLike
+from genremodel.audio.decoding import PathLike
+from genremodel.audio.digest import audio_digest
 from genremodel.batch.databases import open_read_only
+from genremodel.errors import AnalysisTimeout, AudioError, GenreModelError
+from genremodel.similarity import track_embedding
 
-# Of the tables and the digests. A cache of another form is begun anew: its digests may be shared by
-# recordings that differ.
-_FORM = 4
-_TABLES = ("files", "analyses", "places", "requests")
+# Of the tables and the digests. A cache in another format is replaced by an empty one: its digests
+# may be shared by different recordings.
+_FORMAT = 5
+_TABLES = ("files", "analyses", "embeddings", "statistics")
+_FORMER_TABLES = ("places", "requests")
+# window_count: the number of windows that was asked for. windows: the number that was found.
 _SCHEMA = """
 CREATE TABLE files (
     path BLOB PRIMARY KEY,
@@ -30,53 +36,57 @@ CREATE INDEX files_by_digest ON files (digest);
 CREATE TABLE analyses (
     digest BLOB NOT NULL,
     version TEXT NOT NULL,
-    asked INTEGER NOT NULL,
+    window_count INTEGER NOT NULL,
     windows INTEGER NOT NULL,
     content BLOB,
     failure TEXT,
     timeout REAL,
-    PRIMARY KEY (digest, version, asked)
+    PRIMARY KEY (digest, version, window_count)
 );
-CREATE TABLE places (
+CREATE TABLE embeddings (
     digest BLOB NOT NULL,
     version TEXT NOT NULL,
-    asked INTEGER NOT NULL,
-    place BLOB,
-    PRIMARY KEY (digest, version, asked)
+    window_count INTEGER NOT NULL,
+    embedding BLOB,
+    PRIMARY KEY (digest, version, window_count)
 ) WITHOUT ROWID;
-CREATE TABLE requests (hits INTEGER NOT NULL, misses INTEGER NOT NULL);
-INSERT INTO requests VALUES (0, 0);
+CREATE TABLE statistics (hits INTEGER NOT NULL, misses INTEGER NOT NULL);
+INSERT INTO statistics VALUES (0, 0);
 """
-_FORGET_PLACES = (
-    "DELETE FROM places WHERE (digest, version) NOT IN (SELECT digest, version FROM analyses)"
+_DELETE_ORPHANED_EMBEDDINGS = (
+    "DELETE FROM embeddings WHERE (digest, version) NOT IN (SELECT digest, version FROM analyses)"
 )
-_BATCH = 500  # recordings that are placed before it is written down
-_LOCATE = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)"
+_EMBEDDINGS_PER_TRANSACTION = 500
 
 
-class CacheError(Exception):
-    """The cache cannot be read or written; it can be done without."""
+class CacheError(GenreModelError):
+    """The cache cannot be read or written."""
 
 
 @dataclass(frozen=True)
 class FileState:
-    """A file as it is now. mtime: nanoseconds."""
+    """A file at a point in time. mtime: nanoseconds."""
 
     path: bytes
     size: int
     mtime: int
 
     @classmethod
-    def of(cls, path: PathLike) -> FileState:
-        """Return the state of the file at a path. Raises OSError."""
+    def from_path(cls, path: PathLike) -> FileState:
+        """Return the current state of a file. Raises OSError."""
         absolute = os.path.abspath(os.fsencode(path))  # noqa: PTH100  # bytes
         stat = os.stat(absolute)  # noqa: PTH116
         return cls(absolute, stat.st_size, stat.st_mtime_ns)
 
+    @property
+    def row(self) -> tuple[bytes, int, int]:
+        """The columns of the table of files."""
+        return self.path, self.size, self.mtime
+
 
 @dataclass(frozen=True)
 class CacheStatistics:
-    """What a cache holds, and how often it had what was asked for. size: bytes."""
+    """The content of a cache, and how many lookups were hits. size: bytes."""
 
     analyses: int
     failures: int
@@ -87,101 +97,75 @@ class CacheStatistics:
 
 
 class Cache:
-    """The analyses of one version of a backend, with so many windows asked for, in an SQLite file.
+    """Analyses of one version and window count in an SQLite file.
 
-    Several processes may use it at once. Methods raise CacheError, and then nothing is changed.
-    Where the file or its folder is read-only, it is read, and what is new is not kept.
+    The cache fails soft: after an error it finds nothing and stores nothing, and `error` has the
+    reason. Only `statistics`, `prune` and `clear` raise CacheError. Several processes and threads
+    may use it at the same time. If the file or its folder is read-only, nothing is stored.
+
+    path: None for a cache that is always empty.
     """
 
-    def __init__(self, path: Path, version: str = "", windows: int = 0) -> None:
+    def __init__(self, path: Path | None, version: str = "", window_count: int = 0) -> None:
         self.path = path
-        self._key = (version, windows)
+        self.error: str | None = None
+        self._key = (version, window_count)
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
-        self._hits = 0
-        self._read_only = path.exists() and not (
-            os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+        self._hits = self._misses = 0  # not stored yet
+        self._read_only = path is not None and (
+            path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
         )
 
-    def of_file(self, file: FileState) -> Analysis | AudioError | None:
-        """Return what is known of a file that is as it was: its analysis, or why it has none."""
+    def __enter__(self) -> Cache:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the cache has a file, and no error has occurred."""
+        return self.path is not None and self.error is None
+
+    def get_file(self, file: FileState) -> Analysis | AudioError | None:
+        """Return the analysis or failure of an unchanged file, or None."""
         found = self._find(
             "SELECT windows, content, failure, timeout FROM files JOIN analyses USING (digest) "
-            "WHERE path = ? AND size = ? AND mtime = ? AND version = ? AND asked = ?",
-            (*_row(file), *self._key),
+            "WHERE path = ? AND size = ? AND mtime = ? AND version = ? AND window_count = ?",
+            (*file.row, *self._key),
         )
         self._hits += found is not None
         return found
 
-    def of_audio(self, digest: bytes, file: FileState) -> Analysis | AudioError | None:
-        """Return what is known of a recording, and remember that a file holds it."""
-        found = self._of_digest(digest)
-        self._remember(
-            (_LOCATE, (*_row(file), digest)),
-            ("UPDATE requests SET hits = hits + ?, misses = misses + ?", (bool(found), not found)),
-        )
+    def get_digest(self, digest: bytes) -> Analysis | AudioError | None:
+        """Return the analysis or failure of the audio with a digest, or None."""
+        found = self._find_digest(digest)
+        self._hits += found is not None
+        self._misses += found is None
         return found
 
-    def locate(self, digest: bytes, file: FileState) -> None:
-        """Remember that a file holds a recording."""
-        self._remember((_LOCATE, (*_row(file), digest)))
-
-    def places(self, place: Callable[[Analysis], bytes | None]) -> dict[bytes, bytes]:
-        """Return where recordings lie by the paths of their files, except those that lie nowhere.
-
-        place: tells that of an analysis; once, then it is kept beside it.
-        """
-        new = self._execute(
-            "SELECT digest FROM analyses WHERE version = ? AND asked = ? AND failure IS NULL "
-            "EXCEPT SELECT digest FROM places WHERE version = ? AND asked = ?",
-            self._key * 2,
-        )
-        unkept: dict[bytes, bytes | None] = {}
-        for start in range(0, len(new), _BATCH):
-            some = [digest for (digest,) in new[start : start + _BATCH]]
-            found = {digest: self._of_digest(digest) for digest in some}
-            placed = {
-                digest: place(analysis)
-                for digest, analysis in found.items()
-                if isinstance(analysis, Analysis)
-            }
-            self._remember(
-                *(
-                    ("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)",
-                     (digest, *self._key, where))
-                    for digest, where in placed.items()
-                )
-            )  # fmt: skip
-            if self._read_only:
-                unkept |= placed
-        files = self._execute("SELECT path, digest FROM files") if unkept else []
-        return {path: where for path, digest in files if (where := unkept.get(digest))} | dict(
-            self._execute(
-                "SELECT path, place FROM files JOIN places USING (digest) "
-                "WHERE version = ? AND asked = ? AND place IS NOT NULL",
-                self._key,
+    def digest_of(self, path: PathLike) -> bytes | None:
+        """Return the audio digest of an unchanged file, or None."""
+        with suppress(OSError):
+            rows = self._query(
+                "SELECT digest FROM files WHERE path = ? AND size = ? AND mtime = ?",
+                FileState.from_path(path).row,
             )
-        )
+            return rows[0][0] if rows else None
+        return None
 
-    def follow(self, source: FileState, file: FileState, digest: Callable[[], bytes]) -> None:
-        """Remember where a file is that has been moved or copied, if it is known.
+    def link_file(self, digest: bytes, file: FileState) -> None:
+        """Store the audio digest of a file."""
+        self._store(("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (*file.row, digest)))
 
-        source: as it was there. digest: finds that of the file, if the source has been changed.
-        """
-        for known, *state in self._execute(
-            "SELECT digest, size, mtime FROM files WHERE path = ?", (source.path,)
-        ):
-            self.locate(known if state == [source.size, source.mtime] else digest(), file)
-
-    def digest_of(self, file: FileState) -> bytes | None:
-        """Return the digest of the recording in a file that is as it was, if it is known."""
-        rows = self._execute(
-            "SELECT digest FROM files WHERE path = ? AND size = ? AND mtime = ?", _row(file)
-        )
-        return rows[0][0] if rows else None
-
-    def keep(self, digest: bytes, result: Analysis | AudioError) -> None:
-        """Keep an analysis of a recording, or why it has none."""
+    def put(self, digest: bytes, result: Analysis | AudioError) -> None:
+        """Store the analysis or failure of the audio with a digest."""
         values: tuple[int, bytes | None, str | None, float | None]
         if isinstance(result, AudioError):
             limit = result.limit if isinstance(result, AnalysisTimeout) else None
@@ -189,23 +173,92 @@ class Cache:
         else:
             values = len(result.starts), result.to_bytes(), None, None
         sql = "INSERT OR REPLACE INTO analyses VALUES (?, ?, ?, ?, ?, ?, ?)"
-        self._remember((sql, (digest, *self._key, *values)))
+        self._store((sql, (digest, *self._key, *values)))
+
+    def record_failure(self, path: PathLike, error: AudioError) -> None:
+        """Store the failure of a file, unless the file cannot be read."""
+        if not self.is_usable:
+            return
+        with suppress(OSError):
+            file = FileState.from_path(path)
+            digest = self.digest_of(path) or audio_digest(path)
+            self.link_file(digest, file)
+            self.put(digest, error)
+
+    def relink_moved(self, source: FileState, file: FileState, digest: Callable[[], bytes]) -> None:
+        """Store the new path of a file that was moved or copied, if it is known.
+
+        source: the file before. digest: computes its audio digest, if the source was changed.
+        """
+        for known, *state in self._query(
+            "SELECT digest, size, mtime FROM files WHERE path = ?", (source.path,)
+        ):
+            is_unchanged = state == [source.size, source.mtime]
+            self.link_file(known if is_unchanged else digest(), file)
+
+    @contextmanager
+    def preserve_digest(self, path: PathLike) -> Iterator[None]:
+        """Keep the stored digest of a file valid when its tags are written in this context."""
+        digest = self.digest_of(path)
+        yield
+        if digest:
+            with suppress(OSError):
+                self.link_file(digest, FileState.from_path(path))
+
+    def embeddings(self) -> dict[bytes, bytes]:
+        """Return the embeddings of files by their paths, see `similarity`. Silent files have none.
+
+        They are computed from analyses once and stored.
+        """
+        missing = self._query(
+            "SELECT digest FROM analyses WHERE version = ? AND window_count = ? "
+            "AND failure IS NULL "
+            "EXCEPT SELECT digest FROM embeddings WHERE version = ? AND window_count = ?",
+            self._key * 2,
+        )
+        unstored: dict[bytes, bytes | None] = {}
+        for start in range(0, len(missing), _EMBEDDINGS_PER_TRANSACTION):
+            found = {
+                digest: self._find_digest(digest)
+                for (digest,) in missing[start : start + _EMBEDDINGS_PER_TRANSACTION]
+            }
+            computed = {
+                digest: track_embedding(analysis)
+                for digest, analysis in found.items()
+                if isinstance(analysis, Analysis)
+            }
+            sql = "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?)"
+            self._store(
+                *((sql, (digest, *self._key, embedding)) for digest, embedding in computed.items())
+            )
+            if self._read_only:
+                unstored |= computed
+        files = self._query("SELECT path, digest FROM files") if unstored else []
+        return {
+            path: embedding for path, digest in files if (embedding := unstored.get(digest))
+        } | dict(
+            self._query(
+                "SELECT path, embedding FROM files JOIN embeddings USING (digest) "
+                "WHERE version = ? AND window_count = ? AND embedding IS NOT NULL",
+                self._key,
+            )
+        )
 
     def statistics(self) -> CacheStatistics:
-        """Return what the cache holds, of all versions."""
+        """Return the statistics of all versions. Raises CacheError."""
         (row,) = self._execute(
             "SELECT (SELECT COUNT(*) FROM analyses WHERE failure IS NULL), "
             "(SELECT COUNT(*) FROM analyses WHERE failure IS NOT NULL), "
             "(SELECT COUNT(*) FROM files), "
             "(SELECT page_count * page_size FROM pragma_page_count, pragma_page_size), "
-            "hits, misses FROM requests"
+            "hits, misses FROM statistics"
         )
         return CacheStatistics(*row)
 
     def prune(self) -> int:
-        """Forget files that are gone, and recordings that no file holds; return how many of those.
+        """Remove entries of deleted files, and of other versions; return how many analyses.
 
-        Analyses of another version than this cache's, if it has one, are forgotten as well.
+        A cache without a version keeps those of all versions. Raises CacheError.
         """
         files = self._execute("SELECT path FROM files")
         gone = [path for path in files if not os.path.exists(path[0])]  # noqa: PTH110  # bytes
@@ -217,41 +270,38 @@ class Cache:
                 "(SELECT digest FROM files)",
                 self._key[:1],
             ),
-            (_FORGET_PLACES, ()),
+            (_DELETE_ORPHANED_EMBEDDINGS, ()),
         )
         self._execute("VACUUM")
         after = self.statistics()
         return before.analyses + before.failures - after.analyses - after.failures
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries. Raises CacheError."""
         self._write(
             ("DELETE FROM files", ()),
             ("DELETE FROM analyses", ()),
-            (_FORGET_PLACES, ()),
-            ("UPDATE requests SET hits = 0, misses = 0", ()),
+            (_DELETE_ORPHANED_EMBEDDINGS, ()),
+            ("UPDATE statistics SET hits = 0, misses = 0", ()),
         )
         self._execute("VACUUM")
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._connection:
-            if self._hits:
-                with suppress(CacheError):
-                    self._remember(("UPDATE requests SET hits = hits + ?", (self._hits,)))
-            self._hits = 0
-            self._connection.close()
-            self._connection = None
+        """Store the statistics and close the file."""
+        if self._connection and (self._hits or self._misses):
+            self._store()
+        with self._lock:
+            self._close()
 
-    def _of_digest(self, digest: bytes) -> Analysis | AudioError | None:
+    def _find_digest(self, digest: bytes) -> Analysis | AudioError | None:
         return self._find(
             "SELECT windows, content, failure, timeout FROM analyses "
-            "WHERE digest = ? AND version = ? AND asked = ?",
+            "WHERE digest = ? AND version = ? AND window_count = ?",
             (digest, *self._key),
         )
 
     def _find(self, sql: str, values: tuple[object, ...]) -> Analysis | AudioError | None:
-        for windows, content, failure, timeout in self._execute(sql, values):
+        for windows, content, failure, timeout in self._query(sql, values):
             if timeout is not None:
                 return AnalysisTimeout(timeout)
             if failure is not None:
@@ -259,8 +309,40 @@ class Cache:
             try:
                 return Analysis.from_bytes(content, windows)
             except (TypeError, ValueError) as exc:
-                raise CacheError(f"{self.path}: {exc}") from exc
+                self._disable(f"{self.path}: {exc}")
         return None
+
+    def _query(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
+        """Return the rows of a query. After an error: none."""
+        if self.is_usable:
+            try:
+                return self._execute(sql, values)
+            except CacheError as exc:
+                self._disable(str(exc))
+        return []
+
+    def _store(self, *statements: tuple[str, tuple[object, ...]]) -> None:
+        """Write entries that can be computed again, unless the file is read-only. Fails soft."""
+        if not self.is_usable or self._read_only:
+            return
+        hits, misses = self._hits, self._misses
+        counts = "UPDATE statistics SET hits = hits + ?, misses = misses + ?"
+        try:
+            self._write(*statements, (counts, (hits, misses)))
+        except CacheError as exc:
+            self._disable(str(exc))
+        self._hits -= hits
+        self._misses -= misses
+
+    def _disable(self, error: str) -> None:
+        self.error = error
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection:
+            self._connection.close()
+            self._connection = None
 
     def _execute(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
         try:
@@ -278,31 +360,32 @@ class Cache:
             raise self._error(exc) from exc
 
     def _error(self, error: Exception) -> CacheError:
-        """Return why the file cannot be used. SQLite does not say that it is for the folder."""
-        folder = self.path.parent
+        """Return the error to raise. SQLite does not report that the folder is the cause."""
+        folder = self._file.parent
         if not folder.is_dir():
             return CacheError(f"{folder}: no such folder")
         if not os.access(folder, os.W_OK):
             return CacheError(f"{folder}: the folder cannot be written")
         return CacheError(f"{self.path}: {error}")
 
-    def _remember(self, *statements: tuple[str, tuple[object, ...]]) -> None:
-        """Write what can be found out again, unless the file is read-only."""
-        if not self._read_only:
-            self._write(*statements)
+    @property
+    def _file(self) -> Path:
+        if self.path is None:
+            raise CacheError("the cache has no file")
+        return self.path
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             connection = self._opened()
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
-                if _form(connection) != _FORM:
+                if _format(connection) != _FORMAT:
                     _require_cache(connection)
                     connection.execute("PRAGMA journal_mode = WAL")
                     with connection:
                         connection.execute("BEGIN IMMEDIATE")
-                        if _form(connection) != _FORM:  # nobody else has begun it meanwhile
-                            _begin(connection)
+                        if _format(connection) != _FORMAT:  # no other process has created it
+                            _create(connection)
             except sqlite3.Error:
                 connection.close()
                 raise
@@ -311,29 +394,25 @@ class Cache:
 
     def _opened(self) -> sqlite3.Connection:
         if self._read_only:
-            return open_read_only(self.path)
-        return sqlite3.connect(self.path, timeout=60, check_same_thread=False)
+            return open_read_only(self._file)
+        return sqlite3.connect(self._file, timeout=60, check_same_thread=False)
 
 
-def _form(connection: sqlite3.Connection) -> int:
+def _format(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _require_cache(connection: sqlite3.Connection) -> None:
-    """Raise sqlite3.Error where there are other tables than those of a cache of any form."""
+    """Raise sqlite3.Error if there are tables that no format of the cache has."""
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-    if not {name for (name,) in tables} <= {*_TABLES}:
+    if not {name for (name,) in tables} <= {*_TABLES, *_FORMER_TABLES}:
         raise sqlite3.DatabaseError("not a cache of analyses")
 
 
-def _begin(connection: sqlite3.Connection) -> None:
-    """Make the tables, in the place of those of another form."""
-    for table in _TABLES:
+def _create(connection: sqlite3.Connection) -> None:
+    """Create the tables, and drop those of another format."""
+    for table in (*_TABLES, *_FORMER_TABLES):
         connection.execute(f"DROP TABLE IF EXISTS {table}")
     for statement in _SCHEMA.split(";"):
         connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {_FORM}")
-
-
-def _row(file: FileState) -> tuple[bytes, int, int]:
-    return file.path, file.size, file.mtime
+    connection.execute(f"PRAGMA user_version = {_FORMAT}")

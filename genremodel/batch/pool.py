@@ -1,8 +1,8 @@
-"""Many files at once, each analysed in a process that may crash or hang without harm.
+"""Analyze many files in parallel worker processes, which may crash or hang without harm.
 
-Native decoders meet files that nobody foresaw. Pebble runs every file as a task of its own: one
-that kills its worker, or takes too long, fails alone. Where no worker can be started, files are
-analyzed in this process.
+Native decoders meet files that their authors did not foresee. Pebble runs each file as a task of
+its own: one that kills its worker, or takes too long, fails alone. If no worker can be started,
+files are analyzed in this process.
 """
 
 from __future__ import annotations
@@ -10,145 +10,179 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
-from concurrent.futures import TimeoutError as LateError
-from concurrent.futures import wait
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, wait
+from concurrent.futures import TimeoutError as TaskTimeout
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from contextlib import suppress
+from queue import SimpleQueue
+from types import TracebackType
+from typing import NamedTuple, TypeVar
 
-import numpy as np
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from genremodel.analysis import Analysis
-from genremodel.audio.decoding import AnalysisTimeout, AudioError, PathLike
-from genremodel.batch.cache import Cache
-from genremodel.batch.spawning import (
-    WorkerContext,
-    end_with_parent,
-    interrupts_blocked,
-    prepare,
-    require_room,
-)
-from genremodel.batch.worker import FileAnalyzer
+from genremodel.audio.decoding import PathLike
+from genremodel.batch import worker
+from genremodel.batch.spawning import WorkerContext, interrupts_blocked, prepare, require_room
+from genremodel.batch.worker import FileAnalyzer, WorkerConfig
+from genremodel.errors import AnalysisTimeout, AudioError
 from genremodel.models.base import Backend
-from genremodel.models.knn import KnnBackend
-from genremodel.models.musicnn import CnnBackend
 
-# Waits for an analysis and returns it; raises AudioError where there is none.
-Pending: TypeAlias = Callable[[], Analysis]
+LOOKAHEAD = 64  # files that are analyzed ahead of the one that is waited for
+# A file is not the cause of these: it may be tried again.
+_KILLED = {-getattr(signal, name, 0) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")}
+_POLL_SECONDS = 0.2
+
+P = TypeVar("P", bound=PathLike)
 
 
-class Task(NamedTuple):
-    """An analysis that is being made, and by whom."""
+class _Task(NamedTuple):
+    """A file that was given to worker processes."""
 
     processes: ProcessPool
     future: ProcessFuture[tuple[Analysis, str | None]]
 
 
-@dataclass(frozen=True)
-class WorkerConfig:
-    """How files are analysed, in every process alike.
-
-    cache: its file, or None for none. timeout: seconds a file may take. retry: those too that are
-    known to have failed.
-    """
-
-    knn: bool
-    windows: int
-    cache: Path | None
-    timeout: float
-    retry: bool
-
-    def analyser(self, backend: Backend) -> FileAnalyzer:
-        """Return an analyser for this process."""
-        cache = Cache(self.cache, backend.version, self.windows) if self.cache else None
-        return FileAnalyzer(backend, self.windows, cache, timeout=self.timeout, retry=self.retry)
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
+def cpu_count() -> int:
+    """Return the number of CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 class Pool:
-    """Analyses files side by side. Worker processes are started when the first is needed.
+    """A pool of worker processes that analyze files. They are started when first needed.
 
-    Where none can be started, each file is analyzed in this process when it is waited for.
-    analyser: of this process, which knows the cache. workers: by default one for each processor.
+    Made by `GenreClassifier.pool`. A context manager: it closes the pool.
+    workers: the number of processes, by default one per CPU.
+
+    Attributes
+    ----------
+    cache : Cache
+        The cache of analyses in this process.
     """
 
-    def __init__(self, setup: WorkerConfig, analyser: FileAnalyzer, workers: int | None) -> None:
-        self._setup = setup
-        self._analyser = analyser
-        self._workers = workers or processors()
-        self._waited_for = 0
+    def __init__(self, config: WorkerConfig, backend: Backend, workers: int | None = None) -> None:
+        self._config = config
+        self._analyzer = FileAnalyzer(config, backend)
+        self._workers = workers or cpu_count()
+        self.cache = self._analyzer.cache
+        self._worker_cache_error: str | None = None
         self._lock = threading.RLock()  # the stages of an import are threads
         self._processes: ProcessPool | None = None
-        self._began = False  # whether a worker has begun with a file
-        self._obstacle: str | None = None  # why no worker can be started
+        # A daemon, so that a pool that was not closed does not keep the program from exiting.
+        self._waiter = threading.Thread(target=self._complete_submitted, daemon=True)
+        self._submitted: SimpleQueue[tuple[Future[Analysis], PathLike, _Task | None] | None]
+        self._submitted = SimpleQueue()
+        self._unfinished: set[Future[Analysis]] = set()
+        self._has_worked = False  # whether a worker has started with a file
+        self._start_error: str | None = None  # why no worker can be started
+        self._closed = False
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     @property
     def problems(self) -> list[str]:
-        """What the user should know about how files were analyzed, each for a warning."""
+        """Warnings for the user about how files were analyzed."""
         problems = []
-        if self._analyser.problem:
-            problems.append(f"done without the cache: {self._analyser.problem}")
-        if self._obstacle:
+        if error := self.cache.error or self._worker_cache_error:
+            problems.append(f"running without the analysis cache: {error}")
+        if self._start_error:
             problems.append(
-                f"no worker process can be started ({self._obstacle}): files are analyzed in this "
-                "process, without a time limit and without protection from crashes"
+                f"worker processes could not be started ({self._start_error}): files are analyzed "
+                "in this process, without a time limit or protection from crashes"
             )
         return problems
 
-    def submit(self, path: PathLike) -> Pending:
-        """Begin with a file, and return what waits for its analysis."""
+    def submit(self, path: PathLike) -> Future[Analysis]:
+        """Start to analyze a file.
+
+        Returns
+        -------
+        concurrent.futures.Future of Analysis
+            Raises AudioError, and no other exception, if the file cannot be analyzed.
+        """
+        future: Future[Analysis] = Future()
         try:
-            known = self._analyser.recall(path)
+            known = self._analyzer.lookup(path)
         except AudioError as exc:
-            return partial(_fail, exc)
+            future.set_exception(exc)
+            return future
         if known is not None:
-            return lambda: known
-        task = self._schedule(path)
-        if task is None:
-            return partial(self._analyser.analyse, path)
-        self._waited_for += 1
-        return partial(self._wait, path, task)
+            future.set_result(known)
+            return future
+        self._unfinished.add(future)
+        future.add_done_callback(self._unfinished.discard)
+        with self._lock:
+            self._submitted.put((future, path, self._schedule(path)))
+            if not self._waiter.is_alive() and not self._closed:
+                with interrupts_blocked():
+                    self._waiter.start()
+        return future
 
-    def recall_audio(self, path: PathLike) -> Analysis | None:
-        """Return the cached analysis of the audio in a file, see `FileAnalyzer.recall_audio`."""
-        return self._analyser.recall_audio(path)
+    def map(
+        self, paths: Iterable[P], *, lookahead: int = LOOKAHEAD
+    ) -> Iterator[tuple[P, Analysis | AudioError]]:
+        """Analyze files and yield the results in order.
 
-    def digest_of(self, path: PathLike) -> bytes | None:
-        """Return the digest of the audio in a file, if the cache knows it."""
-        return self._analyser.digest_of(path)
+        Parameters
+        ----------
+        paths : iterable of paths
+            The files. It is read as results are taken.
+        lookahead : int
+            The number of files that are analyzed ahead of the one that is yielded.
 
-    def places(self) -> dict[bytes, bytes]:
-        """Return where files lie that have been analysed by the networks, by path."""
-        return self._analyser.places()
+        Yields
+        ------
+        path, Analysis or AudioError
+        """
+        pending: deque[tuple[P, Future[Analysis]]] = deque()
+        try:
+            for path in paths:
+                pending.append((path, self.submit(path)))
+                if len(pending) > lookahead:
+                    yield _result(*pending.popleft())
+            while pending:
+                yield _result(*pending.popleft())
+        finally:
+            for _, future in pending:
+                future.cancel()
 
-    def same_audio(self, path: PathLike) -> AbstractContextManager[None]:
-        """Know a file again that has other tags after what is done in this context."""
-        return self._analyser.same_audio(path)
+    def lookup_audio(self, path: PathLike) -> Analysis | None:
+        """Return the cached analysis of the audio in a file, or None.
+
+        Raises AudioError if its analysis failed before, or the file cannot be read.
+        """
+        return self._analyzer.lookup_audio(path)
 
     def close(self) -> None:
-        """Stop the workers, at once if something is still being analysed; let go of the cache."""
+        """Stop the workers, even if they are analyzing files, and close the cache."""
         with self._lock:
-            self._stop(at_once=self._waited_for > 0)
-        self._analyser.close()
+            self._closed = True
+            self._stop(at_once=bool(self._unfinished))
+        self._submitted.put(None)
+        if self._waiter.is_alive():
+            self._waiter.join()
+        self.cache.close()
 
-    def _schedule(self, path: PathLike) -> Task | None:
-        """Give a file to the workers. Return None where none can be started."""
+    def _schedule(self, path: PathLike) -> _Task | None:
+        """Give a file to the workers. Return None if none can be started."""
         with self._lock:
-            if self._obstacle:
+            if self._start_error or self._closed:
                 return None
             try:
-                with suppress(RuntimeError):  # its workers have died while they had nothing to do
+                with suppress(RuntimeError):  # the workers died while they were idle
                     return self._hand_over(path)
                 self._stop()
                 return self._hand_over(path)
@@ -156,28 +190,30 @@ class Pool:
                 self._give_up_workers(_reason(exc))
                 return None
 
-    def _hand_over(self, path: PathLike) -> Task:
+    def _hand_over(self, path: PathLike) -> _Task:
         new = self._processes is None
         if self._processes is None:
             prepare()
             context = WorkerContext()
             self._processes = ProcessPool(
                 max_workers=self._workers,
-                initializer=_start,
-                initargs=[self._setup, context.semaphores],
+                initializer=worker.init_worker,
+                initargs=[self._config, context.semaphores],
                 context=context,
             )
         with interrupts_blocked():
-            future = self._processes.schedule(_analyse, args=[path], timeout=self._setup.timeout)
+            future = self._processes.schedule(
+                worker.analyze, args=[path], timeout=self._config.timeout
+            )
         if new:
             require_room()
-        return Task(self._processes, future)
+        return _Task(self._processes, future)
 
     def _stop(self, *, at_once: bool = True) -> None:
         processes, self._processes = self._processes, None
         if processes is None:
             return
-        with suppress(Exception):  # what keeps it from starting may keep it from stopping
+        with suppress(Exception):  # the reason why it did not start may keep it from stopping
             if at_once:
                 processes.stop()  # type: ignore[no-untyped-call]
             else:
@@ -186,40 +222,57 @@ class Pool:
 
     def _give_up_workers(self, reason: str) -> None:
         """Analyze files in this process from now on."""
-        self._obstacle = reason
+        self._start_error = reason
         self._stop()
 
-    def _wait(self, path: PathLike, task: Task) -> Analysis:
-        error: AudioError
+    def _complete_submitted(self) -> None:
+        """Complete the futures of submitted files in order, until the pool is closed."""
+        for future, path, task in iter(self._submitted.get, None):
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(self._wait(path, task))
+                except AudioError as exc:
+                    future.set_exception(exc)
+
+    def _wait(self, path: PathLike, task: _Task | None) -> Analysis:
+        """Return the analysis by a task, or by this process without one. Raises AudioError."""
         try:
-            result = self._result(path, task)
-        except LateError:
-            error = AnalysisTimeout(self._setup.timeout)
+            result = self._task_result(path, task) if task else None
+            if result is None:
+                return self._analyze_here(path)
+        except AudioError:
+            raise
+        except TaskTimeout:
+            raise self._recorded(path, AnalysisTimeout(self._config.timeout)) from None
         except ProcessExpired as exc:
             if exc.exitcode in _KILLED:
-                raise AudioError("the process that analysed it was killed") from exc
-            error = AudioError(f"the decoder crashed ({_death(exc.exitcode)})")
+                raise AudioError("the worker process was killed") from exc
+            crash = AudioError(f"the decoder crashed ({_describe_exit(exc.exitcode)})")
+            raise self._recorded(path, crash) from exc
         except BrokenProcessPool as exc:
-            raise AudioError("the processes that analyse files do not start") from exc
-        else:
-            if result is None:
-                return self._analyser.analyse(path)
-            analysis, problem = result
-            self._analyser.problem = self._analyser.problem or problem
-            return analysis
-        finally:
-            self._waited_for -= task.future.done()
-        self._analyser.give_up(path, error)
-        raise error
+            raise AudioError("the worker processes ended unexpectedly") from exc
+        except Exception as exc:
+            raise AudioError(f"{type(exc).__name__}: {exc}") from exc
+        analysis, self._worker_cache_error = result[0], result[1] or self._worker_cache_error
+        return analysis
 
-    def _result(self, path: PathLike, task: Task) -> tuple[Analysis, str | None] | None:
-        """Wait for a task, and again where all workers died before they began with it.
+    def _analyze_here(self, path: PathLike) -> Analysis:
+        if self._closed:
+            raise AudioError("the pool is closed")
+        return self._analyzer.analyze(path)
 
-        Returns None where no worker can be started. Raises BrokenProcessPool where that happens
-        twice although workers have begun before: this file may be what they die of.
+    def _recorded(self, path: PathLike, error: AudioError) -> AudioError:
+        self.cache.record_failure(path, error)
+        return error
+
+    def _task_result(self, path: PathLike, task: _Task) -> tuple[Analysis, str | None] | None:
+        """Wait for a task, and for another if all workers died before they started with it.
+
+        Returns None if no worker can be started. Raises BrokenProcessPool if the workers die twice
+        although workers have started before: this file may be the cause.
         """
         try:
-            return self._patiently(task)
+            return self._wait_alive(task)
         except BrokenProcessPool:
             with self._lock:
                 if self._processes is task.processes:
@@ -228,65 +281,41 @@ class Pool:
         if again is None:
             return None
         try:
-            return self._patiently(again)
+            return self._wait_alive(again)
         except BrokenProcessPool:
             with self._lock:
-                if self._began:
+                if self._has_worked:
                     raise
-                self._give_up_workers("they end before they begin")
+                self._give_up_workers("they exit before they start")
             return None
 
-    def _patiently(self, task: Task) -> tuple[Analysis, str | None]:
-        """Wait for a task, but not for one that a broken pool has lost."""
-        while not wait([task.future], timeout=1).done:
+    def _wait_alive(self, task: _Task) -> tuple[Analysis, str | None]:
+        """Wait for a task. Raises BrokenProcessPool if its pool has ended without it."""
+        while not task.future.done():
             if not task.processes.active:
                 raise BrokenProcessPool
-        self._began |= not isinstance(task.future.exception(), BrokenProcessPool)
+            wait([task.future], timeout=_POLL_SECONDS)
+        self._has_worked |= not isinstance(task.future.exception(), BrokenProcessPool)
         return task.future.result()
 
 
+def _result(path: P, future: Future[Analysis]) -> tuple[P, Analysis | AudioError]:
+    try:
+        return path, future.result()
+    except AudioError as exc:
+        return path, exc
+
+
 def _reason(error: Exception) -> str:
-    """Return why a pool cannot be started, in the words of the system where it has any."""
+    """Return why a pool cannot be started, as the system describes it if possible."""
     cause = error.__cause__ or error  # pebble's own exceptions have no message
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror
     return str(cause) or type(cause).__name__
 
 
-# Not by what they were doing: the file may be tried again.
-_KILLED = {-getattr(signal, name, 0) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")}
-
-
-def _death(exitcode: int) -> str:
+def _describe_exit(exitcode: int) -> str:
     try:
         return signal.Signals(-exitcode).name
     except ValueError:
         return f"exit status {exitcode}"
-
-
-def _fail(error: AudioError) -> Analysis:
-    raise error
-
-
-_analyser: FileAnalyzer  # of a worker
-
-
-def _start(setup: WorkerConfig, semaphores: list[str]) -> None:
-    global _analyser
-    end_with_parent(semaphores)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where they could not be blocked
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # at once, even while a decoder hangs
-    # What libraries print as they crash would land in the middle of somebody's question.
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
-    # glibc keeps up to twice as much as was ever freed at once: what it gave back to the system
-    # after each track, the system would clear again for the next, a thousand pages.
-    np.empty(1 << 24, np.uint8)
-    _analyser = setup.analyser(
-        KnnBackend() if setup.knn else CnnBackend()
-    )  # not in the time of the first file
-
-
-def _analyse(path: PathLike) -> tuple[Analysis, str | None]:
-    return _analyser.analyse(path), _analyser.problem

@@ -1,148 +1,124 @@
-"""From files to analyses: what is known already, or else what is heard."""
+"""Analyze files, in a worker process or in this one."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import TypeVar
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from genremodel.analysis import Analysis
-from genremodel.audio.decoding import AnalysisTimeout, AudioError, PathLike
+from genremodel.audio.decoding import PathLike
 from genremodel.audio.digest import audio_digest
-from genremodel.batch.cache import Cache, CacheError, FileState
+from genremodel.batch.cache import Cache, FileState
+from genremodel.batch.spawning import end_with_parent
+from genremodel.errors import AnalysisTimeout, AudioError
 from genremodel.models.base import Backend, analyze_file
-from genremodel.similarity import track_embedding
+from genremodel.models.knn import KnnBackend
+from genremodel.models.musicnn import CnnBackend
 
-T = TypeVar("T")
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """How files are analyzed, the same in every process.
+
+    cache: its file, or None for none. timeout: seconds per file. A file that exceeded a shorter
+    limit before is tried again. retry: analyze files again that failed before.
+    """
+
+    knn: bool
+    windows: int
+    cache: Path | None
+    timeout: float
+    retry: bool
 
 
 class FileAnalyzer:
-    """Analyses files in this process.
+    """Analyzes files in this process, unless the cache has them. Methods raise AudioError."""
 
-    windows: how many are heard of each track. cache: where analyses are kept, if anywhere; it is
-    done without once it fails, and then `problem` says why. timeout: seconds that a file may take;
-    one that took longer than fewer is tried again. retry: so is every other that failed.
-    """
-
-    def __init__(
-        self,
-        backend: Backend,
-        windows: int,
-        cache: Cache | None,
-        *,
-        timeout: float,
-        retry: bool,
-    ) -> None:
-        self.problem: str | None = None
+    def __init__(self, config: WorkerConfig, backend: Backend) -> None:
+        self.cache = Cache(config.cache, backend.version, config.windows)
+        self._config = config
         self._backend = backend
-        self._windows = windows
-        self._cache = cache
-        self._timeout = timeout
-        self._retry = retry
 
-    def recall(self, path: PathLike) -> Analysis | None:
-        """Return the analysis of a file that is as it was when it was made, if there is one.
+    def lookup(self, path: PathLike) -> Analysis | None:
+        """Return the cached analysis of an unchanged file, or None.
 
-        Raises AudioError when the file could not be analysed then, or cannot be read.
+        Raises AudioError if its analysis failed before, or it cannot be read.
         """
-        file = _state(path)
-        return self._believed(self._attempt(lambda cache: cache.of_file(file)))
+        return self._raise_cached_error(self.cache.get_file(_state(path)))
 
-    def recall_audio(self, path: PathLike) -> Analysis | None:
-        """Return the cached analysis of the audio in a file, if there is one; make none.
+    def lookup_audio(self, path: PathLike) -> Analysis | None:
+        """Return the cached analysis of the audio in a file, or None.
 
-        Raises AudioError when the audio could not be analyzed before, or the file cannot be read.
+        Raises AudioError if its analysis failed before, or the file cannot be read.
         """
-        if self._cache is None:
-            return None
-        file = _state(path)
-        known = self.recall(path)
-        if known is None:
-            digest = _digest(path)
-            known = self._believed(self._attempt(lambda cache: cache.of_audio(digest, file)))
+        known = self.lookup(path)
+        if known is None and self.cache.is_usable:
+            known = self._lookup_digest(_digest(path), _state(path))
         return known
 
-    def analyse(self, path: PathLike) -> Analysis:
-        """Return the analysis of a file. Raises AudioError when it cannot be decoded."""
-        if self._cache is None:
-            return self._hear(path)
+    def analyze(self, path: PathLike) -> Analysis:
+        """Return the analysis of a file, from the cache or a new one."""
         file = _state(path)
+        if not self.cache.is_usable:
+            return self._analyze(path)
         digest = _digest(path)
-        known = self._believed(self._attempt(lambda cache: cache.of_audio(digest, file)))
+        known = self._lookup_digest(digest, file)
         if known is not None:
             return known
         try:
-            analysis = self._hear(path)
+            analysis = self._analyze(path)
         except AudioError as exc:
-            # Those may have gone by tomorrow.
-            if not isinstance(exc.__cause__, (OSError, MemoryError)):
-                self._keep(digest, exc)
+            if not isinstance(exc.__cause__, (OSError, MemoryError)):  # may be temporary
+                self.cache.put(digest, exc)
             raise
-        if _state(path) == file:  # else it was another recording that was heard
-            self._keep(digest, analysis)
+        if _state(path) == file:  # otherwise another recording may have been analyzed
+            self.cache.put(digest, analysis)
         return analysis
 
-    def places(self) -> dict[bytes, bytes]:
-        """Return where files lie that have been analysed by the networks, see `similarity`."""
-        return self._attempt(lambda cache: cache.places(track_embedding)) or {}
+    def _analyze(self, path: PathLike) -> Analysis:
+        return analyze_file(self._backend, path, self._config.windows)
 
-    def digest_of(self, path: PathLike) -> bytes | None:
-        """Return the digest of the audio in a file, if the cache knows it."""
-        with suppress(AudioError):
-            file = _state(path)
-            return self._attempt(lambda cache: cache.digest_of(file))
-        return None
+    def _lookup_digest(self, digest: bytes, file: FileState) -> Analysis | None:
+        found = self.cache.get_digest(digest)
+        self.cache.link_file(digest, file)
+        return self._raise_cached_error(found)
 
-    def give_up(self, path: PathLike, error: AudioError) -> None:
-        """Remember that the analysis of a file took its process down, or too long."""
-        if self._cache is None:
-            return
-        with suppress(AudioError, OSError):
-            file = _state(path)
-            digest = self._attempt(lambda cache: cache.digest_of(file)) or audio_digest(path)
-            self._attempt(lambda cache: cache.locate(digest, file))
-            self._keep(digest, error)
-
-    @contextmanager
-    def same_audio(self, path: PathLike) -> Iterator[None]:
-        """Know a file again that has other tags after what is done in this context."""
-        digest = self.digest_of(path)
-        yield
-        with suppress(AudioError):
-            after = _state(path)
-            if digest:
-                self._attempt(lambda cache: cache.locate(digest, after))
-
-    def close(self) -> None:
-        """Let go of the cache."""
-        if self._cache:
-            self._cache.close()
-
-    def _hear(self, path: PathLike) -> Analysis:
-        return analyze_file(self._backend, path, self._windows)
-
-    def _believed(self, known: Analysis | AudioError | None) -> Analysis | None:
-        """Raise a failure that is known, or forget it where the file is to be tried again."""
-        if not isinstance(known, AudioError):
-            return known
-        if self._retry or (isinstance(known, AnalysisTimeout) and known.limit < self._timeout):
+    def _raise_cached_error(self, found: Analysis | AudioError | None) -> Analysis | None:
+        """Raise a cached failure, or ignore it if the file is to be tried again."""
+        if not isinstance(found, AudioError):
+            return found
+        exceeded = isinstance(found, AnalysisTimeout) and found.limit < self._config.timeout
+        if self._config.retry or exceeded:
             return None
-        raise known
+        raise found
 
-    def _keep(self, digest: bytes, result: Analysis | AudioError) -> None:
-        self._attempt(lambda cache: cache.keep(digest, result))
 
-    def _attempt(self, action: Callable[[Cache], T]) -> T | None:
-        cache = self._cache  # another thread may do without it from now on
-        if cache is None:
-            return None
-        try:
-            return action(cache)
-        except CacheError as exc:
-            self.problem = str(exc)
-            self._cache = None
-            return None
+_analyzer: FileAnalyzer  # of a worker process
+
+
+def init_worker(config: WorkerConfig, semaphores: list[str]) -> None:
+    """Prepare a worker process, and load the model before the time limit of a file begins."""
+    global _analyzer
+    end_with_parent(semaphores)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on systems where it cannot be blocked
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ends the worker even if a decoder hangs
+    # Libraries print messages when they crash, in the middle of the output of the program.
+    with open(os.devnull, "w") as null:  # noqa: PTH123
+        os.dup2(null.fileno(), 1)
+        os.dup2(null.fileno(), 2)
+    # glibc keeps up to twice as much as was ever freed at once: what it gave back to the system
+    # after each track, the system would clear again for the next, a thousand pages.
+    np.empty(1 << 24, np.uint8)
+    _analyzer = FileAnalyzer(config, KnnBackend() if config.knn else CnnBackend())
+
+
+def analyze(path: PathLike) -> tuple[Analysis, str | None]:
+    """Analyze a file in a worker process. Returns the error of the cache, too, if any."""
+    return _analyzer.analyze(path), _analyzer.cache.error
 
 
 def _digest(path: PathLike) -> bytes:
@@ -154,9 +130,9 @@ def _digest(path: PathLike) -> bytes:
 
 def _state(path: PathLike) -> FileState:
     try:
-        state = FileState.of(path)
+        state = FileState.from_path(path)
     except OSError as exc:
         raise AudioError(exc.strerror or str(exc)) from exc
     if not os.path.isfile(state.path):  # noqa: PTH113  # bytes
-        raise AudioError("not a file")  # a pipe would be waited for
+        raise AudioError("not a file")  # reading a pipe could block forever
     return state

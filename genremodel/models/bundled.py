@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.calibration import Calibration
+from genremodel.errors import ModelError
 from genremodel.models.heads import GenreHeads
 from genremodel.prediction import DecisionParams
 
@@ -24,17 +25,13 @@ HEADS_FILE = "heads.npz"
 KNN_FILE = "knn.npz"
 
 
-class AssetError(Exception):
-    """A file of the bundled model is missing, or differs from its checksum in `model.json`."""
-
-
 @lru_cache(maxsize=1)
 def description() -> dict[str, Any]:
     """Return the content of `model.json`: genres, tags, checksums, calibration, measured figures.
 
     Raises
     ------
-    AssetError
+    ModelError
         If the file cannot be read.
 
     Examples
@@ -45,7 +42,7 @@ def description() -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads((FOLDER / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
-        raise AssetError(f"{DESCRIPTION}: {exc}") from exc
+        raise ModelError(f"{DESCRIPTION}: {exc}") from exc
     return content
 
 
@@ -54,15 +51,15 @@ def read(name: str) -> bytes:
 
     Raises
     ------
-    AssetError
+    ModelError
         If the file cannot be read or its checksum is wrong.
     """
     try:
         content = (FOLDER / name).read_bytes()
     except OSError as exc:
-        raise AssetError(f"{name}: {exc.strerror}") from exc
+        raise ModelError(f"{name}: {exc.strerror}") from exc
     if hashlib.sha256(content).hexdigest() != checksum(name):
-        raise AssetError(f"{name}: wrong checksum")
+        raise ModelError(f"{name}: wrong checksum")
     return content
 
 
@@ -82,7 +79,7 @@ def bundled_heads() -> GenreHeads:
 
     Raises
     ------
-    AssetError
+    ModelError
         If the file cannot be read or its checksum is wrong.
     """
     return GenreHeads.from_arrays(arrays(HEADS_FILE))
@@ -93,7 +90,7 @@ def bundled_params(backend: str) -> DecisionParams:
 
     Raises
     ------
-    AssetError
+    ModelError
         If `model.json` cannot be read.
 
     Examples

@@ -223,7 +223,7 @@ class KnnBackend:
     ------
     ImportError
         If librosa or scikit-learn cannot be imported.
-    AssetError
+    ModelError
         If a file of the model cannot be loaded.
 
     Examples

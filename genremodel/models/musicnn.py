@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE, TAGS, NetworkOutputs
 from genremodel.audio.windows import Windows, evenly_spaced
+from genremodel.errors import ModelError
 from genremodel.models import bundled
 from genremodel.models.base import FRONT_END, WindowProbabilities
-from genremodel.models.bundled import MSD_FILE, MTT_FILE, AssetError
+from genremodel.models.bundled import MSD_FILE, MTT_FILE
 
 # Windows of a track that MTT-musicnn analyzes: 3 are as accurate as 10, 1 is worse by 0.01.
 MTT_WINDOWS = 3
@@ -34,7 +35,7 @@ class MusicnnSession:
     ------
     ImportError
         If onnxruntime cannot be imported.
-    AssetError
+    ModelError
         If it cannot load the network.
 
     Examples
@@ -57,7 +58,7 @@ class MusicnnSession:
                 network, options, providers=["CPUExecutionProvider"]
             )
         except Exception as exc:  # the errors of onnxruntime have no common base class
-            raise AssetError(f"the network cannot be loaded: {exc}") from exc
+            raise ModelError(f"the network cannot be loaded: {exc}") from exc
 
     def run(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return activations and embeddings.
@@ -132,7 +133,7 @@ class CnnBackend:
     ------
     ImportError
         If onnxruntime cannot be imported.
-    AssetError
+    ModelError
         If a file of the model cannot be loaded.
 
     Examples

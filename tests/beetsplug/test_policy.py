@@ -107,10 +107,10 @@ def test_a_second_verdict_replaces_the_first(
 
 def test_spelling() -> None:
     spell = Spelling(title_case=True, names={"hip hop": "Hip-Hop"})
-    assert [spell(genre) for genre in ("hip hop", "drum and bass", "jazz", "r&b")] == [
+    assert [spell.format(genre) for genre in ("hip hop", "drum and bass", "jazz", "r&b")] == [
         "Hip-Hop",
         "Drum And Bass",
         "Jazz",
         "R&B",
     ]
-    assert Spelling()("hip hop") == "hip hop"
+    assert Spelling().format("hip hop") == "hip hop"

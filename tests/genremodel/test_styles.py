@@ -107,19 +107,19 @@ def test_bundled_styles() -> None:
 
 def test_a_classifier_names_as_many_as_it_was_told(tmp_path: Path) -> None:
     song = make(tmp_path / "song.flac", seconds=12)
-    many = GenreClassifier(styles=10).classify(song)
+    many = GenreClassifier(max_styles=10).predict(song)
     assert len(many.styles) > 3
-    assert GenreClassifier().classify(song).styles == many.styles[:3]
-    none = GenreClassifier(styles=0).classify(song)
+    assert GenreClassifier().predict(song).styles == many.styles[:3]
+    none = GenreClassifier(max_styles=0).predict(song)
     assert none == replace(many, styles=())
-    assert GenreClassifier(knn=True).classify(song).styles == ()
+    assert GenreClassifier(backend="knn").predict(song).styles == ()
 
 
 def test_styles_do_without_a_genre_but_not_without_sound(tmp_path: Path) -> None:
     classifier = GenreClassifier(min_confidence=1)
-    doubtful = classifier.classify(make(tmp_path / "song.flac", seconds=12))
-    silent = classifier.classify(write(tmp_path / "silence.flac", melody(5) * 0))
+    doubtful = classifier.predict(make(tmp_path / "song.flac", seconds=12))
+    silent = classifier.predict(write(tmp_path / "silence.flac", melody(5) * 0))
     assert (doubtful.genre, len(doubtful.styles)) == (None, 3)
     assert (silent.genre, silent.styles) == (None, ())
-    assert classifier.decide_album([doubtful, silent]).styles == doubtful.styles
-    assert classifier.decide_album([doubtful, silent, silent]).styles == ()
+    assert classifier.predict_album([doubtful, silent]).styles == doubtful.styles
+    assert classifier.predict_album([doubtful, silent, silent]).styles == ()

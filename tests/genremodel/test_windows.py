@@ -17,9 +17,9 @@ from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from genremodel.audio import windows as audio
-from genremodel.audio.decoding import AudioError
 from genremodel.audio.params import WINDOW_SAMPLES
 from genremodel.audio.windows import read_windows
+from genremodel.errors import AudioError
 from tests.sounds import CONTAINERS, KEPT, RATE, make, melody, write
 
 # Kept files are short. FFmpeg's Vorbis and WMA encoders write timestamps that do not fit the sound,

@@ -1,1 +1,1 @@
-"""From the published MSD-musicnn checkpoint to the pruned ONNX file."""
+"""Converts the published musicnn checkpoints to pruned ONNX files."""

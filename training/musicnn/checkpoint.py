@@ -1,9 +1,9 @@
 """Reads a TensorFlow checkpoint of plain float tensors without TensorFlow.
 
-A checkpoint is a pair of files: `.index`, a LevelDB-style sorted table that maps a tensor's name
-to a small protocol-buffer message (`BundleEntryProto`: type, shape, offset, size), and `.data`, the
-tensors' bytes one after the other. Formats: LevelDB `doc/table_format.md` and TensorFlow
-`tensor_bundle.proto`.
+A checkpoint is a pair of files: `.index`, a LevelDB-style sorted table that maps the name of a
+tensor to a small protocol-buffer message (`BundleEntryProto`: type, shape, offset, size), and
+`.data`, the concatenated bytes of the tensors. Formats: LevelDB `doc/table_format.md` and
+TensorFlow `tensor_bundle.proto`.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ _DIM, _DIM_SIZE = 2, 1  # fields of TensorShapeProto and of its Dim
 
 
 def read_checkpoint(index: bytes, data: bytes) -> Tensors:
-    """Return the float32 tensors of a checkpoint by name; optimizer state is left out.
+    """Return the float32 tensors of a checkpoint by name; optimizer state is skipped.
 
-    Raises ValueError when `index` is not such a table.
+    Raises ValueError if `index` is not such a table.
     """
     if len(index) < _FOOTER or struct.unpack("<Q", index[-8:])[0] != _MAGIC:
         raise ValueError("not a checkpoint index: wrong magic number")
     footer = index[-_FOOTER:]
-    _, _, position = _handle(footer, 0)  # of the meta index, which is empty
+    _, _, position = _handle(footer, 0)  # the meta index, which is empty
     root_offset, root_size, _ = _handle(footer, position)
     tensors: Tensors = {}
     for _, handle in _entries(_block(index, root_offset, root_size)):
         offset, size, _ = _handle(handle, 0)
         for name, message in _entries(_block(index, offset, size)):
-            if name and b"Adam" not in name:  # the empty name holds the bundle's own header
+            if name and b"Adam" not in name:  # the empty name is the header of the bundle
                 tensors[name.decode()] = _tensor(message, data)
     return tensors
 
@@ -63,7 +63,7 @@ def _block(table: bytes, offset: int, size: int) -> bytes:
 
 
 def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield key and value of a block; each key shares a prefix with the one before it."""
+    """Yield the keys and values of a block; each key shares a prefix with the previous one."""
     (restarts,) = struct.unpack("<I", block[-4:])
     end = len(block) - 4 * (restarts + 1)
     position, key = 0, b""
@@ -78,7 +78,7 @@ def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Yield number and value of each field of a protocol-buffer message."""
+    """Yield the number and value of each field of a protocol-buffer message."""
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)
@@ -102,7 +102,7 @@ def _handle(data: bytes, position: int) -> tuple[int, int, int]:
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """Decode a base-128 integer and return it with the position after it."""
+    """Decode a base-128 integer; return it and the position after it."""
     value = shift = 0
     while True:
         byte = data[position]

@@ -1,4 +1,4 @@
-"""Writes the pruned network, mel filters and logarithm in front of it, as one ONNX graph."""
+"""Exports the pruned network, including mel filters and logarithm, as one ONNX graph."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def _log_mel(graph: _Graph, power: str) -> str:
 
 
 def _spectrum(graph: _Graph, x: str) -> str:
-    """Take the discrete Fourier transform of each frame over its bands.
+    """Compute the discrete Fourier transform of each frame over its bands.
 
-    Returns (n, 2 * _BINS, frames): real part and imaginary part of the first bin, and so on.
+    Returns (n, 2 * _BINS, frames): the real and imaginary parts of the first bin, and so on.
     """
     waves = np.exp(-2j * np.pi * np.outer(np.arange(MEL_BANDS), np.arange(_BINS)) / MEL_BANDS)
     parts = np.stack([waves.real, waves.imag], axis=2).reshape(MEL_BANDS, -1)
@@ -76,24 +76,25 @@ def _spectrum(graph: _Graph, x: str) -> str:
 
 
 def _timbral_block(graph: _Graph, spectrum: str, block: Block) -> str:
-    """Convolve over frames and bands, then take the maximum over the places in the bands.
+    """Convolve over frames and bands, then take the maximum over the positions in the bands.
 
-    A convolution over bands is a product in each bin of their Fourier transform: a fourth of the
-    work for filters as wide as these. Counted from the middle, place q has E(q) + O(q) and place -q
-    has E(q) - O(q), the sums of cosines and of sines; the larger of the two is E(q) + |O(q)|.
+    A convolution over bands is a product in each bin of their Fourier transform: a quarter of the
+    work for filters as wide as these. Counted from the middle, position q is E(q) + O(q) and
+    position -q is E(q) - O(q), with the sums of cosines E and of sines O; the larger one is
+    E(q) + |O(q)|.
     """
     frames, bands, channels = block.kernel.shape
-    sign, bins, places = np.sign(block.norm.scale), np.arange(_BINS), MEL_BANDS - bands + 1
-    middle = (places - 1) / 2
+    sign, bins = np.sign(block.norm.scale), np.arange(_BINS)
+    middle = (MEL_BANDS - bands) / 2
     waves = np.exp(2j * np.pi * np.outer(bins, np.arange(bands) + middle) / MEL_BANDS)
     kernel = np.einsum("kb,tbc->kct", waves, block.kernel * sign)
     angles = 2 * np.pi * np.outer(np.arange(middle % 1, middle + 1), bins) / MEL_BANDS
-    # All bins but the first and the last stand for their mirror images too.
+    # All bins but the first and the last also represent their mirror images.
     weights = np.where(bins % (MEL_BANDS // 2), 2, 1) / MEL_BANDS
     before = (frames - 1) // 2
 
     def summed(parts: tuple[Array, Array], waves: NDArray[np.float64]) -> str:
-        """Multiply the real and imaginary parts of the bins by these, and sum up over the bins."""
+        """Multiply the real and imaginary parts of the bins by `parts`, and sum over the bins."""
         filters = np.stack(parts, axis=2).reshape(-1, 2, frames)
         y = graph.add(
             "Conv", spectrum, graph.constant(filters),
@@ -112,8 +113,8 @@ def _timbral_block(graph: _Graph, spectrum: str, block: Block) -> str:
 def _temporal_block(graph: _Graph, x: str, block: Block) -> str:
     """Convolve over frames, then take the maximum over the bands: (n, channels, frames).
 
-    onnxruntime computes channels by sixteens, and these blocks have few: with strides of `step`
-    frames, each filter stands in as many channels, later by a frame in each.
+    onnxruntime computes channels in groups of 16, and these blocks have few. With strides of `step`
+    frames, each filter fills `step` channels, shifted by one frame in each.
     """
     frames, _, channels = block.kernel.shape
     step = min(range(1, 33), key=lambda step: _work(frames, channels, step))
@@ -137,18 +138,18 @@ def _temporal_block(graph: _Graph, x: str, block: Block) -> str:
 
 
 def _activated(graph: _Graph, x: str, norm: Affine) -> str:
-    """Finish a front block whose maximum over the bands has been taken: (n, channels, frames).
+    """Apply ReLU and normalization to the maximum over the bands: (n, channels, frames).
 
-    The maximum comes first, ReLU and normalisation after it, on 1/50 of the values: both are
-    monotonic. Where the normalisation falls, the maximum of its output lies at the minimum of its
-    input, which is the negative maximum of the negative filter.
+    Both are monotonic, so they can follow the maximum, where only 1/50 of the values is left. If
+    the normalization is decreasing, the maximum of its output is at the minimum of its input, which
+    is the negated maximum for the negated filter.
     """
     x = graph.add("Mul", x, graph.constant(np.sign(norm.scale)[:, np.newaxis]))
     return graph.affine(graph.add("Relu", x), norm, axes=1)
 
 
 def _work(frames: int, channels: int, step: int) -> int:
-    """Return how many multiplications a band costs, those with padding included."""
+    """Return the number of multiplications per band, including those with padding."""
     return _ceil(channels * step, 16) * 16 * (frames + step - 1) * _ceil(WINDOW_FRAMES, step)
 
 
@@ -170,7 +171,7 @@ def _middle_block(graph: _Graph, x: str, block: MiddleBlock, *, residual: bool) 
 
 
 class _Graph:
-    """Collects nodes and constants; each call returns the name of a value."""
+    """Collects nodes and constants; each method returns the name of a value."""
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
@@ -189,7 +190,7 @@ class _Graph:
         return name
 
     def affine(self, x: str, norm: Affine, axes: int = 0, name: str | None = None) -> str:
-        """Scale and shift each channel; `axes` is how many axes follow that of the channels."""
+        """Scale and shift each channel. axes: the number of axes after that of the channels."""
         shape = (-1, *[1] * axes)
         scaled = self.add("Mul", x, self.constant(norm.scale.reshape(shape)))
         return self.add("Add", scaled, self.constant(norm.shift.reshape(shape)), name=name)

@@ -1,7 +1,7 @@
 """The published musicnn networks: weights by role, and a NumPy forward pass as the reference.
 
 Architecture: Pons and Serra, "musicnn: pre-trained convolutional neural networks for music audio
-tagging", ISMIR 2019 late-breaking demo, and the `musicnn` 0.1.0 distribution (ISC licence).
+tagging", ISMIR 2019 late-breaking demo, and the `musicnn` 0.1.0 distribution (ISC license).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from training.pinned_wheels import Wheel
 WHEEL = Wheel(
     "musicnn", "0.1.0", "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
 )
-LICENCE = "ISC"
+LICENSE = "ISC"
 Name: TypeAlias = Literal["MSD_musicnn", "MTT_musicnn"]
 TRAINED_ON: dict[Name, Source] = {
     "MSD_musicnn": Source(
@@ -34,7 +34,7 @@ TRAINED_ON: dict[Name, Source] = {
         "MagnaTagATune", "the second backbone, trained by its authors", "CC BY-NC-SA 3.0"
     ),
 }
-_EPSILON = 1e-3  # of tf.layers.batch_normalization
+_EPSILON = 1e-3  # as in tf.layers.batch_normalization
 
 # Tags of the Million Song Dataset (Last.fm) in the order of MSD_musicnn's outputs.
 # fmt: off
@@ -54,19 +54,19 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Affine:
-    """Batch normalisation at inference: `scale * x + shift` for each channel."""
+    """Batch normalization at inference: `scale * x + shift` for each channel."""
 
     scale: Array
     shift: Array
 
     def __call__(self, x: Array) -> Array:
-        """Apply it to the channels along the last axis."""
+        """Apply the transform to the channels along the last axis."""
         return self.scale * x + self.shift
 
 
 @dataclass(frozen=True)
 class Block:
-    """Convolution, ReLU, batch normalisation.
+    """Convolution, ReLU, batch normalization.
 
     kernel: (time, frequency or input channels, output channels).
     """
@@ -80,8 +80,8 @@ class Block:
 class Musicnn:
     """The weights of one of the networks.
 
-    timbral: two blocks that look at 7 frames and most of the mel bands.
-    temporal: three blocks that look at 128, 64 and 32 frames of each mel band.
+    timbral: two blocks over 7 frames and most of the mel bands.
+    temporal: three blocks over 128, 64 and 32 frames of single mel bands.
     middle: three blocks over all channels and 7 frames, the last two residual.
     """
 
@@ -96,12 +96,12 @@ class Musicnn:
 
 
 def load_musicnn(name: Name = "MSD_musicnn") -> Musicnn:
-    """Fetch the pinned wheel and read a checkpoint in it."""
+    """Fetch the pinned wheel and read a checkpoint from it."""
     return from_tensors(_read_wheel(WHEEL.fetch(), f"musicnn/{name}"))
 
 
-def licence() -> str:
-    """Return the licence text that the wheel carries."""
+def license_text() -> str:
+    """Return the license in the wheel."""
     with zipfile.ZipFile(WHEEL.fetch()) as wheel:
         return wheel.read("musicnn-0.1.0.dist-info/LICENSE.md").decode()
 
@@ -114,7 +114,7 @@ def _read_wheel(path: Path, folder: str) -> Tensors:
 
 
 def from_tensors(tensors: Tensors) -> Musicnn:
-    """Name the tensors by role: TensorFlow numbered its layers in the order of their creation."""
+    """Assign the tensors to their roles: TensorFlow numbers layers in order of creation."""
 
     def norm(number: int) -> Affine:
         name = "batch_normalization" + (f"_{number}" if number else "")
@@ -143,7 +143,7 @@ def from_tensors(tensors: Tensors) -> Musicnn:
 
 
 def forward(net: Musicnn, log_mel: Array) -> tuple[Array, Array]:
-    """Run the whole published network on one window, plainly: the reference for the ONNX file.
+    """Run the published network on one window: the reference for the ONNX file.
 
     log_mel: (frames, mel bands). Returns activations (50,) and embedding (200,).
     """
@@ -157,7 +157,7 @@ def forward(net: Musicnn, log_mel: Array) -> tuple[Array, Array]:
     second = _convolve(first, net.middle[1], same_bands=False)[:, 0] + first
     third = _convolve(second, net.middle[2], same_bands=False)[:, 0] + second
     features = np.concatenate([front, first, second, third], axis=1)
-    # Maximum and mean of each channel side by side, as the original's flattening leaves them.
+    # The maximum and mean of each channel are adjacent, as in the flattened original.
     pooled = np.stack([features.max(axis=0), features.mean(axis=0)], axis=1).ravel()
     pooled = net.pool_norm(pooled)
     embedding = net.dense_norm(np.maximum(pooled @ net.dense[0] + net.dense[1], 0))

@@ -1,9 +1,9 @@
-"""Removes the channels of a musicnn that carry nothing, exactly.
+"""Removes the dead channels of a musicnn without changing its outputs.
 
-Weight decay left most filters of the published network with all weights near zero. What such a
-filter puts out does not depend on its input: it is a constant, and what a constant does further on
-is a bias. The convolutions that follow pad with zeros in time, so towards the ends of the window
-less of the constant is seen: there the bias differs from frame to frame.
+Weight decay left most filters of the published network with all weights near zero. The output of
+such a filter does not depend on its input: it is a constant, and adds a bias to later layers. The
+following convolutions pad with zeros in time, so they see less of the constant toward the ends of
+the window: there the bias differs from frame to frame.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from genremodel.audio.params import WINDOW_FRAMES
 from training.musicnn.network import Affine, Array, Block, Musicnn, Name
 
-# Largest weight of a dead filter. Of MSD-musicnn there is a wide gap: the largest that lies below
-# is 1e-7, the smallest above is 1e-4. Of MTT-musicnn all values occur, but what lies below this
-# changes no output by more than 1e-6.
-DEAD: dict[Name, float] = {"MSD_musicnn": 1e-5, "MTT_musicnn": 1e-3}
+# A filter is dead if its largest weight is below this. MSD-musicnn has a wide gap: the largest such
+# weight below is 1e-7, the smallest above 1e-4. In MTT-musicnn all values occur, but filters below
+# this threshold change no output by more than 1e-6.
+DEAD_CHANNEL_THRESHOLD: dict[Name, float] = {"MSD_musicnn": 1e-5, "MTT_musicnn": 1e-3}
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class MiddleBlock:
 
 @dataclass(frozen=True)
 class PrunedMusicnn:
-    """What is left of the network; `dense` has the normalisation of the pooled features folded in.
+    """The pruned network; `dense` includes the normalization of the pooled features.
 
-    Each later middle block puts out the channels of the one before first, in the same order, and
-    then its own, so that a residual connection is an addition to the first channels.
+    The outputs of each later middle block start with the channels of the previous block in the same
+    order, so a residual connection is an addition to the first channels.
     dense: kernel (2, channels, embedding), maxima before means, and bias (embedding,).
     """
 
@@ -53,19 +53,19 @@ class PrunedMusicnn:
 
 @dataclass(frozen=True)
 class _Channels:
-    """Which channels of a layer are alive, in their new order, and what value the dead ones have.
+    """The live channels of a layer in their new order, and the values of the dead ones.
 
-    constant: (channels,), 0 where alive.
+    constant: (channels,), 0 for live channels.
     """
 
     alive: list[int]
     constant: Array
 
 
-def prune(net: Musicnn, dead: float = DEAD["MSD_musicnn"]) -> PrunedMusicnn:
-    """Return the network without its dead channels; its outputs are the same to rounding.
+def prune(net: Musicnn, dead: float = DEAD_CHANNEL_THRESHOLD["MSD_musicnn"]) -> PrunedMusicnn:
+    """Return the network without its dead channels; its outputs are equal up to rounding.
 
-    dead: the largest weight of a channel that is left out; below 0, none is.
+    dead: the largest weight of a removed channel; a negative value removes none.
     """
     front = [_channels(block, dead) for block in (*net.timbral, *net.temporal)]
     timbral = tuple(_select(b, c) for b, c in zip(net.timbral, front, strict=False))
@@ -91,7 +91,7 @@ def prune(net: Musicnn, dead: float = DEAD["MSD_musicnn"]) -> PrunedMusicnn:
 
 
 def _channels(block: Block, dead: float, residual: _Channels | None = None) -> _Channels:
-    """Tell the dead from the living among the outputs of a block, `residual` added to them."""
+    """Find the live channels among the outputs of a block, including the added `residual`."""
     largest = np.abs(block.kernel).max(axis=(0, 1))
     constant = block.norm(np.maximum(block.bias, 0))
     alive = residual.alive.copy() if residual else []
@@ -130,11 +130,11 @@ def _prune_middle(
     constant = np.tensordot(inputs.constant, block.kernel[:, :, keep], axes=(0, 1))  # (time, out)
     frames = len(constant)
     bias = np.repeat(block.bias[np.newaxis, keep], WINDOW_FRAMES, axis=0)
-    for step in range(frames):  # where this step of the kernel sees a frame, not the padding
+    for step in range(frames):  # frames where this step of the kernel is not on the padding
         shift = step - (frames - 1) // 2
         bias[max(-shift, 0) : WINDOW_FRAMES - max(shift, 0)] += constant[step]
     norm = _select_norm(block.norm, keep)
-    if residual:  # the living outputs to which a dead channel is added
+    if residual:  # a dead channel is added to a live output
         norm = Affine(norm.scale, norm.shift + residual.constant[keep])
     return MiddleBlock(block.kernel[:, inputs.alive][:, :, keep], bias, norm)
 
@@ -143,5 +143,5 @@ def _fold_dense(net: Musicnn, features: _Channels) -> tuple[Array, Array]:
     kernel, bias = net.dense
     bias = bias + net.pool_norm.shift @ kernel
     kernel = (net.pool_norm.scale[:, np.newaxis] * kernel).reshape(len(features.constant), 2, -1)
-    bias = bias + features.constant @ kernel.sum(axis=1)  # of a constant, maximum and mean agree
+    bias = bias + features.constant @ kernel.sum(axis=1)  # maximum and mean of a constant are equal
     return kernel[features.alive].transpose(1, 0, 2), bias

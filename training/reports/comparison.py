@@ -1,231 +1,185 @@
-"""The document of the comparison: every figure in it is read from the results."""
+"""The comparison with the student systems: `templates/comparison.md`, filled with its results."""
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from statistics import mean
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from genremodel.models import bundled as assets
-from genremodel.models.bundled import MSD_FILE
-from training.evaluation.calibration import FOLDS
-from training.reports import bundled, plots
-from training.reports.plots import Results
+from genremodel.evaluation import FOLDS
+from genremodel.models import bundled
+from genremodel.models.bundled import HEADS_FILE, MSD_FILE, MTT_FILE
+from training.reports.markdown import TEMPLATES, number, render, rows
+from training.reports.model_card import Figures, mp3_speed
+from training.reports.plots import DESCRIPTORS
 from training.student_systems.baseline import Baseline
 from training.student_systems.network_classifier import INNER_FOLDS
+from training.student_systems.protocols import PROTOCOLS
 from training.student_systems.registry import BASELINES
-from training.student_systems.results import networks
+from training.student_systems.results import Result, networks
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "comparison.md"
+Results: TypeAlias = Mapping[tuple[str, str], Result]
 
-_ADAPTED = """
-- Systems 1, 3 and 5 reported GTZAN as it comes, system 4 four genres, system 2 seven genres of
-  playlist songs. Here all have GTZAN's ten genres, without its known faults.
-- Sound comes as mel-spectrograms of 128 bands and 12.9 frames a second, cut into ten segments of
-  3 s (39 frames). The verdict on a song is the mean over its segments; ties go to the genre with
-  more training songs, as in system 3. Rows of 30 s, and LSTMs over segments, take a song as one.
-- What needs the waveform is left out of the descriptors: zero crossings, harmonic and percussive
-  parts, tempo, chroma. There are 20 MFCCs, level, centroid, bandwidth, roll-off, flatness and
-  spectral contrast, each as mean and variance.
-- Convolutions see pairs of bands averaged, 64 in all. Pictures of 4x288x432 and cuts of 30 s are
-  replaced by segments of 3 s, so the first linear layers are narrower. Kernels, linear layers,
-  dropout, weight decay, learning rates and batches are the published ones, where published.
-- Networks stop when the loss on one of {folds} parts of the training rows has not fallen for
-  {patience} epochs, after {epochs} at most, and go back to the best; some were published with up to
-  90. The learning rate is halved on a plateau. The part shares no artist with the rest where the
-  songs scored share none. No student was tuned on the songs that are scored.
-- System 1 abandoned runs under an accuracy of 0.25 at epoch 13: here all go on. Its RNN, planned
-  but not described, is system 3's GRU. System 2's CRNN pools time only twice, or 3 s would leave
-  its GRU two steps.
-- System 4's VGG-19, trained on photographs, is replaced by the backbone that this project bundles,
-  so its row is no rival: it tells how much is the backbone's, and what averaging such a network's
-  verdicts gives, not what VGG-19 would. Of the validation split there are no whole songs to run it
-  on. The VGG-like network from scratch has three blocks of a quarter of VGG's width.
-- System 5's fourteen random windows of 2 s are the middles of the ten segments.
-"""
+_COLUMNS = ("leaky", "shuffled tracks", "honest", "honest files")
 
 
-_LEGEND = """\
-*Numbers kept*: weights of networks, backbones included, and of linear models, values of songs that
-neighbours and support vectors keep, nodes of trees. *Fitting*: once, on the honest protocol, or
-else cross-validated, on one thread of a busy machine, so within a factor of two or three; for an
-ensemble the sum over its members; of what the backbones took their authors, nothing is known. *A
-track*: the decision on 30 s, from the spectrogram; with the backbone, from ten windows of samples;
-by the bundled model, on an MP3 of four minutes, decoding included (`benchmarks/results.md`). -: not
-reported, or not measured.
-"""
+def summarize(results: Results, excerpted: Sequence[str]) -> dict[str, Any]:
+    """Return the figures of the document, to be kept as JSON.
+
+    Parameters
+    ----------
+    results
+        Of every baseline, by its name and the protocol.
+    excerpted
+        The song of each validation file that the bundled model is scored on.
+    """
+    honest = [results[name, "honest"] for name in BASELINES if (name, "honest") in results]
+    return {
+        "tracks": _scored(results, "forest"),
+        "activation_tracks": _scored(results, "pretrained"),
+        "files": len(excerpted),
+        "songs_with_files": len(set(excerpted)),
+        "standard_error": {
+            "honest": _standard_error([1] * honest[0].scored),
+            "honest files": _standard_error(Counter(excerpted).values()),
+        },
+        "models": {
+            name: _model_figures(baseline, results, excerpted)
+            for name, baseline in BASELINES.items()
+        },
+    }
 
 
-def write(results: Results, excerpted: Sequence[str]) -> None:
-    """Draw the plots and write `docs/comparison.md`. excerpted: see `render`."""
-    pictures = plots.draw(results, DOCUMENT.with_suffix(""))
-    text = render(results, excerpted, assets.description(), pictures)
-    DOCUMENT.write_text(text, encoding="utf-8")
-
-
-def render(
-    results: Results,
-    excerpted: Sequence[str],
-    model: dict[str, Any],
-    pictures: list[tuple[str, str]],
-) -> str:
+def comparison(results: Figures, model: Figures, benchmarks: Figures) -> str:
     """Return the document.
 
-    results: of every baseline. excerpted: the song of each validation file, which the bundled
-    model can hear. model: the content of `model.json`. pictures: file name and caption.
+    Parameters
+    ----------
+    results
+        From `summarize`.
+    model
+        Contents of `model.json`.
+    benchmarks
+        Contents of `benchmarks/results.json`.
     """
-    header = columns(len(excerpted))
-    lines = [
-        "# The bundled model beside five student systems",
-        "",
-        "Generated by `make compare`; do not edit.",
-        "",
-        _summary(results, excerpted),
-        "",
-        bundled.paragraph(model),
-        "",
-        f"| {' | '.join(header)} |",
-        "|---:|---|" + "---:|" * (len(header) - 2),
-        *(_row(baseline, results, excerpted) for baseline in BASELINES.values()),
-        bundled.row(model),
-        "",
-        *_protocols(results, excerpted, model),
-        "",
-        _LEGEND,
-        "## What is not as it was",
-        _adapted(),
-        "",
-        "## Plots",
-        *(line for name, text in pictures for line in ("", f"{text}.", "", _image(name, text))),
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def columns(excerpted: int) -> list[str]:
-    """Return the header of the table."""
-    return [
-        *("system", "model", "reported", "leaky", "shuffled tracks", "honest"),
-        *(f"honest, {excerpted} files", "macro F1, honest", "cross-validated"),
-        *("numbers kept", "fitting, s", "a track, ms"),
-    ]
-
-
-def _summary(results: Results, excerpted: Sequence[str]) -> str:
-    everywhere = [name for name in BASELINES if (name, "honest") in results]
-    leaky, shuffled, honest = (
-        {name: results[name, protocol].accuracy for name in everywhere}
-        for protocol in ("leaky", "shuffled tracks", "honest")
-    )
-    fallen = max(everywhere, key=lambda name: leaky[name] - honest[name])
-    across = {
-        name: results[name, "cross-validated"].accuracy
-        for name, baseline in BASELINES.items()
-        if baseline.view == "descriptors"
+    models = results["models"]
+    accuracy = {name: figures["accuracy"] for name, figures in models.items()}
+    trained = {name: of for name, of in accuracy.items() if "honest" in of}
+    drop = max(trained, key=lambda name: trained[name]["leaky"] - trained[name]["honest"])
+    descriptors = {
+        name: of for name, of in accuracy.items() if BASELINES[name].view == "descriptors"
     }
-    some = {name: results[name, "honest"].accuracy_on(excerpted) for name in everywhere}
-    return textwrap.fill(
-        f"With segments of one song on both sides, the {len(everywhere)} models that are trained "
-        f"here from scratch are right on {mean(leaky.values()):.0%} of what they are asked; with "
-        f"songs divided at random, on {mean(shuffled.values()):.0%}; with artists that they have "
-        f"never heard, on {mean(honest.values()):.0%}. The most is lost by "
-        f"*{BASELINES[fallen].label}*: {leaky[fallen]:.3f} becomes {honest[fallen]:.3f}. High "
-        "reported figures tell above all how the songs were divided. On unheard artists, none of "
-        f"them does better than {_best(honest)}; on those of these songs of which there are "
-        f"{len(excerpted)} files, than {_best(some)}; cross-validated on the training songs, where "
-        f"only models of descriptors are measured, than {_best(across)}.",
-        100,
+    fits = [network for b in BASELINES.values() for network in networks(b.make(None))]
+    return render(
+        TEMPLATES / "comparison.md",
+        results=results,
+        tracks=results["tracks"],
+        activation_tracks=results["activation_tracks"],
+        standard_error=results["standard_error"],
+        valid=model["cnn"]["valid"],
+        songs=model["cnn"]["songs"],
+        trained=len(trained),
+        leaky=mean(of["leaky"] for of in trained.values()),
+        shuffled=mean(of["shuffled tracks"] for of in trained.values()),
+        honest=mean(of["honest"] for of in trained.values()),
+        drop={"label": BASELINES[drop].label, **trained[drop]},
+        best_honest=_best(trained, "honest"),
+        best_files=_best(trained, "honest files"),
+        best_cross_validated=_best(descriptors, "cross-validated"),
+        table=rows([*map(_row, BASELINES.values(), models.values()), _bundled(model, benchmarks)]),
+        folds=FOLDS,
+        inner_folds=INNER_FOLDS,
+        patience=_range(network.patience for network in fits),
+        epochs=_range(network.epochs for network in fits),
+        descriptors=DESCRIPTORS,
     )
 
 
-def _best(accuracy: dict[str, float]) -> str:
-    most = max(accuracy.values())
-    labels = [f"*{BASELINES[name].label}*" for name in accuracy if accuracy[name] == most]
+def _scored(results: Results, name: str) -> dict[str, int]:
+    return {
+        protocol: results[name, protocol].scored
+        for protocol in PROTOCOLS
+        if (name, protocol) in results
+    }
+
+
+def _model_figures(
+    baseline: Baseline, results: Results, excerpted: Sequence[str]
+) -> dict[str, Any]:
+    of = {
+        protocol: results[baseline.name, protocol]
+        for protocol in PROTOCOLS
+        if (baseline.name, protocol) in results
+    }
+    honest = of.get("honest")
+    fitted = honest or of["cross-validated"]
+    accuracy = {protocol: round(result.accuracy, 4) for protocol, result in of.items()}
+    if honest:
+        accuracy["honest files"] = round(honest.accuracy_on(excerpted), 4)
+    pretrained = network_size(MSD_FILE) if baseline.view == "activations" else 0
+    return {
+        "accuracy": accuracy,
+        "macro_f1": round(honest.macro_f1, 4) if honest else None,
+        "parameters": fitted.parameters + pretrained,
+        "seconds": round(fitted.seconds, 1),
+        "milliseconds": round(fitted.milliseconds, 1),
+    }
+
+
+def network_size(name: str) -> int:
+    """Return the number of values stored in the ONNX file of a bundled network."""
+    from onnx import load_model_from_string
+
+    graph = load_model_from_string(bundled.read(name)).graph
+    return sum(prod(initializer.dims) for initializer in graph.initializer)
+
+
+def _standard_error(weights: Iterable[int]) -> float:
+    """Return the largest standard error of an accuracy over songs with these weights."""
+    counts = np.fromiter(weights, float)
+    return round(float(0.5 * np.linalg.norm(counts) / counts.sum()), 4)
+
+
+def _best(accuracy: Mapping[str, Figures], protocol: str) -> str:
+    """Return the highest accuracy and the models that reach it."""
+    most = max(of[protocol] for of in accuracy.values())
+    labels = [f"*{BASELINES[name].label}*" for name, of in accuracy.items() if of[protocol] == most]
     return f"{most:.3f} ({'; '.join(labels)})"
 
 
-def _protocols(results: Results, excerpted: Sequence[str], model: dict[str, Any]) -> list[str]:
-    def scored(protocol: str, baseline: str = "forest") -> int:
-        return results[baseline, protocol].scored
-
-    return [
-        "- *Leaky*: two of every song's ten segments are scored, one by one "
-        f"({scored('leaky')}; {scored('leaky', 'pretrained')} by models that read the backbone's "
-        "activations, which are known of the training split alone), by a model that was fitted on "
-        "the other eight. Models that read whole songs have the two segments, and the eight, as "
-        "one shorter song.",
-        f"- *Shuffled tracks*: a fifth of all songs ({scored('shuffled tracks')}; "
-        f"{scored('shuffled tracks', 'pretrained')}), whoever they are by.",
-        "- *Honest*: fitted on the training split of the fault-filtered GTZAN, scored on its "
-        f"validation split ({scored('honest')} songs); training songs by artists of the latter are "
-        f"left out. The standard error is at most {_error([1] * scored('honest'))}.",
-        f"- *Honest, {len(excerpted)} files*: the same, but scored are only the "
-        f"{len(set(excerpted))} songs of which there are files, each as often as there are. The "
-        "bundled model hears the files, excerpts of 2 to 20 s. It was fitted without their artists "
-        "and on more than the students: whole songs, files, and an eleventh genre. How its heads "
-        "are regularised and weighed was first chosen by cross-validation on all files; without "
-        "the artists of these no other choice does better, see the model card. The standard "
-        f"error is at most {_error(Counter(excerpted).values())}.",
-        f"- *Cross-validated*: {FOLDS} folds of the training split, grouped by artist: "
-        f"{scored('cross-validated')} songs, {scored('cross-validated', 'pretrained')} with "
-        "activations (of one there is no spectrogram). Networks on spectrograms are left out: to "
-        "fit them so often again would take about as long as all the rest. The bundled model is as "
-        "shipped, deciding by majority, but for its second network, which cannot hear these songs: "
-        "its figure is from `genremodel/assets/model.json`, mean of "
-        f"{model['cnn']['songs']['seeds']} seeds. *Bundled head* is the first of its heads, fitted "
-        "without weights by artist, on these songs alone. Its regularisation was chosen by such a "
-        "cross-validation on these very songs.",
-    ]
+def _range(values: Iterable[int]) -> str:
+    found = sorted(values)
+    return f"{found[0]} to {found[-1]}"
 
 
-def _error(weights: Iterable[int]) -> str:
-    """Return the largest standard error of a share of songs that count as often."""
-    counts = np.fromiter(weights, float)
-    return f"{0.5 * np.linalg.norm(counts) / counts.sum():.3f}"
-
-
-def _adapted() -> str:
-    fits = [network for b in BASELINES.values() for network in networks(b.make(None))]
-    patience, epochs = ({getattr(n, name) for n in fits} for name in ("patience", "epochs"))
-    return _ADAPTED.rstrip().format(
-        folds=INNER_FOLDS,
-        patience=f"{min(patience)} to {max(patience)}",
-        epochs=f"{min(epochs)} to {max(epochs)}",
-    )
-
-
-def _row(baseline: Baseline, results: Results, excerpted: Sequence[str]) -> str:
-    honest = results.get((baseline.name, "honest"))
-    across = results.get((baseline.name, "cross-validated"))
-    fitted = honest or across
-    assert fitted  # every baseline has one of them
-    beneath = bundled.network_size(MSD_FILE) if baseline.view == "activations" else 0
-    unheard = (
-        (honest.accuracy, honest.accuracy_on(excerpted), honest.macro_f1) if honest else [None] * 3
-    )
-    cells = [
-        str(baseline.system or "-"),
+def _row(baseline: Baseline, figures: Figures) -> Sequence[object]:
+    accuracy = figures["accuracy"]
+    return (
+        baseline.system or "-",
         baseline.label,
-        _share(baseline.reported),
-        _share(results[baseline.name, "leaky"].accuracy),
-        _share(results[baseline.name, "shuffled tracks"].accuracy),
-        *map(_share, unheard),
-        _share(across.accuracy if across else None),
-        f"{fitted.parameters + beneath:,}",
-        f"{fitted.seconds:.1f}",
-        f"{fitted.milliseconds:.1f}",
-    ]
-    return f"| {' | '.join(cells)} |"
+        number(baseline.reported),
+        *(number(accuracy.get(column)) for column in _COLUMNS),
+        number(figures["macro_f1"]),
+        number(accuracy.get("cross-validated")),
+        f"{figures['parameters']:,}",
+        f"{figures['seconds']:.1f}",
+        f"{figures['milliseconds']:.1f}",
+    )
 
 
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _image(name: str, text: str) -> str:
-    return f"![{text}]({DOCUMENT.stem}/{name})"
+def _bundled(model: Figures, benchmarks: Figures) -> Sequence[object]:
+    cnn = model["cnn"]
+    heads = sum(array.size for array in bundled.arrays(HEADS_FILE).values())
+    return (
+        *("-", f"**bundled model** `{cnn['id']}`", "-", "-", "-", "-"),
+        f"**{cnn['valid']['accuracy']:.3f}**",
+        "-",
+        f"**{cnn['songs']['accuracy']:.3f}**",
+        f"{heads + network_size(MSD_FILE) + network_size(MTT_FILE):,}",
+        "-",
+        mp3_speed(benchmarks)["total_ms"],
+    )

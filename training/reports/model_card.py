@@ -1,401 +1,211 @@
-"""The model card: what was measured, in words and tables."""
+"""The model card: `templates/model_card.md`, filled with `model.json` and benchmark results."""
 
 from __future__ import annotations
 
-import re
-import textwrap
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 from genremodel.audio.windows import DEFAULT_WINDOWS
+from genremodel.evaluation import FOLDS
 from genremodel.models.bundled import MSD_FILE, MTT_FILE
 from genremodel.models.musicnn import MTT_WINDOWS
-from training.evaluation.calibration import FOLDS
+from training.reports.markdown import TEMPLATES, enumerate_items, number, render, rows
 
-_SYSTEM = re.compile(r"\A# .*\n\n(.*)\.\n")
-_COST = re.compile(r"^\| mp3 \| (\S+) \| (\S+) \| (\S+) \|", re.M)
+Figures: TypeAlias = Mapping[str, Any]
 
-_WIDTH = 100
-
+_BACKENDS = ("cnn", "knn")
 _NETWORKS = (MSD_FILE, MTT_FILE)
-_BACKENDS = {"cnn": "CNN (the default)", "knn": "KNN (the fallback)"}
 _PROTOCOLS = {
-    "songs": "whole songs, across artists",
-    "files": "files, across artists",
+    "songs": "whole songs, unseen artists",
+    "files": "files, unseen artists",
     "valid": "validation files",
 }
-_TRIALS = {"left out:": "left_out", "those chosen without": "without"}
-_COLUMNS = {
-    "accuracy": "majority vote",
-    "accuracy_mean": "averaged probabilities",
-    "macro_f1": "macro F1",
-    "ece": "calibration error",
-    "coverage": "decided",
-    "selective_accuracy": "right among the decided",
-}
+_NO_NOVELTY = " Its calibration ignores novelty, which was not predictive."
+_METRICS = ("accuracy", "accuracy_mean", "macro_f1", "ece", "coverage", "selective_accuracy")
 
 
-def render(model: dict[str, Any], measured: str) -> str:
-    """Return the card. model, measured: what `model.json` and the results of `make bench` hold."""
-    sections = [
-        _head(model),
-        _data(model),
-        _speed(measured),
-        _figures(model),
-        _calibration(model["cnn"]),
-        _genres(model["genres"], model["cnn"]),
-        _unheard(model["cnn"]),
-        _nonmusic(model),
-        _tried(model["tried"]),
-        _fallback(model["knn"]),
-        _limits(model["cnn"]),
-    ]
-    blocks = "\n\n".join(section.strip() for section in sections).split("\n\n")
-    return "\n\n".join(map(_wrapped, blocks)) + "\n"
+def model_card(model: Figures, benchmarks: Figures) -> str:
+    """Return the model card.
 
-
-def _wrapped(block: str) -> str:
-    """Return prose and lists in lines of one width, and anything else as it is."""
-    if block.startswith(("|", "#", "!")):
-        return block
-    if block.startswith("- "):
-        return "\n".join(map(_item, block[2:].split("\n- ")))
-    return textwrap.fill(block, _WIDTH, break_long_words=False, break_on_hyphens=False)
-
-
-def _item(text: str) -> str:
-    return textwrap.fill(
-        " ".join(text.split()), _WIDTH, initial_indent="- ", subsequent_indent="  "
+    Parameters
+    ----------
+    model
+        Contents of `model.json`.
+    benchmarks
+        Contents of `benchmarks/results.json`.
+    """
+    cnn, knn = model["cnn"], model["knn"]
+    songs, files, valid = (cnn[protocol] for protocol in _PROTOCOLS)
+    return render(
+        TEMPLATES / "model_card.md",
+        cnn=cnn,
+        knn=knn,
+        choice=knn["choice"],
+        files=files,
+        valid=valid,
+        intervals=songs["intervals"],
+        country=valid["genres"]["country"],
+        songs_unknown=songs["unheard_genres"],
+        files_unknown=files["unheard_genres"],
+        knn_unknown=knn["files"]["unheard_genres"],
+        speed=mp3_speed(benchmarks),
+        system=benchmarks["system"],
+        seeds=files["seeds"],
+        folds=FOLDS,
+        windows=DEFAULT_WINDOWS,
+        expert_windows=MTT_WINDOWS,
+        megabytes=model["bytes"] / 1e6,
+        genres=", ".join(model["genres"]),
+        styles=", ".join(sorted(model["styles"])),
+        networks="; ".join(_network(model["backbones"][file]) for file in _NETWORKS),
+        feature_groups=", ".join(knn["choice"]["groups"]),
+        data=_data(model),
+        validation_genres=_validation_genres(valid["genres"]),
+        accuracy=_accuracy(model),
+        reliability=_reliability(songs, files),
+        by_windows=_by_windows(songs, files),
+        by_genre=_by_genre(model["genres"], [songs, files, valid]),
+        song_confusion=_confusion_matrix("songs", songs, model["genres"]),
+        file_confusion=_confusion_matrix("files", files, model["genres"]),
+        unknown=_unknown_genres(songs["unheard_genres"], files["unheard_genres"]),
+        nonmusic=_nonmusic(model),
+        false_rejections=_false_rejections(model),
+        ablations=rows((text, f"{a:.3f}", f"{b:.3f}") for text, a, b in model["tried"]),
+        choices=_choices(knn["choice"]),
+        novelty_note="" if knn["calibration"]["novelty"] else _NO_NOVELTY,
+        worst=_lowest_recalls(songs),
+        song_confusions=_top_confusions(songs),
+        file_confusions=_top_confusions(files),
     )
 
 
-def _head(model: dict[str, Any]) -> str:
-    ids = ", ".join(f"`{model[backend]['id']}`, {name}" for backend, name in _BACKENDS.items())
-    networks = "; ".join(
-        f"{part['source']} ({part['licence']} licence, see `NOTICE`), {part['channels']} of "
-        f"{part['published_channels']} channels left, outputs within {part['agrees_within']:.0e} "
-        "of the published network's"
-        for part in (model["backbones"][file] for file in _NETWORKS)
+def mp3_speed(benchmarks: Figures) -> Figures:
+    """Return the times of a four-minute MP3."""
+    (speed,) = (row for row in benchmarks["formats"] if row["format"] == "mp3")
+    return speed
+
+
+def _network(part: Figures) -> str:
+    return (
+        f"{part['source']} ({part['licence']} license, see `NOTICE`), pruned to "
+        f"{part['channels']} of {part['published_channels']} channels, outputs within "
+        f"{part['agrees_within']:.0e} of the published network"
     )
-    choice = model["knn"]["choice"]
-    return f"""
-# Model card
-
-Generated by `make model`; do not edit.
-
-- **Models**: {ids}.
-- **Genres**: {", ".join(model["genres"])}.
-- **Styles** (CNN only): {", ".join(sorted(model["styles"]))}.
-- **Backbones**: {networks}. The first hears every window of a track, the second
-  {MTT_WINDOWS} of them.
-- **Size**: {model["bytes"] / 1e6:.1f} MB.
-- **Heads**: logistic regression on the tags of the first network, and on those of both, mixed
-  log-linearly. An artist's weight grows with the square root of what there is of them.
-- **Fallback**: {choice["neighbours"]} nearest neighbours after linear discriminant analysis of what
-  librosa finds in 3 seconds, of each its mean, spread and change: {", ".join(choice["groups"])}.
-"""
 
 
-def _data(model: dict[str, Any]) -> str:
+def _data(model: Figures) -> str:
     sources = [*model["data"], *(model["backbones"][file]["trained_on"] for file in _NETWORKS)]
-    rows = "\n".join(
-        f"| {source['name']} | {source['part']} | {source['licence']} |" for source in sources
-    )
-    return f"""
-## Data
-
-| data | what of it | licence |
-|---|---|---|
-{rows}
-
-None of the recordings is distributed. *Split*: GTZAN's validation part is kept for the figures of
-validation files below, and only then fitted on for the bundled model; its test part is not used at
-all. No artist stands in both training and validation. For the CNN, files are fitted on a second
-time with altered speed, tone and level.
-"""
+    return rows((source["name"], source["part"], source["licence"]) for source in sources)
 
 
-def _speed(measured: str) -> str:
-    system, cost = _SYSTEM.search(measured), _COST.search(measured)
-    if not system or not cost:
-        return "## Speed\n\n`make bench` measures it."
-    whole, decoding, ratio = cost.groups()
-    return f"""
-## Speed
-
-An MP3 of four minutes costs the CNN {whole} ms in one process, from reading it to writing its tags.
-To decode the ten windows, and nothing else, costs {decoding} ms: a ratio of {ratio}. Measured by
-`make bench` ({system[1]}); other formats, whole libraries and memory are in
-[`benchmarks/results.md`](../benchmarks/results.md).
-"""
+def _validation_genres(genres: Figures) -> str:
+    counts = sorted(((of["tracks"], name) for name, of in genres.items()), reverse=True)
+    return enumerate_items([f"{tracks} {name}" for tracks, name in counts if tracks])
 
 
-def _figures(model: dict[str, Any]) -> str:
-    rows = [
-        f"| `{model[backend]['id']}` | {name} | {figures['tracks']} | "
-        + " | ".join(_number(figures, column) for column in _COLUMNS)
-        + " |"
+def _accuracy(model: Figures) -> str:
+    return rows(
+        (
+            f"`{model[backend]['id']}`",
+            name,
+            figures["tracks"],
+            *(_with_interval(figures, metric) for metric in _METRICS),
+        )
         for backend in _BACKENDS
         for protocol, name in _PROTOCOLS.items()
         if (figures := model[backend].get(protocol))
-    ]
-    seeds = model["cnn"]["files"]["seeds"]
-    head = f"| model | tracks | n | {' | '.join(_COLUMNS.values())} |"
-    genres = model["cnn"]["valid"]["genres"].items()
-    valid = sorted(((of["tracks"], name) for name, of in genres if of["tracks"]), reverse=True)
-    return f"""
-## Figures
-
-*Across artists*: cross-validation in which no artist stands on both sides, {FOLDS} folds, mean of
-{seeds} seeds; calibrations are fitted without the artist as well. Whole songs are 30 seconds,
-{DEFAULT_WINDOWS} windows, of which there are only the tags of the first network, so the second has
-no say. Files are excerpts of 2 to 20 seconds, heard by both.
-*Validation files*: by a fit and a calibration without them; the bundled model is fitted on them
-too. They are {_list([f"{tracks} {name}" for tracks, name in valid])}, most of them 2 to 3 seconds
-long. Shares between 0 and 1; the calibration error has five bins of equal mass. In brackets: where
-the figure lies with 95 % confidence, by bootstrap over tracks. As songs of one artist resemble each
-other, and some files are of one song, that is rather narrow; that of the calibration error leans
-high, as what is drawn twice looks less calibrated than it is.
-
-{head}
-|---|---|---:|{"---:|" * len(_COLUMNS)}
-{chr(10).join(rows)}
-
-Below a confidence of {model["cnn"]["min_confidence"]:g} both models abstain.
-"""
-
-
-def _calibration(cnn: dict[str, Any]) -> str:
-    songs, files = cnn["songs"], cnn["files"]
-    accuracy, right = (songs["intervals"][name] for name in ("accuracy", "selective_accuracy"))
-    rows = "\n".join(
-        f"| {said:.2f} | {was:.2f} | {said_of_file:.2f} | {was_of_file:.2f} |"
-        for (said, was), (said_of_file, was_of_file) in zip(
-            songs["reliability"], files["reliability"], strict=True
-        )
     )
-    windows = "\n".join(
-        f"| {name} | {count} | {tracks} | {share:.3f} | {error:.3f} |"
+
+
+def _with_interval(figures: Figures, metric: str) -> str:
+    value, interval = figures[metric], figures["intervals"][metric]
+    return "-" if value is None else f"{value:.3f} ({interval[0]:.2f}-{interval[1]:.2f})"
+
+
+def _reliability(songs: Figures, files: Figures) -> str:
+    bins = zip(songs["reliability"], files["reliability"], strict=True)
+    return rows([f"{value:.2f}" for value in (*of_songs, *of_files)] for of_songs, of_files in bins)
+
+
+def _by_windows(songs: Figures, files: Figures) -> str:
+    return rows(
+        (name, count, tracks, f"{accuracy:.3f}", f"{error:.3f}")
         for name, figures in (("songs", songs), ("files", files))
-        for count, tracks, share, error in figures["by_windows"]
+        for count, tracks, accuracy, error in figures["by_windows"]
     )
-    return f"""
-## What the confidence means
-
-It is the probability that the genre is right, from logistic regression on the mean probability of
-the genre, the novelty of the track and the number of windows, fitted on whole songs by artists that
-the model had not heard. Tracks by confidence, in five parts of one size, in the first of the
-cross-validations:
-
-| songs: said | was right | files: said | was right |
-|---:|---:|---:|---:|
-{rows}
-
-With 95 % confidence (bootstrap over tracks) between {accuracy[0]:.0%} and {accuracy[1]:.0%} of
-whole songs are named rightly, and between {right[0]:.0%} and {right[1]:.0%} of those decided.
-
-![Said and true confidence](model-card/reliability.png)
-
-It is for any number of windows. Of the tracks that have so many:
-
-| tracks | windows | n | right | calibration error |
-|---|---:|---:|---:|---:|
-{windows}
-"""
 
 
-def _genres(names: list[str], cnn: dict[str, Any]) -> str:
-    def cells(figures: dict[str, Any], name: str) -> str:
-        genre = figures["genres"][name]
-        if not genre["tracks"]:
-            return "0 | - | -"
-        return f"{genre['tracks']} | {genre['precision']:.2f} | {genre['recall']:.2f}"
+def _by_genre(genres: list[str], protocols: list[Figures]) -> str:
+    def cells(scores: Figures) -> tuple[str, str, str]:
+        if not scores["tracks"]:
+            return "0", "-", "-"
+        return str(scores["tracks"]), f"{scores['precision']:.2f}", f"{scores['recall']:.2f}"
 
-    parts = [cnn[protocol] for protocol in _PROTOCOLS]
-    rows = "\n".join(
-        f"| {name} | {' | '.join(cells(part, name) for part in parts)} |" for name in names
+    return rows(
+        (genre, *(cell for figures in protocols for cell in cells(figures["genres"][genre])))
+        for genre in genres
     )
-    header = " | ".join(names)
-    matrices = "\n\n".join(
-        f"| {protocol} | {header} |\n|---|{'---:|' * len(names)}\n"
-        + "\n".join(
-            f"| **{name}** | {' | '.join(map(str, row))} |"
-            for name, row in zip(names, cnn[protocol]["confusion"], strict=True)
-            if sum(row)
+
+
+def _confusion_matrix(title: str, figures: Figures, genres: list[str]) -> str:
+    counts = zip(genres, figures["confusion"], strict=True)
+    body = rows((f"**{genre}**", *row) for genre, row in counts if sum(row))
+    return f"| {title} | {' | '.join(genres)} |\n|---|{'---:|' * len(genres)}\n{body}"
+
+
+def _unknown_genres(songs: Figures, files: Figures) -> str:
+    return rows(
+        (genre, number(songs["genres"].get(genre), ".0%"), number(abstained, ".0%"))
+        for genre, abstained in files["genres"].items()
+    )
+
+
+def _nonmusic(model: Figures) -> str:
+    return rows(
+        (
+            f"`{model[backend]['id']}`",
+            kind,
+            of["sounds"],
+            f"{of['told']:.0%}",
+            f"{of['abstained']:.0%}",
         )
-        for protocol in ("songs", "files")
-    )
-    return f"""
-## Genre by genre
-
-By majority vote across artists, abstentions not counted, in the first of the cross-validations.
-
-| genre | songs | precision | recall | files | precision | recall | valid | precision | recall |
-|---|{"---:|" * 9}
-{rows}
-
-Rows are the true genres, columns what was named.
-
-{matrices}
-"""
-
-
-def _unheard(cnn: dict[str, Any]) -> str:
-    songs, files = (cnn[protocol]["unheard_genres"] for protocol in ("songs", "files"))
-    rows = "\n".join(
-        f"| {genre} | {_share(songs['genres'].get(genre))} | {_share(share)} |"
-        for genre, share in files["genres"].items()
-    )
-    return f"""
-## Genres that it does not know
-
-Each genre was left out of training in turn. Of its songs {songs["abstained"]:.0%} were left
-without a genre at the default threshold of {cnn["min_confidence"]:g}, while
-{songs["known_decided"]:.0%} of the songs of known genres by unheard artists were decided; of files
-{files["abstained"]:.0%} and {files["known_decided"]:.0%}.
-
-| left out | songs that abstained | files that abstained |
-|---|---:|---:|
-{rows}
-"""
-
-
-def _nonmusic(model: dict[str, Any]) -> str:
-    rows = "\n".join(
-        f"| `{model[backend]['id']}` | {kind} | {of['sounds']} | {of['told']:.0%} | "
-        f"{of['abstained']:.0%} |"
         for backend in _BACKENDS
         for kind, of in model[backend]["nonmusic"]["kinds"].items()
     )
-    mistaken = _list(
-        [
-            f"{figures['mistaken']:.1%} of {figures['files']} by `{model[backend]['id']}`"
-            for backend in _BACKENDS
-            for figures in [model[backend]["nonmusic"]]
-        ]
+
+
+def _false_rejections(model: Figures) -> str:
+    parts = [(model[backend]["id"], model[backend]["nonmusic"]) for backend in _BACKENDS]
+    return enumerate_items(
+        [f"{of['mistaken']:.1%} of {of['files']} by `{name}`" for name, of in parts]
     )
-    return f"""
-## Sounds that are no music
-
-Synthesised sounds of 3 seconds, each kind by a model that had heard only the other kinds: how many
-were taken for no music, whatever the threshold, and how many were given no genre. The bundled model
-has heard all kinds. Recorded speech was not tried.
-
-| model | kind | sounds | told | without a genre |
-|---|---|---:|---:|---:|
-{rows}
-
-Files by artists that the model had not heard are mistaken for no music: {mistaken}.
-"""
 
 
-def _tried(tried: list[tuple[str, float, float]]) -> str:
-    rows = "\n".join(f"| {words} | {songs:.3f} | {files:.3f} |" for words, songs, files in tried)
-    return f"""
-## Tried and left out
-
-Other recipes of the heads, by cross-validation grouped by artist, without any artist of the
-validation files: what was right of whole songs, which the first network alone has heard, and of
-files. A difference below 0.01 is chance.
-
-| recipe | songs | files |
-|---|---:|---:|
-{rows}
-
-Tried by hand, and no better than chance: heads on the embeddings beside those on the tags,
-discriminant analysis mixed with the regression, weights that start at the tags named like the
-genres, label smoothing, mixup, windows that weigh by how sure they are, levels and spread of mel
-bands as a third opinion, the middle layers of the first network fitted anew with both networks as
-teachers, Emotify's pop and rock. The two VGG networks of the same authors name one file in a
-hundred more, for a third more time a track, and were left out for that.
-"""
-
-
-def _fallback(knn: dict[str, Any]) -> str:
-    choice = knn["choice"]
+def _choices(choice: Figures) -> str:
     trials = [("all groups", choice["meanwhile"], choice["every"])]
-    trials += [
-        (f"{words} {group}", choice["meanwhile"], share)
-        for words, shares in _TRIALS.items()
-        for group, share in choice[shares]
-    ]
-    trials += [("those chosen", k, share) for k, share in choice["by_neighbours"]]
-    rows = "\n".join(f"| {features} | {k} | {share:.3f} |" for features, k, share in trials)
-    unheard = knn["files"]["unheard_genres"]
-    far = (
-        ""
-        if knn["calibration"]["novelty"]
-        else " How far a track lies from all others tells it nothing."
-    )
-    return f"""
-## The fallback
-
-The features and K were chosen by cross-validation grouped by artist on the training files alone:
-its figure on validation files owes nothing to the choice, the one across artists a little. K is the
-largest within a standard error of the best. Of a genre left out of training
-{unheard["abstained"]:.0%} of the files abstain, while {unheard["known_decided"]:.0%} of those of
-known genres are decided.{far} Right were, of the training files:
-
-| features | K | right |
-|---|---:|---:|
-{rows}
-"""
+    removed: list[str] = []
+    for group, accuracy in choice["left_out"]:
+        removed.append(group)
+        trials.append((f"without {enumerate_items(removed)}", choice["meanwhile"], accuracy))
+    for group, accuracy in choice["without"]:
+        trials.append((f"selected groups without {group}", choice["meanwhile"], accuracy))
+    trials += [("selected groups", count, x) for count, x in choice["by_neighbours"]]
+    return rows((features, count, f"{accuracy:.3f}") for features, count, accuracy in trials)
 
 
-def _limits(cnn: dict[str, Any]) -> str:
-    songs, files, valid = (cnn[protocol] for protocol in _PROTOCOLS)
-    worst = sorted(songs["genres"], key=lambda name: _recall(songs, name))[:3]
-    return f"""
-## Limits
-
-- The genres above are all that it knows. Other music is given none where it sounds unfamiliar, but
-  a neighbour of a known genre may well be named after it: see *Genres that it does not know*.
-- Worst known are {_list([f"{name} ({_recall(songs, name):.0%} of the songs)" for name in worst])}.
-  Most often {_list(_confusions(songs))}; among files {_list(_confusions(files))}.
-- Music by artists unlike those in training fares worse: {valid["accuracy"]:.0%} of the validation
-  files are named rightly, {files["accuracy"]:.0%} of all files; least of all their country
-  ({valid["genres"]["country"]["recall"]:.0%}), which training has from a few artists.
-- Genre labels are opinions. The split of GTZAN in use leaves out what is known as wrong. All of
-  its music is older than 2002.
-- Styles are measured on nothing: there were no labels for them. They are tags of the first network;
-  a track has one when the mean activation of the tag is among the highest tenth of the training
-  tracks', and no less than 0.1, which decides for most of them.
-- Confidence is calibrated on whole songs heard by the first network alone; the tables tell how far
-  that holds for files, which both have heard. That of an album is a mean.
-- What the heads are free in, and the default threshold, were chosen with a look at the songs that
-  they are measured on here; the threshold is that of both models, and was chosen for the CNN.
-- It must not be used to judge people or to decide what they are paid, nor as evidence of what a
-  recording is: it tells what a track sounds like to it, from {DEFAULT_WINDOWS} windows.
-
-Rebuild with `make model`; measure with `python -m training evaluate`.
-"""
+def _lowest_recalls(figures: Figures) -> str:
+    recalls = {name: of["recall"] for name, of in figures["genres"].items() if of["tracks"]}
+    lowest = sorted(recalls, key=lambda name: float(recalls[name]))[:3]
+    return enumerate_items([f"{name} ({recalls[name]:.0%})" for name in lowest])
 
 
-def _recall(figures: dict[str, Any], genre: str) -> float:
-    of = figures["genres"][genre]
-    return float(of["recall"]) if of["tracks"] else 1.0
-
-
-def _confusions(figures: dict[str, Any]) -> list[str]:
-    """Return the two mistakes that are made most often."""
-    names = list(figures["genres"])
+def _top_confusions(figures: Figures) -> str:
+    genres = list(figures["genres"])
     mistakes = [
-        (count, true, named)
-        for true, row in zip(names, figures["confusion"], strict=True)
-        for named, count in zip(names, row, strict=True)
-        if true != named
+        (count, true, predicted)
+        for true, row in zip(genres, figures["confusion"], strict=True)
+        for predicted, count in zip(genres, row, strict=True)
+        if true != predicted
     ]
-    most = sorted(mistakes, key=lambda mistake: -mistake[0])[:2]
-    return [f"{true} is called {named} ({count})" for count, true, named in most]
-
-
-def _list(items: list[str]) -> str:
-    return ", ".join(items[:-1]) + " and " + items[-1] if len(items) > 1 else items[0]
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
-
-
-def _number(figures: dict[str, Any], name: str) -> str:
-    value, interval = figures[name], figures["intervals"][name]
-    return "-" if value is None else f"{value:.3f} ({interval[0]:.2f}-{interval[1]:.2f})"
+    top = sorted(mistakes, key=lambda mistake: -mistake[0])[:2]
+    return enumerate_items([f"{true} predicted as {other} ({count})" for count, true, other in top])

@@ -1,11 +1,11 @@
-"""The pictures of the comparison."""
+"""Plots of the comparison and of the model card."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,68 +22,55 @@ from training.student_systems.results import Result
 Results: TypeAlias = Mapping[tuple[str, str], Result]
 
 _DPI = 80
-_COLOURS = 64
+_COLORS = 64
 _CONFUSIONS = (
     ("knn-3s-10", "honest"), ("forest", "honest"), ("bi-lstm", "honest"), ("frame-gru", "honest"),
     ("picture-cnn", "honest"), ("playlist-crnn", "honest"),
     ("svm-rbf", "cross-validated"), ("bundled-head", "cross-validated"),
 )  # fmt: skip
-_HEARD = ("knn-3s-10", "forest", "bi-lstm", "frame-gru", "picture-cnn", "playlist-crnn")
+_BY_SECONDS = ("knn-3s-10", "forest", "bi-lstm", "frame-gru", "picture-cnn", "playlist-crnn")
 _COLUMNS = 5  # networks side by side
-_IMPORTANT = 20  # descriptors
+DESCRIPTORS = 20  # the most important ones
 
 
-def draw(results: Results, folder: Path) -> list[tuple[str, str]]:
-    """Draw the results of every baseline. Returns (file name, caption) of each picture."""
+def draw_comparison(results: Results, folder: Path) -> None:
+    """Draw the results of every baseline as the PNG files of `docs/comparison.md`."""
     honest = {name: result for (name, protocol), result in results.items() if protocol == "honest"}
     networks = {name: result for name, result in honest.items() if result.history}
+    plots = {
+        "protocols": _dots(results),
+        "curves": _curves(networks),
+        "confusion": _confusions({key: results[key] for key in _CONFUSIONS}),
+        "genres": _genres(results),
+        "seconds": _seconds({name: honest[name] for name in _BY_SECONDS}),
+        "importances": _importances(honest["forest"]),
+    }
+    for name, figure in plots.items():
+        content = BytesIO()
+        figure.savefig(content, dpi=_DPI)
+        # The plots use few colors: quantizing them saves two thirds of the size.
+        picture = Image.open(content).convert("RGB").quantize(_COLORS)
+        picture.save(folder / f"{name}.png", optimize=True)
+
+
+def draw_reliability(model: Mapping[str, Any], folder: Path) -> None:
+    """Draw the reliability diagram of both bundled models as `reliability.png`."""
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.7", linestyle="--", label="perfect calibration")
+    for backend, protocol in (("cnn", "songs"), ("cnn", "files"), ("knn", "files")):
+        if figures := model[backend].get(protocol):
+            confidence, accuracy = zip(*figures["reliability"], strict=True)
+            label = f"{model[backend]['id']}, {protocol}"
+            axes.plot(confidence, accuracy, marker="o", label=label)
+    axes.set(xlabel="mean confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+    axes.legend(frameon=False)
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = (
-        (
-            "protocols.png",
-            "Accuracy of each model on the protocols; honest and cross-validated are different "
-            "songs, so compare like marks",
-            _dots(results),
-        ),
-        (
-            "curves.png",
-            "Loss and accuracy by epoch, honest protocol: rows fitted, and those held back for "
-            "early stopping",
-            _curves(networks),
-        ),
-        (
-            "confusion.png",
-            "Confusion: share of each genre's songs, of the validation split (honest) or the "
-            "training split (cross-validated)",
-            _confusions({key: results[key] for key in _CONFUSIONS}),
-        ),
-        (
-            "genres.png",
-            "Accuracy by genre, in percent: above on the validation split, below on the training "
-            "split, which are different songs",
-            _genres(results),
-        ),
-        (
-            "seconds.png",
-            "Accuracy against seconds heard, from the middle of the track, honest protocol",
-            _seconds({name: honest[name] for name in _HEARD}),
-        ),
-        (
-            "importances.png",
-            f"The {_IMPORTANT} descriptors that matter most to the random forest",
-            _importances(honest["forest"]),
-        ),
-    )
-    for name, _, figure in pictures:
-        picture = BytesIO()
-        figure.savefig(picture, dpi=_DPI)
-        # A third of the size: few colours are in use.
-        Image.open(picture).convert("RGB").quantize(_COLOURS).save(folder / name, optimize=True)
-    return [(name, caption) for name, caption, _ in pictures]
+    figure.savefig(folder / "reliability.png", dpi=110, metadata={"Software": None})
 
 
 def title(baseline: Baseline) -> str:
-    """Return a baseline's name with its system's number."""
+    """Return the label of a baseline with the number of its system."""
     return f"{baseline.system}: {baseline.label}" if baseline.system else baseline.label
 
 
@@ -119,9 +106,7 @@ def _curves(results: Mapping[str, Result]) -> Figure:
             axes.set_visible(True)
             epochs = range(1, len(result.history) + 1)
             axes.plot(epochs, [epoch[kind] for epoch in result.history], label="fitted")
-            axes.plot(
-                epochs, [epoch[f"stop_{kind}"] for epoch in result.history], label="held back"
-            )
+            axes.plot(epochs, [epoch[f"stop_{kind}"] for epoch in result.history], label="held out")
             axes.grid(alpha=0.3)
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             if column == 0:
@@ -145,8 +130,8 @@ def _confusions(results: Results) -> Figure:
         shares = counts / counts.sum(axis=1, keepdims=True)
         _heat(axes, shares, result.genres, result.genres)
         axes.set_title(f"{title(BASELINES[name])}, {protocol}", fontsize=10)
-    figure.supxlabel("genre named")
-    figure.supylabel("right genre")
+    figure.supxlabel("predicted genre")
+    figure.supylabel("true genre")
     return figure
 
 
@@ -174,21 +159,23 @@ def _heat(axes: Axes, shares: np.ndarray, rows: list[str], columns: list[str]) -
     axes.tick_params(labelsize=8)
     for (row, column), share in np.ndenumerate(shares):
         if share >= 0.005:
-            colour = "white" if share > 0.6 else "black"
+            color = "white" if share > 0.6 else "black"
             text = f"{100 * share:.0f}"
-            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
+            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
 
 
 def _seconds(results: Mapping[str, Result]) -> Figure:
     figure = Figure((9, 4), layout="constrained")
     axes = figure.subplots()
     for name, result in results.items():
-        seconds = [float(length) for length in result.heard]
-        axes.plot(seconds, list(result.heard.values()), "o-", label=title(BASELINES[name]))
+        seconds = [float(length) for length in result.accuracy_by_seconds]
+        axes.plot(
+            seconds, list(result.accuracy_by_seconds.values()), "o-", label=title(BASELINES[name])
+        )
     axes.set_xscale("log")
-    axes.set_xticks(seconds, list(result.heard))
+    axes.set_xticks(seconds, list(result.accuracy_by_seconds))
     axes.minorticks_off()
-    axes.set_xlabel("seconds heard")
+    axes.set_xlabel("seconds of audio")
     axes.set_ylabel("accuracy")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper")
@@ -197,9 +184,9 @@ def _seconds(results: Mapping[str, Result]) -> Figure:
 
 def _importances(result: Result) -> Figure:
     importances = np.array(result.importances)
-    order = np.argsort(importances)[-_IMPORTANT:]
+    order = np.argsort(importances)[-DESCRIPTORS:]
     figure = Figure((7, 5), layout="constrained")
     axes = figure.subplots()
     axes.barh([MOMENTS[i] for i in order], importances[order])
-    axes.set_xlabel("mean decrease in impurity, as a share of all")
+    axes.set_xlabel("mean decrease in impurity, share of the total")
     return figure

@@ -1,6 +1,6 @@
-"""Five student systems, each with its published hyperparameters, to compare the model with.
+"""Five student systems, each reimplemented with its published hyperparameters.
 
-Every one is a `Songwise`: a scikit-learn-style estimator that is given the segments of songs. One
-module a system; `registry` lists them all. PyTorch is imported where a network is fitted, so that
-all else works without it.
+Each model is a `SongClassifier`: a scikit-learn estimator of songs, given as segments. There is one
+module per system, and `registry` lists all models. PyTorch is imported only where a network is
+fitted, so everything else works without it.
 """

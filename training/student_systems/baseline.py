@@ -1,4 +1,4 @@
-"""What is known of a baseline."""
+"""The description of a baseline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from training.student_systems.songwise import Songwise
+from training.student_systems.song_classifier import SongClassifier
 
 View: TypeAlias = Literal["mel", "descriptors", "activations"]
 
@@ -16,15 +16,25 @@ View: TypeAlias = Literal["mel", "descriptors", "activations"]
 class Baseline:
     """One model of one of the five systems.
 
-    name: identifies it on the command line. system: 1 to 5; 0 for this project's own.
-    label: what the comparison calls it. view: what it reads of a song.
-    make: returns it unfitted; networks keep their checkpoints in the folder given, if any.
-    reported: the accuracy that its authors gave, on their own data and split; None if none.
+    Attributes
+    ----------
+    name
+        Identifies the model on the command line.
+    system
+        Number of the system, 1 to 5; 0 for a model of this project.
+    label
+        Its name in the comparison.
+    view
+        The representation of a song that it reads.
+    make
+        Returns the unfitted model. Networks keep their checkpoints in the given folder, if any.
+    reported
+        The accuracy reported by its authors, on their own data and split, if any.
     """
 
     name: str
     system: int
     label: str
     view: View
-    make: Callable[[Path | None], Songwise]
+    make: Callable[[Path | None], SongClassifier]
     reported: float | None = None

@@ -1,4 +1,4 @@
-"""This project's own genre head, fitted on what the baselines are fitted on."""
+"""The first genre head of the bundled model, fitted on the data of the baselines."""
 
 from __future__ import annotations
 
@@ -8,34 +8,38 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 
 from genremodel.models.heads import fit_linear_head, tag_logits
-from training.fit import RECIPE
+from training.hyperparameters import HYPERPARAMETERS
 from training.student_systems.baseline import Baseline
-from training.student_systems.songwise import Songwise, single
+from training.student_systems.song_classifier import SongClassifier, single
 
 
 class GenreHead(ClassifierMixin, BaseEstimator):
-    """The first of the bundled model's heads, fitted without weights by artist."""
+    """Logistic regression on tag logits, without weights by artist."""
 
-    def __init__(self, regularisation: float = RECIPE.network) -> None:
-        self.regularisation = regularisation
+    def __init__(self, regularization: float = HYPERPARAMETERS.msd_c) -> None:
+        self.regularization = regularization
 
     def fit(self, X: NDArray[np.float32], y: NDArray[np.str_]) -> GenreHead:
-        """Fit on rows. X: (rows, TAGS). y: (rows,) genres."""
+        """Fit the head. X: (samples, TAGS). y: (samples,) genres."""
         self.classes_, genre = np.unique(y, return_inverse=True)
         weight = compute_sample_weight("balanced", y)
         self.head_ = fit_linear_head(
-            tag_logits(X), genre, weight, len(self.classes_), self.regularisation
+            tag_logits(X), genre, weight, len(self.classes_), self.regularization
         )
         self.coef_, self.intercept_ = self.head_.weight, self.head_.bias
         return self
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return (rows, genres), rows sum to 1."""
+        """Return probabilities, (samples, genres)."""
         return self.head_.predict_proba(tag_logits(X))
 
 
 BASELINES = (
     Baseline(
-        "bundled-head", 0, "bundled head", "activations", lambda _: Songwise(GenreHead(), single)
+        "bundled-head",
+        0,
+        "bundled head",
+        "activations",
+        lambda _: SongClassifier(GenreHead(), single),
     ),
 )

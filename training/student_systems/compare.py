@@ -1,9 +1,8 @@
-"""Trains the five student systems on three protocols and writes how they compare.
+"""Trains and scores the five student systems on several protocols.
 
-Every (model, protocol) is measured once and kept under `.cache/comparison`, so that a run that was
-interrupted goes on, and the document can be written again. Other data, hyperparameters, backbone or
-scikit-learn are measured anew; of other changes to the code nothing is known, and `make clean`
-forgets all of it.
+Each result is cached under `.cache/comparison`, keyed by the data, the hyperparameters and the
+bundled network, so an interrupted run can be resumed. After other changes to the code, delete the
+cache with `make clean`.
 """
 
 from __future__ import annotations
@@ -25,27 +24,35 @@ from genremodel.models.bundled import MSD_FILE
 from genremodel.models.musicnn import bundled_session
 from training.datasets import gtzan_mel
 from training.datasets.index import read_index
+from training.datasets.songs import SongTable
 from training.datasets.track import DataError
-from training.reports import comparison as document
 from training.student_systems.baseline import Baseline, View
 from training.student_systems.protocols import PROTOCOLS, protocols_of
 from training.student_systems.registry import BASELINES
 from training.student_systems.results import Result, measure
-from training.student_systems.songs import Songs
 from training.student_systems.views import VIEWS, cut, taggrams
 
 CACHE = Path(__file__).parents[2] / ".cache" / "comparison"
-SECONDS_HEARD = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0)
+EXCERPT_SECONDS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0)
 _QUICK_SHARE = 4  # every fourth song
 
 console = Console()
 
 
 class Sources:
-    """The songs of a data folder, seen in every way that a baseline reads them.
+    """The songs of a data folder, in every view that a baseline reads.
 
-    every: 1 for all songs, n for every n-th. excerpted: the held-out track of each validation file
-    that the bundled model is scored with; of some there are two.
+    Parameters
+    ----------
+    folder
+        The project's data.
+    every
+        1 for all songs, n for every n-th.
+
+    Attributes
+    ----------
+    excerpted : list of str
+        The song of each validation file that the bundled model is scored on; some have two files.
     """
 
     def __init__(self, folder: Path, every: int = 1) -> None:
@@ -55,25 +62,25 @@ class Sources:
         )
         clips = read_index(folder / "gtzan-clips")
         self.excerpted = [song for track, song in clips if track.split == "valid"]
-        self.songs: Callable[[View], Songs] = cache(self._songs)
-        self._heard = joblib.hash(self.whole)
-        self._activated = joblib.hash((self.taggrams, assets.checksum(MSD_FILE)))
+        self.songs: Callable[[View], SongTable] = cache(self._songs)
+        self._spectrograms_hash = joblib.hash(self.whole)
+        self._activations_hash = joblib.hash((self.taggrams, assets.checksum(MSD_FILE)))
 
-    def _songs(self, view: View) -> Songs:
+    def _songs(self, view: View) -> SongTable:
         if view == "activations":
             return self.taggrams
         return self.whole.with_values(VIEWS[view](cut(self.whole.values)))
 
-    def excerpts(self, view: View) -> dict[float, Songs]:
-        """Return the held-out songs, heard for as many seconds."""
+    def excerpts(self, view: View) -> dict[float, SongTable]:
+        """Return excerpts of the held-out songs, by their length in seconds."""
         songs = self.whole[self.whole.held_out]
         return {
             seconds: songs.with_values(VIEWS[view](cut(songs.values, seconds)))
-            for seconds in SECONDS_HEARD
+            for seconds in EXCERPT_SECONDS
         }
 
     def read_one(self, view: View) -> Callable[[], NDArray[Any]]:
-        """Return what reads one song: from its spectrogram, or the backbone from its samples."""
+        """Return a function that computes the view of one song, to measure its time."""
         if view == "activations":
             noise = np.random.default_rng(0).normal(size=(DEFAULT_WINDOWS, WINDOW_SAMPLES))
             windows = noise.astype(np.float32)
@@ -81,19 +88,40 @@ class Sources:
         return lambda: VIEWS[view](cut(self.whole.values[:1]))
 
     def fingerprint(self, baseline: Baseline) -> str:
-        """Return what changes with the songs, the hyperparameters and the backbone."""
-        songs = self._activated if baseline.view == "activations" else self._heard
+        """Return a hash of the songs, the hyperparameters and the bundled network."""
+        songs = (
+            self._activations_hash if baseline.view == "activations" else self._spectrograms_hash
+        )
         return str(joblib.hash((songs, baseline.make(None))))[:16]
 
 
-def compare(folder: Path, only: Sequence[str] = (), *, quick: bool = False) -> None:
-    """Measure the baselines, those named or all, and write the document once all are measured.
+def compare(
+    folder: Path, only: Sequence[str] = (), *, quick: bool = False
+) -> tuple[dict[tuple[str, str], Result], list[str]] | None:
+    """Score the baselines, and print and cache each result.
 
-    quick: every fourth song, only printed. Raises DataError where the songs are not there or a name
-    is unknown.
+    Parameters
+    ----------
+    folder
+        The project's data.
+    only
+        Names of the baselines to score; all if empty.
+    quick
+        Use every fourth song.
+
+    Returns
+    -------
+    tuple or None
+        Results by baseline and protocol, and the song of each validation file; None while the
+        results of some baselines are missing.
+
+    Raises
+    ------
+    DataError
+        If the data is missing or a name is unknown.
     """
     if unknown := set(only) - set(BASELINES):
-        raise DataError(f"{', '.join(sorted(unknown))}: not among {', '.join(BASELINES)}")
+        raise DataError(f"unknown: {', '.join(sorted(unknown))}. Available: {', '.join(BASELINES)}")
     sources = Sources(folder, _QUICK_SHARE if quick else 1)
     results: dict[tuple[str, str], Result] = {}
     missing = []
@@ -110,18 +138,17 @@ def compare(folder: Path, only: Sequence[str] = (), *, quick: bool = False) -> N
             if wanted:
                 figures = f"{result.accuracy:.3f}  {result.seconds:6.1f} s"
                 console.print(f"{name:20} {protocol:16} {figures}")
-    if quick:
-        return
     if missing:
-        console.print(f"{document.DOCUMENT.name} is left as it was without {', '.join(missing)}")
-    else:
-        document.write(results, sources.excerpted)
+        if not quick:
+            console.print(f"comparison not written, results missing: {', '.join(missing)}")
+        return None
+    return results, sources.excerpted
 
 
 def result_path(sources: Sources, baseline: Baseline, protocol: str) -> Path:
-    """Return where a result is kept."""
+    """Return the file of a cached result."""
     name = f"{baseline.name}-{protocol.replace(' ', '-')}-{sources.fingerprint(baseline)}.json"
-    return CACHE / "results" / name
+    return CACHE / "scores" / name
 
 
 def _measure(baseline: Baseline, protocol: str, sources: Sources) -> Result:

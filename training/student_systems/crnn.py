@@ -1,6 +1,6 @@
-"""System 2: CNNs and a CRNN, then for seven genres of playlist songs and one cut of 30 s.
+"""System 2: CNNs and a CRNN, published for seven genres of playlist songs and excerpts of 30 s.
 
-Adam, batches of 32. The linear layers are narrower at the input: 3 s instead of 30.
+Adam, batches of 32. The first linear layers are narrower, because the input is 3 s instead of 30.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from training.student_systems.baseline import Baseline
 from training.student_systems.network_classifier import NetworkClassifier
-from training.student_systems.songwise import Songwise, joined
+from training.student_systems.song_classifier import SongClassifier, joined
 
 
-def _network(name: str, learning_rate: float, checkpoints: Path | None) -> Songwise:
+def _network(name: str, learning_rate: float, checkpoints: Path | None) -> SongClassifier:
     network = NetworkClassifier(
         name, batch=32, learning_rate=learning_rate, checkpoints=checkpoints
     )
-    return Songwise(network, joined)
+    return SongClassifier(network, joined)
 
 
 BASELINES = tuple(

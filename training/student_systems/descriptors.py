@@ -1,8 +1,8 @@
-"""Classic descriptors of sound, by librosa, from mel-spectrograms alone, and their moments.
+"""librosa's audio descriptors, computed from mel spectrograms, and their moments.
 
-What needs the waveform or finer frequencies is left out: zero-crossing rate, harmonic and
-percussive parts, chroma (a mel band is wider than a semitone). Tempo would be too coarse: at 12.9
-frames a second, 120 and 129 beats a minute differ by less than half a frame a beat.
+Descriptors that need the waveform or finer frequencies are omitted: zero-crossing rate, harmonic
+and percussive components, chroma (a mel band is wider than a semitone). Tempo would be too coarse:
+at 12.9 frames per second, 120 and 129 beats per minute differ by less than half a frame per beat.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def moments(descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def moment_sequence(descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return mean and variance over the frames of each segment, one segment after the other.
+    """Return mean and variance over the frames of each segment, in order.
 
     descriptors: (songs, segments, columns, frames). Returns (songs, 2 * columns, segments).
     """

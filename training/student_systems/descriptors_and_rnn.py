@@ -1,6 +1,6 @@
 """System 3: classic classifiers on descriptors, LSTMs over a song's segments, a GRU over frames.
 
-The forest, the SVMs and the PCA variants read rows of 3 s, scaled to [0, 1]; PCA feeds the forest.
+The forest, the SVMs and the PCA variants read descriptors of 3 s, scaled to [0, 1].
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ from sklearn.svm import SVC
 from training.student_systems.baseline import Baseline
 from training.student_systems.descriptors import moment_sequence, moments
 from training.student_systems.network_classifier import NetworkClassifier
-from training.student_systems.songwise import Songwise, joined
+from training.student_systems.song_classifier import SongClassifier, joined
 
 
 class SoftmaxSvc(SVC):
-    """A support vector machine whose decision values become shares, which can be averaged."""
+    """A support vector machine with a softmax over its decision values, so they can be averaged."""
 
     def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return (rows, genres), rows sum to 1; the likeliest genre is the machine's decision."""
-        shares: NDArray[np.float64] = softmax(self.decision_function(X), axis=1)
-        return shares
+        """Return probabilities, (samples, genres); the highest is that of the SVM's prediction."""
+        probabilities: NDArray[np.float64] = softmax(self.decision_function(X), axis=1)
+        return probabilities
 
 
 def frame_gru(checkpoints: Path | None) -> NetworkClassifier:
-    """Return the GRU over raw frames, which reads (rows, bands, frames)."""
+    """Return the GRU over raw frames, for samples of (bands, frames)."""
     return NetworkClassifier("frame_gru", epochs=20, checkpoints=checkpoints)
 
 
-def _forest(*before: Any) -> Songwise:
+def _forest(*before: Any) -> SongClassifier:
     forest = RandomForestClassifier(random_state=0)
-    return Songwise(make_pipeline(MinMaxScaler(), *before, forest), moments)
+    return SongClassifier(make_pipeline(MinMaxScaler(), *before, forest), moments)
 
 
-def _svm(kernel: str) -> Songwise:
-    return Songwise(make_pipeline(MinMaxScaler(), SoftmaxSvc(kernel=kernel)), moments)
+def _svm(kernel: str) -> SongClassifier:
+    return SongClassifier(make_pipeline(MinMaxScaler(), SoftmaxSvc(kernel=kernel)), moments)
 
 
-def _lstm(name: str) -> Callable[[Path | None], Songwise]:
-    return lambda folder: Songwise(
+def _lstm(name: str) -> Callable[[Path | None], SongClassifier]:
+    return lambda folder: SongClassifier(
         NetworkClassifier(name, epochs=60, patience=10, checkpoints=folder),
         moment_sequence,
         by_segment=False,
@@ -63,14 +63,14 @@ BASELINES = (
     Baseline(
         "pca-85",
         3,
-        "PCA, 85 % of the variance, random forest",
+        "PCA (85% of the variance), random forest",
         "descriptors",
         lambda _: _forest(PCA(0.85, random_state=0)),
     ),
     Baseline(
         "pca-23",
         3,
-        "PCA, 23 components, random forest",
+        "PCA (23 components), random forest",
         "descriptors",
         lambda _: _forest(PCA(23, random_state=0)),
         0.78,
@@ -97,7 +97,7 @@ BASELINES = (
         3,
         "GRU over frames",
         "mel",
-        lambda folder: Songwise(frame_gru(folder), joined),
+        lambda folder: SongClassifier(frame_gru(folder), joined),
         0.901,
     ),
 )

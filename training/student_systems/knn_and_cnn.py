@@ -1,8 +1,8 @@
-"""System 1: K nearest neighbours, a CNN on mel-spectrogram pictures, and the ensemble it planned.
+"""System 1: K nearest neighbors, a CNN on images of mel spectrograms, and the planned ensemble.
 
-Features: mean and variance over 3 s or 30 s. The pictures of 4x288x432 were drawings of
-spectrograms; here the network reads the bands themselves, 3 s at a time. No run is abandoned: its
-authors gave up those under an accuracy of 0.25 at epoch 13.
+Features: mean and variance over 3 s or 30 s. The images of 4x288x432 were plots of spectrograms;
+here the network reads the mel bands themselves, 3 s at a time. No run is discarded, while the
+authors discarded those with an accuracy below 0.25 at epoch 13.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from training.student_systems.baseline import Baseline
 from training.student_systems.descriptors import moments
 from training.student_systems.descriptors_and_rnn import frame_gru
 from training.student_systems.network_classifier import NetworkClassifier
-from training.student_systems.songwise import Ensemble, Songwise, joined
+from training.student_systems.song_classifier import Ensemble, SongClassifier, joined
 
 _REPORTED = {3: {10: 0.868, 20: 0.811, 100: 0.692}, 30: {10: 0.627, 20: 0.573, 100: 0.447}}
 
 
-def _knn(neighbours: int, seconds: int, _checkpoints: Path | None) -> Songwise:
-    knn = KNeighborsClassifier(neighbours)
-    return Songwise(make_pipeline(StandardScaler(), knn), moments, by_segment=seconds == 3)
+def _knn(neighbors: int, seconds: int, _checkpoints: Path | None) -> SongClassifier:
+    knn = KNeighborsClassifier(neighbors)
+    return SongClassifier(make_pipeline(StandardScaler(), knn), moments, by_segment=seconds == 3)
 
 
 def _picture_cnn(checkpoints: Path | None) -> NetworkClassifier:
@@ -39,7 +39,7 @@ BASELINES = (
         Baseline(
             f"knn-{seconds}s-{k}",
             1,
-            f"KNN, K = {k}, rows of {seconds} s",
+            f"KNN, K = {k}, {seconds} s",
             "descriptors",
             partial(_knn, k, seconds),
             reported,
@@ -50,9 +50,9 @@ BASELINES = (
     Baseline(
         "picture-cnn",
         1,
-        "picture CNN",
+        "CNN on spectrogram images",
         "mel",
-        lambda folder: Songwise(_picture_cnn(folder), joined),
+        lambda folder: SongClassifier(_picture_cnn(folder), joined),
         0.533,
     ),
     Baseline(
@@ -60,6 +60,6 @@ BASELINES = (
         1,
         "CNN + RNN ensemble (planned)",
         "mel",
-        lambda folder: Songwise(Ensemble([_picture_cnn(folder), frame_gru(folder)]), joined),
+        lambda folder: SongClassifier(Ensemble([_picture_cnn(folder), frame_gru(folder)]), joined),
     ),
 )

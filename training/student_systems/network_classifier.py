@@ -1,4 +1,4 @@
-"""Networks behind scikit-learn's interface."""
+"""Networks as scikit-learn estimators."""
 
 from __future__ import annotations
 
@@ -11,17 +11,28 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedGroupKFold
 
-INNER_FOLDS = 8  # of which one is for early stopping
+INNER_FOLDS = 8  # one of them is held out for early stopping
 
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):
-    """Fits one of `networks` by Adam, and keeps the epoch with the least loss on an inner split.
+    """A network fitted by Adam with early stopping on an inner split.
 
-    network: a key of `networks.NETWORKS`.
-    patience: epochs without a lesser loss after which it stops; `epochs` is the most it takes.
-    checkpoints: a folder where the state after every epoch is kept, so that a fit that was
-    interrupted goes on with the next epoch, and one that was finished is not done again.
-    Raises ImportError on fitting without PyTorch.
+    Parameters
+    ----------
+    network
+        A key of `networks.NETWORKS`.
+    epochs
+        The maximum number of epochs.
+    patience
+        Training stops after this many epochs without a lower loss, and restores the best epoch.
+    checkpoints
+        Folder for the state after every epoch, so that an interrupted fit can be resumed and a
+        finished one is not repeated.
+
+    Raises
+    ------
+    ImportError
+        By `fit`, if PyTorch is not installed.
     """
 
     def __init__(
@@ -48,41 +59,46 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     def fit(
         self, X: NDArray[Any], y: NDArray[np.str_], groups: NDArray[np.str_] | None = None
     ) -> NetworkClassifier:
-        """Fit on rows. X: (rows, bands, frames). y: (rows,) genres.
+        """Fit the network. X: (samples, bands, frames). y: (samples,) genres.
 
-        groups: (rows,) which rows the inner split keeps together; None to divide any.
+        groups: (samples,) groups that the inner split must not divide, if any.
         """
-        from training.student_systems import trainer as learning
+        from training.student_systems.trainer import Trainer
 
         self.classes_, target = np.unique(y, return_inverse=True)
         self.mean_ = X.mean(axis=(0, 2), keepdims=True, dtype=np.float64).astype(np.float32)
         self.scale_ = X.std(axis=(0, 2), keepdims=True, dtype=np.float64).astype(np.float32) + 1e-6
         folds = StratifiedGroupKFold(INNER_FOLDS, shuffle=True, random_state=self.seed)
         train, stop = next(folds.split(X, target, np.arange(len(X)) if groups is None else groups))
-        learner = learning.Learner(self, X.shape[1:], len(self.classes_))
-        learner.run(
-            (self._standardised(X[train]), target[train]),
-            (self._standardised(X[stop]), target[stop]),
+        trainer = Trainer(shape=X.shape[1:], genres=len(self.classes_), **self._hyperparameters())
+        trainer.fit(
+            (self._standardize(X[train]), target[train]),
+            (self._standardize(X[stop]), target[stop]),
             self.checkpoints / f"{self._fingerprint(X, y, train)}.pt" if self.checkpoints else None,
         )
-        self.module_, self.history_ = learner.module, learner.history
-        self.seconds_ = learner.seconds
+        self.module_, self.history_ = trainer.module, trainer.history
+        self.seconds_ = trainer.seconds
         return self
 
     def predict_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return (rows, genres), rows sum to 1."""
-        from training.student_systems import trainer as learning
+        """Return probabilities, (samples, genres)."""
+        from training.student_systems.trainer import predict_proba
 
-        return learning.predict_proba(self.module_, self._standardised(X))
+        return predict_proba(self.module_, self._standardize(X))
 
-    def _standardised(self, X: NDArray[Any]) -> NDArray[np.float32]:
-        """Return each band with a mean of 0 and a deviation of 1 over the training rows."""
-        standardised: NDArray[np.float32] = (X.astype(np.float32) - self.mean_) / self.scale_
-        return standardised
+    def _hyperparameters(self) -> dict[str, Any]:
+        parameters: dict[str, Any] = self.get_params()
+        del parameters["checkpoints"]
+        return parameters
+
+    def _standardize(self, X: NDArray[Any]) -> NDArray[np.float32]:
+        """Scale each band to mean 0 and standard deviation 1 over the training samples."""
+        standardized: NDArray[np.float32] = (X.astype(np.float32) - self.mean_) / self.scale_
+        return standardized
 
     def _fingerprint(self, X: NDArray[Any], y: NDArray[np.str_], train: NDArray[np.intp]) -> str:
-        """Return what changes with anything that the state after an epoch depends on."""
-        settings = {**self.get_params(), "checkpoints": None}
+        """Return a hash of everything that the state after an epoch depends on."""
+        settings = {**self._hyperparameters(), "checkpoints": None}
         digest = hashlib.sha256(repr((sorted(settings.items()), X.shape)).encode())
         for array in (X, y, train):
             digest.update(np.ascontiguousarray(array).tobytes())

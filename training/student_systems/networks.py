@@ -1,9 +1,9 @@
-"""The networks of the five systems, fitted to spectrograms of 128 bands and 39 frames (3 s).
+"""The networks of the five systems, adapted to spectrograms of 128 bands and 39 frames (3 s).
 
-Each is a function of the number of bands (or other columns) and of genres. What it returns maps
-(rows, bands, frames) to logits, (rows, genres). Convolutions see pairs of bands averaged, 64 in
-all: that halves the cost, and system 5 has as many. Kernel counts that a system did not report are
-those of system 2.
+Each is a function of the number of bands (or other features) and of genres, and returns a module
+that maps (samples, bands, frames) to logits, (samples, genres). Convolutional networks read
+averages of pairs of bands, 64 in all: that halves the cost, and system 5 also used 64 bands. Kernel
+counts that a system did not report are those of system 2.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 def picture_cnn(bands: int, genres: int) -> nn.Module:
     """System 1: four convolutions with max-pooling, two linear layers, dropout 0.25."""
-    layers = [*_picture(bands)]
+    layers = [*_image(bands)]
     for before, after in ((1, 16), (16, 32), (32, 64), (64, 64)):
         layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
     return nn.Sequential(
@@ -28,23 +28,23 @@ def picture_cnn(bands: int, genres: int) -> nn.Module:
 def playlist_baseline(bands: int, genres: int) -> nn.Module:
     """System 2: four convolutions of ten kernels, linear layers of 1000 and 200."""
     return nn.Sequential(
-        *_picture(bands), *_normalised((10, 10, 10, 10)), *_dense((1000, 200, genres))
+        *_image(bands), *_normalized((10, 10, 10, 10)), *_dense((1000, 200, genres))
     )
 
 
 def playlist_cnn(bands: int, genres: int) -> nn.Module:
     """System 2: convolutions of 16, 32, 32 and 32 kernels, linear layers of 4000 and 500."""
     return nn.Sequential(
-        *_picture(bands), *_normalised((16, 32, 32, 32)), *_dense((4000, 500, genres))
+        *_image(bands), *_normalized((16, 32, 32, 32)), *_dense((4000, 500, genres))
     )
 
 
 def playlist_crnn(bands: int, genres: int) -> nn.Module:
     """System 2: the same convolutions, a GRU of 500 over time, its outputs averaged.
 
-    The last two poolings spare the time axis, or 3 s would be a sequence of two.
+    The last two poolings keep the time axis: 3 s would be a sequence of two otherwise.
     """
-    convolutions = [*_picture(bands), *_normalised((16, 32, 32, 32), time_pools=2)]
+    convolutions = [*_image(bands), *_normalized((16, 32, 32, 32), time_pools=2)]
     return nn.Sequential(
         *convolutions,
         nn.Flatten(1, 2),
@@ -54,12 +54,12 @@ def playlist_crnn(bands: int, genres: int) -> nn.Module:
 
 
 def vgg(bands: int, genres: int) -> nn.Module:
-    """System 4: blocks of two convolutions as in VGG, of which three, from scratch.
+    """System 4: three blocks of two convolutions as in VGG, trained from scratch.
 
     Simonyan and Zisserman, "Very deep convolutional networks for large-scale image recognition",
     2015, at a quarter of its width.
     """
-    layers = [*_picture(bands)]
+    layers = [*_image(bands)]
     for before, after in ((1, 16), (16, 32), (32, 64)):
         layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU()]
         layers += [nn.Conv2d(after, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
@@ -71,7 +71,7 @@ def vgg(bands: int, genres: int) -> nn.Module:
 
 def short_window_cnn(bands: int, genres: int) -> nn.Module:
     """System 5: 2 s, three convolutions of 24, 48, 48 kernels of 5x5, average pooling, dense 64."""
-    layers = [_Middle(26), *_picture(bands)]
+    layers = [_Middle(26), *_image(bands)]
     for before, after in ((1, 24), (24, 48), (48, 48)):
         layers += [nn.Conv2d(before, after, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)]
     return nn.Sequential(
@@ -90,12 +90,12 @@ def lstm(bands: int, genres: int) -> nn.Module:
 
 
 def bi_lstm(bands: int, genres: int) -> nn.Module:
-    """System 3: the same in both directions."""
+    """System 3: a bidirectional LSTM."""
     return _lstm(bands, genres, bidirectional=True, dropout=0.0)
 
 
 def bi_lstm_dropout(bands: int, genres: int) -> nn.Module:
-    """System 3: the same in both directions, with dropout of 0.2."""
+    """System 3: a bidirectional LSTM with dropout of 0.2."""
     return _lstm(bands, genres, bidirectional=True, dropout=0.2)
 
 
@@ -107,13 +107,13 @@ def _lstm(bands: int, genres: int, *, bidirectional: bool, dropout: float) -> nn
     )
 
 
-def _picture(bands: int) -> Sequence[nn.Module]:
-    """Turn (rows, bands, frames) into a picture of one channel and half as many bands."""
+def _image(bands: int) -> Sequence[nn.Module]:
+    """Turn (samples, bands, frames) into an image with one channel and half as many bands."""
     return nn.Unflatten(1, (1, bands)), nn.AvgPool2d((2, 1))
 
 
-def _normalised(kernels: Sequence[int], time_pools: int = 4) -> Sequence[nn.Module]:
-    """Return convolutions with batch norm and max-pooling, of time too in the first of them."""
+def _normalized(kernels: Sequence[int], time_pools: int = 4) -> Sequence[nn.Module]:
+    """Return convolutions with batch norm and max pooling; the first ones pool time too."""
     layers: list[nn.Module] = []
     for index, (before, after) in enumerate(zip((1, *kernels), kernels, strict=False)):
         pool = nn.MaxPool2d(2 if index < time_pools else (2, 1))
@@ -130,7 +130,7 @@ def _dense(widths: Sequence[int]) -> Sequence[nn.Module]:
 
 
 def _hidden(width: int, dropout: float, genres: int) -> Sequence[nn.Module]:
-    """Return one hidden layer with dropout, and the linear layer on it."""
+    """Return a hidden layer with dropout and a linear output layer."""
     linear = nn.Linear(width, genres)
     return nn.Flatten(), nn.LazyLinear(width), nn.ReLU(), nn.Dropout(dropout), linear
 
@@ -148,7 +148,7 @@ class _Middle(nn.Module):
 
 
 class _Recurrent(nn.Module):
-    """Reads (rows, columns, time); returns the mean output, or the last state of each direction."""
+    """Reads (samples, bands, time); returns the mean output or the last state of each direction."""
 
     def __init__(self, layer: nn.RNNBase, *, mean: bool = False) -> None:
         super().__init__()

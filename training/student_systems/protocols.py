@@ -1,4 +1,4 @@
-"""How songs are divided into those that a model is fitted on and those that it is scored with."""
+"""Protocols: how songs are split into training and test data."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
-from training.evaluation.calibration import FOLDS
+from genremodel.evaluation import FOLDS
+from training.datasets.songs import SongTable
 from training.student_systems.baseline import Baseline, View
-from training.student_systems.songs import Songs
 
 _TEST_SHARE = 0.2
 _SEED = 0
@@ -19,21 +19,20 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Fold:
-    """Songs to fit on and songs to score with.
+    """Training songs and test songs.
 
-    groups: (training songs,) what an inner split, for early stopping, keeps together; None where
-    it may divide anything.
+    groups: (training songs,) groups that the inner split for early stopping keeps together, if any.
     """
 
-    train: Songs
-    test: Songs
+    train: SongTable
+    test: SongTable
     groups: NDArray[np.str_] | None
 
 
-def leaky(songs: Songs) -> list[Fold]:
-    """Shuffle the segments of every song and keep a fifth of them: each song is on both sides.
+def leaky(songs: SongTable) -> list[Fold]:
+    """Hold out a random fifth of the segments of every song, so each song is on both sides.
 
-    values: (songs, segments, ...). What is said of a test segment is scored by itself.
+    values: (songs, segments, ...). Test segments are scored one by one.
     """
     rng = np.random.default_rng(_SEED)
     count = songs.values.shape[1]
@@ -49,23 +48,23 @@ def leaky(songs: Songs) -> list[Fold]:
     ]
 
 
-def shuffled_tracks(songs: Songs) -> list[Fold]:
-    """Divide all songs at random, whoever they are by: artists are on both sides, songs are not."""
+def shuffled_tracks(songs: SongTable) -> list[Fold]:
+    """Split all songs at random: artists are on both sides, songs are not."""
     train, test = train_test_split(
         np.arange(len(songs)), test_size=_TEST_SHARE, stratify=songs.genre, random_state=_SEED
     )
     return [Fold(songs[train], songs[test], songs.track[train])]
 
 
-def honest(songs: Songs) -> list[Fold]:
-    """Score the songs that the dataset holds out; what else their artists made is not fitted on."""
+def honest(songs: SongTable) -> list[Fold]:
+    """Score the songs that the dataset holds out; exclude their artists from training."""
     test = songs[songs.held_out]
     train = songs[~songs.held_out & ~np.isin(songs.group, test.group)]
     return [Fold(train, test, train.group)]
 
 
-def cross_validated(songs: Songs) -> list[Fold]:
-    """Score the training songs in folds, grouped by artist and stratified by genre."""
+def cross_validated(songs: SongTable) -> list[Fold]:
+    """Cross-validate on the training songs, grouped by artist and stratified by genre."""
     songs = songs[~songs.held_out]
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=_SEED)
     parts = folds.split(songs.track, songs.genre, songs.group)
@@ -73,22 +72,22 @@ def cross_validated(songs: Songs) -> list[Fold]:
 
 
 def score_segments(fold: Fold) -> Fold:
-    """Return the fold with every test segment as a song of its own."""
-    return replace(fold, test=fold.test.apart())
+    """Return the fold with every test segment as a separate song."""
+    return replace(fold, test=fold.test.split_segments())
 
 
-PROTOCOLS: Mapping[str, Callable[[Songs], list[Fold]]] = {
+PROTOCOLS: Mapping[str, Callable[[SongTable], list[Fold]]] = {
     "leaky": leaky,
     "shuffled tracks": shuffled_tracks,
     "honest": honest,
     "cross-validated": cross_validated,
 }
 
-# Activations are known of the training split alone. Five more fits of every network on spectrograms
-# would take about as long as all the rest.
-_LEFT_OUT: Mapping[View, str] = {"activations": "honest", "mel": "cross-validated"}
+# Activations are available for the training split only. Five more fits of every network on
+# spectrograms would take about as long as everything else.
+_EXCLUDED: Mapping[View, str] = {"activations": "honest", "mel": "cross-validated"}
 
 
 def protocols_of(baseline: Baseline) -> list[str]:
-    """Return the protocols that a baseline is measured on."""
-    return [name for name in PROTOCOLS if name != _LEFT_OUT.get(baseline.view)]
+    """Return the protocols that a baseline is scored on."""
+    return [name for name in PROTOCOLS if name != _EXCLUDED.get(baseline.view)]

@@ -1,4 +1,4 @@
-"""What a model does on a protocol: measured once, kept as JSON."""
+"""Fits and scores a baseline on a protocol."""
 
 from __future__ import annotations
 
@@ -14,25 +14,39 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
+from training.datasets.songs import SongTable
 from training.student_systems.baseline import Baseline
 from training.student_systems.network_classifier import NetworkClassifier
 from training.student_systems.protocols import Fold, score_segments
-from training.student_systems.songs import Songs
-from training.student_systems.songwise import Ensemble, Songwise
+from training.student_systems.song_classifier import Ensemble, SongClassifier
 
-_DECISIONS = 15
+_REPETITIONS = 15
 
 
 @dataclass(frozen=True)
 class Result:
-    """Figures of one model on one protocol; shares in [0, 1].
+    """Figures of one model on one protocol.
 
-    scored: songs, or segments where they are scored one by one. confusion: (genres, genres) counts,
-    the right genre first. parameters: see `size`. seconds: of one fit, the mean over folds.
-    milliseconds: of deciding on one song, what the model reads of it included.
-    right: whether a song was named rightly, by track; of none where segments are scored.
-    history: by epoch, of networks. importances: of a random forest, one a column.
-    heard: accuracy by seconds of audio.
+    Attributes
+    ----------
+    scored
+        Number of test songs, or of segments if they are scored one by one.
+    confusion
+        (genres, genres) counts; rows are true genres.
+    parameters
+        See `size`.
+    seconds
+        Time of one fit, mean over folds.
+    milliseconds
+        Time of one prediction, including the computation of the features.
+    correct
+        Whether the prediction is correct, by track; empty if segments are scored.
+    history
+        Loss and accuracy of a network by epoch.
+    importances
+        Feature importances of a random forest.
+    accuracy_by_seconds
+        Accuracy by the length of the excerpts.
     """
 
     accuracy: float
@@ -43,23 +57,23 @@ class Result:
     parameters: int
     seconds: float
     milliseconds: float
-    right: dict[str, bool] = field(default_factory=dict)
+    correct: dict[str, bool] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     importances: list[float] = field(default_factory=list)
-    heard: dict[str, float] = field(default_factory=dict)
+    accuracy_by_seconds: dict[str, float] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        """Write it as JSON."""
+        """Write the result as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
     def accuracy_on(self, tracks: Sequence[str]) -> float:
-        """Return the accuracy on some of the songs, as often as each is named."""
-        return mean(self.right[track] for track in tracks)
+        """Return the accuracy on some songs; repeated songs have more weight."""
+        return mean(self.correct[track] for track in tracks)
 
     @classmethod
     def load(cls, path: Path) -> Result:
-        """Read what `save` wrote."""
+        """Read a result written by `save`."""
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
 
@@ -70,17 +84,22 @@ def measure(
     *,
     segments: bool,
     read_one: Callable[[], NDArray[Any]],
-    excerpts: Mapping[float, Songs],
+    excerpts: Mapping[float, SongTable],
 ) -> Result:
-    """Fit and score a baseline on every fold, the predictions of all folds pooled.
+    """Fit and score a baseline on every fold; the predictions of all folds are pooled.
 
-    segments: score every test segment by itself, unless the model reads whole songs. read_one: does
-    what the model needs of one song, for its time. excerpts: by seconds, test songs of which less
-    is heard, scored with the model of the last fold.
+    Parameters
+    ----------
+    segments
+        Score test segments one by one, unless the model reads whole songs.
+    read_one
+        Computes the view of one song, to measure the time of a prediction.
+    excerpts
+        Excerpts of test songs by length in seconds, scored with the model of the last fold.
     """
     true: list[NDArray[np.str_]] = []
     predicted: list[NDArray[np.str_]] = []
-    right: dict[str, bool] = {}
+    correct: dict[str, bool] = {}
     seconds = 0.0
     for fold in folds:
         model = baseline.make(checkpoints)
@@ -91,8 +110,8 @@ def measure(
         true.append(scored.test.genre)
         predicted.append(model.predict(scored.test.values))
         if scored is fold:
-            verdicts = (predicted[-1] == true[-1]).tolist()
-            right.update(zip(fold.test.track.tolist(), verdicts, strict=True))
+            matches = (predicted[-1] == true[-1]).tolist()
+            correct.update(zip(fold.test.track.tolist(), matches, strict=True))
     genres = np.unique(np.concatenate(true))
     pair = np.concatenate(true), np.concatenate(predicted)
     return Result(
@@ -103,27 +122,27 @@ def measure(
         confusion=confusion_matrix(*pair, labels=genres).tolist(),
         parameters=size(model),
         seconds=seconds / len(folds),
-        milliseconds=_decision_time(model, read_one),
-        right=right,
+        milliseconds=_prediction_time(model, read_one),
+        correct=correct,
         history=getattr(model.estimator, "history_", []),
         importances=_importances(model),
-        heard={
+        accuracy_by_seconds={
             f"{length:g}": float(np.mean(model.predict(songs.values) == songs.genre))
             for length, songs in excerpts.items()
         },
     )
 
 
-def trained_seconds(model: Songwise) -> float:
-    """Return what the epochs of a model's networks took, before interruptions too; 0 for others."""
+def trained_seconds(model: SongClassifier) -> float:
+    """Return the training time of a model's networks, including resumed runs; 0 without any."""
     return sum(network.seconds_ for network in networks(model))
 
 
-def size(model: Songwise) -> int:
-    """Return how many numbers a fitted model keeps to decide with.
+def size(model: SongClassifier) -> int:
+    """Return the number of parameters of a fitted model.
 
-    Weights of networks and of linear models, values of the songs that neighbours or support vector
-    machines keep, nodes of trees.
+    Weights of networks and linear models, values stored by nearest neighbors and support vector
+    machines, nodes of trees.
     """
     if found := networks(model):
         return sum(p.numel() for network in found for p in network.module_.parameters())
@@ -137,28 +156,28 @@ def size(model: Songwise) -> int:
     return last.coef_.size + last.intercept_.size
 
 
-def _decision_time(model: Songwise, read_one: Callable[[], NDArray[Any]]) -> float:
-    """Return the median of several decisions, in milliseconds."""
+def _prediction_time(model: SongClassifier, read_one: Callable[[], NDArray[Any]]) -> float:
+    """Return the median time of several predictions, in milliseconds."""
     times = []
-    for _ in range(_DECISIONS):
+    for _ in range(_REPETITIONS):
         began = perf_counter()
         model.predict(read_one())
         times.append(perf_counter() - began)
     return 1000 * median(times)
 
 
-def networks(model: Songwise) -> list[NetworkClassifier]:
-    """Return the networks that a model is made of, if any."""
+def networks(model: SongClassifier) -> list[NetworkClassifier]:
+    """Return the networks that a model consists of, if any."""
     estimator = model.estimator
     members = estimator.estimators if isinstance(estimator, Ensemble) else [estimator]
     return [member for member in members if isinstance(member, NetworkClassifier)]
 
 
-def _last(model: Songwise) -> Any:
+def _last(model: SongClassifier) -> Any:
     steps = getattr(model.estimator, "steps", None)
     return steps[-1][1] if steps else model.estimator
 
 
-def _importances(model: Songwise) -> list[float]:
+def _importances(model: SongClassifier) -> list[float]:
     importances = getattr(_last(model), "feature_importances_", None)
     return [] if importances is None else importances.tolist()

@@ -1,11 +1,11 @@
-"""Fits a network epoch by epoch, from where it was left."""
+"""Trains a network epoch by epoch, with early stopping and checkpoints."""
 
 from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -16,50 +16,75 @@ from torch import nn
 from genremodel.outputs import replace_file
 from training.student_systems.networks import NETWORKS
 
-if TYPE_CHECKING:
-    from training.student_systems.network_classifier import NetworkClassifier
+Samples: TypeAlias = tuple[NDArray[np.float32], NDArray[np.intp]]  # inputs and genres
 
-Examples: TypeAlias = tuple[NDArray[np.float32], NDArray[np.intp]]
-
-_PREDICTED_AT_ONCE = 256
-_PLATEAU = 2  # epochs without a lesser loss after which the learning rate is halved
+_PREDICTION_BATCH = 256
+_PLATEAU = 2  # epochs without a lower loss after which the learning rate is halved
 
 
-class Learner:
-    """A network, its optimiser, and how far it has come.
+class Trainer:
+    """A network with its optimizer and training history.
 
-    history: loss and accuracy after each epoch, on the rows fitted (as they were met) and on those
-    kept for early stopping. seconds: what the epochs took, interruptions left out.
+    The hyperparameters are those of `NetworkClassifier`.
+
+    Attributes
+    ----------
+    module
+        The network; after `fit`, with the weights of the best epoch.
+    history
+        Loss and accuracy of each epoch, on the training samples (during the epoch) and on those
+        held out for early stopping.
+    seconds
+        Training time, without interruptions.
     """
 
-    def __init__(self, settings: NetworkClassifier, shape: tuple[int, ...], genres: int) -> None:
-        self.settings = settings
+    def __init__(
+        self,
+        network: str,
+        shape: tuple[int, ...],
+        genres: int,
+        *,
+        batch: int,
+        learning_rate: float,
+        weight_decay: float,
+        epochs: int,
+        patience: int,
+        seed: int,
+    ) -> None:
+        self.network = network
+        self.batch = batch
+        self.epochs = epochs
+        self.patience = patience
+        self.seed = seed
         with torch.random.fork_rng():
-            torch.manual_seed(settings.seed)
-            self.module = NETWORKS[settings.network](shape[0], genres)
+            torch.manual_seed(seed)
+            self.module = NETWORKS[network](shape[0], genres)
             self.module.eval()
-            self.module(torch.zeros(1, *shape))  # layers learn how wide their input is
-        self.optimiser = torch.optim.Adam(
-            self.module.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+            self.module(torch.zeros(1, *shape))  # initializes the lazy layers
+        self.optimizer = torch.optim.Adam(
+            self.module.parameters(), learning_rate, weight_decay=weight_decay
         )
         self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            self.optimiser, factor=0.5, patience=_PLATEAU
+            self.optimizer, factor=0.5, patience=_PLATEAU
         )
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] = {}
         self.seconds = 0.0
 
-    def run(self, train: Examples, stop: Examples, checkpoint: Path | None) -> None:
-        """Fit until patience or epochs end, then return to the best epoch. checkpoint: its file."""
+    def fit(self, train: Samples, held_out: Samples, checkpoint: Path | None) -> None:
+        """Train until patience or epochs run out, then restore the best epoch.
+
+        checkpoint: file of the state after every epoch; if it exists, training is resumed from it.
+        """
         if checkpoint and checkpoint.exists():
             self._load(checkpoint)
-        left = range(len(self.history), self.settings.epochs)
-        for epoch in progress(left, description=self.settings.network, transient=True):
-            if self._waited() >= self.settings.patience:
+        left = range(len(self.history), self.epochs)
+        for epoch in progress(left, description=self.network, transient=True):
+            if self._epochs_since_best() >= self.patience:
                 break
             began = perf_counter()
-            figures = self._epoch(epoch, *train)
-            loss, accuracy = self._assess(*stop)
+            figures = self.train_epoch(epoch, *train)
+            loss, accuracy = self._evaluate(*held_out)
             self.schedule.step(loss)
             if not self.history or loss < min(e["stop_loss"] for e in self.history):
                 self.best = {k: v.clone() for k, v in self.module.state_dict().items()}
@@ -70,45 +95,47 @@ class Learner:
         self.module.load_state_dict(self.best)
         self.module.eval()
 
-    def _epoch(
-        self, epoch: int, rows: NDArray[np.float32], genre: NDArray[np.intp]
+    def train_epoch(
+        self, epoch: int, inputs: NDArray[np.float32], genre: NDArray[np.intp]
     ) -> dict[str, float]:
-        # A seed an epoch: what is drawn does not depend on what was drawn before an interruption.
+        """Train for one epoch and return its loss and accuracy."""
+        # One seed per epoch, so a resumed run draws the same random numbers.
         with torch.random.fork_rng():
-            torch.manual_seed(self.settings.seed + 1000 * (epoch + 1))
-            order = torch.randperm(len(rows)).numpy()
+            torch.manual_seed(self.seed + 1000 * (epoch + 1))
+            order = torch.randperm(len(inputs)).numpy()
             self.module.train()
-            loss_sum, right = 0.0, 0
-            for i in range(0, len(order), self.settings.batch):
-                some = order[i : i + self.settings.batch]
-                if len(some) == 1:  # batch norm needs two
+            loss_sum, correct = 0.0, 0
+            for i in range(0, len(order), self.batch):
+                batch = order[i : i + self.batch]
+                if len(batch) == 1:  # batch norm needs two
                     continue
-                logits = self.module(torch.from_numpy(rows[some]))
-                target = torch.from_numpy(genre[some])
+                logits = self.module(torch.from_numpy(inputs[batch]))
+                target = torch.from_numpy(genre[batch])
                 loss = nn.functional.cross_entropy(logits, target)
-                self.optimiser.zero_grad()
+                self.optimizer.zero_grad()
                 loss.backward()
-                self.optimiser.step()
-                loss_sum += loss.item() * len(some)
-                right += int((logits.argmax(1) == target).sum())
-        return {"loss": loss_sum / len(order), "accuracy": right / len(order)}
+                self.optimizer.step()
+                loss_sum += loss.item() * len(batch)
+                correct += int((logits.argmax(1) == target).sum())
+        return {"loss": loss_sum / len(order), "accuracy": correct / len(order)}
 
-    def _assess(self, rows: NDArray[np.float32], genre: NDArray[np.intp]) -> tuple[float, float]:
+    def _evaluate(
+        self, inputs: NDArray[np.float32], genre: NDArray[np.intp]
+    ) -> tuple[float, float]:
         self.module.eval()
-        probabilities = predict_proba(self.module, rows)
-        own = probabilities[np.arange(len(genre)), genre]
-        right = probabilities.argmax(axis=1) == genre
-        return float(-np.log(own.clip(1e-12)).mean()), float(right.mean())
+        probabilities = predict_proba(self.module, inputs)
+        of_true_genre = probabilities[np.arange(len(genre)), genre]
+        correct = probabilities.argmax(axis=1) == genre
+        return float(-np.log(of_true_genre.clip(1e-12)).mean()), float(correct.mean())
 
-    def _waited(self) -> int:
-        """Return how many epochs it has been since the best."""
+    def _epochs_since_best(self) -> int:
         losses = [epoch["stop_loss"] for epoch in self.history]
         return len(losses) - 1 - int(np.argmin(losses)) if losses else 0
 
     def _save(self, path: Path) -> None:
         state = {
             "module": self.module.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "best": self.best,
             "history": self.history,
@@ -117,22 +144,24 @@ class Learner:
         path.parent.mkdir(parents=True, exist_ok=True)
         content = BytesIO()
         torch.save(state, content)
-        replace_file(path, content.getvalue())  # an interruption must not leave half a file
+        replace_file(path, content.getvalue())  # an interruption must not leave a partial file
 
     def _load(self, path: Path) -> None:
         state = torch.load(path, weights_only=True)
         self.module.load_state_dict(state["module"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.best, self.history = state["best"], state["history"]
         self.seconds = state["seconds"]
 
 
-def predict_proba(module: nn.Module, rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return (rows, genres), rows sum to 1. rows: (rows, bands, frames)."""
+def predict_proba(module: nn.Module, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return probabilities, (samples, genres). inputs: (samples, bands, frames)."""
     with torch.inference_mode():
         parts = [
-            torch.softmax(module(torch.from_numpy(rows[i : i + _PREDICTED_AT_ONCE])), dim=1).numpy()
-            for i in range(0, len(rows), _PREDICTED_AT_ONCE)
+            torch.softmax(
+                module(torch.from_numpy(inputs[i : i + _PREDICTION_BATCH])), dim=1
+            ).numpy()
+            for i in range(0, len(inputs), _PREDICTION_BATCH)
         ]
     return np.concatenate(parts).astype(np.float64)

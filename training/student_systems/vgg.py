@@ -1,7 +1,7 @@
-"""System 4: a pre-trained network's verdicts, averaged, and a VGG-like network from scratch.
+"""System 4: averaged predictions of a pretrained network, and a VGG-like network from scratch.
 
-VGG-19 was trained on photographs; in its place stands the backbone that this project bundles,
-MSD-musicnn, with plain logistic regression on its activations.
+The original used VGG-19, pretrained on photographs. It is replaced by the bundled MSD-musicnn with
+plain logistic regression on its activations.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from genremodel.models.heads import tag_logits
 from training.student_systems.baseline import Baseline
 from training.student_systems.network_classifier import NetworkClassifier
-from training.student_systems.songwise import Songwise, joined, single
+from training.student_systems.song_classifier import SongClassifier, joined, single
 
 
-def _averaged() -> Songwise:
+def _averaged() -> SongClassifier:
     regression = LogisticRegression(max_iter=1000)
-    return Songwise(
+    return SongClassifier(
         make_pipeline(FunctionTransformer(tag_logits), StandardScaler(), regression), single
     )
 
@@ -27,7 +27,7 @@ BASELINES = (
     Baseline(
         "pretrained",
         4,
-        "pre-trained network, averaged",
+        "pretrained network, averaged",
         "activations",
         lambda _: _averaged(),
         0.70,
@@ -37,6 +37,6 @@ BASELINES = (
         4,
         "VGG-like, from scratch",
         "mel",
-        lambda folder: Songwise(NetworkClassifier("vgg", checkpoints=folder), joined),
+        lambda folder: SongClassifier(NetworkClassifier("vgg", checkpoints=folder), joined),
     ),
 )

@@ -1,4 +1,4 @@
-"""What of a song a baseline reads: cut spectrograms, descriptors of them, or activations."""
+"""Views of a song that baselines read: cut spectrograms, their descriptors, or activations."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from numpy.typing import NDArray
 from genremodel.analysis import NetworkOutputs
 from training.datasets import gtzan_taggrams
 from training.datasets.gtzan_mel import FRAME_RATE, FRAMES
+from training.datasets.songs import SongTable
 from training.student_systems.baseline import View
 from training.student_systems.descriptors import describe
-from training.student_systems.songs import Songs
 
 SEGMENT_FRAMES = 39  # 3 s
 SONG_SECONDS = FRAMES / FRAME_RATE
-_WINDOWS = 10  # of the activations of a song, 3 s each, side by side
+_WINDOWS = 10  # per song, 3 s each, adjacent
 
 
 def cut(level: NDArray[Any], seconds: float = SONG_SECONDS) -> NDArray[Any]:
     """Return the middle `seconds` of spectrograms as segments of 3 s, evenly spaced.
 
-    level: (songs, bands, FRAMES). Returns (songs, segments, bands, SEGMENT_FRAMES): as few segments
-    as reach from end to end, 10 for 30 s, where they share one frame at most. Less than 3 s is
-    repeated to fill one.
+    level: (songs, bands, FRAMES). Returns (songs, segments, bands, SEGMENT_FRAMES), with as few
+    segments as cover all frames: 10 for 30 s, overlapping by one frame at most. Excerpts below 3 s
+    are repeated to fill one segment.
     """
     frames = round(seconds * FRAME_RATE)
     start = (level.shape[2] - frames) // 2
@@ -45,14 +45,14 @@ VIEWS: Mapping[View, Callable[[NDArray[Any]], NDArray[Any]]] = {
 }
 
 
-def taggrams(folder: Path) -> Songs:
+def taggrams(folder: Path) -> SongTable:
     """Return the activations of the training songs. values: (songs, 10, TAGS).
 
-    Windows of 3 s that do not overlap: every third of those that are stored. Raises DataError.
+    Uses every third of the stored windows, because those do not overlap. Raises DataError.
     """
     rows = gtzan_taggrams.load(folder)
     genre, group, members = rows.by_track()
     activations = NetworkOutputs.split(rows.values).activations
     windows = np.stack([activations[track[: 3 * _WINDOWS : 3]] for track in members])
     track = np.array([rows.track[track[0]] for track in members])
-    return Songs(windows, track, genre, group, np.zeros(len(track), np.bool_))
+    return SongTable(windows, track, genre, group, np.zeros(len(track), np.bool_))

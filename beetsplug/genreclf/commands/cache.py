@@ -20,7 +20,7 @@ def tend(file: Path, classifier: GenreClassifier, *, prune: bool, clear: bool) -
     """
     from genremodel.batch.cache import Cache, CacheError
 
-    cache = Cache(file, "" if classifier.fallback else classifier.version)
+    cache = Cache(file, "" if classifier.fallback_reason else classifier.analysis_version)
     try:
         if clear:
             cache.clear()

@@ -21,8 +21,9 @@ from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.tagging import AHEAD, Tagger, Update
 
 if TYPE_CHECKING:
-    from genremodel import Prediction
-    from genremodel.batch.pool import Pending
+    from concurrent.futures import Future
+
+    from genremodel import Analysis, Prediction
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class _Batch:
     asked: list[Item]
     wanted: list[Item]
     unfilled: list[Item | Album]
-    pending: dict[int | None, Pending]
+    pending: dict[int | None, Future[Analysis]]
 
 
 class Retag:
@@ -160,7 +161,7 @@ class Retag:
             new.update(update.values)
             fields.show_changes(update.model, new)
         else:
-            with self._tagger.alone():
+            with self._tagger.lock():
                 if not self._change(update):
                     return
         if isinstance(update.model, Item):
@@ -202,7 +203,7 @@ class Retag:
 
     def _write_stored(self, track: Item) -> None:
         """Write, or show, the tags of a track that has a prediction, if it still has."""
-        with nullcontext() if self._mode.pretend else self._tagger.alone():
+        with nullcontext() if self._mode.pretend else self._tagger.lock():
             now = fields.fresh(track)
             if not isinstance(now, Item) or not self._tagger.is_current(now):
                 return

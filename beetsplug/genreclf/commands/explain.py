@@ -45,11 +45,11 @@ def explain(
     picture = None if plot is None else _Picture(plot)
     if picture and (count := len(lib.items(query))) != 1:
         raise UserError(f"--plot draws one track; the query has {count}")
-    fail = Failures(log)
+    failures = Failures(log)
     for album, tracks, chosen in AlbumSelection(lib, query):
         asked = [track for track in tracks if track.id in chosen]
         one = album if album and tagger.is_one(album) else None
-        heard = tagger.hear(tracks if one else asked, fail)
+        heard = tagger.hear(tracks if one else asked, failures.report)
         for update in tagger.updates(one, asked, heard):
             item = update.model
             if isinstance(item, Album):
@@ -60,7 +60,7 @@ def explain(
                 _show(item, heard[item.id], update, tagger)
             if picture:
                 picture.draw(item, heard[item.id])
-    return not fail.count
+    return not failures.count
 
 
 def _object(item: Item, prediction: Prediction, update: Update, tagger: Tagger) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class _Picture:
 
     def draw(self, item: Item, prediction: Prediction) -> None:
         """Draw the timeline of a track. Raises UserError too where it cannot be decoded."""
-        from genremodel.audio.decoding import AudioError
+        from genremodel.errors import AudioError
         from genremodel.plot import plot_timeline
 
         with _output_errors():

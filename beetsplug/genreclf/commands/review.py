@@ -70,7 +70,7 @@ class Suggest(Retag):
         for update in updates:
             if self._tagger.has_no_genres(update.model):
                 try:
-                    with self._tagger.alone():
+                    with self._tagger.lock():
                         if self._tagger.is_stale(update.model):
                             self._leave(update)
                             continue

@@ -13,7 +13,7 @@ from beets.library import Item, Library
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands._playlist import Playlist
-from beetsplug.genreclf.genres.labels import genre_parts, is_placeholder, spaceless
+from beetsplug.genreclf.genres.labels import genre_parts, is_placeholder, squash
 from beetsplug.genreclf.storage.artists import Artists
 from beetsplug.genreclf.tagging import Failures
 
@@ -33,12 +33,12 @@ def list_similar(
     """
     from genremodel.similarity import track_embedding
 
-    fail = Failures(log)
+    failures = Failures(log)
     if options.number < 1:
         raise UserError("--number must be 1 or more")
     playlist = None if options.playlist is None else Playlist(options.playlist, log)
     seeds = [*lib.items(query)]
-    heard = tagger.analyses(lib, [seed.id for seed in seeds], fail)
+    heard = tagger.analyses(lib, [seed.id for seed in seeds], failures.report)
     places = [lies for _, analysis in heard if (lies := track_embedding(analysis))]
     if not places:
         raise UserError("no track of the query can be heard" if seeds else "no track matches")
@@ -59,7 +59,7 @@ def list_similar(
         log.warning("no such track has been heard; `beet genreclf` hears what is new")
     elif playlist:
         playlist.write(found)
-    return not fail.count
+    return not failures.count
 
 
 def _by_likeness(
@@ -73,7 +73,9 @@ def _by_likeness(
     ids = dict(map(tuple, rows))
     # From beets 2.10 on, paths within the music folder are kept relative to it.
     folder = os.path.join(lib.directory, b"")  # noqa: PTH118  # bytes
-    known = ((path.removeprefix(folder), place) for path, place in tagger.pool.places().items())
+    known = (
+        (path.removeprefix(folder), place) for path, place in tagger.pool.cache.embeddings().items()
+    )
     places = [(ids[path], place) for path, place in known if path in ids]
     for index in nearest(seeds, [place for _, place in places]):
         id_ = places[index][0]
@@ -84,4 +86,4 @@ def _by_likeness(
 def _genres(track: Item, placeholders: frozenset[str]) -> set[str]:
     """Return the genres of a track, and parts of them, so that spellings do not matter."""
     names = genre_parts([*track.genres, track.get(fields.GENRE) or ""])
-    return {spaceless(name) for name in names if not is_placeholder(name, placeholders)}
+    return {squash(name) for name in names if not is_placeholder(name, placeholders)}

@@ -13,11 +13,11 @@ from beets.library import Album, Item, Library
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.storage.forgetting import forget
-from beetsplug.genreclf.storage.histories import carries_prediction, find_lost, known_as
-from beetsplug.genreclf.storage.inplace.notes import Notes
-from beetsplug.genreclf.storage.inplace.state import NotWritten
-from beetsplug.genreclf.storage.journal import FORGOTTEN, Change, Journal, unwind
+from beetsplug.genreclf.storage.compaction import compact
+from beetsplug.genreclf.storage.inplace.file_state import NotWritten
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
+from beetsplug.genreclf.storage.journal import COMPACTED, Change, Journal, revert
+from beetsplug.genreclf.storage.lost_tracks import has_prediction, name_in_journal, relink_lost
 from beetsplug.genreclf.storage.selection import AlbumSelection
 from beetsplug.genreclf.storage.tag_file import TagFile, reason
 from beetsplug.genreclf.storage.tag_writer import TagWriter
@@ -42,23 +42,25 @@ def forget_older_than(journal: Journal, days: int, log: Logger) -> None:
     """Forget changes that are older than some days, and report how many. Raises UserError."""
     if days < 0:
         raise UserError("--forget-older-than must be 0 or more")
-    with journal.alone():
-        count = forget(journal, time.time() - min(days, _ALL) * 86400)
+    with journal.lock():
+        count = compact(journal, time.time() - min(days, _ALL) * 86400)
     log.info("{} changes forgotten; they can no longer be undone", count)
 
 
 def last_run(lib: Library, journal: Journal) -> int:
     """Return the id of the newest run that can be undone. Raises UserError when there is none."""
-    find_lost(lib, [], journal)
+    relink_lost(lib, [], journal)
     with lib.transaction() as transaction:
         rows = transaction.query(
             "SELECT value FROM item_attributes WHERE key = ? "
             "UNION SELECT value FROM album_attributes WHERE key = ?",
             (fields.HISTORY, fields.HISTORY),
         )
-    present = {history for (history,) in rows}  # the others have been removed from the library
+    present = {
+        journal_id for (journal_id,) in rows
+    }  # the others have been removed from the library
     for run in reversed(journal.runs()):
-        if present & journal.histories(run.id):
+        if present & journal.objects_of_run(run.id):
             return run.id
     raise UserError("there is nothing to undo")
 
@@ -78,24 +80,26 @@ def undo(
     if run is not None and run not in [known.id for known in journal.runs()]:
         raise UserError(f"there is no run {run}; `beet genreclf-undo --list` shows them")
     counts = Counter[str]()
-    fail = Failures(log)
+    failures = Failures(log)
     unknown: list[str] = []
 
-    find_lost(lib, query, journal)
-    undoing = Undo(journal, run, writer, fail, lambda message: log.warning("{}", message))
+    relink_lost(lib, query, journal)
+    undoing = Undo(
+        journal, run, writer, failures.report, lambda message: log.warning("{}", message)
+    )
     for model in _selected(lib, query):
-        with journal.alone():
+        with journal.lock():
             now = fields.fresh(model)
-            failed = fail.count
+            failed = failures.count
             restored = now is not None and undoing.restore(now)
-        nothing = not restored and fail.count == failed
-        if now and run is None and nothing and carries_prediction(now):
-            unknown.append(known_as(now))
+        nothing = not restored and failures.count == failed
+        if now and run is None and nothing and has_prediction(now):
+            unknown.append(name_in_journal(now))
         if restored:
             counts["album" if isinstance(model, Album) else "track"] += 1
     log.info(
         "{} tracks and {} albums restored, {} failed",
-        counts["track"], counts["album"], fail.count,
+        counts["track"], counts["album"], failures.count,
     )  # fmt: skip
     if unknown:
         log.error(
@@ -104,7 +108,7 @@ def undo(
             "are from another library",
             journal.path, len(unknown), unknown[0],
         )  # fmt: skip
-    return not fail.count and not unknown
+    return not failures.count and not unknown
 
 
 class Undo:
@@ -123,7 +127,7 @@ class Undo:
         kept: Report,
     ) -> None:
         self._journal = journal
-        self._notes = Notes(journal)
+        self._redo_log = RedoLog(journal)
         self._run = run
         self._writer = writer
         self._failed = failed
@@ -135,20 +139,20 @@ class Undo:
         All of it or, where the file cannot be written, nothing. What the journal has lost stays.
         Raises JournalError.
         """
-        history = fields.own_values(model).get(fields.HISTORY)
-        changes = self._journal.changes(history) if history else []
+        journal_id = fields.own_values(model).get(fields.HISTORY)
+        changes = self._journal.changes(journal_id) if journal_id else []
         asked = (change for change in changes if self._run in (None, change.run))
-        taken = [change for change in asked if change.run != FORGOTTEN]
+        taken = [change for change in asked if change.run != COMPACTED]
         if not taken:
             return False
-        name = known_as(model)
+        name = name_in_journal(model)
         later = [change.run for change in changes if change.id > taken[0].id]
         if later:
             self._failed(f"{name}: changed again by run {later[0]}, which has to be undone first")
             return False
         synced = isinstance(model, Item) and is_synced(model)
         old = model.copy()
-        values, foreign = unwind(
+        values, conflicts = revert(
             fields.own_values(model), (change for change in taken if change.place == "database")
         )
         album = model.get_album() if isinstance(model, Item) else None
@@ -160,36 +164,36 @@ class Undo:
                 _uncover(model)
         else:
             try:
-                foreign |= self._restore_file(model, taken, synced=synced)
+                conflicts |= self._restore_file(model, taken, synced=synced)
             except (UnreadableFileError, OSError) as exc:
                 self._failed(f"{name}: {reason(exc)}")
                 return False
         fields.store(model)
         self._journal.mark_undone(taken)
         fields.show_changes(old, model)
-        if foreign:
-            self._kept(f"{name}: changed since, left alone: {', '.join(sorted(foreign))}")
-        if history and self._journal.is_damaged(history):
+        if conflicts:
+            self._kept(f"{name}: changed since, left alone: {', '.join(sorted(conflicts))}")
+        if journal_id and self._journal.is_damaged(journal_id):
             self._failed(f"{name}: restored in part, the rest of its history is damaged")
             return False
         return True
 
     def _restore_file(self, item: Item, changes: Sequence[Change], *, synced: bool) -> set[str]:
         """Restore the tags of a file; return those that somebody has changed since."""
-        foreign = set[str]()
+        conflicts = set[str]()
         if in_file := [change for change in changes if change.place == "file"]:
             file = TagFile(item.filepath)
-            values, foreign = unwind(file.read(), in_file)
+            values, conflicts = revert(file.read(), in_file)
             file.restore(values)
-            if any(self._writer.save(file, item, self._notes, record=lambda old, new: None)):
+            if any(self._writer.save(file, item, self._redo_log, record=lambda old, new: None)):
                 try:
                     self._writer.saved(item, synced=synced)
                 except NotWritten as exc:  # it is restored all the same
-                    self._failed(f"{known_as(item)}: {exc}")
-                return foreign
+                    self._failed(f"{name_in_journal(item)}: {exc}")
+                return conflicts
         if synced:
             item.mtime = item.current_mtime()
-        return foreign
+        return conflicts
 
 
 def _uncover(album: Album) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from beetsplug.genreclf.genres.families import INDEX, RELATIONS
-from beetsplug.genreclf.genres.labels import genre_parts, normal
+from beetsplug.genreclf.genres.labels import genre_parts, normalize
 
 Agreement: TypeAlias = Literal["agrees", "related", "differs", ""]
 
@@ -22,9 +22,9 @@ def agreement(before: Iterable[str], *heard: str, own: frozenset[str] = frozense
     otherwise, that name. own: as `genre_parts` has it. Empty when nothing is known of either side.
     """
     before = [*before]
-    parts = {normal(part) for part in genre_parts(before, own)}
-    theirs = parts | {normal(name) for name in before}
-    ours = {normal(name) for name in heard}
+    parts = {normalize(part) for part in genre_parts(before, own)}
+    theirs = parts | {normalize(name) for name in before}
+    ours = {normalize(name) for name in heard}
     their_families = frozenset[str]().union(*map(_families, parts))
     our_families = frozenset[str]().union(*map(_families, ours))
     if ours & (theirs | their_families):

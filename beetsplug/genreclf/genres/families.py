@@ -1,6 +1,6 @@
 """Families of genres: the common names of MusicBrainz, Last.fm, Discogs and the ID3 list.
 
-Names are in the form that `labels.normal` gives.
+Names are in the form that `labels.normalize` gives.
 """
 
 from __future__ import annotations

@@ -45,14 +45,14 @@ class Vocabulary:
     left_out: Mapping[str, int]
 
     @classmethod
-    def of(cls, tracks: Iterable[Sequence[str]], min_tracks: int) -> Vocabulary:
+    def from_tracks(cls, tracks: Iterable[Sequence[str]], min_tracks: int) -> Vocabulary:
         """Return the labels of at least `min_tracks` tracks, each in its commonest spelling.
 
         tracks: the labels of each.
         """
         spellings: dict[str, Counter[str]] = {}
         for labels in tracks:
-            for key, label in {spaceless(label): label for label in labels}.items():
+            for key, label in {squash(label): label for label in labels}.items():
                 spellings.setdefault(key, Counter())[label] += 1
         named = {key: counts.most_common(1)[0][0] for key, counts in spellings.items()}
         rare = {key: n for key, counts in spellings.items() if (n := counts.total()) < min_tracks}
@@ -61,9 +61,9 @@ class Vocabulary:
             {named[key]: count for key, count in rare.items()},
         )
 
-    def __call__(self, labels: Iterable[str]) -> tuple[str, ...]:
+    def canonical(self, labels: Iterable[str]) -> tuple[str, ...]:
         """Return those labels that are learned, as they are spelled."""
-        keys = dict.fromkeys(map(spaceless, labels))
+        keys = dict.fromkeys(map(squash, labels))
         return tuple(self.spelled[key] for key in keys if key in self.spelled)
 
 
@@ -108,7 +108,7 @@ def is_placeholder(text: str, others: frozenset[str] = frozenset()) -> bool:
 
 
 @lru_cache(_KEPT)
-def normal(name: str) -> str:
+def normalize(name: str) -> str:
     """Return a name as all of its spellings have it: "hip hop" of "Hip-Hop"."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     words = re.sub(r"[\W_]+", " ", folded.replace("&", " and ").replace("+", " and "))
@@ -116,9 +116,9 @@ def normal(name: str) -> str:
     return words.removeprefix("and ").removesuffix(" music") if " " in words else words
 
 
-def spaceless(name: str) -> str:
+def squash(name: str) -> str:
     """Return what "Hip-Hop", "hip hop" and "HipHop" have in common."""
-    return normal(name).replace(" ", "") or name
+    return normalize(name).replace(" ", "") or name
 
 
 @lru_cache(_KEPT)
@@ -175,13 +175,13 @@ def _is_genre(label: str, pieces: Sequence[re.Match[str]], own: frozenset[str]) 
     known, exact = _known_genres()
     if _exact(text) in exact | _all_exact(own):
         return True
-    return normal(text) in known and not all(normal(piece[0]) in known for piece in pieces)
+    return normalize(text) in known and not all(normalize(piece[0]) in known for piece in pieces)
 
 
 def _exact(text: str) -> str:
-    """Return a name in the form of `normal`, but with its separators."""
+    """Return a name in the form of `normalize`, but with its separators."""
     return "".join(
-        part if _BETWEEN_PARTS.fullmatch(part) else normal(part)
+        part if _BETWEEN_PARTS.fullmatch(part) else normalize(part)
         for part in _BETWEEN_PARTS.split(text)
     )
 
@@ -193,9 +193,9 @@ def _all_exact(names: frozenset[str]) -> frozenset[str]:
 
 @lru_cache(1)
 def _known_genres() -> tuple[frozenset[str], frozenset[str]]:
-    """Return known genres as of `normal`, and those with separators as of `_exact`."""
+    """Return known genres as of `normalize`, and those with separators as of `_exact`."""
     tree = frozenset(_lastgenre_tree())
-    return frozenset(INDEX) | frozenset(map(normal, tree)), _all_exact(tree)
+    return frozenset(INDEX) | frozenset(map(normalize, tree)), _all_exact(tree)
 
 
 def _lastgenre_tree() -> Iterator[str]:

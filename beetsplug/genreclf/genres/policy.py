@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
-from beetsplug.genreclf.genres.labels import genre_parts, is_placeholder, spaceless
+from beetsplug.genreclf.genres.labels import genre_parts, is_placeholder, squash
 
 Policy: TypeAlias = Literal["fill", "replace", "append", "prepend", "never"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
@@ -43,6 +43,6 @@ def new_genres(
 
 def _is_among(genre: str, names: Sequence[str], own: frozenset[str]) -> bool:
     """Return whether a genre is among names in any spelling, also as a part of one of them."""
-    there = {spaceless(name) for name in [*names, *genre_parts([*names], own)]}
-    parts = {spaceless(part) for part in genre_parts(genre, own)}
-    return spaceless(genre) in there or bool(parts and parts <= there)
+    there = {squash(name) for name in [*names, *genre_parts([*names], own)]}
+    parts = {squash(part) for part in genre_parts(genre, own)}
+    return squash(genre) in there or bool(parts and parts <= there)

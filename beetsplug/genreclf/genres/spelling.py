@@ -20,8 +20,8 @@ class Spelling:
     title_case: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, genre: str) -> str:
-        """Return a genre or a style of the model as it is to be spelled."""
+    def format(self, genre: str) -> str:
+        """Return a genre or a style of the model as tags spell it."""
         if genre in self.names:
             return self.names[genre]
         return _FIRST_LETTER.sub(_upper, genre) if self.title_case else genre

@@ -8,9 +8,9 @@ from functools import lru_cache
 from beets import config
 from beets.library import Item, Library
 
-from beetsplug.genreclf.genres.labels import normal
+from beetsplug.genreclf.genres.labels import normalize
 
-# Names for several artists, or for an unknown one, as `normal` returns them.
+# Names for several artists, or for an unknown one, as `normalize` returns them.
 _NOBODY = {
     "various artists", "various artist", "various", "va", "v a", "verschiedene",
     "verschiedene interpreten", "verschiedene künstler", "diverse", "diverse artister",
@@ -38,10 +38,10 @@ class Artists:
     def __init__(self, lib: Library) -> None:
         self._lib = lib
         self._borne_out: dict[tuple[int, str], bool] = {}
-        self._nobody = _NOBODY | {normal(config["va_name"].as_str())}
+        self._nobody = _NOBODY | {normalize(config["va_name"].as_str())}
 
     def __call__(self, track: Item) -> str:
-        """Return the artist of a track, without guests and in the form of `normal`.
+        """Return the artist of a track, without guests and in the form of `normalize`.
 
         That is the album artist if at least half of the album's tracks have it as their own, or
         none has any; else the track's artist; else the track itself.
@@ -84,9 +84,9 @@ def _includes(artist: str, wanted: str) -> bool:
 
 
 def _names(artist: str) -> list[str]:
-    names = [name for part in _BETWEEN_ARTISTS.split(artist) if (name := normal(part))]
+    names = [name for part in _BETWEEN_ARTISTS.split(artist) if (name := normalize(part))]
     return names or [*filter(None, [_key(artist)])]
 
 
 def _key(artist: str) -> str:
-    return normal(artist) or artist.strip().casefold()  # there is a band called "!!!"
+    return normalize(artist) or artist.strip().casefold()  # there is a band called "!!!"

@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from beetsplug.genreclf.storage import errors as troubles
 from beetsplug.genreclf.storage import rows
 from beetsplug.genreclf.storage.lock import locked, locked_if_free
-from beetsplug.genreclf.storage.paths import beside
+from beetsplug.genreclf.storage.paths import library_file
 from beetsplug.genreclf.storage.values import Values, same
 
 Place: TypeAlias = Literal["database", "file"]
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS changes (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     run INTEGER NOT NULL REFERENCES runs (id),
     time REAL NOT NULL,
-    history TEXT NOT NULL,
+    journal_id TEXT NOT NULL,
     place TEXT NOT NULL,
     path TEXT NOT NULL,
     old TEXT NOT NULL,
@@ -44,9 +44,9 @@ CREATE TABLE IF NOT EXISTS changes (
     undone REAL
 );
 CREATE TABLE IF NOT EXISTS unwritten (
-    history TEXT PRIMARY KEY
+    journal_id TEXT PRIMARY KEY
 );
-CREATE TABLE IF NOT EXISTS notes (
+CREATE TABLE IF NOT EXISTS redo_log (
     id INTEGER PRIMARY KEY,
     path BLOB NOT NULL,
     inode TEXT NOT NULL,
@@ -65,31 +65,31 @@ CREATE TABLE IF NOT EXISTS unplaced (
     added REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS recordings (
-    history TEXT PRIMARY KEY,
+    journal_id TEXT PRIMARY KEY,
     path TEXT NOT NULL,
     digest BLOB
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS recordings_by_path ON recordings (path);
 CREATE INDEX IF NOT EXISTS recordings_by_digest ON recordings (digest);
-CREATE INDEX IF NOT EXISTS changes_by_history ON changes (history, undone);
+CREATE INDEX IF NOT EXISTS changes_by_journal_id ON changes (journal_id, undone);
 CREATE INDEX IF NOT EXISTS changes_by_run ON changes (run);
 """
 _CHANGES = "SELECT id, run, place, old, new FROM changes"
-_EXPECT = "INSERT OR IGNORE INTO unwritten VALUES (?)"
+_INSERT_PENDING = "INSERT OR IGNORE INTO unwritten VALUES (?)"
 _RECORDING = (
-    "INSERT INTO recordings VALUES (?, ?, ?) ON CONFLICT (history) DO UPDATE "
+    "INSERT INTO recordings VALUES (?, ?, ?) ON CONFLICT (journal_id) DO UPDATE "
     "SET path = excluded.path, digest = COALESCE(excluded.digest, digest)"
 )
 # In an old journal, the last known path of a track is that of its newest change.
 _UPGRADE = """
 INSERT OR IGNORE INTO recordings
-    SELECT history, path, NULL FROM (
-        SELECT history, path, MAX(id) FROM changes
-        WHERE history IS NOT NULL AND path IS NOT NULL GROUP BY history
+    SELECT journal_id, path, NULL FROM (
+        SELECT journal_id, path, MAX(id) FROM changes
+        WHERE journal_id IS NOT NULL AND path IS NOT NULL GROUP BY journal_id
     )
 """
 IN_MEMORY = Path(":memory:")  # SQLite's name of a database that is no file
-FORGOTTEN = 0  # the run of changes that can no longer be undone
+COMPACTED = 0  # the run of changes that can no longer be undone
 T = TypeVar("T")
 
 
@@ -142,14 +142,14 @@ class Journal:
         self._damaged = set[str]()  # histories of which changes have been left out
 
     @classmethod
-    def beside(
+    def for_library(
         cls,
         library: str | bytes | os.PathLike[str],
         report: Callable[[str], None] = lambda message: None,
     ) -> Journal:
         """Return the journal of a library; that of one in memory is there as well."""
         path = Path(os.fsdecode(library))  # bytes before beets 2.14
-        path = path if path == IN_MEMORY else beside(library, ".genre-journal.db")
+        path = path if path == IN_MEMORY else library_file(library, ".genre-journal.db")
         return cls(path, report)
 
     @property
@@ -158,7 +158,7 @@ class Journal:
         return self._path
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Let no other command, or thread, change a track or an album meanwhile. Not to be nested.
 
         Commands take turns, and one that waits reports it after a while. Raises JournalError.
@@ -179,7 +179,7 @@ class Journal:
             yield held
 
     @contextmanager
-    def alone_if_free(self) -> Iterator[bool]:
+    def lock_if_free(self) -> Iterator[bool]:
         """Do the same as `alone`, but never wait; yield whether the lock is held.
 
         Raises JournalError.
@@ -196,51 +196,53 @@ class Journal:
     def record(
         self,
         run: int,
-        history: str,
+        journal_id: str,
         place: Place,
         path: str,
         old: Values,
         new: Values,
         *,
         digest: bytes | None = None,
-        tags_follow: bool = False,
+        write_pending: bool = False,
     ) -> None:
         """Write down what is about to change.
 
-        path, digest: of the file or, if it is known, of its audio; see `lost`. tags_follow: as
-        `expect_tags`, at once.
+        path, digest: of the file or, if it is known, of its audio; see `lost`. write_pending: as
+        `mark_write_pending`, at once.
         """
         sql = (
-            "INSERT INTO changes (run, time, history, place, path, old, new) "
+            "INSERT INTO changes (run, time, journal_id, place, path, old, new) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)"
         )
         readable = _readable(path)
-        row = (run, time.time(), history, place, readable, json.dumps(old), json.dumps(new))
+        row = (run, time.time(), journal_id, place, readable, json.dumps(old), json.dumps(new))
         self.write(
             (sql, [row]),
-            (_RECORDING, [(history, readable, digest)]),
-            (_EXPECT, [(history,)] if tags_follow else []),
+            (_RECORDING, [(journal_id, readable, digest)]),
+            (_INSERT_PENDING, [(journal_id,)] if write_pending else []),
         )
 
-    def changes(self, history: str) -> list[Change]:
+    def changes(self, journal_id: str) -> list[Change]:
         """Return the changes of a track or an album that were not undone, newest first."""
         found = self.read(
-            f"{_CHANGES} WHERE history = ? AND undone IS NULL ORDER BY id DESC",
-            (history,),
+            f"{_CHANGES} WHERE journal_id = ? AND undone IS NULL ORDER BY id DESC",
+            (journal_id,),
         )
         changes = self._valid([_change(*row) for row in found])
         if len(changes) < len(found):
-            self._damaged.add(history)
+            self._damaged.add(journal_id)
         return changes
 
-    def is_damaged(self, history: str) -> bool:
+    def is_damaged(self, journal_id: str) -> bool:
         """Return whether `changes` has left out damaged rows of a track or an album."""
-        return history in self._damaged
+        return journal_id in self._damaged
 
-    def histories(self, run: int) -> set[str]:
+    def objects_of_run(self, run: int) -> set[str]:
         """Return what a run changed, by `genre_history`, and was not undone."""
-        sql = "SELECT DISTINCT history FROM changes WHERE run = ? AND undone IS NULL"
-        return {history for (history,) in self.read(sql, (run,)) if isinstance(history, str)}
+        sql = "SELECT DISTINCT journal_id FROM changes WHERE run = ? AND undone IS NULL"
+        return {
+            journal_id for (journal_id,) in self.read(sql, (run,)) if isinstance(journal_id, str)
+        }
 
     def lost(self, path: str, digest: bytes | None) -> list[str]:
         """Return the possible histories of a file that was removed from the library.
@@ -248,11 +250,11 @@ class Journal:
         Histories of the same path come first, then those of the same audio; newest first.
         """
         return [
-            history
-            for (history,) in self.read(
-                "SELECT history FROM recordings JOIN changes USING (history) "
+            journal_id
+            for (journal_id,) in self.read(
+                "SELECT journal_id FROM recordings JOIN changes USING (journal_id) "
                 "WHERE undone IS NULL AND (recordings.path = ? OR digest = ?) "
-                "GROUP BY history ORDER BY recordings.path = ? DESC, MAX(id) DESC",
+                "GROUP BY journal_id ORDER BY recordings.path = ? DESC, MAX(id) DESC",
                 (_readable(path), digest, _readable(path)),
             )
         ]
@@ -260,35 +262,36 @@ class Journal:
     def runs(self) -> list[Run]:
         """Return the runs that changed something, oldest first."""
         found = self.read(
-            "SELECT runs.id, started, command, COUNT(DISTINCT history), COUNT(undone) = COUNT(*) "
+            "SELECT runs.id, started, command, COUNT(DISTINCT journal_id), "
+            "COUNT(undone) = COUNT(*) "
             "FROM runs JOIN changes ON run = runs.id GROUP BY runs.id ORDER BY runs.id"
         )
         return self._valid([_run(*row) for row in found])
 
-    def expect_tags(self, history: str) -> None:
-        """Write down that the file of a track is about to be written, until `tags_written`."""
-        self.write((_EXPECT, [(history,)]))
+    def mark_write_pending(self, journal_id: str) -> None:
+        """Record that the file of a track is about to be written."""
+        self.write((_INSERT_PENDING, [(journal_id,)]))
 
-    def tags_written(self, history: str) -> None:
+    def clear_write_pending(self, journal_id: str) -> None:
         """Forget that the file of a track is to be written."""
-        self.write(("DELETE FROM unwritten WHERE history = ?", [(history,)]))
+        self.write(("DELETE FROM unwritten WHERE journal_id = ?", [(journal_id,)]))
 
-    def expects_tags(self, history: str) -> bool:
+    def is_write_pending(self, journal_id: str) -> bool:
         """Tell whether the file of a track was to be written and could not be."""
-        return bool(self.read("SELECT 1 FROM unwritten WHERE history = ?", (history,)))
+        return bool(self.read("SELECT 1 FROM unwritten WHERE journal_id = ?", (journal_id,)))
 
-    def expect_placing(self, files: Iterable[tuple[bytes, float]]) -> None:
-        """Write down that an import is to copy or move files into the library, until `placed`.
+    def mark_placement_pending(self, files: Iterable[tuple[bytes, float]]) -> None:
+        """Record that an import is going to copy or move files into the library.
 
         files: where they lie now, and when each was added to the library.
         """
         self.write(("INSERT OR REPLACE INTO unplaced VALUES (?, ?)", files))
 
-    def placed(self, paths: Iterable[bytes]) -> None:
+    def clear_placement_pending(self, paths: Iterable[bytes]) -> None:
         """Forget that an import is to copy or move files."""
         self.write(("DELETE FROM unplaced WHERE path = ?", ((path,) for path in paths)))
 
-    def expects_placing(self, path: bytes, added: float) -> bool:
+    def is_placement_pending(self, path: bytes, added: float) -> bool:
         """Return whether an import has yet to copy or move a file, or was interrupted before."""
         sql = "SELECT 1 FROM unplaced WHERE path = ? AND added = ?"
         return bool(self.read(sql, (path, added)))
@@ -302,9 +305,10 @@ class Journal:
                 [(now, change.id) for change in changes],
             ),
             (
-                "DELETE FROM unwritten WHERE history = (SELECT history FROM changes WHERE id = ?) "
+                "DELETE FROM unwritten "
+                "WHERE journal_id = (SELECT journal_id FROM changes WHERE id = ?) "
                 "AND NOT EXISTS (SELECT 1 FROM changes "
-                "WHERE changes.history = unwritten.history AND undone IS NULL)",
+                "WHERE changes.journal_id = unwritten.journal_id AND undone IS NULL)",
                 [(change.id,) for change in changes],
             ),
         )
@@ -451,7 +455,7 @@ def _text(value: bytes) -> str:
     return value.decode(errors="replace")
 
 
-def unwind(current: Mapping[str, Any], changes: Iterable[Change]) -> tuple[Values, set[str]]:
+def revert(current: Mapping[str, Any], changes: Iterable[Change]) -> tuple[Values, set[str]]:
     """Take changes back. Returns the values from before them, and the names that are in the way.
 
     current: the values that are there. changes: newest first. A value that is not what a change
@@ -459,11 +463,11 @@ def unwind(current: Mapping[str, Any], changes: Iterable[Change]) -> tuple[Value
     the way if it is the value from before all changes. A change of which nothing is to be seen, and
     all is as it was found, was never made.
     """
-    values, foreign = dict(current), set[str]()
+    values, conflicts = dict(current), set[str]()
     first: Values = {}
     for change in changes:
         first |= {name: change.old.get(name) for name in change.names}
-        names = change.names - foreign
+        names = change.names - conflicts
         left = {name for name in names if same(values.get(name), change.new.get(name))}
         for name in left:
             if name in change.old:
@@ -472,5 +476,5 @@ def unwind(current: Mapping[str, Any], changes: Iterable[Change]) -> tuple[Value
                 values.pop(name, None)
         others = names - left
         if left or not all(same(values.get(name), change.old.get(name)) for name in others):
-            foreign |= others
-    return values, {name for name in foreign if not same(values.get(name), first[name])}
+            conflicts |= others
+    return values, {name for name in conflicts if not same(values.get(name), first[name])}

@@ -28,8 +28,8 @@ def locked(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
     """
     holder = _Holder(path.with_suffix(".pid"))
     notice = _Notice(holder, waiting)
-    with closing(_taken(path.with_suffix(".queue"), notice)):
-        lock = _taken(path.with_suffix(".lock"), notice)
+    with closing(_acquire(path.with_suffix(".queue"), notice)):
+        lock = _acquire(path.with_suffix(".lock"), notice)
     with closing(lock), holder:
         yield
 
@@ -118,7 +118,7 @@ class _Notice:
         self._report(f"waiting for another command that is changing the library{name}")
 
 
-def _taken(path: Path, notice: Callable[[], None]) -> sqlite3.Connection:
+def _acquire(path: Path, notice: Callable[[], None]) -> sqlite3.Connection:
     """Wait for SQLite's lock on a file, a second at a time, so that Ctrl-C can interrupt it."""
     while True:
         lock = sqlite3.connect(path, timeout=1, isolation_level=None)

@@ -10,7 +10,7 @@ from pathlib import Path
 _SUFFIXES = (".db", ".blb", ".sqlite", ".sqlite3")
 
 
-def beside(library: str | bytes | os.PathLike[str], suffix: str) -> Path:
+def library_file(library: str | bytes | os.PathLike[str], suffix: str) -> Path:
     """Return what belongs to a library: `library.db` has `library.genre-journal.db`."""
     path = Path(os.fsdecode(library))  # bytes before beets 2.14
     name = path.stem if path.suffix.lower() in _SUFFIXES else path.name

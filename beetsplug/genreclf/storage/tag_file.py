@@ -21,10 +21,10 @@ from mutagen.id3 import ID3, Frames
 from mutagen.mp4 import MP4FreeForm
 
 from beetsplug.genreclf.fields import GENRES, MEDIA_FIELDS
-from beetsplug.genreclf.storage.inplace.notes import Notes
+from beetsplug.genreclf.storage.inplace.file_state import FileChanged, FileState, NotWritten
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.inplace.rewrite import rewrite
-from beetsplug.genreclf.storage.inplace.state import FileChanged, NotWritten, State
-from beetsplug.genreclf.storage.values import Values, difference, is_absent, same
+from beetsplug.genreclf.storage.values import Values, diff, is_absent, same
 
 # A tag exactly as it is in the file: its "text", a list, and what else its container says of it.
 Tag: TypeAlias = dict[str, Any]
@@ -86,7 +86,7 @@ class TagFile:
 
         id3v23, by_beets: as of `as_saved`.
         """
-        return difference(self._found, self.as_saved(id3v23=id3v23, by_beets=by_beets))
+        return diff(self._found, self.as_saved(id3v23=id3v23, by_beets=by_beets))
 
     def set(self, values: Mapping[str, Any]) -> None:
         """Set tags to values of media fields; an absent value removes its tag."""
@@ -114,11 +114,11 @@ class TagFile:
                 if name in tags and tags[name]["text"]:
                     self._add(name, self._style(name), tags[name])
 
-    def save(self, notes: Notes, *, id3v23: bool) -> None:
+    def save(self, redo_log: RedoLog, *, id3v23: bool) -> None:
         """Save the file so that neither a crash nor a full disk damages it, see `rewrite`.
 
         id3v23: the version of ID3 tags that are new, or of a version that cannot be written.
-        To be called while no other command changes files, see `Journal.alone`. Raises JournalError
+        To be called while no other command changes files, see `Journal.lock`. Raises JournalError
         too. After an error the file is what it was.
         """
         wanted = self.read()
@@ -126,7 +126,7 @@ class TagFile:
             if not self._unsettled:
                 try:
                     save = partial(self._save, id3v23=id3v23)
-                    return rewrite(self._target, self._seen, save, notes)
+                    return rewrite(self._target, self._seen, save, redo_log)
                 except FileChanged:
                     pass
             time.sleep(self._unsettled)
@@ -138,7 +138,7 @@ class TagFile:
         if path.exists() and not path.is_file():
             raise OSError("not a file")  # a pipe would be waited for
         self._target = Path(os.path.realpath(path))
-        self._seen = State.of(self._target)
+        self._seen = FileState.of(self._target)
         self._unsettled = self._seen.unsettled()
         self._media = MediaFile(str(path))
         self._version: tuple[int, ...] | None = None  # of the ID3v2 tag that there is

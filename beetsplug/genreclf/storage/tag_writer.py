@@ -11,8 +11,8 @@ from beets import config, plugins
 from beets.library import Item
 from beets.library.exceptions import FileOperationError
 
-from beetsplug.genreclf.storage.inplace.notes import Notes
-from beetsplug.genreclf.storage.inplace.state import NotWritten
+from beetsplug.genreclf.storage.inplace.file_state import NotWritten
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.tag_file import NAMES, TagFile
 from beetsplug.genreclf.storage.values import Values, same
 
@@ -32,7 +32,7 @@ class TagWriter:
         self,
         file: TagFile,
         item: Item,
-        notes: Notes,
+        redo_log: RedoLog,
         record: Callable[[Values, Values], None],
     ) -> tuple[Values, Values]:
         """Save the tags that were set on a file; return the old and the new ones of what changes.
@@ -60,7 +60,7 @@ class TagWriter:
                 changes = file.changes(id3v23=id3v23)
         if any(changes):
             record(*changes)
-            file.save(notes, id3v23=id3v23)
+            file.save(redo_log, id3v23=id3v23)
         return changes
 
     def _take(self, file: TagFile, item: Item, name: str, value: Any) -> None:

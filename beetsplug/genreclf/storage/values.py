@@ -30,7 +30,7 @@ def same(one: Any, other: Any) -> bool:
     return one == other or (is_absent(one) and is_absent(other))
 
 
-def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Values, Values]:
+def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Values, Values]:
     """Return what of `old` and what of `new` is not the same in the other, to be restored exactly.
 
     Here a field that is there without a value differs from one that is not there: on a track, the
