@@ -5,10 +5,13 @@ BIN := $(VENV)/bin
 # Music for the demo; empty for twelve Creative Commons excerpts.
 MUSIC ?=
 
-.PHONY: demo test test-beets lint model bench compare clean
+.PHONY: demo pictures test test-beets lint model bench compare clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m demo $(if $(MUSIC),"$(MUSIC)")
+
+pictures: $(VENV)/.model
+	$(BIN)/python -m docs.pictures
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(ARGS)
@@ -27,7 +30,7 @@ model: $(VENV)/.model
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
-	$(BIN)/python -m training card
+	$(BIN)/python -m training documents
 
 compare: $(VENV)/.compare $(VENV)/.model
 	$(BIN)/python -m training compare $(ARGS)

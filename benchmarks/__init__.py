@@ -1,1 +1,1 @@
-"""Measurements side by side, as ratios within one run."""
+"""Benchmarks of speed, memory and custom genres."""

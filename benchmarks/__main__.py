@@ -1,7 +1,8 @@
-"""`make bench`: what a track costs here, elsewhere, and at the least; writes results.md.
+"""`make bench`: measure the time per track, other methods and whole libraries.
 
-Everything that is compared is timed in turn, round after round, so that a machine that slows down
-slows all of it. Medians are shown; ratios are medians of the ratios of a round.
+Writes results.json and results.md. Alternatives are timed in turn, round after round, so that a
+machine that slows down affects all of them. Figures are medians; ratios are medians of the ratios
+within a round.
 """
 
 from __future__ import annotations
@@ -15,24 +16,28 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any, TypeAlias
 
 from mediafile import MediaFile
 from rich.console import Console
 
 from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS, MODEL
-from beetsplug.genreclf.journal import Journal
-from beetsplug.genreclf.notes import Notes
-from beetsplug.genreclf.tags import TagFile
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
+from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.tag_file import TagFile
+from benchmarks.alternatives import bare_decoding, essentia_extractor, whole_track
 from benchmarks.library import Library, stream_copies
-from benchmarks.rivals import bare_decoding, essentia_extractor, whole_track
-from benchmarks.tables import section
-from benchmarks.writing import writing
-from genremodel import Classifier
-from genremodel.audio import read_windows
-from genremodel.digest import audio_digest
+from benchmarks.reports import RESULTS, save, write_documents
+from benchmarks.tag_writing import ROUNDS as WRITING_ROUNDS
+from benchmarks.tag_writing import tag_writing
+from genremodel import GenreClassifier
+from genremodel.audio.decoding import read_windows
+from genremodel.audio.digest import audio_digest
 from tests.sounds import ENCODERS, melody, write
 
-RESULTS = Path(__file__).parent / "results.md"
+Figures: TypeAlias = dict[str, Any]
+Function: TypeAlias = Callable[[Path], object]
+
 SECONDS = 240
 ROUNDS = 7
 TRACKS = (100, 1000)
@@ -47,121 +52,124 @@ def main() -> None:
         console.print("writing four-minute tracks ...")
         sound = melody(SECONDS)
         files = {kind: write(root / f"a.{kind}", sound) for kind in ENCODERS}
-        tables = [per_format(files), writing(root), rivals(files["mp3"])]
-        tables.append(library(root, files["mp3"]))
-    system = f"{platform.system()}, {os.cpu_count()} processors, Python {platform.python_version()}"
-    text = "\n\n".join([f"# Measured by `make bench`\n\n{system}.", *tables])
-    RESULTS.write_text(text + "\n", encoding="utf-8")
-    console.print(text, markup=False)
+        system = platform.system(), os.cpu_count(), platform.python_version()
+        results = {
+            "system": "{}, {} processors, Python {}".format(*system),
+            "formats": formats(files),
+            "writing_rounds": WRITING_ROUNDS,
+            "writing": tag_writing(root),
+            "methods": methods(files["mp3"]),
+            "command": command(root, files["mp3"]),
+        }
+    save(RESULTS, results)
+    write_documents()
+    console.print(RESULTS.with_suffix(".md").read_text(encoding="utf-8"), markup=False)
 
 
-def per_format(files: Mapping[str, Path]) -> str:
-    """Time the whole path of one track in one process, and the floor under it."""
+def formats(files: Mapping[str, Path]) -> list[Figures]:
+    """Time all steps for one track in one process, and decoding alone."""
     for name, field in MEDIA_FIELDS.items():
         if name not in MediaFile.fields():
             MediaFile.add_field(name, field)
-    classifier = Classifier()
-    notes = Notes(Journal(next(iter(files.values())).with_name("journal.db")))
+    classifier = GenreClassifier()
+    redo_log = RedoLog(Journal(next(iter(files.values())).with_name("journal.db")))
 
-    def whole_path(path: Path) -> None:
+    def all_steps(path: Path) -> None:
         audio_digest(path)
-        prediction = classifier.classify(path)
+        prediction = classifier.predict(path)
         file = TagFile(path)
-        confidence = (prediction.confidence or 0) + perf_counter() % 0.01  # never the same twice
+        confidence = (prediction.confidence or 0) + perf_counter() % 0.01  # always a new value
         file.set({GENRE: prediction.genre, CONFIDENCE: confidence, MODEL: prediction.model})
-        file.save(notes, id3v23=False)
+        file.save(redo_log, id3v23=False)
 
-    rows = []
+    figures = []
     for kind, path in files.items():
-        ways: dict[str, Callable[[Path], object]] = {
-            "path": whole_path,
-            "floor": read_windows,
-            "bare": bare_decoding,
+        functions: dict[str, Function] = {
+            "total": all_steps,
+            "decoding": read_windows,
+            "ffmpeg": bare_decoding,
             "digest": audio_digest,
         }
-        times = in_turn(ways, path, ROUNDS)
-        ours = [ms(times["path"]), ms(times["floor"]), ratio(times["path"], times["floor"])]
-        rows.append([kind, *ours, ms(times["bare"]), ms(times["digest"])])
-    head = ["format", "whole path, ms", "floor, ms", "ratio", "FFmpeg alone, ms", "digest, ms"]
-    return section("One track, one process", NOTE_PATH, head, rows)
+        times = in_turn(functions, path, ROUNDS)
+        figures.append(
+            {
+                "format": kind,
+                "total_ms": ms(times["total"]),
+                "decoding_ms": ms(times["decoding"]),
+                "ratio": ratio(times["total"], times["decoding"]),
+                "ffmpeg_ms": ms(times["ffmpeg"]),
+                "digest_ms": ms(times["digest"]),
+            }
+        )
+    return figures
 
 
-def rivals(path: Path) -> str:
-    """Time other ways to the same end."""
-    classifier = Classifier()
-    ways: dict[str, Callable[[Path], object]] = {
-        "ten windows, pruned network": classifier.classify,
-        "librosa, all of the track, unpruned network": whole_track(),
+def methods(path: Path) -> list[Figures]:
+    """Time other methods of classification."""
+    classifier = GenreClassifier()
+    functions: dict[str, Function] = {
+        "ten windows, pruned network": classifier.predict,
+        "librosa, whole track, unpruned network": whole_track(),
     }
     if extractor := essentia_extractor():
-        ways["Essentia MusicExtractor"] = extractor
-    times = in_turn(ways, path, 2)
+        functions["Essentia MusicExtractor"] = extractor
+    times = in_turn(functions, path, 2)
     (ours, *_) = times.values()
-    rows = [[way, ms(values), ratio(values, ours)] for way, values in times.items()]
-    return section("Other ways", NOTE_RIVALS, ["way", "ms a track", "times ours"], rows)
+    return [
+        {"method": method, "ms": ms(values), "ratio": ratio(values, ours)}
+        for method, values in times.items()
+    ]
 
 
-def library(root: Path, original: Path) -> str:
-    """Time the real command on libraries of different sizes."""
-    stream_copies(original, root / "music", TRACKS[-1])
-    lib = Library(root, root / "music")
-    lib.configure()
-    lib.beet("import", "--quiet", "--noautotag", "--singletons", str(root / "music"))
-    rows = []
+def command(root: Path, original: Path) -> Figures:
+    """Time `beet genreclf` and `beet ls` on libraries of different sizes."""
+    sample, tracks = TRACKS
+    stream_copies(original, root / "music", tracks)
+    library = Library(root, root / "music")
+    library.configure()
+    library.beet("import", "--quiet", "--noautotag", "--singletons", str(root / "music"))
+    some = []
     for threads in (1, 2):
-        lib.configure(threads=threads)
-        some = lib.beet("genreclf", "--force", "--no-cache", f"id:1..{TRACKS[0]}")
-        rows.append(
-            [f"{TRACKS[0]} tracks, {threads} worker(s)", f"{some:.1f} s", speed(TRACKS[0], some)]
-        )
-    everything, memory = lib.watched("genreclf", "--force")
-    rows.append(
-        [f"{TRACKS[1]} tracks, 2 workers", f"{everything:.1f} s", speed(TRACKS[1], everything)]
-    )
-    steady = (TRACKS[1] - TRACKS[0]) / (everything - some)
-    rows.append(
-        [
-            "from the 100th to the 1,000th, 2 workers",
-            f"{everything - some:.1f} s",
-            f"{steady:.1f} tracks/s",
-        ]
-    )
-    again = lib.beet("genreclf", "--force")
-    rows.append(["the same again, from the cache", f"{again:.1f} s", speed(TRACKS[1], again)])
-    rows.append(["most memory of all processes, 2 workers", f"{max(memory):.0f} MB", ""])
-
-    lists = in_turn(with_and_without(lib, [], "title:nothing"), root, 15)
-    more = 1000 * median(a - b for a, b in zip(lists["with"], lists["without"], strict=True))
-    rows.append(
-        [
-            "`beet ls`, with the plugin and without",
-            f"{ms(lists['with'])} and {ms(lists['without'])} ms",
-            f"{more:+.0f} ms",
-        ]
-    )
+        library.configure(threads=threads)
+        some.append(library.beet("genreclf", "--force", "--no-cache", f"id:1..{sample}"))
+    everything, memory = library.watched("genreclf", "--force")
+    cached = library.beet("genreclf", "--force")
+    one_worker, two_workers = some
+    lists = in_turn(with_and_without(library, [], "title:nothing"), root, 15)
     large = Library(root / "large", root / "music")
     large.configure()
     large.fill(ITEMS)
     query = f"{GENRE}:jazz", f"{CONFIDENCE}:0.8.."
-    lists = in_turn(with_and_without(large, ["types"], *query), root, 3)
-    rows.append(
-        [
-            f"`beet ls {' '.join(query)}`, {ITEMS:,} items, and by beets itself",
-            f"{ms(lists['with'])} and {ms(lists['without'])} ms",
-            f"ratio {ratio(lists['with'], lists['without'])}",
-        ]
-    )
-    cold = in_turn({"cold": one_shot}, original, 3)["cold"]
-    rows.append(["`python -m genremodel` on one file", f"{ms(cold)} ms", ""])
-    return section("The real command", NOTE_LIBRARY, ["", "", ""], rows)
+    queries = in_turn(with_and_without(large, ["types"], *query), root, 3)
+    return {
+        "sample": sample,
+        "tracks": tracks,
+        "one_worker": speed(sample, one_worker),
+        "two_workers": speed(sample, two_workers),
+        "all": speed(tracks, everything),
+        "steady": speed(tracks - sample, everything - two_workers),
+        "cached": speed(tracks, cached),
+        "memory_mb": round(max(memory)),
+        "list": {
+            "with_ms": ms(lists["with"]),
+            "without_ms": ms(lists["without"]),
+            "difference_ms": difference(lists["with"], lists["without"]),
+        },
+        "query": {
+            "query": " ".join(query),
+            "items": ITEMS,
+            "with_ms": ms(queries["with"]),
+            "without_ms": ms(queries["without"]),
+            "ratio": ratio(queries["with"], queries["without"]),
+        },
+        "cold_start_ms": ms(in_turn({"cold": one_shot}, original, 3)["cold"]),
+    }
 
 
-def with_and_without(
-    library: Library, others: Sequence[str], *query: str
-) -> dict[str, Callable[[Path], object]]:
-    """Return what lists tracks, with the plugin and with others in its place."""
+def with_and_without(library: Library, others: Sequence[str], *query: str) -> dict[str, Function]:
+    """Return functions that list tracks with the plugin, and with others instead."""
 
-    def listed(plugins: Sequence[str]) -> Callable[[Path], object]:
+    def listed(plugins: Sequence[str]) -> Function:
         def run(_: Path) -> None:
             library.configure(plugins=plugins)
             library.beet("ls", *query)
@@ -172,44 +180,40 @@ def with_and_without(
 
 
 def one_shot(path: Path) -> None:
-    command = [sys.executable, "-m", "genremodel", "--json", str(path)]
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    """Classify a file in a new process."""
+    arguments = [sys.executable, "-m", "genremodel", "--json", str(path)]
+    subprocess.run(arguments, stdout=subprocess.DEVNULL, check=True)
 
 
-def in_turn(
-    ways: Mapping[str, Callable[[Path], object]], path: Path, rounds: int
-) -> dict[str, list[float]]:
-    """Time each way in each round, once more than is counted."""
-    times: dict[str, list[float]] = {way: [] for way in ways}
+def in_turn(functions: Mapping[str, Function], path: Path, rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of each function in each round, without a first round to warm up."""
+    times: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds + 1):
-        for way, run in ways.items():
+        for name, run in functions.items():
             start = perf_counter()
             run(path)
-            times[way].append(perf_counter() - start)
-    return {way: values[1:] for way, values in times.items()}
+            times[name].append(perf_counter() - start)
+    return {name: values[1:] for name, values in times.items()}
 
 
-def ms(seconds: list[float]) -> str:
-    return f"{1000 * median(seconds):,.0f}"
+def ms(seconds: Sequence[float]) -> int:
+    """Return the median in milliseconds."""
+    return round(1000 * median(seconds))
 
 
-def ratio(these: list[float], those: list[float]) -> str:
-    return f"{median(a / b for a, b in zip(these, those, strict=True)):.2f}"
+def ratio(these: Sequence[float], those: Sequence[float]) -> float:
+    """Return the median of the ratios within a round."""
+    return round(median(a / b for a, b in zip(these, those, strict=True)), 2)
 
 
-def speed(tracks: int, seconds: float) -> str:
-    return f"{tracks / seconds:.1f} tracks/s"
+def difference(these: Sequence[float], those: Sequence[float]) -> int:
+    """Return the median of the differences within a round, in milliseconds."""
+    return ms([a - b for a, b in zip(these, those, strict=True)])
 
 
-NOTE_PATH = """
-Four-minute stereo tracks of synthesised music. Whole path: digest, ten windows, spectrograms,
-network, vote, tags. Floor: decoding the ten windows to 16 kHz mono, and nothing else.
-""".strip()
-NOTE_RIVALS = "The same MP3, in one process that is warm."
-NOTE_LIBRARY = """
-Four-minute MP3s, differently trimmed stream copies; `beet genreclf` with everything that belongs to
-it: database, journal, tags. Memory is what the processes share in parts (PSS).
-""".strip()
+def speed(tracks: int, seconds: float) -> Figures:
+    """Return the time and the rate."""
+    return {"seconds": round(seconds, 1), "tracks_per_second": round(tracks / seconds, 1)}
 
 
 if __name__ == "__main__":

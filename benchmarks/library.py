@@ -1,4 +1,4 @@
-"""The real command on a real library: speed, memory, and how both grow."""
+"""Libraries for benchmarks of the `beet` command."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from beetsplug.genreclf.fields import (
     REASON,
     VOTES,
 )
-from genremodel.audio import open_audio
+from genremodel.audio.decoding import open_audio
 
 
 def stream_copies(original: Path, folder: Path, count: int, frames: int | None = None) -> None:
-    """Write copies of an MP3, each without one more frame at its beginning, and with a title.
+    """Write copies of an MP3 with a title, each starting one frame later than the previous one.
 
-    frames: how many each of them has; otherwise all that are left.
+    frames: number of frames of each copy; all remaining ones by default.
     """
     content = original.read_bytes()
     container, stream = open_audio(original)
@@ -48,14 +48,14 @@ def stream_copies(original: Path, folder: Path, count: int, frames: int | None =
 
 
 class Library:
-    """A beets library in a folder of its own."""
+    """A beets library in its own folder."""
 
     def __init__(self, root: Path, music: Path) -> None:
         self.root = root
         self.music = music
 
     def configure(self, *, threads: int = 1, plugins: Sequence[str] = ("genreclf",)) -> None:
-        """Write the settings. plugins: `types`, if it is there, knows what the confidence is."""
+        """Write the configuration. `types`, if used, defines the type of the confidence."""
         settings = {
             "directory": str(self.music),
             "library": str(self.root / "library.db"),
@@ -68,8 +68,8 @@ class Library:
         (self.root / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
     def fill(self, tracks: int) -> None:
-        """Put tracks without files into a new library, with what the plugin knows of them."""
-        self.beet("ls", "title:nothing")  # makes the tables
+        """Add tracks without files to a new library, with the fields of the plugin."""
+        self.beet("ls", "title:nothing")  # creates the tables
         rng = random.Random(0)
         with closing(sqlite3.connect(self.root / "library.db")) as library, library:
             for number in range(tracks):
@@ -94,7 +94,7 @@ class Library:
                 )
 
     def beet(self, *arguments: str) -> float:
-        """Run `beet`; return the seconds that it took."""
+        """Run `beet`; return the time in seconds."""
         start = time.perf_counter()
         with self._started(*arguments) as process:
             process.wait()
@@ -102,14 +102,14 @@ class Library:
         return time.perf_counter() - start
 
     def output(self, *arguments: str) -> str:
-        """Run `beet`; return what it says."""
+        """Run `beet`; return its output."""
         with self._started(*arguments, stdout=subprocess.PIPE) as process:
-            said, _ = process.communicate()
+            output, _ = process.communicate()
         _check(process)
-        return said.decode()
+        return output.decode()
 
     def watched(self, *arguments: str) -> tuple[float, list[float]]:
-        """Run `beet`; return the seconds, and what memory its processes had by the way, in MB."""
+        """Run `beet`; return the time in seconds, and memory samples of its processes in MB."""
         start, memory = time.perf_counter(), list[float]()
         with self._started(*arguments) as process:
             while process.poll() is None:
@@ -145,7 +145,7 @@ def _family(pid: int) -> Iterator[int]:
 
 
 def _memory(pid: int) -> float:
-    """Return the memory of a process in MB, what it shares with others in parts (PSS)."""
+    """Return the proportional set size (PSS) of a process in MB."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:

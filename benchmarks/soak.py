@@ -1,7 +1,7 @@
-"""`python -m benchmarks.soak`: a long run, and whether its speed and memory stay as they are.
+"""`python -m benchmarks.soak`: speed and memory over a long run.
 
-Twenty thousand different recordings of forty seconds, imported, tagged, and tagged again from the
-cache. Takes half an hour and 13 GB of temporary files.
+Imports and classifies twenty thousand different recordings of forty seconds, and classifies them
+again from the cache. Takes half an hour and 13 GB of temporary files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from benchmarks.library import Library, stream_copies
 from tests.sounds import melody, write
 
 TRACKS = 20_000
-FRAMES = 1532  # of an MP3 of 44.1 kHz: forty seconds
+FRAMES = 1532  # forty seconds of an MP3 at 44.1 kHz
 
 
 def main() -> None:
@@ -29,9 +29,9 @@ def main() -> None:
         )
         print(f"imported {TRACKS:,} tracks without the plugin in {seconds:.0f} s", flush=True)
         for title, arguments in (
-            ("heard", []),
-            ("again, nothing to do", []),
-            ("decided again from the cache", ["--force"]),
+            ("analyzed", []),
+            ("run again, nothing to do", []),
+            ("classified again from the cache", ["--force"]),
         ):
             seconds, memory = library.watched("genreclf", *arguments)
             tenth = len(memory) // 10
@@ -39,7 +39,7 @@ def main() -> None:
                 f"{title}: {seconds:.0f} s, {TRACKS / seconds:.1f} tracks/s; memory, medians: "
                 f"second tenth {median(memory[tenth : 2 * tenth]):.0f} MB, "
                 f"last full tenth {median(memory[-2 * tenth : -tenth]):.0f} MB, "
-                f"most {max(memory):.0f} MB",
+                f"maximum {max(memory):.0f} MB",
                 flush=True,
             )
 

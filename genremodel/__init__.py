@@ -1,20 +1,45 @@
-"""Genres of audio files, heard from the sound itself.
+"""Genres of audio files, predicted from the audio.
 
->>> from genremodel import Classifier
->>> Classifier().classify("song.mp3").genre  # doctest: +SKIP
+>>> from genremodel import GenreClassifier
+>>> GenreClassifier().predict("song.mp3").genre  # doctest: +SKIP
 'jazz'
 """
 
-from genremodel.assets import AssetError
-from genremodel.audio import AudioError
-from genremodel.classifier import Classifier, UnknownGenreError
-from genremodel.decision import Prediction, WindowGenre
+from typing import Any
+
+from genremodel.analysis import Analysis
+from genremodel.classifier import GenreClassifier
+from genremodel.errors import (
+    AnalysisTimeout,
+    AudioError,
+    GenreModelError,
+    ModelError,
+    UnknownGenreError,
+)
+from genremodel.voting import Prediction, WindowPrediction
 
 __all__ = [
-    "AssetError",
+    "Analysis",
+    "AnalysisTimeout",
     "AudioError",
-    "Classifier",
+    "GenreClassifier",
+    "GenreModelError",
+    "ModelError",
     "Prediction",
     "UnknownGenreError",
-    "WindowGenre",
+    "WindowPrediction",
+    "__version__",
 ]
+
+__version__: str
+
+
+def __getattr__(name: str) -> Any:
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version  # takes a while to import
+
+    try:
+        return version("beets-genreclf")
+    except PackageNotFoundError:  # a source tree that is not installed
+        return "0+unknown"

@@ -1,4 +1,4 @@
-"""`python -m genremodel [--json] [--knn] [--windows N] FILE...`: the genres of audio files."""
+"""`python -m genremodel FILE...`: predict the genres of audio files."""
 
 from __future__ import annotations
 
@@ -6,41 +6,39 @@ import argparse
 import json
 import os
 import sys
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from io import TextIOWrapper
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
 from rich.text import Text
 
-from genremodel.assets import AssetError
-from genremodel.audio import AudioError
-from genremodel.classifier import Classifier
-from genremodel.constants import DEFAULT_WINDOWS
-from genremodel.decision import VOTES, Prediction
+from genremodel import AudioError, GenreClassifier, ModelError, Prediction
+from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.batch.pool import cpu_count
 from genremodel.display import displayable, one_line, portable
-from genremodel.pool import Pending, Pool, processors
 from genremodel.termination import exiting_on_sigterm
+from genremodel.voting import VOTES
 
-_AHEAD = 32  # files that are being analysed while one is waited for
+Results: TypeAlias = Iterable[tuple[str, "Prediction | AudioError"]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Classify the files.
+    """Classify the files; return the exit status.
 
-    Returns 1 when one of them could not be read or the output not be written, 2 without a model.
+    1 if a file cannot be read or the output cannot be written, 2 if no model can be loaded.
     """
     options = _parser().parse_args(arguments)
-    if sys.stderr is None:  # closed: what is printed there would go to the standard output
+    if sys.stderr is None:  # closed: messages would go to the standard output instead
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     if sys.stdout is None:
         print("the standard output is closed", file=sys.stderr)
         return 1
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # of an encoding without the character
+        sys.stdout.reconfigure(errors="backslashreplace")  # its encoding may lack characters
     try:
         with exiting_on_sigterm():
             return _run(options)
@@ -48,30 +46,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     except OSError as exc:
-        return _give_up_output(exc)
+        return _report_output_error(exc)
 
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        classifier = Classifier(windows=options.windows, vote=options.vote, knn=options.knn)
-    except (ImportError, AssetError) as exc:
+        classifier = GenreClassifier(
+            windows=options.windows, aggregation=options.aggregation, backend=options.backend
+        )
+    except (ImportError, ModelError) as exc:
         print(f"no model can be loaded: {exc}", file=sys.stderr)
         return 2
-    if classifier.fallback:
-        print(f"using the KNN fallback: {classifier.fallback}", file=sys.stderr)
-    pool = classifier.pool(workers=min(options.threads, len(options.files)))
+    if classifier.fallback_reason:
+        print(f"using the KNN fallback: {classifier.fallback_reason}", file=sys.stderr)
+    results = classifier.predict_many(
+        options.files, workers=min(options.threads, len(options.files))
+    )
     try:
-        results = _classify(classifier, pool, options.files)
         return _print_json(results) if options.json else _print_table(results, len(options.files))
     finally:
-        pool.close()
-        for problem in pool.problems:
-            print(problem, file=sys.stderr)
+        results.close()
 
 
-def _give_up_output(error: OSError) -> int:
-    """Report that the output cannot be written, unless its reader has closed it, as `head` does."""
-    # What is left of it would be tried again, and fail again, when the interpreter exits.
+def _report_output_error(error: OSError) -> int:
+    """Report that the output cannot be written, unless its reader closed it, as `head` does."""
+    # Otherwise the interpreter would try, and fail, to write the rest when it exits.
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -82,31 +81,7 @@ def _give_up_output(error: OSError) -> int:
     return 1
 
 
-def _classify(
-    classifier: Classifier, pool: Pool, paths: Sequence[str]
-) -> Iterator[tuple[str, Prediction | AudioError]]:
-    """Classify files in their order, some ahead of the one whose turn it is."""
-    ahead = deque[tuple[str, Pending]]()
-    for path in paths:
-        ahead.append((path, pool.submit(path)))
-        if len(ahead) > _AHEAD:
-            yield _verdict(classifier, *ahead.popleft())
-    while ahead:
-        yield _verdict(classifier, *ahead.popleft())
-
-
-def _verdict(
-    classifier: Classifier, path: str, pending: Pending
-) -> tuple[str, Prediction | AudioError]:
-    try:
-        return path, classifier.decide(pending())
-    except AudioError as exc:
-        return path, exc
-    except Exception as exc:  # whatever it is, the other files are to be heard
-        return path, AudioError(f"{type(exc).__name__}: {exc}")
-
-
-def _print_json(results: Iterator[tuple[str, Prediction | AudioError]]) -> int:
+def _print_json(results: Results) -> int:
     failed = False
     for path, result in results:
         failed |= isinstance(result, AudioError)
@@ -115,7 +90,7 @@ def _print_json(results: Iterator[tuple[str, Prediction | AudioError]]) -> int:
     return int(failed)
 
 
-def _print_table(results: Iterator[tuple[str, Prediction | AudioError]], total: int) -> int:
+def _print_table(results: Results, total: int) -> int:
     table = Table(
         Column("file", overflow="fold"),
         "genre",
@@ -124,51 +99,65 @@ def _print_table(results: Iterator[tuple[str, Prediction | AudioError]], total: 
         Column("model", no_wrap=True),
     )
     failures: list[tuple[str, AudioError]] = []
-    progress = Console(stderr=True)
+    console = Console(stderr=True)
     watched = track(
-        results, "listening", total,
-        console=progress, transient=True, disable=not progress.is_terminal,
+        results, "analyzing", total,
+        console=console, transient=True, disable=not console.is_terminal,
     )  # fmt: skip
     try:
         for path, result in watched:
             if isinstance(result, AudioError):
                 failures.append((path, result))
-                continue
-            genre = Text(result.genre) if result.genre else Text(f"({result.reason})", style="dim")
-            confidence = "" if result.confidence is None else f"{result.confidence:.3f}"
-            votes = ", ".join(f"{genre} {count}" for genre, count in result.votes.items())
-            table.add_row(Text(displayable(path)), genre, confidence, Text(votes), result.model)
-    finally:  # what is finished is shown in any case
+            else:
+                table.add_row(*_row(path, result))
+    finally:  # an interrupted run shows the files that are finished
         if table.row_count:
-            # Into a pipe or a file, a line for each file, of which nothing is cut.
+            # In a pipe or a file: one line per file, nothing truncated.
             Console(width=None if sys.stdout.isatty() else sys.maxsize).print(table)
         for path, error in failures:
             print(f"{displayable(path)}: {one_line(str(error))}", file=sys.stderr)
     return int(bool(failures))
 
 
+def _row(path: str, result: Prediction) -> tuple[Text | str, ...]:
+    genre = Text(result.genre) if result.genre else Text(f"({result.reason})", style="dim")
+    confidence = "" if result.confidence is None else f"{result.confidence:.3f}"
+    votes = ", ".join(f"{name} {count}" for name, count in result.votes.items())
+    return Text(displayable(path)), genre, confidence, Text(votes), result.model
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m genremodel", description="Name the genre of audio files from their sound."
+        prog="python -m genremodel", description="Predict the genre of audio files."
     )
-    parser.add_argument("files", nargs="+", metavar="FILE")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line for each file")
-    parser.add_argument("--knn", action="store_true", help="use the KNN fallback, not the CNN")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="audio file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per file")
+    parser.add_argument(
+        "--backend",
+        choices=("auto", "onnx", "knn"),
+        default="auto",
+        help="CNN (onnx) or KNN fallback (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--aggregation",
+        choices=VOTES,
+        default=VOTES[0],
+        help="how the windows are combined (default: %(default)s)",
+    )
     parser.add_argument(
         "--windows",
         type=_positive,
         default=DEFAULT_WINDOWS,
         metavar="N",
-        help="3-second windows heard of each track (default: %(default)s)",
+        help="3-second windows analyzed per file (default: %(default)s)",
     )
     parser.add_argument(
         "--threads",
         type=_positive,
-        default=processors(),
+        default=cpu_count(),
         metavar="N",
-        help="files analysed at once (default: %(default)s)",
+        help="files analyzed in parallel (default: %(default)s)",
     )
-    parser.add_argument("--vote", choices=VOTES, default=VOTES[0], help="default: %(default)s")
     return parser
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from genremodel.constants import DEFAULT_WINDOWS
-from genremodel.decision import Calibration, evidence
-from genremodel.spacing import evenly
+from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.audio.spacing import evenly_spaced
+from genremodel.voting import Calibration, evidence
 
 # A calibration is for any number of windows: tracks are judged by so many of theirs as well.
 WINDOWS = (1, 3, DEFAULT_WINDOWS)
@@ -22,7 +22,7 @@ def parts(windows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
     """Yield some of the windows of a track, evenly spread, and last all of them."""
     for count in WINDOWS:
         if count < len(windows):
-            yield evenly(windows, count)
+            yield evenly_spaced(windows, count)
     yield windows
 
 

@@ -1,174 +1,290 @@
-"""From a path to a prediction: the one object that callers need."""
+"""GenreClassifier: audio files to genre predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import logging
+import os
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
 from genremodel.analysis import Analysis
-from genremodel.assets import AssetError
-from genremodel.audio import PathLike
-from genremodel.backends import Backend, Cnn, Judge, Knn, hear
-from genremodel.constants import DEFAULT_STYLES, DEFAULT_TIMEOUT, DEFAULT_WINDOWS
-from genremodel.decision import Prediction, Vote, decide, decide_album, without_vote
-from genremodel.learned import LearnedModel, ModelError, again
-from genremodel.novelty import NO_MUSIC
+from genremodel.audio.decoding import PathLike
+from genremodel.audio.params import DEFAULT_STYLES, DEFAULT_TIMEOUT, DEFAULT_WINDOWS
+from genremodel.custom.store import CustomModel, ModelStore
+from genremodel.errors import AudioError, ModelError, UnknownGenreError
+from genremodel.models.base import CnnBackend, KnnBackend, WindowClassifier, hear
+from genremodel.models.novelty import NO_MUSIC
 from genremodel.styles import album_styles, bundled_styles, track_styles
+from genremodel.voting import Aggregation, Prediction, abstain_silent, decide, decide_album
 
 if TYPE_CHECKING:
-    from genremodel.pool import Pool
+    from genremodel.batch.pool import Pool
+
+BackendName: TypeAlias = Literal["auto", "onnx", "knn"]
+Source: TypeAlias = PathLike
+P = TypeVar("P", bound=PathLike)
+
+_log = logging.getLogger(__name__)
 
 
-class UnknownGenreError(ValueError):
-    """A genre was named that the model in use does not have."""
+class GenreClassifier:
+    """Predicts the genre of audio files.
 
+    Parameters
+    ----------
+    model : "bundled", path or CustomModel
+        The bundled model, or a custom one: its `NAME.json`, with `NAME.npz` beside it.
+    windows : int
+        The number of 3-second windows that are analyzed per track, at least 1.
+    aggregation : {"majority", "mean"}
+        How the windows are combined: by majority vote, or by mean probability.
+    min_confidence : float, optional
+        The confidence, 0 to 1, below which the classifier abstains. The model's own by default.
+    exclude : collection of str
+        Genres that are never predicted. The probabilities of the others are renormalized.
+    max_styles : int
+        The maximum number of styles per track. The KNN fallback predicts none.
+    backend : {"auto", "onnx", "knn"}
+        The CNN (`onnx`) or the less accurate KNN fallback. `auto` takes the CNN if it can be
+        loaded.
 
-class Classifier:
-    """Names the genre of audio files.
+    Attributes
+    ----------
+    fallback_reason : str or None
+        Why the KNN fallback is in use instead of the CNN.
 
-    windows: how many 3-second windows of a track are heard, at least 1.
-    vote: how they agree. min_confidence: in [0, 1], by default that of the model.
-    ignore: genres that no track is of; probabilities and confidence are then those of the others.
-    styles: how many a track has at most; none by the fallback, which knows no tags.
-    knn: use the fallback, whether or not the CNN can be loaded.
-    learned: a model of the user's own genres, to judge what the networks say of tracks.
-
-    Where the CNN cannot be loaded, KNN takes over and `fallback` says why.
-    Raises ImportError or AssetError when neither can be loaded, UnknownGenreError when `ignore`
-    names a genre that there is not, or all that the model has, ModelError when the learned model
-    is for analyses by other networks.
+    Raises
+    ------
+    ImportError, ModelError
+        If the model cannot be loaded, or the custom model was trained on other analyses.
+    UnknownGenreError
+        If `exclude` has a genre that the model does not have, or all that it has.
     """
+
+    fallback_reason: str | None
 
     def __init__(
         self,
+        model: str | os.PathLike[str] | CustomModel = "bundled",
         *,
         windows: int = DEFAULT_WINDOWS,
-        vote: Vote = "majority",
+        aggregation: Aggregation = "majority",
         min_confidence: float | None = None,
-        ignore: Collection[str] = (),
-        styles: int = DEFAULT_STYLES,
-        knn: bool = False,
-        learned: LearnedModel | None = None,
+        exclude: Collection[str] = (),
+        max_styles: int = DEFAULT_STYLES,
+        backend: BackendName = "auto",
     ) -> None:
-        self.fallback: str | None = None
         self._windows = windows
-        self._vote: Vote = vote
-        self._min_confidence = min_confidence
-        self._backend = Knn() if knn else self._cnn_or_knn()
-        if learned and not self.by_networks:
-            raise ModelError(
-                f"{learned.name}: learned from what the networks say, not the fallback"
-            )
-        if learned and learned.version != self._backend.version:
-            raise ModelError(
-                f"{learned.name}: learned from what other networks say; "
-                f"{again(learned.name, learned.field)}"
-            )
-        self._judge: Judge = learned or self._backend
-        self._styles = bundled_styles() if self.by_networks else ()
-        self._most_styles = styles
-        self.require(ignore)
-        self._rules = self._judge.rules.without(ignore)
+        self._aggregation: Aggregation = aggregation
+        self._backend, self.fallback_reason = _load_backend(backend)
+        self._model: WindowClassifier = (
+            self._backend if model == "bundled" else self._compatible(_load_custom(model))
+        )
+        self._styles = bundled_styles() if self.uses_cnn else ()
+        self._max_styles = max_styles
+        self.check_genres(exclude)
+        self._rules = self._model.rules.without(exclude)
         if not self._rules.genres:
-            raise UnknownGenreError("leaves no genre to name")
-        self._voting = np.isin(self.genres, self._rules.genres)
+            raise UnknownGenreError((), self.genres)
+        self._genre_mask = np.isin(self.genres, self._rules.genres)
+        self._min_confidence = min_confidence
 
     @property
-    def model(self) -> str:
-        """The id of the model that predictions carry."""
-        return self._judge.rules.model
+    def model_id(self) -> str:
+        """The id of the model, as in `Prediction.model`."""
+        return self._model.rules.model
 
     @property
-    def by_networks(self) -> bool:
-        """Whether its analyses are what the networks say, of which models can be learned."""
-        return isinstance(self._backend, Cnn)
-
-    @property
-    def learned(self) -> bool:
-        """Whether the genres are the user's own."""
-        return self._judge is not self._backend
-
-    @property
-    def version(self) -> str:
-        """What analyses depend on."""
+    def analysis_version(self) -> str:
+        """The version of front end and networks. Analyses of other versions cannot be used."""
         return self._backend.version
 
     @property
     def genres(self) -> tuple[str, ...]:
-        """The genres of the model, ignored ones too."""
-        return self._judge.rules.genres
+        """The genres of the model, including excluded ones."""
+        return self._model.rules.genres
 
-    def require(self, genres: Iterable[str]) -> None:
-        """Raise UnknownGenreError, telling what there is, unless the model has all the genres.
+    @property
+    def uses_cnn(self) -> bool:
+        """Whether analyses are by the CNN. Custom models, styles and similarity need it."""
+        return isinstance(self._backend, CnnBackend)
 
-        Those of the bundled model may be named beside those of a learned one.
-        """
-        known = {genre.casefold() for genre in (*self.genres, *self._backend.rules.genres)}
-        for genre in genres:
-            if genre.casefold() not in known:
-                there = ", ".join(sorted(self.genres))
-                raise UnknownGenreError(f"must be a genre of {self.model} ({there}), not {genre!r}")
+    @property
+    def is_custom(self) -> bool:
+        """Whether the model is a custom one."""
+        return self._model is not self._backend
 
     @property
     def min_confidence(self) -> float:
-        """The confidence, 0 to 1, below which the verdict is to abstain."""
+        """The confidence, 0 to 1, below which the classifier abstains."""
         default = self._rules.min_confidence
         return default if self._min_confidence is None else self._min_confidence
 
-    def classify(self, path: PathLike) -> Prediction:
-        """Return the verdict on an audio file. Raises AudioError when it cannot be decoded."""
-        return self.decide(hear(self._backend, path, self._windows))
+    def check_genres(self, genres: Iterable[str]) -> None:
+        """Check that genres are known, ignoring case.
 
-    def decide(self, analysis: Analysis) -> Prediction:
-        """Return the verdict on an analysis by the same backend."""
+        The genres of the bundled model are known to custom models, too.
+
+        Raises
+        ------
+        UnknownGenreError
+            With the genres that are not known, and those of the model.
+        """
+        known = {genre.casefold() for genre in (*self.genres, *self._backend.rules.genres)}
+        unknown = [genre for genre in genres if genre.casefold() not in known]
+        if unknown:
+            raise UnknownGenreError(unknown, self.genres)
+
+    def analyze(self, source: Source) -> Analysis:
+        """Analyze an audio file, without a prediction.
+
+        Parameters
+        ----------
+        source : path
+            The audio.
+
+        Returns
+        -------
+        Analysis
+            The outputs of the networks. `predict` takes it in place of the audio.
+
+        Raises
+        ------
+        AudioError
+            If the audio cannot be decoded.
+        """
+        return hear(self._backend, source, self._windows)
+
+    def predict(self, source: Source | Analysis) -> Prediction:
+        """Predict the genre of a track.
+
+        Parameters
+        ----------
+        source : path or Analysis
+            The audio, or its analysis by a classifier with the same `analysis_version`.
+
+        Raises
+        ------
+        AudioError
+            If the audio cannot be decoded.
+        """
+        analysis = source if isinstance(source, Analysis) else self.analyze(source)
         if not analysis.audible.any():
-            return without_vote(analysis.starts, analysis.audible, self._rules)
-        judgement = self._judge.judge(analysis.outputs[analysis.audible])
-        probabilities = judgement.probabilities[:, self._voting]
+            return abstain_silent(analysis.starts, analysis.audible, self._rules)
+        judgement = self._model.judge(analysis.values[analysis.audible])
+        probabilities = judgement.probabilities[:, self._genre_mask]
         prediction = decide(
             probabilities / probabilities.sum(axis=1, keepdims=True),
             judgement.novelty,
             analysis.starts,
             analysis.audible,
             self._rules,
-            vote=self._vote,
+            vote=self._aggregation,
             min_confidence=self.min_confidence,
         )
         if not judgement.novelty < NO_MUSIC:
             return prediction
-        return replace(prediction, styles=track_styles(analysis, self._styles, self._most_styles))
+        return replace(prediction, styles=track_styles(analysis, self._styles, self._max_styles))
+
+    def predict_album(self, predictions: Sequence[Prediction]) -> Prediction:
+        """Predict the genre of an album from the predictions of its tracks by this classifier."""
+        prediction = decide_album(predictions, self._rules, min_confidence=self.min_confidence)
+        styles = album_styles([track.styles for track in predictions], self._max_styles)
+        return replace(prediction, styles=styles)
+
+    def predict_many(
+        self,
+        paths: Iterable[P],
+        *,
+        workers: int | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> Generator[tuple[P, Prediction | AudioError]]:
+        """Predict the genres of many files in parallel worker processes.
+
+        A file that crashes or hangs its worker fails alone. If the cache cannot be used, or no
+        worker can be started, a warning is logged.
+
+        Parameters
+        ----------
+        paths : iterable of paths
+            The files. Some are analyzed ahead of the one that is yielded.
+        workers : int, optional
+            The number of processes, by default one per CPU.
+        cache : path, optional
+            An SQLite file that keeps the analyses. It is created if it does not exist.
+        timeout : float
+            The time limit per file, in seconds.
+
+        Yields
+        ------
+        path, Prediction or AudioError
+            In the order of `paths`.
+        """
+        pool = self.pool(workers=workers, cache=cache, timeout=timeout)
+        try:
+            for path, result in pool.map(paths):
+                yield path, result if isinstance(result, AudioError) else self.predict(result)
+        finally:
+            pool.close()
+            for problem in pool.problems:
+                _log.warning("%s", problem)
 
     def pool(
         self,
         *,
         workers: int | None = None,
         timeout: float = DEFAULT_TIMEOUT,
-        cache: Path | None = None,
+        cache: str | os.PathLike[str] | None = None,
         retry: bool = False,
     ) -> Pool:
-        """Return what analyses many files for this classifier, in processes of their own.
+        """Return a pool of worker processes that analyze files for this classifier.
 
-        timeout: seconds a file may take. cache: the file in which analyses are kept, if anywhere.
-        retry: analyse those too that are known to have failed.
+        Parameters
+        ----------
+        workers, timeout, cache
+            See `predict_many`.
+        retry : bool
+            Also analyze files that the cache has as failed.
         """
-        from genremodel.pool import Pool, Setup
+        from genremodel.batch.pool import Pool
+        from genremodel.batch.worker import WorkerConfig
 
-        setup = Setup(not self.by_networks, self._windows, cache, timeout, retry)
-        return Pool(setup, setup.analyser(self._backend), workers)
+        config = WorkerConfig(
+            not self.uses_cnn, self._windows, Path(cache) if cache else None, timeout, retry
+        )
+        return Pool(config, self._backend, workers)
 
-    def decide_album(self, tracks: Sequence[Prediction]) -> Prediction:
-        """Return the verdict on an album from those on its tracks, all made by this classifier."""
-        prediction = decide_album(tracks, self._rules, min_confidence=self.min_confidence)
-        styles = album_styles([track.styles for track in tracks], self._most_styles)
-        return replace(prediction, styles=styles)
+    def _compatible(self, model: CustomModel) -> CustomModel:
+        if not self.uses_cnn:
+            raise ModelError(f"{model.name}: needs the CNN; the KNN fallback is in use")
+        if model.version != self._backend.version:
+            raise ModelError(
+                f"{model.name}: trained on analyses of another version",
+                retrain=model.name,
+                field=model.field,
+            )
+        return model
 
-    def _cnn_or_knn(self) -> Backend:
-        try:
-            return Cnn()
-        except (ImportError, AssetError) as exc:
-            self.fallback = str(exc)
-            return Knn()
+
+def _load_backend(name: BackendName) -> tuple[CnnBackend | KnnBackend, str | None]:
+    """Return the backend, and why it is the fallback."""
+    if name == "knn":
+        return KnnBackend(), None
+    try:
+        return CnnBackend(), None
+    except (ImportError, ModelError) as exc:
+        if name == "onnx":
+            raise
+        return KnnBackend(), str(exc)
+
+
+def _load_custom(model: str | os.PathLike[str] | CustomModel) -> CustomModel:
+    if isinstance(model, CustomModel):
+        return model
+    path = Path(model)
+    return ModelStore(path.parent).load(path.stem)

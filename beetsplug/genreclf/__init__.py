@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beets import config, ui
+import beets
+from beets import ui
 from beets.exceptions import UserError
 from beets.library import Item, Library
 from beets.plugins import BeetsPlugin
@@ -25,16 +26,16 @@ from confuse import ConfigError
 from mediafile import MediaFile, UnreadableFileError
 
 from beetsplug.genreclf import cli, fields, queries
-from beetsplug.genreclf.beside import beside
 from beetsplug.genreclf.compat import PATCHES, apply_patches
-from beetsplug.genreclf.handlers import contained, reentrant
-from beetsplug.genreclf.journal import IN_MEMORY, Journal, JournalError
-from beetsplug.genreclf.notes import Notes
-from beetsplug.genreclf.settings import DEFAULTS, Settings
+from beetsplug.genreclf.config import DEFAULTS, Config
+from beetsplug.genreclf.listeners import contained, reentrant
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
+from beetsplug.genreclf.storage.journal import IN_MEMORY, Journal, JournalError
+from beetsplug.genreclf.storage.paths import library_file
+from beetsplug.genreclf.storage.tag_file import reason
+from beetsplug.genreclf.storage.tag_writer import TagWriter
+from beetsplug.genreclf.storage.values import same
 from beetsplug.genreclf.tagging import Tagger, Update, record_write
-from beetsplug.genreclf.tags import reason
-from beetsplug.genreclf.values import same
-from beetsplug.genreclf.writing import TagWriter
 
 if TYPE_CHECKING:
     from beets.dbcore.types import Type
@@ -117,8 +118,8 @@ class GenreClfPlugin(BeetsPlugin):
 
     def tag(self, lib: Library, options: cli.TagOptions, query: list[str]) -> None:
         """Classify the tracks of a query."""
-        from beetsplug.genreclf.retag import Mode, Retag
-        from beetsplug.genreclf.suggest import Suggest
+        from beetsplug.genreclf.commands.classify import Mode, Retag
+        from beetsplug.genreclf.commands.review import Suggest
 
         _one_of({"--suggest": options.suggest, "--pretend": options.pretend})
         if options.suggest and self._options["genres"].get() == "never":
@@ -139,7 +140,7 @@ class GenreClfPlugin(BeetsPlugin):
 
     def undo(self, lib: Library, options: cli.UndoOptions, query: list[str]) -> None:
         """Take back what the plugin changed on the tracks of a query."""
-        from beetsplug.genreclf import undo
+        from beetsplug.genreclf.commands import undo
 
         by_run = options.run is not None
         forget = options.forget_older_than is not None
@@ -160,7 +161,7 @@ class GenreClfPlugin(BeetsPlugin):
 
     def explain(self, lib: Library, options: cli.ExplainOptions, query: list[str]) -> None:
         """Show why the tracks of a query have their predicted genre."""
-        from beetsplug.genreclf.explain import explain
+        from beetsplug.genreclf.commands.explain import explain
 
         with _told(), self._hearing(lib, "genreclf-explain") as tagger:
             if not explain(lib, query, tagger, self._log, as_json=options.json, plot=options.plot):
@@ -168,7 +169,7 @@ class GenreClfPlugin(BeetsPlugin):
 
     def cache(self, lib: Library, options: cli.CacheOptions, query: list[str]) -> None:
         """Show, prune or clear the cache of analyses."""
-        from beetsplug.genreclf.caching import tend
+        from beetsplug.genreclf.commands.cache import tend
 
         _one_of({"--prune": options.prune, "--clear": options.clear})
         if query:
@@ -178,28 +179,30 @@ class GenreClfPlugin(BeetsPlugin):
 
     def learn(self, lib: Library, options: cli.LearnOptions, query: list[str]) -> None:
         """Learn the genres of the tracks of a query."""
-        from beetsplug.genreclf.learn import Learning, show_models
-        from genremodel.learned import ModelError, Models
+        from beetsplug.genreclf.commands.train import Learning, show_models
+        from beetsplug.genreclf.loading import describe_model_error
+        from genremodel.custom.store import ModelStore
+        from genremodel.errors import ModelError
 
         forget = options.forget is not None
         _one_of({"--list": options.list, "--forget": forget, "a query": query})
-        models = Models(_models_folder(lib))
+        models = ModelStore(_models_folder(lib))
         try:
             if options.list:
                 if not show_models(models, self._log):
                     self._fail("some models cannot be read")
             elif options.forget is not None:
-                models.forget(options.forget)
+                models.delete(options.forget)
             else:
                 with _told(), self._networks(lib, "genreclf-learn") as tagger:
                     if Learning(tagger, self._log, options).run(lib, query, models):
                         self._fail("some tracks could not be heard")
         except ModelError as exc:
-            raise UserError(str(exc)) from exc
+            raise UserError(describe_model_error(exc)) from exc
 
     def similar(self, lib: Library, options: cli.SimilarOptions, query: list[str]) -> None:
         """List the tracks that sound like those of a query."""
-        from beetsplug.genreclf.similar import list_similar
+        from beetsplug.genreclf.commands.similar import list_similar
 
         if not query:
             raise UserError("which tracks? beet genreclf-similar QUERY")
@@ -212,18 +215,18 @@ class GenreClfPlugin(BeetsPlugin):
         """Finish changes of files that were interrupted, before any command reads the files."""
         try:
             journal = self._journal_of(lib)
-            notes = Notes(journal)
-            if not notes.may_exist:
+            redo_log = RedoLog(journal)
+            if not redo_log.may_exist:
                 return
             # Wait for the lock only if there is a change to finish. Another plugin may run `beet`
             # while it handles our write events, and this lock is then held by its parent process.
-            if notes.exist:
-                with journal.alone():
-                    messages = notes.recover()
+            if redo_log.exist:
+                with journal.lock():
+                    messages = redo_log.recover()
                 for message in messages:
                     self._log.warning("{}", message)
             else:
-                notes.tidy()
+                redo_log.tidy()
         except (JournalError, OSError) as exc:
             self._log.warning("interrupted changes of files cannot be finished: {}", exc)
 
@@ -231,9 +234,9 @@ class GenreClfPlugin(BeetsPlugin):
     def marker_cleared(self, lib: Library) -> None:
         """Remove the marker of interrupted changes, so that the next command looks for none."""
         try:
-            notes = Notes(self._journal_of(lib))
-            if notes.may_exist:
-                notes.tidy()
+            redo_log = RedoLog(self._journal_of(lib))
+            if redo_log.may_exist:
+                redo_log.tidy()
         except (JournalError, OSError) as exc:
             self._log.debug("the marker of interrupted changes cannot be removed: {}", exc)
 
@@ -265,7 +268,9 @@ class GenreClfPlugin(BeetsPlugin):
         tracks = [item for item in task.imported_items() if not item.path.startswith(inside)]
         try:
             if tracks:
-                self._journal_of(session.lib).expect_placing((t.path, t.added) for t in tracks)
+                self._journal_of(session.lib).mark_placement_pending(
+                    (t.path, t.added) for t in tracks
+                )
             self._unplaced |= {track.id: track.path for track in tracks}
         except JournalError as exc:
             self._unsaid.append(str(exc))
@@ -291,7 +296,7 @@ class GenreClfPlugin(BeetsPlugin):
             heard = tagger.hear(new, self._unsaid.append)
             recalled = {track.id: tagger.recall(track) for track in tracks if track not in new}
             for update in tagger.updates(album, tracks, heard, recalled):
-                with tagger.alone():
+                with tagger.lock():
                     tagger.store(update, writes=self._always_writes())
                 if isinstance(update.model, Item):
                     self._placing[update.model.id] = replace(update, synced=read or update.synced)
@@ -306,7 +311,7 @@ class GenreClfPlugin(BeetsPlugin):
         sources = [self._unplaced.pop(item.id, None) for item in task.imported_items()]
         try:
             if any(sources):
-                self._journal_of(session.lib).placed(filter(None, sources))
+                self._journal_of(session.lib).clear_placement_pending(filter(None, sources))
         except JournalError as exc:
             self._unsaid.append(str(exc))
         for item in task.imported_items():
@@ -318,7 +323,7 @@ class GenreClfPlugin(BeetsPlugin):
                 if not self._writes():
                     self._tagger.reapply(update)
                 if self._always_writes() and not linked:
-                    with self._tagger.alone():
+                    with self._tagger.lock():
                         self._tagger.write(update)
                 else:
                     self._tagger.settle(update)
@@ -382,16 +387,15 @@ class GenreClfPlugin(BeetsPlugin):
         """Know the sound of a file in its new place."""
         if not _cache_file().exists():
             return
-        from genremodel.cache import Cache, CacheError, FileState
-        from genremodel.digest import audio_digest
+        from genremodel.audio.digest import audio_digest
+        from genremodel.batch.cache import Cache, FileState
 
-        cache = Cache(_cache_file())
-        with suppress(CacheError, OSError):  # it is found again by its audio
-            file = FileState.of(destination)
+        # If it fails, the file is found again by its audio.
+        with Cache(_cache_file()) as cache, suppress(OSError):
+            file = FileState.from_path(destination)
             moved = not os.path.exists(source)  # noqa: PTH110  # bytes
-            before = replace(file, path=source) if moved else FileState.of(source)
-            cache.follow(before, file, lambda: audio_digest(destination))
-        cache.close()
+            before = replace(file, path=source) if moved else FileState.from_path(source)
+            cache.relink_moved(before, file, lambda: audio_digest(destination))
 
     def report_failure(self, what: str, error: Exception) -> None:
         """Report an unexpected error. what: the file, or the handler that failed."""
@@ -430,7 +434,7 @@ class GenreClfPlugin(BeetsPlugin):
     def _networks(self, lib: Library, command: str) -> Iterator[Tagger]:
         """Hear by the bundled networks, whatever the configuration says of models."""
         with self._hearing(lib, command, bundled=True) as tagger:
-            if not tagger.classifier.by_networks:
+            if not tagger.classifier.uses_cnn:
                 raise UserError("this cannot be done with the KNN fallback")
             yield tagger
 
@@ -454,10 +458,10 @@ class GenreClfPlugin(BeetsPlugin):
         known to have failed.
         """
         from beetsplug.genreclf.loading import load, load_bundled
-        from genremodel.learned import Models
+        from genremodel.custom.store import ModelStore
 
-        asked = Settings.read(self._options)
-        loaded = load_bundled(asked) if bundled else load(asked, Models(_models_folder(lib)))
+        asked = Config.read(self._options)
+        loaded = load_bundled(asked) if bundled else load(asked, ModelStore(_models_folder(lib)))
         classifier, settings, problem = loaded
         if problem:
             self._log.warning("{}", problem)
@@ -474,7 +478,7 @@ class GenreClfPlugin(BeetsPlugin):
         )
 
     def _journal_of(self, lib: Library) -> Journal:
-        journal = Journal.beside(lib.path, self._warn)
+        journal = Journal.for_library(lib.path, self._warn)
         key = lib if journal.path == IN_MEMORY else lib.path
         return self._journals.setdefault(key, journal)
 
@@ -488,7 +492,7 @@ class GenreClfPlugin(BeetsPlugin):
     def _writes(self) -> bool:
         """Tell whether tags are written to files when the command line does not say."""
         choice = self._options["write"].get()
-        return ui.should_write() if choice == "auto" else bool(choice)  # `Settings` checks it
+        return ui.should_write() if choice == "auto" else bool(choice)  # `Config` checks it
 
 
 def _one_of(given: Mapping[str, object]) -> None:
@@ -499,8 +503,8 @@ def _one_of(given: Mapping[str, object]) -> None:
 
 
 def _models_folder(lib: Library) -> Path:
-    return beside(lib.path, ".genre-models")
+    return library_file(lib.path, ".genre-models")
 
 
 def _cache_file() -> Path:
-    return Path(config.config_dir()) / "genreclf-cache.db"
+    return Path(beets.config.config_dir()) / "genreclf-cache.db"

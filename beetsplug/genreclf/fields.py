@@ -26,7 +26,7 @@ from mediafile import (
     StorageStyle,
 )
 
-from beetsplug.genreclf.values import is_absent
+from beetsplug.genreclf.storage.values import is_absent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

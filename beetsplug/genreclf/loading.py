@@ -8,11 +8,11 @@ from typing import NamedTuple
 from beets.exceptions import UserError
 from confuse import ConfigValueError
 
+from beetsplug.genreclf.config import Config
 from beetsplug.genreclf.fields import GENRES
-from beetsplug.genreclf.settings import Settings
-from genremodel import AssetError, Classifier, UnknownGenreError
-from genremodel.backends import bundled_rules
-from genremodel.learned import LearnedModel, ModelError, Models
+from genremodel import GenreClassifier, ModelError, UnknownGenreError
+from genremodel.custom.store import CustomModel, ModelStore
+from genremodel.models.base import bundled_rules
 
 
 class Loaded(NamedTuple):
@@ -21,12 +21,12 @@ class Loaded(NamedTuple):
     problem: why it stands in for the one that was asked for, if it does.
     """
 
-    classifier: Classifier
-    settings: Settings
+    classifier: GenreClassifier
+    settings: Config
     problem: str | None
 
 
-def load(settings: Settings, models: Models) -> Loaded:
+def load(settings: Config, models: ModelStore) -> Loaded:
     """Load the model that the settings ask for, or what stands in for it.
 
     Raises UserError where none can be loaded, confuse.ConfigError where an option names a model
@@ -37,14 +37,15 @@ def load(settings: Settings, models: Models) -> Loaded:
             return _loaded(settings, _learned(settings, models))
         except ModelError as exc:
             if settings.model != "auto":
-                raise ConfigValueError(f"genreclf.model: {exc}") from exc
+                raise ConfigValueError(f"genreclf.model: {describe_model_error(exc)}") from exc
             loaded = load_bundled(settings)
-            return loaded._replace(problem=loaded.problem or f"using the bundled genres: {exc}")
-    except (ImportError, AssetError) as exc:
+            problem = f"using the bundled genres: {describe_model_error(exc)}"
+            return loaded._replace(problem=loaded.problem or problem)
+    except (ImportError, ModelError) as exc:
         raise _none(exc) from exc
 
 
-def load_bundled(settings: Settings) -> Loaded:
+def load_bundled(settings: Config) -> Loaded:
     """Load the bundled model, whatever the settings say of others and of their genres."""
     try:
         known = bundled_rules("cnn").genres
@@ -55,11 +56,11 @@ def load_bundled(settings: Settings) -> Loaded:
             spelling=replace(settings.spelling, names=names),
         )
         return _loaded(settings, None)
-    except (ImportError, AssetError) as exc:
+    except (ImportError, ModelError) as exc:
         raise _none(exc) from exc
 
 
-def _learned(settings: Settings, models: Models) -> LearnedModel | None:
+def _learned(settings: Config, models: ModelStore) -> CustomModel | None:
     """Return the learned model that is asked for, if one is. Raises ModelError."""
     if settings.model == "bundled" or (settings.model == "auto" and settings.knn):
         return None
@@ -67,28 +68,43 @@ def _learned(settings: Settings, models: Models) -> LearnedModel | None:
         return models.load(settings.model)
     described = [models.describe(name) for name in models.names()]
     learned = [model for model in described if model.field == GENRES and model.is_default]
-    last = max(learned, key=lambda model: model.learned, default=None)
+    last = max(learned, key=lambda model: model.trained, default=None)
     return models.load(last.name) if last else None
 
 
-def _loaded(settings: Settings, learned: LearnedModel | None) -> Loaded:
+def _loaded(settings: Config, learned: CustomModel | None) -> Loaded:
     option = "ignore"
     try:
-        classifier = Classifier(
+        classifier = GenreClassifier(
+            learned or "bundled",
             windows=settings.windows,
-            vote=settings.vote,
+            aggregation=settings.vote,
             min_confidence=settings.min_confidence,
-            ignore=settings.ignore,
-            styles=settings.styles,
-            knn=settings.knn,
-            learned=learned,
+            exclude=settings.ignore,
+            max_styles=settings.styles,
+            backend="knn" if settings.knn else "auto",
         )
         option = "names"
-        classifier.require(settings.spelling.names)
+        classifier.check_genres(settings.spelling.names)
     except UnknownGenreError as exc:
-        raise ConfigValueError(f"genreclf.{option}: {exc}") from exc
-    fallback = classifier.fallback
+        raise ConfigValueError(f"genreclf.{option}: {_describe(exc)}") from exc
+    fallback = classifier.fallback_reason
     return Loaded(classifier, settings, fallback and f"using the KNN fallback: {fallback}")
+
+
+def describe_model_error(error: ModelError) -> str:
+    """Return the message of an error, and the command that solves it, if there is one."""
+    if error.retrain is None:
+        return str(error)
+    source = f" --field {error.field}" if error.field else ", from the same field"
+    return f"{error}; train it again: beet genreclf-learn --name {error.retrain}{source}"
+
+
+def _describe(error: UnknownGenreError) -> str:
+    if not error.unknown:
+        return "no genre is left"
+    known = ", ".join(sorted(error.known))
+    return f"unknown genre {', '.join(map(repr, error.unknown))}; genres of the model: {known}"
 
 
 def _none(reason: Exception) -> UserError:

@@ -18,22 +18,24 @@ from beets.library import Album, Item, Library
 from beets.util import displayable_path
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.agreement import Agreement, agreement
-from beetsplug.genreclf.histories import known_as, lost_history
-from beetsplug.genreclf.journal import Change, Journal, Place, unwind
-from beetsplug.genreclf.labels import is_placeholder
-from beetsplug.genreclf.notes import Notes
-from beetsplug.genreclf.policy import new_genres
+from beetsplug.genreclf.genres.agreement import Agreement, agreement
+from beetsplug.genreclf.genres.labels import is_placeholder
+from beetsplug.genreclf.genres.policy import new_genres
 from beetsplug.genreclf.queries import ALBUM_QUERIES
-from beetsplug.genreclf.tags import NAMES, Tag, TagFile
-from beetsplug.genreclf.values import Values, difference, is_absent, same
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
+from beetsplug.genreclf.storage.journal import Change, Journal, Place, revert
+from beetsplug.genreclf.storage.lost_tracks import find_journal_id, name_in_journal
+from beetsplug.genreclf.storage.tag_file import NAMES, Tag, TagFile
+from beetsplug.genreclf.storage.values import Values, diff, is_absent, same
 
 if TYPE_CHECKING:
-    from beetsplug.genreclf.settings import Settings
-    from beetsplug.genreclf.writing import TagWriter
-    from genremodel import Classifier, Prediction
+    from concurrent.futures import Future
+
+    from beetsplug.genreclf.config import Config
+    from beetsplug.genreclf.storage.tag_writer import TagWriter
+    from genremodel import GenreClassifier, Prediction
     from genremodel.analysis import Analysis
-    from genremodel.pool import Pending, Pool
+    from genremodel.batch.pool import Pool
 
 T = TypeVar("T")
 Report = Callable[[str], None]
@@ -49,8 +51,8 @@ class Failures:
         self.count = 0
         self._log = log
 
-    def __call__(self, message: str) -> None:
-        """Say one more. message: path first."""
+    def report(self, message: str) -> None:
+        """Report one more failure. message: path first."""
         self.count += 1
         self._log.error("{}", message)
 
@@ -107,9 +109,9 @@ class Tagger:
 
     def __init__(
         self,
-        classifier: Classifier,
+        classifier: GenreClassifier,
         pool: Pool,
-        settings: Settings,
+        settings: Config,
         journal: Journal,
         writer: TagWriter,
         command: str,
@@ -120,11 +122,11 @@ class Tagger:
         self.settings = settings
         self.pool = pool
         self._journal = journal
-        self._notes = Notes(journal)
+        self._redo_log = RedoLog(journal)
         self._writer = writer
         self._command = command
         self._stands_in = stands_in
-        self._own_genres = frozenset(classifier.genres if classifier.learned else ())
+        self._own_genres = frozenset(classifier.genres if classifier.is_custom else ())
         self._begun: int | None = None
         self._lock = threading.Lock()  # the stages of an import are threads
 
@@ -142,9 +144,9 @@ class Tagger:
         is not replaced by what stands in for it.
         """
         model_id = fields.own_values(model).get(fields.MODEL)
-        return model_id == self.classifier.model or bool(model_id and self._stands_in)
+        return model_id == self.classifier.model_id or bool(model_id and self._stands_in)
 
-    def submit(self, tracks: Iterable[Item]) -> dict[int | None, Pending]:
+    def submit(self, tracks: Iterable[Item]) -> dict[int | None, Future[Analysis]]:
         """Begin to hear tracks; return what to wait for, by their ids."""
         return {track.id: self.pool.submit(track.filepath) for track in tracks}
 
@@ -153,7 +155,7 @@ class Tagger:
         return self.collect(tracks, self.submit(tracks), report)
 
     def collect(
-        self, tracks: Iterable[Item], pending: Mapping[int | None, Pending], report: Report
+        self, tracks: Iterable[Item], pending: Mapping[int | None, Future[Analysis]], report: Report
     ) -> dict[int | None, Prediction]:
         """Wait for tracks that have been submitted, and return the verdicts on them."""
         heard = {}
@@ -168,11 +170,11 @@ class Tagger:
         self, lib: Library, ids: Iterable[int | None], report: Report
     ) -> Iterator[tuple[Item, Analysis]]:
         """Hear tracks, some ahead of the one that is yielded; report: takes what fails."""
-        ahead: deque[tuple[Item, Pending]] = deque()
+        ahead: deque[tuple[Item, Future[Analysis]]] = deque()
 
         def next_heard() -> Iterator[tuple[Item, Analysis]]:
             track, pending = ahead.popleft()
-            if analysis := _attempt(track, pending, report):
+            if analysis := _attempt(track, pending.result, report):
                 yield track, analysis
 
         for track in filter(None, (lib.get_item(id_) for id_ in ids if id_ is not None)):
@@ -188,10 +190,10 @@ class Tagger:
         from genremodel import AudioError
 
         analysis = None
-        if fields.own_values(track)[fields.MODEL] == self.classifier.model:
+        if fields.own_values(track)[fields.MODEL] == self.classifier.model_id:
             with suppress(AudioError):
-                analysis = self.pool.recall_audio(track.filepath)
-        return recalled(track, self.classifier.decide(analysis) if analysis else None, self._names)
+                analysis = self.pool.lookup_audio(track.filepath)
+        return recalled(track, self.classifier.predict(analysis) if analysis else None, self._names)
 
     def updates(
         self,
@@ -266,12 +268,14 @@ class Tagger:
         """
         if any(not same(own.get(name), change.old.get(name)) for name in change.names):
             return False
-        return change.names != {fields.GENRES} or self._journal.expects_tags(own[fields.HISTORY])
+        return change.names != {fields.GENRES} or self._journal.is_write_pending(
+            own[fields.HISTORY]
+        )
 
     def before(self, model: Item | Album) -> list[str]:
         """Return the genres from before the plugin, or those of now where somebody changed them."""
         changes = changes_in(self._journal, model, "database")
-        before, _ = unwind(fields.own_values(model), changes)
+        before, _ = revert(fields.own_values(model), changes)
         return [*before[fields.GENRES]]
 
     def has_no_genres(self, model: Item | Album) -> bool:
@@ -286,9 +290,9 @@ class Tagger:
         genre = given[0] if given else None
         return Update(track, genre, before, values, values, is_synced(track))
 
-    def alone(self) -> AbstractContextManager[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Let no other command change what is changed meanwhile."""
-        return self._journal.alone()
+        return self._journal.lock()
 
     def is_stale(self, model: Item | Album) -> bool:
         """Tell whether a track or an album has been changed or removed since it was read."""
@@ -301,11 +305,11 @@ class Tagger:
     def is_unwritten(self, track: Item) -> bool:
         """Tell whether the tags of a track were to be written and could not be."""
         history = fields.own_values(track).get(fields.HISTORY)
-        return bool(history and self._journal.expects_tags(history))
+        return bool(history and self._journal.is_write_pending(history))
 
     def is_unplaced(self, track: Item) -> bool:
         """Return whether an import has not placed a file in the library, and may never."""
-        return self._journal.expects_placing(track.path, track.added)
+        return self._journal.is_placement_pending(track.path, track.added)
 
     def store(self, update: Update, *, writes: bool) -> None:
         """Set the fields in the database. Raises JournalError, and then nothing is changed.
@@ -348,14 +352,14 @@ class Tagger:
         else:
             self._set(item, fields.own_values(item))  # a prediction from a file has no history yet
             changes = self._save(file, item, update.synced)
-            self._journal.tags_written(item[fields.HISTORY])
+            self._journal.clear_write_pending(item[fields.HISTORY])
         return [name for name in NAMES if any(name in values for values in changes)]
 
     def _tags(self, update: Update, old: Mapping[str, Tag]) -> dict[str, Any]:
         """Return the values of the tags that a file is to have. old: the tags that it has."""
         item = update.model
         values = {name: update.values.get(name) for name in fields.MEDIA_FIELDS}
-        before = _genres(unwind(old, changes_in(self._journal, item, "file"))[0])
+        before = _genres(revert(old, changes_in(self._journal, item, "file"))[0])
         if not same(update.values[fields.GENRES], item.genres):
             pass  # another plugin has changed them since the decision: they are not ours to write
         elif before == update.before:
@@ -411,14 +415,14 @@ class Tagger:
 
     def _spelled(self, genre: str) -> str:
         # The user's own genres are spelled as the user spells them in any case.
-        return genre if self.classifier.learned else self.settings.spelling(genre)
+        return genre if self.classifier.is_custom else self.settings.spelling.format(genre)
 
     def _of_album(self, album: Album, tracks: Sequence[Prediction]) -> tuple[Prediction, Values]:
         """Decide the genre of an album; return the fields that stay as they are as well."""
         from beetsplug.genreclf.recalled import album_prediction, has_votes, kept_fields, recalled
 
         if all(map(has_votes, tracks)):
-            return self.classifier.decide_album(tracks), {}
+            return self.classifier.predict_album(tracks), {}
         if self.is_current(album):
             return recalled(album, None, self._names), kept_fields(album)
         prediction = album_prediction(
@@ -455,7 +459,7 @@ class Tagger:
                 None if confidence is None else round(confidence, fields.CONFIDENCE_DIGITS)
             ),
             fields.MODEL: prediction.model,
-            fields.STYLES: [*map(self.settings.spelling, prediction.styles)] or None,
+            fields.STYLES: [*map(self.settings.spelling.format, prediction.styles)] or None,
             fields.REASON: prediction.reason,
             fields.VOTES: ", ".join(votes) or None,
             fields.AGREEMENT: (
@@ -492,8 +496,8 @@ class Tagger:
             if journal:
                 record_file(self._journal, self._run, item, old, new)
 
-        with self.pool.same_audio(item.filepath):
-            changes = self._writer.save(file, item, self._notes, record)
+        with self.pool.cache.preserve_digest(item.filepath):
+            changes = self._writer.save(file, item, self._redo_log, record)
             try:
                 if any(changes):
                     self._writer.saved(item, synced=synced)
@@ -503,26 +507,26 @@ class Tagger:
                 item.store()
         return changes
 
-    def _decided(self, pending: Pending) -> Prediction:
-        return self.classifier.decide(pending())
+    def _decided(self, pending: Future[Analysis]) -> Prediction:
+        return self.classifier.predict(pending.result())
 
     def _set(self, model: Item | Album, values: Mapping[str, Any], *, writes: bool = False) -> None:
         old = fields.own_values(model)
         # Of now: while an import heard the track, another command may have given it one.
         fresh = fields.own_values(fields.fresh(model) or model)
-        digest = self.pool.digest_of(model.filepath) if isinstance(model, Item) else None
-        history = fresh.get(fields.HISTORY) or lost_history(self._journal, model, digest)
+        digest = self.pool.cache.digest_of(model.filepath) if isinstance(model, Item) else None
+        history = fresh.get(fields.HISTORY) or find_journal_id(self._journal, model, digest)
         history = history or secrets.token_hex(8)
         new = {**values, fields.HISTORY: history}
-        before, after = difference(old, new)
+        before, after = diff(old, new)
         # Tags are expected before anything changes, or who is killed leaves the file behind.
         if before or after:
             self._journal.record(
-                self._run, history, "database", known_as(model), before, after,
-                digest=digest, tags_follow=writes,
+                self._run, history, "database", name_in_journal(model), before, after,
+                digest=digest, write_pending=writes,
             )  # fmt: skip
         elif writes:
-            self._journal.expect_tags(history)
+            self._journal.mark_write_pending(history)
         # beets leaves out fields without a value where it adds a track again.
         if before or after or fresh.keys() != new.keys():
             fields.set_values(model, new)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from mutagen._constants import GENRES as ID3_GENRES
 
-from beetsplug.genreclf.agreement import agreement
+from beetsplug.genreclf.genres.agreement import agreement
 
 BUNDLED = (
     "blues", "classical", "country", "disco", "electronic", "hip hop", "jazz", "metal", "pop",

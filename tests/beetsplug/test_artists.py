@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from beets.library import Item, Library
 
-from beetsplug.genreclf.artists import Artists
+from beetsplug.genreclf.storage.artists import Artists
 
 
 @contextmanager

@@ -297,7 +297,7 @@ def test_a_cache_of_garbage(collection: Beets) -> None:
     (collection.root / "genreclf-cache.db").write_bytes(b"garbage" * 1000)
     done = collection.run("genreclf")
     assert done.returncode == 0
-    assert done.stderr.count("genreclf: done without the cache: ") == 1
+    assert done.stderr.count("genreclf: running without the analysis cache: ") == 1
     assert all(our_tags(path) for path in paths(collection))
     done = collection.run("genreclf-cache")
     assert done.returncode == 1
@@ -329,7 +329,7 @@ def test_what_fails_while_importing_is_said_when_it_has_ended(beets: Beets) -> N
     beets.settings["genreclf"]["timeout"] = 0.001
     done = beets.run("import", "-qA", str(beets.music))
     assert done.returncode == 0
-    assert done.stderr.count("not analysed within 0.001 s") == 2
+    assert done.stderr.count("not analyzed within 0.001 s") == 2
     assert beets.field("title") == ["a", "b"]
     assert beets.field("genres") == ["", ""]
     beets.settings["genreclf"]["timeout"] = 60

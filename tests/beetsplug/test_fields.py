@@ -6,7 +6,7 @@ import pytest
 
 from beetsplug.genreclf.fields import OptionalFloat
 from beetsplug.genreclf.recalled import album_prediction
-from genremodel.decision import Prediction
+from genremodel.voting import Prediction
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "x"])

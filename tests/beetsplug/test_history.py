@@ -14,7 +14,7 @@ import mutagen
 import pytest
 from mediafile import MediaFile
 
-from beetsplug.genreclf.journal import Journal
+from beetsplug.genreclf.storage.journal import Journal
 from tests.beetsplug.test_faults import start
 from tests.conftest import Beets
 from tests.tags import every_tag, our_tags, plain_tags
@@ -144,10 +144,10 @@ def test_damaged_rows_are_reported_by_every_command(decided: Beets) -> None:
 
 @pytest.mark.parametrize("place", ["file", "database"])
 def test_undo_fails_where_part_of_a_history_is_damaged(decided: Beets, place: str) -> None:
-    first = "(SELECT history FROM changes WHERE place = 'file' ORDER BY id LIMIT 1)"
+    first = "(SELECT journal_id FROM changes WHERE place = 'file' ORDER BY id LIMIT 1)"
     with closing(sqlite3.connect(journal_of(decided))) as journal, journal:
         journal.execute(
-            f"UPDATE changes SET new = '{{' WHERE place = ? AND history = {first}", (place,)
+            f"UPDATE changes SET new = '{{' WHERE place = ? AND journal_id = {first}", (place,)
         )
     done = decided.run("genreclf-undo")
     assert done.returncode == 1
@@ -225,8 +225,8 @@ def wait_until_locked(path: Path) -> None:
 def test_waiting_is_reported_after_an_import_and_while_a_command_waits(decided: Beets) -> None:
     program = (
         "import sys, pathlib\n"
-        "from beetsplug.genreclf.journal import Journal\n"
-        "with Journal(pathlib.Path(sys.argv[1])).alone():\n"
+        "from beetsplug.genreclf.storage.journal import Journal\n"
+        "with Journal(pathlib.Path(sys.argv[1])).lock():\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.readline()\n"
     )

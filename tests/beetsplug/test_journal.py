@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beetsplug.genreclf.beside import beside
-from beetsplug.genreclf.journal import Journal, JournalError, unwind
-from beetsplug.genreclf.policy import POLICIES, Policy, new_genres
-from beetsplug.genreclf.values import difference
+from beetsplug.genreclf.genres.policy import POLICIES, Policy, new_genres
+from beetsplug.genreclf.storage.journal import Journal, JournalError, revert
+from beetsplug.genreclf.storage.paths import library_file
+from beetsplug.genreclf.storage.values import diff
 
 GENRES = st.lists(st.sampled_from(["Rock", "Jazz", "jazz", "pop"]), unique=True)
 VERDICTS = st.tuples(
@@ -23,13 +23,13 @@ VERDICTS = st.tuples(
 def run(journal: Journal, values: dict[str, Any], policy: Policy, genre: str | None) -> int:
     """Do to the values of a track what a run does."""
     id_ = journal.begin("test")
-    before, _ = unwind(values, journal.changes("track"))
+    before, _ = revert(values, journal.changes("track"))
     new = {
         "genres": new_genres(values["genres"], before["genres"], genre, policy),
         "predicted_genre": genre or "",
         "genre_confidence": None if genre is None else 0.5,
     }
-    journal.record(id_, "track", "database", "a.mp3", *difference(values, new))
+    journal.record(id_, "track", "database", "a.mp3", *diff(values, new))
     values.clear()
     values.update(new)
     return id_
@@ -43,7 +43,7 @@ def test_undo_after_any_runs_gives_back_what_was_there(
     values: dict[str, Any] = {"genres": genres}
     for policy, genre in verdicts:
         run(journal, values, policy, genre)
-    assert unwind(values, journal.changes("track")) == ({"genres": genres}, set())
+    assert revert(values, journal.changes("track")) == ({"genres": genres}, set())
     journal.close()
 
 
@@ -58,9 +58,9 @@ def test_undoing_run_after_run(
         states.append((dict(values), run(journal, values, policy, genre)))
     for state, id_ in reversed(states):
         last = [change for change in journal.changes("track") if change.run == id_]
-        values, foreign = unwind(values, last)
+        values, conflicts = revert(values, last)
         journal.mark_undone(last)
-        assert (values, foreign) == (state, set())
+        assert (values, conflicts) == (state, set())
     journal.close()
 
 
@@ -69,16 +69,16 @@ def test_what_somebody_has_changed_since_stays() -> None:
     values: dict[str, Any] = {"genres": ["Rock"]}
     run(journal, values, "replace", "jazz")
     values["genres"] = ["Bebop"]
-    assert unwind(values, journal.changes("track")) == ({"genres": ["Bebop"]}, {"genres"})
+    assert revert(values, journal.changes("track")) == ({"genres": ["Bebop"]}, {"genres"})
     run(journal, values, "replace", "metal")
-    assert unwind(values, journal.changes("track")) == ({"genres": ["Bebop"]}, {"genres"})
+    assert revert(values, journal.changes("track")) == ({"genres": ["Bebop"]}, {"genres"})
     journal.close()
 
 
 def test_a_change_that_was_written_down_but_never_made() -> None:
     journal = Journal(Path(":memory:"))
     journal.record(journal.begin("test"), "track", "database", "", {}, {"genres": ["jazz"]})
-    assert unwind({}, journal.changes("track")) == ({}, set())
+    assert revert({}, journal.changes("track")) == ({}, set())
     journal.close()
 
 
@@ -88,12 +88,12 @@ def test_tags_are_compared_by_their_text() -> None:
     new = {"genres": {"text": ["jazz"], "encoding": 3}}
     journal.record(journal.begin("test"), "track", "file", "", old, new)
     found = {"genres": {"text": ["jazz"], "encoding": 1}}
-    assert unwind(found, journal.changes("track")) == (old, set())
+    assert revert(found, journal.changes("track")) == (old, set())
     journal.close()
 
 
 def test_the_file_is_made_by_the_first_change(tmp_path: Path) -> None:
-    journal = Journal.beside(tmp_path / "library.db")
+    journal = Journal.for_library(tmp_path / "library.db")
     assert (journal.runs(), journal.changes("track")) == ([], [])
     assert [*tmp_path.iterdir()] == []
     journal.record(journal.begin("import"), "track", "database", "", {}, {"genres": []})
@@ -108,17 +108,17 @@ def test_the_file_is_made_by_the_first_change(tmp_path: Path) -> None:
 def test_a_journal_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "library.genre-journal.db").write_text("no database" * 100)
     with pytest.raises(JournalError, match=r"genre-journal\.db: file is not a database; .*move it"):
-        Journal.beside(tmp_path / "library.db").begin("import")
+        Journal.for_library(tmp_path / "library.db").begin("import")
 
 
 def test_a_file_that_is_called_like_a_database_in_memory_is_not_the_journal() -> None:
     """`beet -l :memory:` makes such a library."""
-    assert Journal.beside("/home/:memory:").path == Path("/home/:memory:.genre-journal.db")
+    assert Journal.for_library("/home/:memory:").path == Path("/home/:memory:.genre-journal.db")
 
 
 def test_libraries_whose_names_differ_after_a_dot() -> None:
     names = ("library.db", "musiclibrary.blb", "music.2019", "music.2020", "vol. 1.db", "music")
-    assert [beside(Path("/home") / name, ".genre-models").name for name in names] == [
+    assert [library_file(Path("/home") / name, ".genre-models").name for name in names] == [
         "library.genre-models",
         "musiclibrary.genre-models",
         "music.2019.genre-models",
@@ -134,7 +134,7 @@ def test_who_waits_is_next(tmp_path: Path) -> None:
     def hog() -> None:
         journal = Journal(tmp_path / "library.genre-journal.db")
         while not stopped.is_set():
-            with journal.alone():
+            with journal.lock():
                 time.sleep(0.05)
 
     thread = threading.Thread(target=hog)
@@ -143,7 +143,7 @@ def test_who_waits_is_next(tmp_path: Path) -> None:
         journal = Journal(tmp_path / "library.genre-journal.db")
         began = time.monotonic()
         for _ in range(5):
-            with journal.alone():
+            with journal.lock():
                 pass
         assert time.monotonic() - began < 10  # without a queue it gets in every 20 seconds or so
     finally:
@@ -154,13 +154,13 @@ def test_who_waits_is_next(tmp_path: Path) -> None:
 def test_tags_that_wait_for_one_run_still_wait_when_another_is_undone(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "library.genre-journal.db")
     for genre in ("jazz", "pop"):
-        journal.expect_tags("track")
+        journal.mark_write_pending("track")
         journal.record(
             journal.begin("test"), "track", "database", "a.mp3", {"genres": []}, {"genres": [genre]}
         )
     newest, oldest = journal.changes("track")
     journal.mark_undone([newest])
-    assert journal.expects_tags("track")
+    assert journal.is_write_pending("track")
     journal.mark_undone([oldest])
-    assert not journal.expects_tags("track")
+    assert not journal.is_write_pending("track")
     journal.close()

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from beetsplug.genreclf.forgetting import forget
-from beetsplug.genreclf.journal import Journal, JournalError, unwind
-from beetsplug.genreclf.troubles import explain
+from beetsplug.genreclf.storage.compaction import compact
+from beetsplug.genreclf.storage.errors import explain
+from beetsplug.genreclf.storage.journal import Journal, JournalError, revert
 from tests.beetsplug.test_journal import run
 from tests.faults import DROPPED
 
@@ -75,7 +75,7 @@ def test_damaged_row_is_left_out_and_reported_once(tmp_path: Path, damage: str) 
     assert [change.new["genres"] for change in journal.changes("track")] == [["rock"], ["jazz"]]
     journal.changes("track")
     assert [run.id for run in journal.runs()] == [run_id]
-    journal.histories(run_id)
+    journal.objects_of_run(run_id)
     assert said == [f"{path}: damaged rows ignored: 1; their changes cannot be undone"]
     journal.close()
 
@@ -186,8 +186,8 @@ def test_waiting_is_reported_once_with_the_process_that_holds_the_lock(tmp_path:
         [
             sys.executable, "-c",
             "import sys, pathlib\n"
-            "from beetsplug.genreclf.journal import Journal\n"
-            "with Journal(pathlib.Path(sys.argv[1])).alone():\n"
+            "from beetsplug.genreclf.storage.journal import Journal\n"
+            "with Journal(pathlib.Path(sys.argv[1])).lock():\n"
             "    print('held', flush=True)\n"
             "    sys.stdin.readline()\n",
             str(path),
@@ -206,7 +206,7 @@ def test_waiting_is_reported_once_with_the_process_that_holds_the_lock(tmp_path:
         holder.stdin.flush()
 
     began = time.monotonic()
-    with Journal(path, report).alone():
+    with Journal(path, report).lock():
         assert holder.wait() == 0
     assert time.monotonic() - began > 3
     assert said == [
@@ -223,14 +223,14 @@ def test_short_wait_and_wait_for_another_thread_are_not_reported(tmp_path: Path)
     held = threading.Event()
 
     def hold() -> None:
-        with Journal(path, said.append).alone():
+        with Journal(path, said.append).lock():
             held.set()
             time.sleep(4.5)
 
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait()
-    with Journal(path, said.append).alone():
+    with Journal(path, said.append).lock():
         pass
     thread.join()
     assert said == []
@@ -248,7 +248,7 @@ def test_process_that_cannot_hold_the_lock_is_not_named(tmp_path: Path, content:
     with closing(sqlite3.connect(path.with_suffix(".lock"), check_same_thread=False)) as lock:
         lock.execute("BEGIN EXCLUSIVE")
         path.with_suffix(".pid").write_text(content.format(host=socket.gethostname()))
-        with Journal(path, report).alone():
+        with Journal(path, report).lock():
             pass
     assert said == ["waiting for another command that is changing the library"]
 
@@ -261,15 +261,15 @@ def test_forgetting_keeps_which_genres_the_plugin_gave(tmp_path: Path) -> None:
         run(journal, values, "append", genre)
     sql(path, "UPDATE changes SET time = 1000")
     run(journal, values, "append", "metal")
-    assert forget(journal, 2000.0) == 2
-    assert forget(journal, 2000.0) == 0
+    assert compact(journal, 2000.0) == 2
+    assert compact(journal, 2000.0) == 0
     newest, base = journal.changes("track")
     assert (base.run, base.old, base.new) == (0, {"genres": ["Rock"]}, {"genres": ["Rock", "pop"]})
     assert [run.id for run in journal.runs()] == [3]
-    assert unwind(values, journal.changes("track"))[0]["genres"] == ["Rock"]
-    assert unwind(values, [newest])[0]["genres"] == ["Rock", "pop"]
-    assert forget(journal, time.time() + 9) == 1
-    assert unwind(values, journal.changes("track"))[0]["genres"] == ["Rock"]
+    assert revert(values, journal.changes("track"))[0]["genres"] == ["Rock"]
+    assert revert(values, [newest])[0]["genres"] == ["Rock", "pop"]
+    assert compact(journal, time.time() + 9) == 1
+    assert revert(values, journal.changes("track"))[0]["genres"] == ["Rock"]
     journal.close()
 
 
@@ -281,8 +281,8 @@ def test_forgetting_removes_changes_that_gave_no_genres(tmp_path: Path) -> None:
     journal.record(id_, "undone", "database", "b", {}, {"genres": ["jazz"]})
     journal.record(id_, "broken", "database", "c", {}, {"genres": ["jazz"]})
     journal.mark_undone(journal.changes("undone"))
-    sql(path, "UPDATE changes SET new = '{' WHERE history = 'broken'")
-    assert forget(journal, time.time() + 9) == 3
+    sql(path, "UPDATE changes SET new = '{' WHERE journal_id = 'broken'")
+    assert compact(journal, time.time() + 9) == 3
     assert sql(path, "SELECT COUNT(*) FROM changes") == [(0,)]
     assert (journal.runs(), journal.lost("a", None)) == ([], [])
     journal.close()
@@ -305,10 +305,10 @@ def test_read_only_folder_can_be_read(tmp_path: Path, left: bool, version: int) 
     folder.chmod(0o555)
     program = (
         "import sys, pathlib\n"
-        "from beetsplug.genreclf.journal import Journal, JournalError\n"
+        "from beetsplug.genreclf.storage.journal import Journal, JournalError\n"
         "journal = Journal(pathlib.Path(sys.argv[1]))\n"
         "print(journal.runs()[0].command, journal.changes('track')[0].new)\n"
-        "assert not journal.expects_placing(b'a', 1)\n"
+        "assert not journal.is_placement_pending(b'a', 1)\n"
         "try:\n"
         "    journal.begin('import')\n"
         "except JournalError as exc:\n"

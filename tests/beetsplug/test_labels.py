@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beetsplug.genreclf import labels as parsing
-from beetsplug.genreclf.labels import (
+from beetsplug.genreclf.genres import labels as parsing
+from beetsplug.genreclf.genres.labels import (
     Vocabulary,
     genre_parts,
     is_placeholder,
     labels,
-    normal,
+    normalize,
     split,
 )
 
@@ -127,7 +127,7 @@ def test_lastgenre_may_lack_its_tree(
     spec.submodule_search_locations = [str(tmp_path)]
     if tree is not None:
         (tmp_path / "genres-tree.yaml").write_bytes(tree)
-    monkeypatch.setattr("beetsplug.genreclf.labels.find_spec", lambda name: spec)
+    monkeypatch.setattr("beetsplug.genreclf.genres.labels.find_spec", lambda name: spec)
     caches = (parsing._known_genres, parsing._parts)
     for cache in caches:
         cache.cache_clear()
@@ -138,7 +138,7 @@ def test_lastgenre_may_lack_its_tree(
 
 def test_lastgenre_is_not_imported() -> None:
     code = (
-        "import sys; from beetsplug.genreclf.labels import genre_parts; "
+        "import sys; from beetsplug.genreclf.genres.labels import genre_parts; "
         "print(genre_parts('Death/Doom'), 'beetsplug.lastgenre' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -185,24 +185,24 @@ def test_parts_are_never_blank_and_lose_nothing(text: str, own: frozenset[str]) 
 
 
 def test_spellings_in_unicode_are_the_same() -> None:
-    assert normal("Rai\u0308") == normal("Ra\u00ef")
+    assert normalize("Rai\u0308") == normalize("Ra\u00ef")
 
 
 def test_spellings_are_one_label_by_the_commonest() -> None:
     tracks = [["Hip-Hop"], ["Hip-Hop"], ["hip hop"], ["HipHop", "Hip Hop"], ["Ska"]]
-    vocabulary = Vocabulary.of(tracks, 2)
+    vocabulary = Vocabulary.from_tracks(tracks, 2)
     assert vocabulary.left_out == {"Ska": 1}
-    assert vocabulary(["hiphop", "ska", "HIP HOP"]) == ("Hip-Hop",)
-    assert vocabulary(["polka"]) == ()
+    assert vocabulary.canonical(["hiphop", "ska", "HIP HOP"]) == ("Hip-Hop",)
+    assert vocabulary.canonical(["polka"]) == ()
 
 
 @given(st.lists(st.lists(NAMES, max_size=3), max_size=20), st.integers(1, 5))
 def test_every_label_is_learned_or_left_out(tracks: list[list[str]], least: int) -> None:
-    vocabulary = Vocabulary.of(tracks, least)
-    learned = Counter(name for labels in tracks for name in vocabulary(labels))
+    vocabulary = Vocabulary.from_tracks(tracks, least)
+    learned = Counter(name for labels in tracks for name in vocabulary.canonical(labels))
     assert all(count >= least for count in learned.values())
     assert all(count < least for count in vocabulary.left_out.values())
     assert not learned.keys() & vocabulary.left_out.keys()
     assert learned.keys() == set(vocabulary.spelled.values())
     left_out = {name.casefold() for name in vocabulary.left_out}
-    assert all(vocabulary(labels) or left_out for labels in tracks if labels)
+    assert all(vocabulary.canonical(labels) or left_out for labels in tracks if labels)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beetsplug.genreclf.labels import is_placeholder
-from beetsplug.genreclf.policy import POLICIES, Policy, new_genres
-from beetsplug.genreclf.spelling import Spelling
+from beetsplug.genreclf.genres.labels import is_placeholder
+from beetsplug.genreclf.genres.policy import POLICIES, Policy, new_genres
+from beetsplug.genreclf.genres.spelling import Spelling
 
 # existing, before the plugin, heard: fill, replace, append, prepend, never
 TABLE = [
@@ -107,10 +107,10 @@ def test_a_second_verdict_replaces_the_first(
 
 def test_spelling() -> None:
     spell = Spelling(title_case=True, names={"hip hop": "Hip-Hop"})
-    assert [spell(genre) for genre in ("hip hop", "drum and bass", "jazz", "r&b")] == [
+    assert [spell.format(genre) for genre in ("hip hop", "drum and bass", "jazz", "r&b")] == [
         "Hip-Hop",
         "Drum And Bass",
         "Jazz",
         "R&B",
     ]
-    assert Spelling()("hip hop") == "hip hop"
+    assert Spelling().format("hip hop") == "hip hop"

@@ -23,12 +23,12 @@ from typing import Any
 import pytest
 from mediafile import MediaFile, UnreadableFileError
 
-from beetsplug.genreclf import copies, notes, rewrite
 from beetsplug.genreclf.fields import MEDIA_FIELDS
-from beetsplug.genreclf.journal import Journal, JournalError
-from beetsplug.genreclf.notes import Notes
-from beetsplug.genreclf.state import NotWritten
-from beetsplug.genreclf.tags import TagFile, reason
+from beetsplug.genreclf.storage.inplace import redo_log, replacement, rewrite
+from beetsplug.genreclf.storage.inplace.file_state import NotWritten
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
+from beetsplug.genreclf.storage.journal import Journal, JournalError
+from beetsplug.genreclf.storage.tag_file import TagFile, reason
 from tests.conftest import Beets
 from tests.faults import fill, small_disk
 from tests.sounds import CONTAINERS, make
@@ -62,7 +62,7 @@ def media_fields() -> Iterator[None]:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    journal = Journal.beside(tmp_path / "library.db")
+    journal = Journal.for_library(tmp_path / "library.db")
     yield journal
     journal.close()
 
@@ -77,7 +77,7 @@ def by_copy(monkeypatch: pytest.MonkeyPatch) -> None:
 def tag(path: Path, journal: Journal, values: dict[str, Any]) -> None:
     file = TagFile(path)
     file.set(values)
-    file.save(Notes(journal), id3v23=False)
+    file.save(RedoLog(journal), id3v23=False)
 
 
 def marker(journal: Journal) -> Path:
@@ -103,7 +103,7 @@ def test_result_is_what_mutagen_writes(
         assert path.read_bytes() == other.read_bytes() != before
         assert (path.stat().st_ino == inode) == bool(limit)
     assert not [*tmp_path.glob(".genreclf*")]
-    assert not journal.read("SELECT id FROM notes UNION SELECT id FROM copies")
+    assert not journal.read("SELECT id FROM redo_log UNION SELECT id FROM copies")
 
 
 def test_nothing_is_written_where_nothing_changes(tmp_path: Path, journal: Journal) -> None:
@@ -162,10 +162,10 @@ def test_power_cut_is_recovered(
     tag(path, journal, {"predicted_genre": "a genre of a longer name"})
     old = path.read_bytes()
     with monkeypatch.context() as patched:
-        patched.setattr(Notes, "_forget", lambda *_: None)
+        patched.setattr(RedoLog, "_forget", lambda *_: None)
         tag(path, journal, values)
     new = path.read_bytes()
-    rows = journal.read("SELECT * FROM notes")
+    rows = journal.read("SELECT * FROM redo_log")
     rng = random.Random(0)
     for _ in range(20):
         size = rng.choice([len(old), len(new), rng.randint(*sorted((len(old), len(new))))])
@@ -175,8 +175,8 @@ def test_power_cut_is_recovered(
                 torn[start : start + 512] = new[start : start + 512]
         torn[len(new) :] = old[len(new) :]
         path.write_bytes(torn[:size])
-        journal.write(("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?, ?, ?, ?)", rows))
-        assert Notes(journal).recover() == []
+        journal.write(("INSERT OR REPLACE INTO redo_log VALUES (?, ?, ?, ?, ?, ?, ?)", rows))
+        assert RedoLog(journal).recover() == []
         assert path.read_bytes() == new
 
 
@@ -185,7 +185,7 @@ def interrupted(path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -
     tag(path, journal, FIRST)
     old = path.read_bytes()
     with monkeypatch.context() as patched:
-        patched.setattr(Notes, "_forget", lambda *_: None)
+        patched.setattr(RedoLog, "_forget", lambda *_: None)
         tag(path, journal, SECOND)
     new = path.read_bytes()
     middle = next(i for i, both in enumerate(zip(old, new, strict=True)) if len({*both}) > 1) + 3
@@ -201,16 +201,16 @@ def test_note_of_replaced_file_is_dropped_and_reported(
     interrupted(path, journal, monkeypatch)
     content = other.read_bytes()
     other.replace(path)
-    (message,) = Notes(journal).recover()
+    (message,) = RedoLog(journal).recover()
     assert message.startswith(f"{path}: ")
     assert message.endswith("given up: the file has been replaced since")
     assert path.read_bytes() == content
-    assert not journal.read("SELECT id FROM notes")
+    assert not journal.read("SELECT id FROM redo_log")
     assert not marker(journal).exists()
 
 
 @pytest.mark.parametrize(
-    "damage", ["other size", "other bytes", "gone", "link", "folder", "other note", "no note"]
+    "damage", ["other size", "other bytes", "gone", "link", "folder", "other record", "no record"]
 )
 @posix
 def test_note_that_does_not_fit_is_dropped_and_reported(
@@ -231,13 +231,13 @@ def test_note_that_does_not_fit_is_dropped_and_reported(
         path.unlink()
         path.mkdir()
     else:
-        other = b"x" * 20 if damage == "other note" else "text"
-        journal.write(("UPDATE notes SET changes = ?", [(other,)]))
+        other = b"x" * 20 if damage == "other record" else "text"
+        journal.write(("UPDATE redo_log SET changes = ?", [(other,)]))
     before = path.read_bytes() if path.is_file() else b""
-    (message,) = Notes(journal).recover()
+    (message,) = RedoLog(journal).recover()
     assert message.startswith(f"{path}: an interrupted change of its tags was given up: ")
     assert (path.read_bytes() if path.is_file() else b"") == before
-    assert Notes(journal).recover() == []
+    assert RedoLog(journal).recover() == []
     assert not marker(journal).exists()
 
 
@@ -249,7 +249,7 @@ def test_recovery_that_fails_names_the_file_and_keeps_the_note(
     beets.add("a.flac")
     beets.import_music()
     (path,) = beets.files()
-    journal = Journal.beside(beets.root / "library.db")
+    journal = Journal.for_library(beets.root / "library.db")
     interrupted(path, journal, monkeypatch)
     journal.close()
     away = beets.library.rename(beets.root / "away")
@@ -296,7 +296,7 @@ def test_file_is_refused_while_an_earlier_change_is_unfinished(
     path = make(tmp_path / "a.wav")
     tag(path, journal, FIRST)
     with monkeypatch.context() as patched:
-        patched.setattr(Notes, "_forget", lambda *_: None)
+        patched.setattr(RedoLog, "_forget", lambda *_: None)
         tag(path, journal, SECOND)
     before = path.read_bytes()
     with pytest.raises(NotWritten, match="must be finished first"):
@@ -330,7 +330,7 @@ def test_write_that_fails_is_taken_back(
 ) -> None:
     path = make(tmp_path / "a.wav")
     before = path.read_bytes()
-    write, calls = notes._write, 0
+    write, calls = redo_log._write, 0
 
     def failing(file: Any, offset: int, content: bytes) -> None:
         nonlocal calls
@@ -340,14 +340,14 @@ def test_write_that_fails_is_taken_back(
             raise OSError(5, "Input/output error")
         write(file, offset, content)
 
-    monkeypatch.setattr(notes, "_write", failing)
+    monkeypatch.setattr(redo_log, "_write", failing)
     try:
         tag(path, journal, FIRST)
     except OSError:
         assert path.read_bytes() == before
     else:
         assert calls < call
-    assert Notes(journal).recover() == []
+    assert RedoLog(journal).recover() == []
 
 
 @posix
@@ -356,7 +356,7 @@ def test_full_disk_leaves_the_old_file(
     kind: str, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offsets = list[int]()
-    write = notes._write
+    write = redo_log._write
 
     def writing(file: Any, offset: int, content: bytes) -> None:
         offsets.append(offset)
@@ -366,14 +366,14 @@ def test_full_disk_leaves_the_old_file(
         path = make(small / f"a.{kind}")
         before = path.read_bytes()
         fill(small)
-        patched.setattr(notes, "_write", writing)
+        patched.setattr(redo_log, "_write", writing)
         with pytest.raises((OSError, UnreadableFileError)) as raised:
             tag(path, journal, {"predicted_genre": "long" * 3000})
         assert reason(raised.value) == "no space left on device"
         assert path.read_bytes() == before
         assert [*offsets][:1] == [len(before)] or kind == "mp3", "what is old comes last"
         assert len([*small.iterdir()]) == 2
-        assert not journal.read("SELECT id FROM notes UNION SELECT id FROM copies")
+        assert not journal.read("SELECT id FROM redo_log UNION SELECT id FROM copies")
 
 
 def test_all_names_of_a_file_change(tmp_path: Path, journal: Journal) -> None:
@@ -458,11 +458,11 @@ import os
 import sys
 from pathlib import Path
 from mediafile import MediaFile
-from beetsplug.genreclf import rewrite
+from beetsplug.genreclf.storage.inplace import rewrite
 from beetsplug.genreclf.fields import MEDIA_FIELDS
-from beetsplug.genreclf.journal import Journal
-from beetsplug.genreclf.notes import Notes
-from beetsplug.genreclf.tags import TagFile, reason
+from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
+from beetsplug.genreclf.storage.tag_file import TagFile, reason
 for name, field in MEDIA_FIELDS.items():
     MediaFile.add_field(name, field)
 rewrite._IN_PLACE = rewrite._IN_PLACE_RATHER = int(sys.argv[3])
@@ -473,7 +473,7 @@ os.setuid(user)
 file = TagFile(Path(sys.argv[1]))
 file.set({"predicted_genre": "jazz"})
 try:
-    file.save(Notes(Journal(Path(sys.argv[2]))), id3v23=False)
+    file.save(RedoLog(Journal(Path(sys.argv[2]))), id3v23=False)
 except OSError as exc:
     print(reason(exc), end="")
 """
@@ -561,7 +561,7 @@ def test_planted_link_is_not_followed(
     before = path.read_bytes()
     with pytest.raises(FileExistsError):
         tag(path, journal, FIRST)
-    assert Notes(journal).recover() == []
+    assert RedoLog(journal).recover() == []
     assert planted.is_symlink()
     assert victim.read_text() == "precious"
     assert path.read_bytes() == before
@@ -580,8 +580,8 @@ def test_cleanup_leaves_what_it_has_not_created(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(copies, "_copy_metadata", killed)
-        patched.setattr(copies, "remove_copy", lambda *_: None)
+        patched.setattr(replacement, "_copy_metadata", killed)
+        patched.setattr(replacement, "remove_copy", lambda *_: None)
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 tag(path, journal, FIRST)
@@ -591,7 +591,7 @@ def test_cleanup_leaves_what_it_has_not_created(
     assert mine.exists()
     taken.rename(tmp_path / "kept")  # or its inode might be that of the next file
     taken.write_text("somebody has put another file here")
-    assert Notes(journal).recover() == []
+    assert RedoLog(journal).recover() == []
     assert not mine.exists()
     assert taken.exists()
     assert all(file.read_text() == "not yours" for file in foreign)
@@ -657,19 +657,19 @@ def test_write_of_another_program_is_not_lost(
 
         monkeypatch.setattr(Journal, "write", written)
     else:
-        copy_metadata = copies._copy_metadata
+        copy_metadata = replacement._copy_metadata
 
         def copied(*arguments: Any) -> None:
             copy_metadata(*arguments)
             interfere()
 
-        monkeypatch.setattr(copies, "_copy_metadata", copied)
-    file.save(Notes(journal), id3v23=False)
+        monkeypatch.setattr(replacement, "_copy_metadata", copied)
+    file.save(RedoLog(journal), id3v23=False)
     assert not pending
     assert our_tags(path)["predicted_genre"] == "jazz"
     assert plain_tags(path)["title"] == ["new title"]
     assert not [*tmp_path.glob(".genreclf*")]
-    assert not journal.read("SELECT id FROM notes UNION SELECT id FROM copies")
+    assert not journal.read("SELECT id FROM redo_log UNION SELECT id FROM copies")
 
 
 def test_same_tags_changed_by_another_program_stay(tmp_path: Path, journal: Journal) -> None:
@@ -681,7 +681,7 @@ def test_same_tags_changed_by_another_program_stay(tmp_path: Path, journal: Jour
     media.save()
     before = path.read_bytes()
     with pytest.raises(NotWritten, match="another program has changed the same tags meanwhile"):
-        file.save(Notes(journal), id3v23=False)
+        file.save(RedoLog(journal), id3v23=False)
     assert path.read_bytes() == before
 
 
@@ -691,7 +691,7 @@ def test_removed_file_is_reported(tmp_path: Path, journal: Journal) -> None:
     file.set(FIRST)
     path.unlink()
     with pytest.raises((OSError, UnreadableFileError)):
-        file.save(Notes(journal), id3v23=False)
+        file.save(RedoLog(journal), id3v23=False)
     assert not path.exists()
 
 
@@ -700,7 +700,7 @@ def test_journal_of_library_in_memory(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     path = make(tmp_path / "a.flac")
     inode = path.stat().st_ino
-    journal = Journal.beside(":memory:")
+    journal = Journal.for_library(":memory:")
     tag(path, journal, FIRST)
     journal.close()
     assert our_tags(path)["predicted_genre"] == "jazz"
@@ -712,4 +712,4 @@ def test_note_is_synced(tmp_path: Path, journal: Journal) -> None:
     tag(make(tmp_path / "a.flac"), journal, FIRST)
     assert journal.read("PRAGMA synchronous") == [(2,)]
     with closing(sqlite3.connect(journal.path)) as database:
-        assert database.execute("SELECT COUNT(*) FROM notes").fetchone() == (0,)
+        assert database.execute("SELECT COUNT(*) FROM redo_log").fetchone() == (0,)

@@ -12,9 +12,9 @@ import pytest
 from confuse import ConfigError, ConfigSource, RootView
 from mediafile import MediaFile
 
+from beetsplug.genreclf.config import DEFAULTS, Config
 from beetsplug.genreclf.loading import load
-from beetsplug.genreclf.settings import DEFAULTS, Settings
-from genremodel.learned import Models
+from genremodel.custom.store import ModelStore
 from tests.conftest import Beets
 from tests.tags import every_tag, our_tags, plain_tags
 
@@ -60,8 +60,11 @@ def labelled(library: Beets) -> Beets:
         ({"styles": True}, "genreclf.styles: must be a whole number from 0 to 10, not True"),
         ({"styles": None}, "genreclf.styles: must be a whole number from 0 to 10, not None"),
         ({"write": "yes"}, "genreclf.write: must be auto, yes or no, without quotes, not 'yes'"),
-        ({"ignore": ["discoo"]}, "genreclf.ignore: must be a genre of bundled-cnn-3 (blues, class"),
-        ({"names": {"hiphop": "Hip-Hop"}}, "genreclf.names: must be a genre of bundled-cnn-3"),
+        (
+            {"ignore": ["discoo"]},
+            "genreclf.ignore: unknown genre 'discoo'; genres of the model: blues, class",
+        ),
+        ({"names": {"hiphop": "Hip-Hop"}}, "genreclf.names: unknown genre"),
         ({"names": ["Hip-Hop"]}, "genreclf.names must be a dict"),
         ({"title_case": "of course"}, "genreclf.title_case: must be"),
         ({"auto": "maybe"}, "genreclf.auto: must be"),
@@ -71,7 +74,7 @@ def labelled(library: Beets) -> Beets:
         ({"names": {"rock": "a; b"}}, "genreclf.names.rock: must be a name, not 'a; b'"),
         ({"names": {"rock": "\x07"}}, "genreclf.names.rock: must be a name, not '\\x07'"),
         ({"placeholders": 7}, "genreclf.placeholders: must be"),
-        ({"names": {80: "Eighties"}}, "genreclf.names: must be a genre of bundled-cnn-3"),
+        ({"names": {80: "Eighties"}}, "genreclf.names: unknown genre"),
     ],
 )
 def test_what_cannot_be(options: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -79,7 +82,7 @@ def test_what_cannot_be(options: dict[str, Any], message: str, tmp_path: Path) -
         [ConfigSource.of({"genreclf": options}), ConfigSource.of({"genreclf": DEFAULTS})]
     )
     with pytest.raises(ConfigError) as error:
-        load(Settings.read(view["genreclf"]), Models(tmp_path))
+        load(Config.read(view["genreclf"]), ModelStore(tmp_path))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -92,7 +95,9 @@ def test_it_stops_a_command_with_one_line(beets: Beets) -> None:
         assert done.returncode == 1
         said = [line for line in done.stderr.splitlines() if "backup" not in line]
         assert len(said) == 1, done.stderr
-        assert "genreclf.ignore: must be a genre of bundled-cnn-3 (blues, class" in said[0]
+        assert (
+            "genreclf.ignore: unknown genre 'discoo'; genres of the model: blues, class" in said[0]
+        )
     assert beets("ls") == "", "nothing is imported half"
 
 
@@ -120,7 +125,7 @@ def test_model_that_cannot_be_read_is_replaced_or_refused(labelled: Beets) -> No
     folder = labelled.root / "library.genre-models"
     folder.mkdir()
     os.mkfifo(folder / "mine.json")
-    reason = f"{folder / 'mine.json'}: not a regular file; it must be learned again"
+    reason = f"{folder / 'mine.json'}: not a regular file; train it again"
     done = labelled.run("genreclf")
     assert done.returncode == 0
     assert f"genreclf: using the bundled genres: {reason}" in done.stderr
@@ -134,7 +139,7 @@ def test_model_that_cannot_be_read_is_replaced_or_refused(labelled: Beets) -> No
 def test_all_genres_but_one_ignored(beets: Beets) -> None:
     beets.add("a.flac", seconds=12)
     beets.settings["genreclf"]["ignore"] = ["Blues", *ALL_BUT_BLUES]
-    assert "genreclf.ignore: leaves no genre" in beets.run("genreclf").stderr
+    assert "genreclf.ignore: no genre is left" in beets.run("genreclf").stderr
     beets.settings["genreclf"]["ignore"] = [*ALL_BUT_BLUES]
     beets.import_music()
     assert beets.field("predicted_genre") == ["blues"]

@@ -12,9 +12,9 @@ from mediafile import MediaFile
 from mutagen.id3 import TCON
 
 from beetsplug.genreclf.fields import MEDIA_FIELDS
-from beetsplug.genreclf.journal import Journal
-from beetsplug.genreclf.notes import Notes
-from beetsplug.genreclf.tags import TagFile
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
+from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.tag_file import TagFile
 from tests.sounds import CONTAINERS, make
 
 VALUES = (
@@ -56,7 +56,7 @@ def test_what_will_be_read_is_known_before_saving(kind: str, tmp_path: Path) -> 
     source = make(tmp_path / f"source.{kind.removeprefix('v23.').removeprefix('latin.')}", 1)
     if kind.startswith(("v23", "latin")):
         make_v23(source, encoding=1 if kind.startswith("v23") else 0)
-    notes = Notes(Journal(tmp_path / "journal.db"))
+    redo_log = RedoLog(Journal(tmp_path / "journal.db"))
     for values in VALUES:
         for id3v23 in (False, True):
             for by_beets in (False, True):
@@ -73,7 +73,7 @@ def test_what_will_be_read_is_known_before_saving(kind: str, tmp_path: Path) -> 
                     media.update(tags)
                     media.save()
                 else:
-                    file.save(notes, id3v23=id3v23)
+                    file.save(redo_log, id3v23=id3v23)
                 assert TagFile(path).read() == expected, (values, id3v23, by_beets)
                 path.unlink()
 

@@ -291,16 +291,16 @@ def test_a_crash_between_journal_and_database(decided: Beets) -> None:
     tags, rows = tags_of(decided), decided.rows()
     decided("genreclf")
     with closing(sqlite3.connect(decided.root / "library.genre-journal.db")) as database:
-        (history,) = database.execute("SELECT DISTINCT history FROM changes").fetchone()
+        (journal_id,) = database.execute("SELECT DISTINCT journal_id FROM changes").fetchone()
         for place, new in (
             ("database", '{"genres": ["polka"]}'),
             ("file", '{"genres": {"text": ["polka"], "key": "GENRE"}}'),
         ):
             text = plain_tags(decided.files()[0])["genre"]
             old = {"genres": text} if place == "database" else {"genres": {"text": text}}
-            row: tuple[Any, ...] = (1, 0.0, history, place, "", json.dumps(old), new)
+            row: tuple[Any, ...] = (1, 0.0, journal_id, place, "", json.dumps(old), new)
             database.execute(
-                "INSERT INTO changes (run, time, history, place, path, old, new) "
+                "INSERT INTO changes (run, time, journal_id, place, path, old, new) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 row,
             )

@@ -64,7 +64,7 @@ def test_import_and_command_without_workers(code: str, beets: Beets) -> None:
     beets("ls")  # writes the settings
     done = run(beets, ["-c", code, "import", "-qA", "music"])
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("genreclf: no worker process can be started (") == 1
+    assert done.stderr.count("genreclf: worker processes could not be started (") == 1
     first, second = beets.files()
     assert our_tags(first)
     assert our_tags(second)
@@ -73,7 +73,7 @@ def test_import_and_command_without_workers(code: str, beets: Beets) -> None:
     assert done.returncode == 1
     assert f"genreclf: {first}: Invalid data" in done.stderr
     assert "1 failed" in done.stderr
-    assert done.stderr.count("genreclf: no worker process can be started (") == 1
+    assert done.stderr.count("genreclf: worker processes could not be started (") == 1
     assert "Traceback" not in done.stderr
 
 

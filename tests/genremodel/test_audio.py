@@ -16,9 +16,10 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
-from genremodel import audio
-from genremodel.audio import AudioError, read_windows
-from genremodel.constants import WINDOW_SAMPLES
+from genremodel.audio import decoding as audio
+from genremodel.audio.decoding import read_windows
+from genremodel.audio.params import WINDOW_SAMPLES
+from genremodel.errors import AudioError
 from tests.sounds import CONTAINERS, KEPT, RATE, make, melody, write
 
 # Kept files are short. FFmpeg's Vorbis and WMA encoders write timestamps that do not fit the sound,

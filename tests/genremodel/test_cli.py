@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 import genremodel
-from genremodel import Classifier, assets
-from genremodel.constants import SAMPLE_RATE
+from genremodel import GenreClassifier
+from genremodel.audio.params import SAMPLE_RATE
+from genremodel.models import bundled as assets
 from tests.sounds import RATE, make, write
-from training.nonmusic import nonmusic
+from training.synthetic_nonmusic import nonmusic
 
 KEYS = {
     "path", "genre", "confidence", "reason", "votes", "probabilities", "novelty", "windows",
@@ -199,7 +200,7 @@ def test_silence_one_second_and_less(tmp_path: Path) -> None:
 
 
 def test_knn_on_request_and_when_onnxruntime_is_missing(song: Path, tmp_path: Path) -> None:
-    asked = run("--json", "--knn", song)
+    asked = run("--json", "--backend=knn", song)
     assert lines(asked)[0]["model"] == "bundled-knn-4"
     assert asked.stderr == ""
     (tmp_path / "onnxruntime.py").write_text("raise ImportError('no onnxruntime here')")
@@ -213,22 +214,22 @@ def test_knn_on_request_and_when_onnxruntime_is_missing(song: Path, tmp_path: Pa
 def test_knn_takes_over_from_a_damaged_network(
     song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from genremodel.backbone import NETWORK, bundled_backbone
+    from genremodel.models.musicnn import NETWORK, bundled_backbone
 
     for file in assets.FOLDER.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / NETWORK).write_bytes(b"garbage")
     monkeypatch.setattr(assets, "FOLDER", tmp_path)
     bundled_backbone.cache_clear()
-    classifier = Classifier()
-    assert classifier.fallback == f"{NETWORK}: wrong checksum"
-    assert classifier.classify(song).model == "bundled-knn-4"
+    classifier = GenreClassifier()
+    assert classifier.fallback_reason == f"{NETWORK}: wrong checksum"
+    assert classifier.predict(song).model == "bundled-knn-4"
     (tmp_path / "knn.npz").unlink()
-    with pytest.raises(genremodel.AssetError, match=r"knn\.npz: No such file"):
-        Classifier()
+    with pytest.raises(genremodel.ModelError, match=r"knn\.npz: No such file"):
+        GenreClassifier()
 
 
-@pytest.mark.parametrize("options", [(), ("--knn",)])
+@pytest.mark.parametrize("options", [(), ("--backend=knn",)])
 def test_what_is_no_music_has_no_genre(tmp_path: Path, options: tuple[str, ...]) -> None:
     time = np.arange(12 * RATE) / RATE
     noise = 0.3 * np.random.default_rng(5).uniform(-1, 1, len(time))
@@ -242,7 +243,7 @@ def test_what_is_no_music_has_no_genre(tmp_path: Path, options: tuple[str, ...])
         assert (result["genre"], result["reason"], result["styles"]) == (None, "unfamiliar", [])
 
 
-@pytest.mark.parametrize("options", [(), ("--knn",)])
+@pytest.mark.parametrize("options", [(), ("--backend=knn",)])
 def test_no_kind_of_sound_has_a_genre(tmp_path: Path, options: tuple[str, ...]) -> None:
     files = [
         write(tmp_path / f"{kind} {number}.wav", np.tile(sound, (2, 1)), rate=SAMPLE_RATE)
@@ -260,8 +261,8 @@ def test_wrong_options() -> None:
 
 def test_the_cnn_does_without_librosa(song: Path) -> None:
     code = (
-        "import sys; from genremodel import Classifier; "
-        f"Classifier().classify({str(song)!r}); "
+        "import sys; from genremodel import GenreClassifier; "
+        f"GenreClassifier().predict({str(song)!r}); "
         "assert not {'librosa', 'numba', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

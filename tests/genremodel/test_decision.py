@@ -9,24 +9,24 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from genremodel.backends import bundled_rules
-from genremodel.decision import (
+from genremodel.models.base import bundled_rules
+from genremodel.models.novelty import NO_MUSIC
+from genremodel.voting import (
     VOTES,
+    Aggregation,
     Calibration,
+    DecisionParams,
     Prediction,
-    Rules,
-    Vote,
+    abstain_silent,
     decide,
     decide_album,
     winner,
-    without_vote,
 )
-from genremodel.novelty import NO_MUSIC
 
 GENRES = ("blues", "jazz", "rock")
 # The confidence is the mean probability.
 PLAIN = Calibration(intercept=0.0, probability=1.0, novelty=0.0, windows=0.0, typical=0.0)
-RULES = Rules(GENRES, (0.2, 0.3, 0.5), PLAIN, min_confidence=0.4, model="m")
+RULES = DecisionParams(GENRES, (0.2, 0.3, 0.5), PLAIN, min_confidence=0.4, model="m")
 
 
 def distributions(rows: int = 12) -> st.SearchStrategy[NDArray[np.float64]]:
@@ -60,7 +60,7 @@ def test_winner(rows: list[list[float]], majority: int, mean: int) -> None:
 
 @given(distributions(), st.sampled_from(VOTES))
 def test_the_order_of_windows_does_not_matter(
-    probabilities: NDArray[np.float64], vote: Vote
+    probabilities: NDArray[np.float64], vote: Aggregation
 ) -> None:
     backwards = winner(probabilities[::-1], RULES.prior, vote)
     assert winner(probabilities, RULES.prior, vote) == backwards
@@ -125,7 +125,7 @@ def _decide(
     audible: list[bool] | None = None,
     min_confidence: float | None = None,
     novelty: float = 0.0,
-    rules: Rules = RULES,
+    rules: DecisionParams = RULES,
 ) -> Prediction:
     heard = np.array(audible or [True] * len(rows))
     starts = 3 * np.arange(len(heard), dtype=np.float64)
@@ -189,7 +189,7 @@ def test_the_rules_among_some_genres() -> None:
 @pytest.mark.parametrize("threshold", [0.0, 0.4, np.nan])
 @pytest.mark.parametrize("vote", VOTES)
 @pytest.mark.parametrize("wrong", ["probabilities", "novelty", "calibration", "threshold"])
-def test_nan_never_passes_a_threshold(wrong: str, vote: Vote, threshold: float) -> None:
+def test_nan_never_passes_a_threshold(wrong: str, vote: Aggregation, threshold: float) -> None:
     row = [np.nan] * 3 if wrong == "probabilities" else JAZZ
     novelty = np.nan if wrong == "novelty" else 0.0
     calibration = replace(PLAIN, intercept=np.nan if wrong == "calibration" else 0.0)
@@ -211,8 +211,8 @@ def test_album_is_not_decided_by_tracks_of_unknown_confidence() -> None:
 
 
 JAZZ, ROCK, ODD = [0.1, 0.8, 0.1], [0.0, 0.1, 0.9], [0.35, 0.33, 0.32]
-SILENT = without_vote(np.zeros(1), np.array([False]), RULES)
-SHORT = without_vote(np.zeros(0), np.zeros(0, np.bool_), RULES)
+SILENT = abstain_silent(np.zeros(1), np.array([False]), RULES)
+SHORT = abstain_silent(np.zeros(0), np.zeros(0, np.bool_), RULES)
 
 
 def test_a_long_track_weighs_as_much_as_a_short_one() -> None:

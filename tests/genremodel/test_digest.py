@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from mediafile import Image, MediaFile
 from numpy.typing import NDArray
 
-from genremodel import digest
-from genremodel.digest import audio_digest
+from genremodel.audio import digest
+from genremodel.audio.digest import audio_digest
 from tests.sounds import CONTAINERS, KEPT, RATE, Sound, drums, make, melody, write
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 1000

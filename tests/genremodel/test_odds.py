@@ -5,7 +5,7 @@ import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genremodel.odds import expit, logit, softmax
+from genremodel.models._special import expit, logit, softmax
 
 SCORES = st.lists(st.floats(-50, 50), min_size=2, max_size=5)
 

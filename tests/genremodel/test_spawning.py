@@ -75,7 +75,7 @@ def assert_analyzed(
     assert [json.loads(line) for line in done.stdout.splitlines()] == expected, done.stderr
     assert done.returncode == 0
     (warning,) = done.stderr.splitlines()
-    assert warning.startswith(f"no worker process can be started ({reason}")
+    assert warning.startswith(f"worker processes could not be started ({reason}")
     assert "files are analyzed in this process, without a time limit" in warning
 
 
@@ -127,11 +127,10 @@ def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     """Not even one that hangs in a file."""
     code = """
 import os, signal, sys, time
-from genremodel import Classifier
+from genremodel import GenreClassifier
 
-pool = Classifier().pool(workers=1)
-pending = pool.submit(sys.argv[1])
-pending()
+pool = GenreClassifier().pool(workers=1)
+pool.submit(sys.argv[1]).result()
 os.mkfifo(sys.argv[2])
 future = pool._processes.schedule(open, args=[sys.argv[2]])  # nobody writes into it
 while not future.running():

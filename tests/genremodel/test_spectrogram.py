@@ -4,8 +4,8 @@ import librosa
 import numpy as np
 import pytest
 
-from genremodel.constants import FFT_BINS, FFT_SIZE, HOP_SIZE, WINDOW_FRAMES, WINDOW_SAMPLES
-from genremodel.spectrogram import power_spectrogram
+from genremodel.audio.params import FFT_BINS, FFT_SIZE, HOP_SIZE, WINDOW_FRAMES, WINDOW_SAMPLES
+from genremodel.audio.spectrogram import power_spectrogram
 
 
 @pytest.mark.parametrize("gain", [1.0, 0.01])

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from genremodel import Classifier, assets
-from genremodel.analysis import Analysis
-from genremodel.constants import ACTIVATIONS
+from genremodel import GenreClassifier
+from genremodel.analysis import EMBEDDING_SIZE, TAGS, Analysis
+from genremodel.models import bundled as assets
 from genremodel.styles import Style, album_styles, bundled_styles, track_styles
 from tests.sounds import make, melody, write
 
@@ -21,22 +21,23 @@ NAMES = {style.name for style in STYLES}
 
 
 def analysis(*windows: list[float], audible: list[bool] | None = None) -> Analysis:
-    outputs = np.array(windows, np.float16)
     heard = np.ones(len(windows), np.bool_) if audible is None else np.array(audible)
-    return Analysis(np.arange(len(windows), dtype=np.float64), heard, outputs)
+    return _analysis(np.array(windows), heard)
+
+
+def _analysis(activations: NDArray[np.floating], audible: NDArray[np.bool_]) -> Analysis:
+    """Return an analysis with the activations of the first tags, and zeros for all else."""
+    windows, tags = activations.shape
+    rest = TAGS - tags + EMBEDDING_SIZE + TAGS
+    values = np.pad(activations, ((0, 0), (0, rest))).astype(np.float16)
+    return Analysis(np.arange(float(windows)), audible, values)
 
 
 @st.composite
 def analyses(draw: st.DrawFn) -> Analysis:
     windows = draw(st.integers(1, 8))
-    outputs: NDArray[np.float32] = draw(
-        arrays(np.float32, (windows, 6), elements=st.floats(0, 1, width=32))
-    )
-    return Analysis(
-        np.arange(windows, dtype=np.float64),
-        draw(arrays(np.bool_, windows)),
-        outputs.astype(np.float16),
-    )
+    activations = draw(arrays(np.float32, (windows, 6), elements=st.floats(0, 1, width=32)))
+    return _analysis(activations, draw(arrays(np.bool_, windows)))
 
 
 def test_what_exceeds_its_threshold_most_is_first() -> None:
@@ -67,10 +68,10 @@ def test_never_more_than_asked_for_and_only_known_names(heard: Analysis, limit: 
 def test_a_higher_activation_never_costs_a_track_its_style(
     heard: Analysis, limit: int, style: Style, more: float
 ) -> None:
-    outputs = heard.outputs.copy()
-    outputs[:, style.column] = np.minimum(outputs[:, style.column] + np.float16(more), 1)
+    values = heard.values.copy()
+    values[:, style.column] = np.minimum(values[:, style.column] + np.float16(more), 1)
     before = track_styles(heard, STYLES, limit)
-    after = track_styles(replace(heard, outputs=outputs), STYLES, limit)
+    after = track_styles(replace(heard, values=values), STYLES, limit)
     if style.name in before:
         assert style.name in after
         assert after.index(style.name) <= before.index(style.name)
@@ -101,24 +102,24 @@ def test_bundled_styles() -> None:
     assert all(0.1 <= style.threshold < 1 for style in styles)
     columns = {style.column for style in styles}
     assert len(columns) == len(styles)
-    assert max(columns) < ACTIVATIONS == len(assets.description()["tags"])
+    assert max(columns) < TAGS == len(assets.description()["tags"])
 
 
 def test_a_classifier_names_as_many_as_it_was_told(tmp_path: Path) -> None:
     song = make(tmp_path / "song.flac", seconds=12)
-    many = Classifier(styles=10).classify(song)
+    many = GenreClassifier(max_styles=10).predict(song)
     assert len(many.styles) > 3
-    assert Classifier().classify(song).styles == many.styles[:3]
-    none = Classifier(styles=0).classify(song)
+    assert GenreClassifier().predict(song).styles == many.styles[:3]
+    none = GenreClassifier(max_styles=0).predict(song)
     assert none == replace(many, styles=())
-    assert Classifier(knn=True).classify(song).styles == ()
+    assert GenreClassifier(backend="knn").predict(song).styles == ()
 
 
 def test_styles_do_without_a_genre_but_not_without_sound(tmp_path: Path) -> None:
-    classifier = Classifier(min_confidence=1)
-    doubtful = classifier.classify(make(tmp_path / "song.flac", seconds=12))
-    silent = classifier.classify(write(tmp_path / "silence.flac", melody(5) * 0))
+    classifier = GenreClassifier(min_confidence=1)
+    doubtful = classifier.predict(make(tmp_path / "song.flac", seconds=12))
+    silent = classifier.predict(write(tmp_path / "silence.flac", melody(5) * 0))
     assert (doubtful.genre, len(doubtful.styles)) == (None, 3)
     assert (silent.genre, silent.styles) == (None, ())
-    assert classifier.decide_album([doubtful, silent]).styles == doubtful.styles
-    assert classifier.decide_album([doubtful, silent, silent]).styles == ()
+    assert classifier.predict_album([doubtful, silent]).styles == doubtful.styles
+    assert classifier.predict_album([doubtful, silent, silent]).styles == ()

@@ -1,4 +1,4 @@
-"""What the tests of the bundled model's figures look at."""
+"""Fixtures of the tests of the bundled model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from genremodel import assets
+from genremodel.models import bundled as assets
 from training.build import read_description
 
 

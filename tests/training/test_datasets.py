@@ -1,3 +1,5 @@
+"""Loaders of the datasets."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,10 +8,18 @@ import numpy as np
 import pytest
 
 from tests.sounds import make
-from training import collection
-from training.datasets import emotify, genre_folders, gtzan, gtzan_clips, gtzan_taggrams
+from training import corpus
+from training.datasets import (
+    emotify,
+    genre_folders,
+    gtzan,
+    gtzan_clips,
+    gtzan_mel,
+    gtzan_taggrams,
+)
+from training.datasets.songs import SongTable
 from training.datasets.track import DataError, genre_name
-from training.rows import Rows
+from training.tables import WindowTable
 
 
 def test_genre_names() -> None:
@@ -17,7 +27,7 @@ def test_genre_names() -> None:
     assert genre_name("Blues ") == "blues"
 
 
-def test_what_the_projects_data_holds(data: Path) -> None:
+def test_project_data(data: Path) -> None:
     taggrams = gtzan_taggrams.load(data)
     assert len(taggrams) == 12415
     assert np.isfinite(taggrams.values).all(axis=0).sum() == 50
@@ -29,8 +39,8 @@ def test_what_the_projects_data_holds(data: Path) -> None:
     assert len(emotify.load(data)) == 229
 
 
-def test_no_artist_is_on_both_sides(data: Path) -> None:
-    parts = collection.load(data)
+def test_artists_are_not_split(data: Path) -> None:
+    parts = corpus.load(data)
     assert parts.taggrams is not None
     valid = {track.group for track in parts.valid}
     assert not valid & {track.group for track in parts.train}
@@ -43,15 +53,15 @@ def test_genre_folders(tmp_path: Path) -> None:
             make(tmp_path / genre / f"{number}.wav", seconds=1, seed=number)
     tracks = genre_folders.load(tmp_path)
     assert {track.genre for track in tracks} == {"jazz", "hip hop"}
-    parts = collection.load(tmp_path)
+    parts = corpus.load(tmp_path)
     assert len(parts.train) + len(parts.valid) == 12
     assert parts.valid
-    assert [source.licence for source in parts.sources] == ["none is known"]
+    assert [source.licence for source in parts.sources] == ["unknown"]
     with pytest.raises(DataError, match="no genre/track files"):
         genre_folders.load(tmp_path / "jazz")
 
 
-def test_public_gtzan_with_its_split_lists(tmp_path: Path) -> None:
+def test_public_gtzan_with_split_lists(tmp_path: Path) -> None:
     for name in ("blues.00000", "blues.00001", "hiphop.00000"):
         make(tmp_path / "genres_original" / name.split(".")[0] / f"{name}.wav", seconds=1)
     (tmp_path / "train_filtered.txt").write_text("blues/blues.00000.wav\nhiphop/hiphop.00000.au\n")
@@ -63,21 +73,52 @@ def test_public_gtzan_with_its_split_lists(tmp_path: Path) -> None:
         ("hiphop.00000", "hip hop", "train"),
         ("blues.00001", "blues", "valid"),
     ]
-    parts = collection.load(tmp_path)
+    parts = corpus.load(tmp_path)
     assert len(parts.valid) == 1
-    assert [source.licence for source in parts.sources] == [gtzan.LICENCE]
+    assert [source.licence for source in parts.sources] == [gtzan.LICENSE]
     (tmp_path / "test_filtered.txt").write_text("rock/rock.00000.wav\n")
-    with pytest.raises(DataError, match="listed, but not there"):
+    with pytest.raises(DataError, match="listed, but missing"):
         gtzan.load(tmp_path)
 
 
-def test_rows_by_track() -> None:
+def test_rows_are_grouped_by_track() -> None:
     track = np.array(["b", "a", "b", "c"])
     genre, role = np.array(["x", "y", "x", "z"]), np.array(["song", "train", "song", "valid"])
-    rows = Rows(np.eye(4, dtype=np.float32), track, genre, track, np.ones(4), role)
-    genres, groups, members = rows.by_track()
+    table = WindowTable(np.eye(4, dtype=np.float32), track, genre, track, np.ones(4), role)
+    genres, groups, members = table.by_track()
     assert genres.tolist() == ["y", "x", "z"]
     assert groups.tolist() == ["a", "b", "c"]
     assert [part.tolist() for part in members] == [[1], [0, 2], [3]]
-    assert rows.of("train", "valid").track.tolist() == ["a", "c"]
-    assert len(rows + rows) == 8
+    assert table.with_role("train", "valid").track.tolist() == ["a", "c"]
+    assert len(table + table) == 8
+
+
+def test_mel_spectrograms(data: Path) -> None:
+    songs = gtzan_mel.load(data)
+    assert songs.values.shape == (442 + 197, 128, 387)
+    assert int(songs.held_out.sum()) == 197
+    assert len(np.unique(songs.genre)) == 10
+    assert "hip hop" in songs.genre
+    level = gtzan_mel.decibels(songs.values[:5])
+    assert level.min() >= -80
+    assert level.max() == 0
+
+
+def test_mel_spectrograms_of_wrong_shape(tmp_path: Path) -> None:
+    (tmp_path / "gtzan-mel").mkdir()
+    path = tmp_path / "gtzan-mel" / "train.npz"
+    np.savez(path, level=np.zeros((2, 96, 387), np.uint8), track=["a", "b"], genre=["x", "y"])
+    with pytest.raises(DataError, match="expected 128 bands"):
+        gtzan_mel.load(tmp_path)
+    path.unlink()
+    with pytest.raises(DataError, match=r"train\.npz"):
+        gtzan_mel.load(tmp_path)
+
+
+def test_songs_split_into_segments() -> None:
+    names = np.array(["a", "b"])
+    songs = SongTable(np.arange(12).reshape(2, 3, 2), names, names, names, np.array([True, False]))
+    segments = songs.split_segments()
+    assert segments.track.tolist() == ["a", "a", "a", "b", "b", "b"]
+    assert segments.values.shape == (6, 1, 2)
+    assert segments.values[3, 0].tolist() == [6, 7]

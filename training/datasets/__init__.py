@@ -1,6 +1,6 @@
-"""Genre-labelled music, one module a dataset, all behind one function: `load(folder)`.
+"""Genre-labeled music: one module per dataset, each with a function `load(folder)`.
 
-It returns a list of `Track`s; of `gtzan_taggrams` and `gtzan_mel`, which hold no audio, `Rows` and
-`Songs`. Genre names are those of the model ("hip hop"): the modules map the folder names of their
-datasets.
+It returns a list of `Track`; `gtzan_taggrams` and `gtzan_mel`, which hold no audio, return `Rows`
+and a `SongTable`. Genre names are those of the model ("hip hop"), mapped from the folder names of
+the datasets.
 """

@@ -1,6 +1,6 @@
 """Emotify: 18-second MP3s of four genres from Magnatune (Aljanaki, Wiering and Veltkamp, 2016).
 
-Known fault: pop and rock are noisy, many of both are tagged "Alternative Rock".
+Known problem: the labels pop and rock are noisy; many tracks of both are tagged "Alternative Rock".
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 from training.datasets.index import read_index
 from training.datasets.track import Track
 
-LICENCE = "none is stated with the copy in use; the recordings are copyrighted"
+LICENSE = "none is stated with the copy in use; the recordings are copyrighted"
 
 
 def load(folder: Path) -> list[Track]:

@@ -1,4 +1,4 @@
-"""Any folder of `genre/track.*`: what users have."""
+"""Any folder of `genre/track.*`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 from training.datasets.track import DataError, Track, genre_name
 
-LICENCE = "none is known"
+LICENSE = "unknown"
 
 
 def load(folder: Path) -> list[Track]:
-    """Return every file of every genre folder. Raises DataError where there is none."""
+    """Return every file of every genre folder. Raises DataError if there is none."""
     tracks = [
         Track(path, f"{path.parent.name}/{path.name}", genre_name(path.parent.name))
         for path in sorted(folder.glob("*/*"))

@@ -1,8 +1,8 @@
 """Short excerpts of GTZAN's fault-filtered training and validation tracks, as raw audio.
 
 `NAME.flac` 2 to 3 s, `NAME.long.ogg` 15 to 20 s, listed in `index.csv` with genre, track, split.
-Known fault: the short ones are harder than whole songs; the 93 short and 51 long validation files
-are no measure of what the model does on complete tracks.
+Known problem: the short clips are harder than whole songs, so the accuracy on the 93 short and 51
+long validation clips does not show that on complete tracks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from training.datasets.track import Track
 
 
 def load(folder: Path) -> list[Track]:
-    """Return the clips of both splits; clips of a song whose artist is unknown stay together."""
+    """Return the clips of both splits; clips of a song by an unknown artist have the same group."""
     artists = read_artists(folder)
     return [
         replace(track, artist=artists.get(song, song))

@@ -1,7 +1,7 @@
 """MSD-musicnn's output on the 30-second tracks of GTZAN's fault-filtered training split.
 
-Source: `gtzan-taggrams/train.npz`, arrays `activations` (rows, 50), `track` and `genre` a row;
-a row is a 3-second window, hop 1 s. Artists: `gtzan-artists.csv`, numbered by J. H. Foleis from
+Source: `gtzan-taggrams/train.npz`, arrays `activations` (rows, 50), `track` and `genre` (rows,); a
+row is a 3-second window, hop 1 s. Artists: `gtzan-artists.csv`, numbered by J. H. Foleis from
 B. L. Sturm's annotations. `python -m training evaluate --activations` reads the same format.
 """
 
@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.constants import ACTIVATIONS, OUTPUTS
+from genremodel.analysis import EMBEDDING_SIZE, TAGS, NetworkOutputs
 from training.datasets.track import DataError, genre_name
-from training.rows import Rows
+from training.tables import WindowTable
 
 _ARRAYS = ("activations", "track", "genre")
 
 
-def load(folder: Path) -> Rows:
+def load(folder: Path) -> WindowTable:
     """Return the training rows of a data folder, grouped by artist."""
     rows = read(folder / "gtzan-taggrams" / "train.npz")
     artists = read_artists(folder)
@@ -30,25 +30,27 @@ def load(folder: Path) -> Rows:
     return replace(rows, group=group)
 
 
-def read(path: Path) -> Rows:
-    """Return the rows of one file, each track its own group. Raises DataError."""
+def read(path: Path) -> WindowTable:
+    """Return the rows of one file; each track is its own group. Raises DataError."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays: dict[str, NDArray[Any]] = {name: stored[name] for name in _ARRAYS}
     except (OSError, ValueError, KeyError) as exc:
         raise DataError(f"{path}: {exc}") from exc
-    shape = (len(arrays["track"]), ACTIVATIONS)
+    shape = (len(arrays["track"]), TAGS)
     if arrays["activations"].shape != shape or len(arrays["genre"]) != shape[0]:
-        raise DataError(f"{path}: not {ACTIVATIONS} activations, a track and a genre in every row")
+        raise DataError(f"{path}: expected {TAGS} activations, a track and a genre per row")
     track = arrays["track"].astype(str)
     genre = np.array([genre_name(name) for name in arrays["genre"].astype(str).tolist()])
-    values = np.full((len(track), OUTPUTS), np.nan, np.float32)
-    values[:, :ACTIVATIONS] = arrays["activations"]
-    return Rows(values, track, genre, track, np.ones(len(track)), np.full(len(track), "song"))
+    unknown = (np.full((len(track), size), np.nan, np.float32) for size in (EMBEDDING_SIZE, TAGS))
+    values = NetworkOutputs(arrays["activations"].astype(np.float32), *unknown).join()
+    return WindowTable(
+        values, track, genre, track, np.ones(len(track)), np.full(len(track), "song")
+    )
 
 
 def read_artists(folder: Path) -> dict[str, str]:
-    """Return the artist of each GTZAN track of which it is known."""
+    """Return the known artists of GTZAN tracks."""
     try:
         with (folder / "gtzan-artists.csv").open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))

@@ -1,4 +1,4 @@
-"""Reads the `index.csv` that lies beside the audio of some datasets."""
+"""Reads the `index.csv` next to the audio of some datasets."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from training.datasets.track import DataError, Split, Track, genre_name
 
 
 def read_index(folder: Path) -> list[tuple[Track, str]]:
-    """Return the tracks that `folder/index.csv` lists, each with the song that it is cut from.
+    """Return the tracks listed in `folder/index.csv`, each with the song that it is cut from.
 
-    Columns: path, genre, and perhaps track (the song), artist and split.
+    Columns: path, genre, and optionally track (the song), artist and split.
     """
     try:
         with (folder / "index.csv").open(newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Where data comes from and on what terms."""
+"""The origin and license of a dataset."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Source:
-    """What the model card says of a dataset. part: what of it was used, and for what."""
+    """A row of the model card. part: the part that is used."""
 
     name: str
     part: str

@@ -1,4 +1,4 @@
-"""What every dataset is made of."""
+"""A labeled audio file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SPELLINGS = {"hiphop": "hip hop", "hip-hop": "hip hop"}
 
 
 class DataError(Exception):
-    """A dataset is not where or what it should be; the message names the path."""
+    """A dataset is missing or invalid; the message starts with the path."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Track:
     """An audio file with its genre.
 
     name: identifies the file within its dataset.
-    weight: how much each of its windows counts in a fit.
-    artist: songs of one artist never stand on both sides of a split; None where unknown.
+    weight: weight of each of its windows in training.
+    artist: songs by one artist are never on both sides of a split; None if unknown.
     """
 
     path: Path
@@ -33,11 +33,11 @@ class Track:
 
     @property
     def group(self) -> str:
-        """The artist, or the file itself where the artist is unknown."""
+        """The artist, or the name of the file if the artist is unknown."""
         return self.artist or self.name
 
 
 def genre_name(folder: str) -> str:
-    """Return the model's name of the genre that a dataset's folder or label names."""
+    """Return the model's name of the genre with this folder name or label."""
     name = folder.strip().lower().replace("_", " ")
     return _SPELLINGS.get(name, name)

@@ -1,0 +1,122 @@
+"""The plugin's configuration, checked once, before the first track."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from confuse import ConfigValueError, MappingValues
+
+from beetsplug.genreclf.genres.labels import split
+from beetsplug.genreclf.genres.policy import POLICIES, Policy
+from beetsplug.genreclf.genres.spelling import Spelling
+
+Scope: TypeAlias = Literal["track", "album"]
+Aggregation: TypeAlias = Literal["majority", "mean"]
+
+_LONGEST_TIMEOUT = 1e9  # s; what is longer, or infinite, is a mistake
+
+DEFAULTS: dict[str, Any] = {
+    "auto": True,
+    "write": "auto",
+    "model": "auto",
+    "genres": "fill",
+    "min_confidence": None,
+    "scope": "track",
+    "compilations": False,
+    "title_case": False,
+    "names": {},
+    "ignore": [],
+    "placeholders": [],
+    "styles": 3,
+    "windows": 10,
+    "vote": "majority",
+    "knn": False,
+    "threads": None,
+    "timeout": 60,
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """How tracks are heard and what becomes of their genres; `docs/options.md` tells each."""
+
+    model: str
+    policy: Policy
+    min_confidence: float | None
+    scope: Scope
+    compilations: bool
+    spelling: Spelling
+    ignore: tuple[str, ...]
+    placeholders: frozenset[str]
+    styles: int
+    windows: int
+    vote: Aggregation
+    knn: bool
+    threads: int | None
+    timeout: float
+
+    @classmethod
+    def read(cls, config: Any) -> Config:
+        """Return the settings of a confuse view. Raises confuse.ConfigError, naming the option."""
+        for option in config.keys() - DEFAULTS.keys():
+            raise ConfigValueError(f"{config[option].name}: there is no such option")
+        config["auto"].get(bool)  # read by the plugin itself
+        threshold = config["min_confidence"].get()
+        if threshold is not None and not (_is_number(threshold) and 0 <= threshold <= 1):
+            raise _error(config["min_confidence"], "a number from 0 to 1", threshold)
+        timeout = config["timeout"].get()
+        if not (_is_number(timeout) and 0 < timeout <= _LONGEST_TIMEOUT):
+            raise _error(config["timeout"], "a number of seconds", timeout)
+        if config["write"].get() not in ("auto", True, False):
+            raise _error(config["write"], "auto, yes or no, without quotes", config["write"].get())
+        return cls(
+            model="auto" if config["model"].get() is None else config["model"].as_str(),
+            policy=config["genres"].as_choice(POLICIES),
+            min_confidence=threshold,
+            scope=config["scope"].as_choice(("track", "album")),
+            compilations=config["compilations"].get(bool),
+            spelling=Spelling(config["title_case"].get(bool), _names(config["names"])),
+            ignore=tuple(map(str.lower, _texts(config["ignore"]))),
+            placeholders=frozenset(_texts(config["placeholders"])),
+            styles=_count(config["styles"], 0, 10),
+            windows=_count(config["windows"]),
+            vote=config["vote"].as_choice(("majority", "mean")),
+            knn=config["knn"].get(bool),
+            threads=None if config["threads"].get() is None else _count(config["threads"]),
+            timeout=timeout,
+        )
+
+
+def _names(view: Any) -> dict[str, str]:
+    if view.get() is None:  # left empty
+        return {}
+    from genremodel.display import has_control_characters  # slow to import
+
+    names = {str(genre).lower(): name for genre, name in view.get(MappingValues(str)).items()}
+    for genre, name in names.items():
+        if split(name) != [name.strip()] or has_control_characters(name):
+            raise _error(view[genre], "a name", name)
+    return names
+
+
+def _texts(view: Any) -> list[str]:
+    return [] if view.get() is None else [*view.as_str_seq(split=False)]
+
+
+def _count(view: Any, lowest: int = 1, highest: int | None = None) -> int:
+    value = view.get()
+    if not (isinstance(value, int) and _is_number(value) and value >= lowest) or (
+        highest is not None and value > highest
+    ):
+        upto = "" if highest is None else f" to {highest}"
+        raise _error(view, f"a whole number from {lowest}{upto}", value)
+    return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _error(view: Any, expected: str, value: object) -> ConfigValueError:
+    return ConfigValueError(f"{view.name}: must be {expected}, not {value!r}")

@@ -1,0 +1,1 @@
+"""Genre names: how they are split, compared, spelled and combined."""

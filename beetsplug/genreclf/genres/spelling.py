@@ -1,0 +1,31 @@
+"""How a genre or a style of the model is spelled in tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+# Of each word, and of each part of "r&b".
+_FIRST_LETTER = re.compile(r"(?<![^\s&])\w")
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """The user's spelling of genres and styles.
+
+    title_case: "Hip Hop" for "hip hop". names: the exceptions, by the model's names.
+    """
+
+    title_case: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def format(self, genre: str) -> str:
+        """Return a genre or a style of the model as tags spell it."""
+        if genre in self.names:
+            return self.names[genre]
+        return _FIRST_LETTER.sub(_upper, genre) if self.title_case else genre
+
+
+def _upper(letter: re.Match[str]) -> str:
+    return letter[0].upper()

@@ -1,0 +1,1 @@
+"""The library database, the journal and the tags of files."""

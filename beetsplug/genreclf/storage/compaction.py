@@ -1,0 +1,61 @@
+"""`beet genreclf-undo --forget-older-than`: limit the size of the journal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from beetsplug.genreclf.fields import GENRES
+from beetsplug.genreclf.storage.journal import COMPACTED, Journal
+from beetsplug.genreclf.storage.rows import change_values
+from beetsplug.genreclf.storage.values import same
+
+_COUNT = "SELECT COUNT(*) FROM changes WHERE run IS NOT ?"
+# Of each track or album, the oldest changes: newer ones can still be undone without them.
+_OLDEST = """
+SELECT id, journal_id, place, old, new FROM changes
+WHERE time < ?1 AND undone IS NULL AND NOT EXISTS (
+    SELECT 1 FROM changes AS earlier WHERE earlier.journal_id = changes.journal_id
+    AND earlier.undone IS NULL AND earlier.id < changes.id AND earlier.time >= ?1
+) ORDER BY id
+"""
+
+
+def compact(journal: Journal, before: float) -> int:
+    """Forget the changes from before a time; return how many. They can no longer be undone.
+
+    The genres that the plugin set are kept, because they are not the user's: a later prediction
+    replaces them, and they are not learned from.
+    before: seconds since the epoch. Raises JournalError, and then nothing is forgotten.
+    """
+    count = journal.read(_COUNT, (COMPACTED,))[0][0] if journal.path.exists() else 0
+    forgotten: list[int] = []
+    given: dict[tuple[str, str], tuple[int, Any, Any]] = {}  # the last id, genres before and after
+    for id_, journal_id, place, *texts in journal.read(_OLDEST, (before,)):
+        forgotten.append(id_)
+        old, new = (change_values(place, text) for text in texts)
+        if old is not None and new is not None and GENRES in {*old, *new}:
+            first = given.get((journal_id, place))
+            given[journal_id, place] = id_, first[1] if first else old.get(GENRES), new.get(GENRES)
+    kept = {id_: values for id_, *values in given.values() if not same(*values)}
+    journal.write(
+        ("DELETE FROM changes WHERE time < ? AND undone IS NOT NULL", [(before,)]),
+        ("DELETE FROM changes WHERE id = ?", [(id_,) for id_ in forgotten if id_ not in kept]),
+        (
+            "UPDATE changes SET run = ?, old = ?, new = ? WHERE id = ?",
+            [
+                (COMPACTED, *(_genres(value) for value in values), id_)
+                for id_, values in kept.items()
+            ],
+        ),
+        ("DELETE FROM runs WHERE id NOT IN (SELECT run FROM changes)", [()]),
+        ("DELETE FROM recordings WHERE journal_id NOT IN (SELECT journal_id FROM changes)", [()]),
+    )
+    left: int = journal.read(_COUNT, (COMPACTED,))[0][0]
+    if left < count:
+        journal.read("VACUUM")
+    return count - left
+
+
+def _genres(value: Any) -> str:
+    return json.dumps({} if value is None else {GENRES: value})

@@ -1,0 +1,1 @@
+"""Change the tags of a file in place, such that an interrupted change can be finished."""

@@ -1,0 +1,73 @@
+"""Validate rows of the journal as they are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeGuard
+
+from beetsplug.genreclf import fields
+from beetsplug.genreclf.storage.values import is_absent
+
+_YEAR_10000 = 253402300800
+_ENCODINGS = range(4)  # of a text in ID3
+
+
+def change_values(place: object, text: object) -> dict[str, Any] | None:
+    """Return the values of a change, or None where the row is damaged."""
+    is_valid = _PLACES.get(place) if isinstance(place, str) else None
+    if is_valid is None or not isinstance(text, str):
+        return None
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict):
+        return None
+    return values if all(is_valid(name, value) for name, value in values.items()) else None
+
+
+def is_time(value: object) -> bool:
+    """Return whether a value is a time in seconds since the epoch that can be shown."""
+    return _is_number(value) and 0 <= value < _YEAR_10000
+
+
+def _is_field(name: str, value: object) -> bool:
+    if name not in fields.CHANGED:
+        return False
+    if is_absent(value):
+        return True
+    if name == fields.CONFIDENCE:
+        return _is_number(value)
+    if name in (fields.GENRES, fields.STYLES):
+        return _are_texts(value)
+    return _is_text(value)
+
+
+def _is_tag(name: str, value: object) -> bool:
+    return (
+        (name == fields.GENRES or name in fields.MEDIA_FIELDS)
+        and isinstance(value, dict)
+        and _are_texts(value.get("text"))
+        and _is_text(value.get("key", ""))
+        and value.get("encoding", 0) in _ENCODINGS
+    )
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    try:
+        return isinstance(value, str) and bool(value.encode() or True)
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """Return whether SQLite can keep a value as a number; a Boolean is none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2**53
+
+
+_PLACES: dict[str, Callable[[str, object], bool]] = {"database": _is_field, "file": _is_tag}

@@ -1,0 +1,100 @@
+"""Saves the plugin's tags as `Item.write` would: other plugins take part through beets' events."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from beets import config, plugins
+from beets.library import Item
+from beets.library.exceptions import FileOperationError
+
+from beetsplug.genreclf.storage.inplace.file_state import NotWritten
+from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
+from beetsplug.genreclf.storage.tag_file import NAMES, TagFile
+from beetsplug.genreclf.storage.values import Values, same
+
+
+class TagWriter:
+    """Saves tags and sends `write` before, `after_write` afterwards; see `handlers.reentrant`."""
+
+    # Of all instances of the plugin. Import stages run in threads of their own.
+    _thread = threading.local()
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the event that this thread handles was sent by the plugin."""
+        return getattr(self._thread, "sending", False)
+
+    def save(
+        self,
+        file: TagFile,
+        item: Item,
+        redo_log: RedoLog,
+        record: Callable[[Values, Values], None],
+    ) -> tuple[Values, Values]:
+        """Save the tags that were set on a file; return the old and the new ones of what changes.
+
+        Listeners see all media fields of the item. Their values of `genres` and of the plugin's own
+        fields are saved; all other tags are left to beets' own writes. Where nothing changes, no
+        event is sent and nothing is saved.
+        record: called with the old and the new tags before the file is changed.
+
+        Raises NotWritten, mediafile.UnreadableFileError or OSError, and whatever `record`
+        raises; then the file is as it was.
+        """
+        id3v23 = config["id3v23"].get(bool)
+        changes = file.changes(id3v23=id3v23)
+        if any(changes):
+            ours = file.values()
+            tags = {name: item[name] for name in item.keys() & Item._media_fields} | ours
+            self._send("write", item=item, path=item.path, tags=tags)
+            if any(name not in tags or not same(tags[name], ours[name]) for name in NAMES):
+                for name in NAMES:
+                    if name in tags:
+                        self._take(file, item, name, tags[name])
+                    else:
+                        file.revert(name)
+                changes = file.changes(id3v23=id3v23)
+        if any(changes):
+            record(*changes)
+            file.save(redo_log, id3v23=id3v23)
+        return changes
+
+    def _take(self, file: TagFile, item: Item, name: str, value: Any) -> None:
+        """Set a tag to what the listeners made of it. Raises NotWritten where it cannot be that."""
+        try:
+            file.set({name: item._type(name).normalize(value)})
+        except Exception as exc:  # of beets, mediafile or mutagen, which expect other types
+            problem = f"another plugin made `{name}` {value!r}, which is not possible"
+            raise NotWritten(problem) from exc
+
+    def saved(self, item: Item, *, synced: bool) -> None:
+        """Finish a save: let listeners know, who may change the item, which is then to be stored.
+
+        synced: the database knew all other tags of the file, so beets need not read it again.
+        Raises NotWritten when a listener fails. The file is saved all the same.
+        """
+        if synced:
+            item.mtime = item.current_mtime()
+        self._send("after_write", item=item, path=item.path)
+
+    def _send(self, event: Any, **arguments: Any) -> None:
+        try:
+            with self._sending():
+                plugins.send(event, **arguments)
+        except FileOperationError as exc:
+            raise NotWritten(f"refused by another plugin: {exc.reason}") from exc
+        except Exception as exc:
+            problem = f"another plugin failed at `{event}`: {type(exc).__name__}: {exc}"
+            raise NotWritten(problem) from exc
+
+    @contextmanager
+    def _sending(self) -> Iterator[None]:
+        self._thread.sending = True
+        try:
+            yield
+        finally:
+            self._thread.sending = False

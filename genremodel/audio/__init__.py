@@ -1,0 +1,1 @@
+"""From an audio file to 16 kHz windows and their spectrograms."""

@@ -1,0 +1,1 @@
+"""Analyze many files: worker processes and a cache."""

@@ -1,0 +1,418 @@
+"""SQLite cache of analyses, keyed by audio digest, analysis version and window count."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from genremodel.analysis import Analysis
+from genremodel.audio.decoding import PathLike
+from genremodel.audio.digest import audio_digest
+from genremodel.batch.databases import open_read_only
+from genremodel.errors import AnalysisTimeout, AudioError, GenreModelError
+from genremodel.similarity import place
+
+# Of the tables and the digests. A cache in another format is replaced by an empty one: its digests
+# may be shared by different recordings.
+_FORMAT = 5
+_TABLES = ("files", "analyses", "embeddings", "statistics")
+_FORMER_TABLES = ("places", "requests")
+# window_count: the number of windows that was asked for. windows: the number that was found.
+_SCHEMA = """
+CREATE TABLE files (
+    path BLOB PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime INTEGER NOT NULL,
+    digest BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX files_by_digest ON files (digest);
+CREATE TABLE analyses (
+    digest BLOB NOT NULL,
+    version TEXT NOT NULL,
+    window_count INTEGER NOT NULL,
+    windows INTEGER NOT NULL,
+    content BLOB,
+    failure TEXT,
+    timeout REAL,
+    PRIMARY KEY (digest, version, window_count)
+);
+CREATE TABLE embeddings (
+    digest BLOB NOT NULL,
+    version TEXT NOT NULL,
+    window_count INTEGER NOT NULL,
+    embedding BLOB,
+    PRIMARY KEY (digest, version, window_count)
+) WITHOUT ROWID;
+CREATE TABLE statistics (hits INTEGER NOT NULL, misses INTEGER NOT NULL);
+INSERT INTO statistics VALUES (0, 0);
+"""
+_DELETE_ORPHANED_EMBEDDINGS = (
+    "DELETE FROM embeddings WHERE (digest, version) NOT IN (SELECT digest, version FROM analyses)"
+)
+_EMBEDDINGS_PER_TRANSACTION = 500
+
+
+class CacheError(GenreModelError):
+    """The cache cannot be read or written."""
+
+
+@dataclass(frozen=True)
+class FileState:
+    """A file at a point in time. mtime: nanoseconds."""
+
+    path: bytes
+    size: int
+    mtime: int
+
+    @classmethod
+    def from_path(cls, path: PathLike) -> FileState:
+        """Return the current state of a file. Raises OSError."""
+        absolute = os.path.abspath(os.fsencode(path))  # noqa: PTH100  # bytes
+        stat = os.stat(absolute)  # noqa: PTH116
+        return cls(absolute, stat.st_size, stat.st_mtime_ns)
+
+    @property
+    def row(self) -> tuple[bytes, int, int]:
+        """The columns of the table of files."""
+        return self.path, self.size, self.mtime
+
+
+@dataclass(frozen=True)
+class CacheStatistics:
+    """The content of a cache, and how many lookups were hits. size: bytes."""
+
+    analyses: int
+    failures: int
+    files: int
+    size: int
+    hits: int
+    misses: int
+
+
+class Cache:
+    """Analyses of one version and window count in an SQLite file.
+
+    The cache fails soft: after an error it finds nothing and stores nothing, and `error` has the
+    reason. Only `statistics`, `prune` and `clear` raise CacheError. Several processes and threads
+    may use it at the same time. If the file or its folder is read-only, nothing is stored.
+
+    path: None for a cache that is always empty.
+    """
+
+    def __init__(self, path: Path | None, version: str = "", window_count: int = 0) -> None:
+        self.path = path
+        self.error: str | None = None
+        self._key = (version, window_count)
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+        self._hits = self._misses = 0  # not stored yet
+        self._read_only = path is not None and (
+            path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+        )
+
+    def __enter__(self) -> Cache:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the cache has a file, and no error has occurred."""
+        return self.path is not None and self.error is None
+
+    def get_file(self, file: FileState) -> Analysis | AudioError | None:
+        """Return the analysis or failure of an unchanged file, or None."""
+        found = self._find(
+            "SELECT windows, content, failure, timeout FROM files JOIN analyses USING (digest) "
+            "WHERE path = ? AND size = ? AND mtime = ? AND version = ? AND window_count = ?",
+            (*file.row, *self._key),
+        )
+        self._hits += found is not None
+        return found
+
+    def get_digest(self, digest: bytes) -> Analysis | AudioError | None:
+        """Return the analysis or failure of the audio with a digest, or None."""
+        found = self._find_digest(digest)
+        self._hits += found is not None
+        self._misses += found is None
+        return found
+
+    def digest_of(self, path: PathLike) -> bytes | None:
+        """Return the audio digest of an unchanged file, or None."""
+        with suppress(OSError):
+            rows = self._query(
+                "SELECT digest FROM files WHERE path = ? AND size = ? AND mtime = ?",
+                FileState.from_path(path).row,
+            )
+            return rows[0][0] if rows else None
+        return None
+
+    def link_file(self, digest: bytes, file: FileState) -> None:
+        """Store the audio digest of a file."""
+        self._store(("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (*file.row, digest)))
+
+    def put(self, digest: bytes, result: Analysis | AudioError) -> None:
+        """Store the analysis or failure of the audio with a digest."""
+        values: tuple[int, bytes | None, str | None, float | None]
+        if isinstance(result, AudioError):
+            limit = result.limit if isinstance(result, AnalysisTimeout) else None
+            values = 0, None, str(result).encode(errors="replace").decode(), limit
+        else:
+            values = len(result.starts), result.to_bytes(), None, None
+        sql = "INSERT OR REPLACE INTO analyses VALUES (?, ?, ?, ?, ?, ?, ?)"
+        self._store((sql, (digest, *self._key, *values)))
+
+    def record_failure(self, path: PathLike, error: AudioError) -> None:
+        """Store the failure of a file, unless the file cannot be read."""
+        if not self.is_usable:
+            return
+        with suppress(OSError):
+            file = FileState.from_path(path)
+            digest = self.digest_of(path) or audio_digest(path)
+            self.link_file(digest, file)
+            self.put(digest, error)
+
+    def relink_moved(self, source: FileState, file: FileState, digest: Callable[[], bytes]) -> None:
+        """Store the new path of a file that was moved or copied, if it is known.
+
+        source: the file before. digest: computes its audio digest, if the source was changed.
+        """
+        for known, *state in self._query(
+            "SELECT digest, size, mtime FROM files WHERE path = ?", (source.path,)
+        ):
+            is_unchanged = state == [source.size, source.mtime]
+            self.link_file(known if is_unchanged else digest(), file)
+
+    @contextmanager
+    def preserve_digest(self, path: PathLike) -> Iterator[None]:
+        """Keep the stored digest of a file valid when its tags are written in this context."""
+        digest = self.digest_of(path)
+        yield
+        if digest:
+            with suppress(OSError):
+                self.link_file(digest, FileState.from_path(path))
+
+    def embeddings(self) -> dict[bytes, bytes]:
+        """Return the embeddings of files by their paths, see `similarity`. Silent files have none.
+
+        They are computed from analyses once and stored.
+        """
+        missing = self._query(
+            "SELECT digest FROM analyses WHERE version = ? AND window_count = ? "
+            "AND failure IS NULL "
+            "EXCEPT SELECT digest FROM embeddings WHERE version = ? AND window_count = ?",
+            self._key * 2,
+        )
+        unstored: dict[bytes, bytes | None] = {}
+        for start in range(0, len(missing), _EMBEDDINGS_PER_TRANSACTION):
+            found = {
+                digest: self._find_digest(digest)
+                for (digest,) in missing[start : start + _EMBEDDINGS_PER_TRANSACTION]
+            }
+            computed = {
+                digest: place(analysis)
+                for digest, analysis in found.items()
+                if isinstance(analysis, Analysis)
+            }
+            sql = "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?)"
+            self._store(
+                *((sql, (digest, *self._key, embedding)) for digest, embedding in computed.items())
+            )
+            if self._read_only:
+                unstored |= computed
+        files = self._query("SELECT path, digest FROM files") if unstored else []
+        return {
+            path: embedding for path, digest in files if (embedding := unstored.get(digest))
+        } | dict(
+            self._query(
+                "SELECT path, embedding FROM files JOIN embeddings USING (digest) "
+                "WHERE version = ? AND window_count = ? AND embedding IS NOT NULL",
+                self._key,
+            )
+        )
+
+    def statistics(self) -> CacheStatistics:
+        """Return the statistics of all versions. Raises CacheError."""
+        (row,) = self._execute(
+            "SELECT (SELECT COUNT(*) FROM analyses WHERE failure IS NULL), "
+            "(SELECT COUNT(*) FROM analyses WHERE failure IS NOT NULL), "
+            "(SELECT COUNT(*) FROM files), "
+            "(SELECT page_count * page_size FROM pragma_page_count, pragma_page_size), "
+            "hits, misses FROM statistics"
+        )
+        return CacheStatistics(*row)
+
+    def prune(self) -> int:
+        """Remove entries of deleted files, and of other versions; return how many analyses.
+
+        A cache without a version keeps those of all versions. Raises CacheError.
+        """
+        files = self._execute("SELECT path FROM files")
+        gone = [path for path in files if not os.path.exists(path[0])]  # noqa: PTH110  # bytes
+        before = self.statistics()
+        self._write(
+            *(("DELETE FROM files WHERE path = ?", path) for path in gone),
+            (
+                "DELETE FROM analyses WHERE ? NOT IN ('', version) OR digest NOT IN "
+                "(SELECT digest FROM files)",
+                self._key[:1],
+            ),
+            (_DELETE_ORPHANED_EMBEDDINGS, ()),
+        )
+        self._execute("VACUUM")
+        after = self.statistics()
+        return before.analyses + before.failures - after.analyses - after.failures
+
+    def clear(self) -> None:
+        """Remove all entries. Raises CacheError."""
+        self._write(
+            ("DELETE FROM files", ()),
+            ("DELETE FROM analyses", ()),
+            (_DELETE_ORPHANED_EMBEDDINGS, ()),
+            ("UPDATE statistics SET hits = 0, misses = 0", ()),
+        )
+        self._execute("VACUUM")
+
+    def close(self) -> None:
+        """Store the statistics and close the file."""
+        if self._connection and (self._hits or self._misses):
+            self._store()
+        with self._lock:
+            self._close()
+
+    def _find_digest(self, digest: bytes) -> Analysis | AudioError | None:
+        return self._find(
+            "SELECT windows, content, failure, timeout FROM analyses "
+            "WHERE digest = ? AND version = ? AND window_count = ?",
+            (digest, *self._key),
+        )
+
+    def _find(self, sql: str, values: tuple[object, ...]) -> Analysis | AudioError | None:
+        for windows, content, failure, timeout in self._query(sql, values):
+            if timeout is not None:
+                return AnalysisTimeout(timeout)
+            if failure is not None:
+                return AudioError(failure)
+            try:
+                return Analysis.from_bytes(content, windows)
+            except (TypeError, ValueError) as exc:
+                self._disable(f"{self.path}: {exc}")
+        return None
+
+    def _query(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
+        """Return the rows of a query. After an error: none."""
+        if self.is_usable:
+            try:
+                return self._execute(sql, values)
+            except CacheError as exc:
+                self._disable(str(exc))
+        return []
+
+    def _store(self, *statements: tuple[str, tuple[object, ...]]) -> None:
+        """Write entries that can be computed again, unless the file is read-only. Fails soft."""
+        if not self.is_usable or self._read_only:
+            return
+        hits, misses = self._hits, self._misses
+        counts = "UPDATE statistics SET hits = hits + ?, misses = misses + ?"
+        try:
+            self._write(*statements, (counts, (hits, misses)))
+        except CacheError as exc:
+            self._disable(str(exc))
+        self._hits -= hits
+        self._misses -= misses
+
+    def _disable(self, error: str) -> None:
+        self.error = error
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def _execute(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
+        try:
+            with self._lock:
+                return self._connected().execute(sql, values).fetchall()
+        except (sqlite3.Error, OSError) as exc:
+            raise self._error(exc) from exc
+
+    def _write(self, *statements: tuple[str, tuple[object, ...]]) -> None:
+        try:
+            with self._lock, self._connected() as connection:
+                for sql, values in statements:
+                    connection.execute(sql, values)
+        except (sqlite3.Error, OSError) as exc:
+            raise self._error(exc) from exc
+
+    def _error(self, error: Exception) -> CacheError:
+        """Return the error to raise. SQLite does not report that the folder is the cause."""
+        folder = self._file.parent
+        if not folder.is_dir():
+            return CacheError(f"{folder}: no such folder")
+        if not os.access(folder, os.W_OK):
+            return CacheError(f"{folder}: the folder cannot be written")
+        return CacheError(f"{self.path}: {error}")
+
+    @property
+    def _file(self) -> Path:
+        if self.path is None:
+            raise CacheError("the cache has no file")
+        return self.path
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = self._opened()
+            try:
+                connection.execute("PRAGMA synchronous = NORMAL")
+                if _format(connection) != _FORMAT:
+                    _require_cache(connection)
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    with connection:
+                        connection.execute("BEGIN IMMEDIATE")
+                        if _format(connection) != _FORMAT:  # no other process has created it
+                            _create(connection)
+            except sqlite3.Error:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._read_only:
+            return open_read_only(self._file)
+        return sqlite3.connect(self._file, timeout=60, check_same_thread=False)
+
+
+def _format(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _require_cache(connection: sqlite3.Connection) -> None:
+    """Raise sqlite3.Error if there are tables that no format of the cache has."""
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    if not {name for (name,) in tables} <= {*_TABLES, *_FORMER_TABLES}:
+        raise sqlite3.DatabaseError("not a cache of analyses")
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    """Create the tables, and drop those of another format."""
+    for table in (*_TABLES, *_FORMER_TABLES):
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    for statement in _SCHEMA.split(";"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {_FORMAT}")

@@ -1,0 +1,136 @@
+"""Analyze files, in a worker process or in this one."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genremodel.analysis import Analysis
+from genremodel.audio.decoding import PathLike
+from genremodel.audio.digest import audio_digest
+from genremodel.batch.cache import Cache, FileState
+from genremodel.batch.spawning import end_with_parent
+from genremodel.errors import AnalysisTimeout, AudioError
+from genremodel.models.base import Backend, CnnBackend, KnnBackend, hear
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """How files are analyzed, the same in every process.
+
+    cache: its file, or None for none. timeout: seconds per file. A file that exceeded a shorter
+    limit before is tried again. retry: analyze files again that failed before.
+    """
+
+    knn: bool
+    windows: int
+    cache: Path | None
+    timeout: float
+    retry: bool
+
+
+class FileAnalyzer:
+    """Analyzes files in this process, unless the cache has them. Methods raise AudioError."""
+
+    def __init__(self, config: WorkerConfig, backend: Backend) -> None:
+        self.cache = Cache(config.cache, backend.version, config.windows)
+        self._config = config
+        self._backend = backend
+
+    def lookup(self, path: PathLike) -> Analysis | None:
+        """Return the cached analysis of an unchanged file, or None.
+
+        Raises AudioError if its analysis failed before, or it cannot be read.
+        """
+        return self._raise_cached_error(self.cache.get_file(_state(path)))
+
+    def lookup_audio(self, path: PathLike) -> Analysis | None:
+        """Return the cached analysis of the audio in a file, or None.
+
+        Raises AudioError if its analysis failed before, or the file cannot be read.
+        """
+        known = self.lookup(path)
+        if known is None and self.cache.is_usable:
+            known = self._lookup_digest(_digest(path), _state(path))
+        return known
+
+    def analyze(self, path: PathLike) -> Analysis:
+        """Return the analysis of a file, from the cache or a new one."""
+        file = _state(path)
+        if not self.cache.is_usable:
+            return self._analyze(path)
+        digest = _digest(path)
+        known = self._lookup_digest(digest, file)
+        if known is not None:
+            return known
+        try:
+            analysis = self._analyze(path)
+        except AudioError as exc:
+            if not isinstance(exc.__cause__, (OSError, MemoryError)):  # may be temporary
+                self.cache.put(digest, exc)
+            raise
+        if _state(path) == file:  # otherwise another recording may have been analyzed
+            self.cache.put(digest, analysis)
+        return analysis
+
+    def _analyze(self, path: PathLike) -> Analysis:
+        return hear(self._backend, path, self._config.windows)
+
+    def _lookup_digest(self, digest: bytes, file: FileState) -> Analysis | None:
+        found = self.cache.get_digest(digest)
+        self.cache.link_file(digest, file)
+        return self._raise_cached_error(found)
+
+    def _raise_cached_error(self, found: Analysis | AudioError | None) -> Analysis | None:
+        """Raise a cached failure, or ignore it if the file is to be tried again."""
+        if not isinstance(found, AudioError):
+            return found
+        exceeded = isinstance(found, AnalysisTimeout) and found.limit < self._config.timeout
+        if self._config.retry or exceeded:
+            return None
+        raise found
+
+
+_analyzer: FileAnalyzer  # of a worker process
+
+
+def init_worker(config: WorkerConfig, semaphores: list[str]) -> None:
+    """Prepare a worker process, and load the model before the time limit of a file begins."""
+    global _analyzer
+    end_with_parent(semaphores)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on systems where it cannot be blocked
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ends the worker even if a decoder hangs
+    # Libraries print messages when they crash, in the middle of the output of the program.
+    with open(os.devnull, "w") as null:  # noqa: PTH123
+        os.dup2(null.fileno(), 1)
+        os.dup2(null.fileno(), 2)
+    # glibc keeps up to twice as much as was ever freed at once: what it gave back to the system
+    # after each track, the system would clear again for the next, a thousand pages.
+    np.empty(1 << 24, np.uint8)
+    _analyzer = FileAnalyzer(config, KnnBackend() if config.knn else CnnBackend())
+
+
+def analyze(path: PathLike) -> tuple[Analysis, str | None]:
+    """Analyze a file in a worker process. Returns the error of the cache, too, if any."""
+    return _analyzer.analyze(path), _analyzer.cache.error
+
+
+def _digest(path: PathLike) -> bytes:
+    try:
+        return audio_digest(path)
+    except OSError as exc:
+        raise AudioError(exc.strerror or str(exc)) from exc
+
+
+def _state(path: PathLike) -> FileState:
+    try:
+        state = FileState.from_path(path)
+    except OSError as exc:
+        raise AudioError(exc.strerror or str(exc)) from exc
+    if not os.path.isfile(state.path):  # noqa: PTH113  # bytes
+        raise AudioError("not a file")  # reading a pipe could block forever
+    return state

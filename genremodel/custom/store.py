@@ -1,0 +1,350 @@
+"""Custom models, and the folder that stores them.
+
+A model is two files: `NAME.npz` has the arrays, never pickled; `NAME.json` has the rest, with the
+checksum of the arrays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, TAGS, NetworkOutputs
+from genremodel.checks import Arrays, Fields, read_file
+from genremodel.errors import ModelError
+from genremodel.models.heads import (
+    LOGITS,
+    LinearHead,
+    WindowProbabilities,
+    msd_logits,
+    window_logits,
+)
+from genremodel.models.novelty import Novelty
+from genremodel.outputs import replace_file
+from genremodel.voting import Calibration, DecisionParams
+
+if TYPE_CHECKING:
+    from genremodel.models.knn import Neighbours
+
+Estimator: TypeAlias = Literal["linear", "neighbors"]
+Head: TypeAlias = "LinearHead | Neighbours"
+
+_FORM = 2  # version of the file format; models of other versions must be trained again
+_LARGEST_DESCRIPTION = 1 << 24  # bytes of NAME.json
+_LARGEST_ARRAYS = 1 << 28  # bytes, compressed or not: enough for the neighbors of 600,000 tracks
+_LATEST = 32_503_680_000  # s since the epoch: the year 3000, the last that Windows can show
+_CALIBRATION = tuple(field.name for field in fields(Calibration))
+_ARRAYS = ("centres", "whitening", "nonmusic", "weight", "bias", "features", "genre", "neighbors")
+_NAME = re.compile(r"[\w-]{1,60}")
+
+
+@dataclass(frozen=True)
+class CustomModel:
+    """A model of the user's own genres, on the outputs of the bundled networks.
+
+    Parameters
+    ----------
+    name : str
+        Chosen by the user.
+    field : str
+        Field that the genres are from.
+    version : str
+        Version of the analyses that the model reads.
+    rules : DecisionParams
+        Genres, prior, calibration and threshold.
+    estimator : {"linear", "neighbors"}
+        Kind of the head.
+    head : LinearHead or Neighbours
+        Classifies windows.
+    novelty : Novelty
+        Scores how unlike a track is to the training tracks.
+    metrics : mapping
+        Results of the cross-validation, see `TrainingReport.summary`.
+    trained : float
+        Time of the training, in seconds since the epoch.
+    """
+
+    name: str
+    field: str
+    version: str
+    rules: DecisionParams
+    estimator: Estimator
+    head: Head
+    novelty: Novelty
+    metrics: Mapping[str, Any]
+    trained: float
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> CustomModel:
+        """Return a model that `save` stored.
+
+        Parameters
+        ----------
+        path
+            The `NAME.json` of the model, with its `NAME.npz` in the same folder.
+
+        Raises
+        ------
+        ModelError
+            If the files cannot be read or any value in them is invalid.
+        """
+        store, name = _at(path)
+        return store.load(name)
+
+    def save(self, path: str | os.PathLike[str]) -> ModelInfo:
+        """Store the model under the name of a file.
+
+        Parameters
+        ----------
+        path
+            `NAME.json`; the arrays are stored as `NAME.npz` in the same folder.
+
+        Raises
+        ------
+        ModelError
+            If the name is invalid or the files cannot be written.
+        """
+        store, name = _at(path)
+        return store.save(replace(self, name=name))
+
+    def judge(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
+        """Judge the audible windows of a track, at least one: joined outputs of the networks."""
+        outputs = NetworkOutputs.split(values)
+        logits = window_logits(outputs)
+        novelty = self.novelty.score(msd_logits(logits), outputs.embeddings)
+        return WindowProbabilities(self.head.predict_proba(logits), novelty)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Summary of a stored model.
+
+    Parameters
+    ----------
+    name, field, genres, metrics, trained
+        See `CustomModel`.
+    id : str
+        Changes when the model is trained again on other tracks.
+    """
+
+    name: str
+    id: str
+    field: str
+    genres: tuple[str, ...]
+    metrics: Mapping[str, Any]
+    trained: float
+
+    @property
+    def is_default(self) -> bool:
+        """Whether `model: auto` may use the model: not if it is worse than the bundled one."""
+        return self.metrics.get("default", True) is not False
+
+
+class ModelStore:
+    """The custom models in a folder. All methods raise ModelError."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def validate_name(self, name: str) -> None:
+        """Raise ModelError if a model cannot have the name."""
+        if name in ("auto", "bundled"):
+            raise ModelError(f"invalid model name {name!r}: reserved")
+        if not _NAME.fullmatch(name):
+            raise ModelError(f"invalid model name {name!r}: use up to 60 letters, digits, _ and -")
+
+    def names(self) -> list[str]:
+        """Return the names of the stored models, sorted."""
+        try:
+            files = [*self._folder.iterdir()]
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            raise ModelError(f"{self._folder}: {exc.strerror}") from exc
+        names = (file.stem for file in files if file.suffix == ".json")
+        return sorted(name for name in names if _NAME.fullmatch(name))
+
+    def describe(self, name: str) -> ModelInfo:
+        """Return the summary of a model."""
+        return self._read(name)[1]
+
+    def load(self, name: str) -> CustomModel:
+        """Return a model after checking every value."""
+        content, described = self._read(name)
+        file = self._folder / f"{name}.npz"
+        try:
+            return _model(described, content, read_file(file, _LARGEST_ARRAYS))
+        except OSError as exc:
+            raise ModelError(f"{file}: {exc.strerror}") from exc
+        except Exception as exc:  # NumPy, zipfile and scikit-learn raise many kinds
+            problem = str(exc) or type(exc).__name__
+            raise ModelError(
+                f"{self._folder / name}: {problem}", retrain=name, field=described.field
+            ) from exc
+
+    def save(self, model: CustomModel) -> ModelInfo:
+        """Store a model, replacing any of the same name. Its id is derived from its content."""
+        self.validate_name(model.name)
+        packed = io.BytesIO()
+        arrays: dict[str, Any] = {**_arrays(model.head), **vars(model.novelty)}
+        np.savez_compressed(packed, **arrays)
+        params = asdict(model.rules)
+        del params["model"]
+        content = {
+            "form": _FORM,
+            "field": model.field,
+            "version": model.version,
+            "estimator": model.estimator,
+            "params": params,
+            "metrics": dict(model.metrics),
+            "sha256": hashlib.sha256(packed.getvalue()).hexdigest(),
+        }
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        content |= {"id": f"{model.name}-{digest[:8]}", "trained": model.trained}
+        text = json.dumps(content, indent=1, ensure_ascii=False).encode(errors="replace")
+        try:
+            described = _description(model.name, Fields.of(text))
+        except ValueError as exc:
+            raise ModelError(f"{model.name}: {exc}") from exc
+        try:
+            self._folder.mkdir(exist_ok=True)
+            # Arrays first: they are refused as long as their checksum is not in the description.
+            replace_file(self._folder / f"{model.name}.npz", packed.getvalue())
+            replace_file(self._folder / f"{model.name}.json", text)
+        except OSError as exc:
+            folder = self._folder if self._folder.exists() else self._folder.parent
+            raise ModelError(f"{folder}: {exc.strerror}") from exc
+        return described
+
+    def delete(self, name: str) -> None:
+        """Delete a model, even if it is damaged."""
+        self._require(name)
+        try:
+            (self._folder / f"{name}.json").unlink()
+            (self._folder / f"{name}.npz").unlink(missing_ok=True)
+        except OSError as exc:
+            raise ModelError(f"{exc.filename}: {exc.strerror}") from exc
+
+    def _require(self, name: str) -> None:
+        self.validate_name(name)
+        if name not in self.names():
+            there = ", ".join(self.names()) or "none"
+            raise ModelError(f"there is no model {name!r}; custom models: {there}")
+
+    def _read(self, name: str) -> tuple[Fields, ModelInfo]:
+        self._require(name)
+        file = self._folder / f"{name}.json"
+        try:
+            content = Fields.of(read_file(file, _LARGEST_DESCRIPTION))
+            if content.number("form") != _FORM:
+                raise ModelError(f"{file}: unsupported format version", retrain=name)
+            return content, _description(name, content)
+        except OSError as exc:
+            raise ModelError(f"{file}: {exc.strerror}", retrain=name) from exc
+        except ValueError as exc:
+            raise ModelError(f"{file}: {exc}", retrain=name) from exc
+
+
+def _at(path: str | os.PathLike[str]) -> tuple[ModelStore, str]:
+    """Return the store and the name of a model by the path of its description."""
+    path = Path(path)
+    if path.suffix != ".json":
+        raise ModelError(f"{path}: the name of a model file must end with .json")
+    return ModelStore(path.parent), path.stem
+
+
+def _model(described: ModelInfo, content: Fields, packed: bytes) -> CustomModel:
+    """Return the model of a description and its packed arrays. Raises any error."""
+    if hashlib.sha256(packed).hexdigest() != content.text("sha256"):
+        raise ValueError("wrong checksum")
+    genres = len(described.genres)
+    arrays = Arrays(packed, _ARRAYS, _LARGEST_ARRAYS)
+    centres = arrays.get("centres", (None, TAGS))
+    if len(centres) > genres:
+        raise ValueError(f"centres has the shape {centres.shape}")
+    params = content.fields("params")
+    calibration = params.fields("calibration")
+    estimator = content.text("estimator")
+    model = CustomModel(
+        described.name,
+        described.field,
+        content.text("version"),
+        DecisionParams(
+            described.genres,
+            params.numbers("prior", genres),
+            Calibration(
+                **{name: calibration.number(name) for name in _CALIBRATION}
+            ).favoring_many_windows(),
+            params.number("min_confidence", 0, 1),
+            described.id,
+        ),
+        cast(Estimator, estimator),
+        _head(estimator, arrays, genres),
+        Novelty(
+            centres,
+            arrays.get("whitening", (TAGS, TAGS)),
+            arrays.get("nonmusic", (EMBEDDING_SIZE + 1,)),
+        ),
+        described.metrics,
+        described.trained,
+    )
+    probabilities, novelty = model.judge(np.full((2, OUTPUT_SIZE), 0.5))
+    if not (np.isfinite(probabilities).all() and np.isfinite(novelty)):
+        raise ValueError("its probabilities are not finite")
+    return model
+
+
+def _description(name: str, content: Fields) -> ModelInfo:
+    metrics = content.fields("metrics")
+    metrics.number("tracks", 0)
+    metrics.number("accuracy", 0, 1)
+    if "compared" in metrics.content:  # only of models trained by the plugin
+        for count in ("compared", "own", "bundled"):
+            metrics.number(count, 0)
+        metrics.flag("default")
+    return ModelInfo(
+        name,
+        content.text("id"),
+        content.text("field"),
+        content.fields("params").texts("genres"),
+        metrics.content,
+        content.number("trained", 0, _LATEST),
+    )
+
+
+def _arrays(head: Head) -> dict[str, NDArray[Any]]:
+    if isinstance(head, LinearHead):
+        return {"weight": head.weight, "bias": head.bias}
+    return {
+        "features": head.features.astype(np.float32),
+        "genre": head.genre,
+        "neighbors": np.array(head.neighbours),
+    }
+
+
+def _head(estimator: str, arrays: Arrays, genres: int) -> Head:
+    if estimator == "linear":
+        return LinearHead(arrays.get("weight", (LOGITS, genres)), arrays.get("bias", (genres,)))
+    if estimator != "neighbors":
+        raise ValueError(f"estimator is {estimator!r}")
+    from genremodel.models.knn import Neighbours  # scikit-learn, which takes half a second to load
+
+    features = arrays.get("features", (None, LOGITS))
+    genre = arrays.get("genre", (len(features),), "iu")
+    neighbors = int(arrays.get("neighbors", (), "iu"))
+    if genre.min() < 0 or genre.max() >= genres or neighbors < 1:
+        raise ValueError("genre or neighbors has invalid values")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the result is checked
+        return Neighbours(features, genre, genres, neighbors)

@@ -1,0 +1,1 @@
+"""From windows to genre probabilities: the CNN, and KNN as its fallback."""

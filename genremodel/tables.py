@@ -1,0 +1,26 @@
+"""What tables are: arrays of one length, as the fields of a frozen dataclass."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Table = TypeVar("Table", bound="ColumnTable")
+
+
+class ColumnTable:
+    """A table by columns, (rows, ...) each."""
+
+    def __len__(self) -> int:
+        return len(next(iter(vars(self).values())))
+
+    def __getitem__(self: Table, keep: NDArray[Any]) -> Table:
+        """Return the rows of a mask or of indices."""
+        return type(self)(*(column[keep] for column in vars(self).values()))
+
+    def __add__(self: Table, other: Table) -> Table:
+        """Return the rows of both."""
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return type(self)(*(np.concatenate(pair) for pair in pairs))

@@ -1,0 +1,118 @@
+"""The generated documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import reports
+from training.reports import documents
+from training.reports.comparison import comparison
+from training.reports.markdown import replace_section, rows
+from training.reports.model_card import model_card
+from training.reports.readme import with_accuracy
+from training.student_systems.protocols import PROTOCOLS, protocols_of
+from training.student_systems.registry import BASELINES
+from training.student_systems.results import Result
+
+
+@pytest.fixture(scope="module")
+def benchmarks() -> dict[str, Any]:
+    return documents.read(documents.BENCHMARKS)
+
+
+def test_documents_are_up_to_date(bundled: dict[str, Any], benchmarks: dict[str, Any]) -> None:
+    card = (documents.DOCS / "model-card.md").read_text(encoding="utf-8")
+    assert card == model_card(bundled, benchmarks)
+    results = documents.read(documents.DOCS / "comparison" / "results.json")
+    page = (documents.DOCS / "comparison.md").read_text(encoding="utf-8")
+    assert page == comparison(results, bundled, benchmarks)
+    readme = documents.README.read_text(encoding="utf-8")
+    assert f"{bundled['cnn']['songs']['accuracy']:.0%} accuracy" in " ".join(readme.split())
+    assert with_accuracy(readme, bundled) == readme
+
+
+def test_benchmark_pages_are_up_to_date() -> None:
+    results = reports.load(reports.RESULTS)
+    page = reports.RESULTS.with_suffix(".md").read_text(encoding="utf-8")
+    assert page == reports.results_page(results)
+    figures = reports.load(reports.CUSTOM_GENRES)
+    page = (documents.DOCS / "custom-genres.md").read_text(encoding="utf-8")
+    assert page == reports.custom_genres_page(figures)
+    readme = documents.README.read_text(encoding="utf-8")
+    assert reports.with_training_report(readme, figures) == readme
+
+
+def test_model_card_shows_confidence_intervals(
+    bundled: dict[str, Any], benchmarks: dict[str, Any]
+) -> None:
+    metrics = [bundled["cnn"][name] for name in ("songs", "files", "valid")]
+    metrics += [bundled["knn"][name] for name in ("files", "valid")]
+    for figures in metrics:
+        low, high = figures["intervals"]["accuracy"]
+        assert low < figures["accuracy"] < high
+        assert all(low < high for low, high in figures["intervals"].values())
+    accuracy, (low, high) = metrics[0]["accuracy"], metrics[0]["intervals"]["accuracy"]
+    assert f"| {accuracy:.3f} ({low:.2f}-{high:.2f}) |" in model_card(bundled, benchmarks)
+
+
+def test_model_card_lists_licenses(bundled: dict[str, Any], benchmarks: dict[str, Any]) -> None:
+    text = model_card(bundled, benchmarks)
+    for name, license_text in (
+        ("GTZAN", "none"),
+        ("Emotify", "none is stated"),
+        ("Million Song Dataset", "the recordings are copyrighted"),
+        ("MagnaTagATune", "CC BY-NC-SA"),
+    ):
+        (row,) = (line for line in text.splitlines() if line.startswith(f"| {name}"))
+        assert f"| {license_text}" in row
+    assert "(ISC license" in text
+
+
+def test_model_card_shows_measured_speed(bundled: dict[str, Any]) -> None:
+    mp3 = {"format": "mp3", "total_ms": 70, "decoding_ms": 35, "ratio": 2.0}
+    benchmarks = {"system": "Plan 9, 3 processors", "formats": [mp3]}
+    text = " ".join(model_card(bundled, benchmarks).split())
+    assert "The CNN takes 70 ms" in text
+    assert "alone takes 35 ms, a ratio of 2.00" in text
+    assert "(Plan 9, 3 processors)" in text
+
+
+def test_comparison_is_rendered_from_results(tmp_path: Path) -> None:
+    accuracy = dict(zip(PROTOCOLS, (0.9111, 0.8222, 0.7333, 0.6444), strict=True))
+    genres = ["jazz", "metal"]
+    epochs = [{"loss": 1.0, "stop_loss": 1.0, "accuracy": 0.5, "stop_accuracy": 0.5}] * 3
+    results = {
+        (name, protocol): Result(
+            accuracy[protocol], 0.1234, 10, genres, [[4, 1], [2, 3]], 1234567, 2.0, 3.0,
+            {"a": True, "b": False}, epochs, [0.1] * 64, {"0.5": 0.1, "30": 0.2},
+        )
+        for name, baseline in BASELINES.items()
+        for protocol in protocols_of(baseline)
+    }  # fmt: skip
+    documents.write_comparison(results, ["a", "a", "b"], tmp_path)
+    text = (tmp_path / "comparison.md").read_text(encoding="utf-8")
+    row = "0.911 | 0.822 | 0.733 | 0.667 | 0.123"
+    assert f"| random forest | 0.871 | {row} | 0.644 | 1,234,567 |" in text
+    assert f"| CNN on spectrogram images | 0.533 | {row} | - | 1,234,567 |" in text
+    assert "| bundled head | - | 0.911 | 0.822 | - | - | - | 0.644 | 1,503,869 |" in text
+    assert "fallen for 4 to 10 epochs, after 15 to 60 at most" in " ".join(text.split())
+    pictures = list(tmp_path.glob("comparison/*.png"))
+    assert len(pictures) == 6
+    for picture in pictures:
+        assert f"(comparison/{picture.name})" in text
+
+
+def test_sections_are_replaced() -> None:
+    readme = "a\n<!-- x -->\nold\n<!-- end -->\nb\n"
+    replaced = replace_section(readme, "<!-- x -->", "<!-- end -->", "new\n")
+    assert replaced == readme.replace("old", "new")
+    with pytest.raises(ValueError, match="no section"):
+        replace_section(readme, "<!-- y -->", "<!-- end -->", "new\n")
+
+
+def test_empty_tables_are_marked() -> None:
+    assert rows([]) == "| not measured |"
+    assert rows([["a", 1], ["b", 2]]) == "| a | 1 |\n| b | 2 |"

@@ -1,1 +1,0 @@
-"""From the published MSD-musicnn checkpoint to the pruned ONNX file."""

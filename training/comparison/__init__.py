@@ -1,1 +1,0 @@
-"""What `training/compare.py` compares by: protocols, results, and the document made of them."""

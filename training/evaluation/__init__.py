@@ -1,0 +1,1 @@
+"""Measure the bundled model on artists held out from training."""

@@ -1,0 +1,51 @@
+"""Ablations of the genre heads: other hyperparameters and training data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from genremodel.voting import DecisionParams
+from training.evaluation.evaluate import accuracy
+from training.fit import judge_by_heads
+from training.hyperparameters import HYPERPARAMETERS as RELEASED
+from training.hyperparameters import HeadHyperparameters
+from training.tables import Role, WindowTable
+
+_SEEDS = 3
+_SCORED: tuple[Role, Role] = ("song", "train")
+_ALL: tuple[Role, ...] = ("song", "train", "altered")
+_VARIANTS: Mapping[str, tuple[tuple[Role, ...], HeadHyperparameters]] = {
+    "as it is": (_ALL, RELEASED),
+    "the first network alone": (_ALL, replace(RELEASED, mtt_weight=0.0)),
+    "less of the second network (0.25)": (_ALL, replace(RELEASED, mtt_weight=0.25)),
+    "more of the second network (0.75)": (_ALL, replace(RELEASED, mtt_weight=0.75)),
+    "first head four times as regularised": (_ALL, replace(RELEASED, msd_c=RELEASED.msd_c / 4)),
+    "first head a quarter as regularised": (_ALL, replace(RELEASED, msd_c=RELEASED.msd_c * 4)),
+    "second head four times as regularised": (_ALL, replace(RELEASED, mtt_c=RELEASED.mtt_c / 4)),
+    "second head a quarter as regularised": (_ALL, replace(RELEASED, mtt_c=RELEASED.mtt_c * 4)),
+    "no altered copies of files": (("song", "train"), RELEASED),
+    "every track weighs the same, whoever plays it": (_ALL, replace(RELEASED, by_artist=False)),
+}
+
+
+def ablations(table: WindowTable, params: DecisionParams) -> list[tuple[str, float, float]]:
+    """Return each variant with its accuracy on whole songs and on files.
+
+    By cross-validation grouped by artist, without the artists of the validation files: a choice
+    made here does not affect their figures.
+    """
+    known = table[~np.isin(table.group, table.with_role("valid").group)]
+    results = []
+    for name, (roles, hyperparameters) in _VARIANTS.items():
+        some = known.with_role(*roles)
+        fit = partial(judge_by_heads, hyperparameters=hyperparameters)
+        songs, files = (
+            float(np.mean([accuracy(some, fit, params, seed, role) for seed in range(_SEEDS)]))
+            for role in _SCORED
+        )
+        results.append((name, round(songs, 4), round(files, 4)))
+    return results

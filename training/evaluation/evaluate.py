@@ -1,0 +1,153 @@
+"""Metrics of the bundled models on unseen artists."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genremodel.calibration import WINDOWS
+from genremodel.evaluation import Metrics, OutOfFold, Scores
+from genremodel.models.base import CnnBackend, KnnBackend
+from genremodel.voting import DecisionParams
+from training.corpus import Corpus
+from training.datasets import gtzan_taggrams
+from training.evaluation.cross_validation import (
+    calibrated_scores,
+    out_of_fold,
+    predict_tracks,
+    recalibrated,
+)
+from training.evaluation.metrics import details, intervals
+from training.evaluation.ood import left_out_genres
+from training.fit import Fit, judge_by_heads, judge_by_neighbours
+from training.tables import Role, WindowTable
+
+_MANY = 3  # genres; with fewer, none can be left out
+
+
+def evaluate(corpus: Corpus, seeds: int) -> dict[str, Any]:
+    """Return the metrics of both bundled models, fitted anew."""
+    cnn, knn = CnnBackend(), KnnBackend()
+    outputs, features = corpus.outputs(cnn.backbones), corpus.features(knn.groups)
+    return {
+        cnn.rules.model: measure(outputs, judge_by_heads, cnn.rules, seeds),
+        knn.rules.model: measure(
+            features, lambda table: judge_by_neighbours(table, knn.neighbours), knn.rules, seeds
+        ),
+    }
+
+
+def evaluate_activations(path: Path) -> dict[str, Any]:
+    """Return the metrics of the bundled genre head on stored backbone outputs. Raises DataError."""
+    cnn = CnnBackend()
+    predictions = predict_tracks(gtzan_taggrams.read(path), cnn.judge, cnn.rules)
+    return Metrics.from_scores(calibrated_scores(predictions, cnn.rules)).rounded()
+
+
+def measure(table: WindowTable, fit: Fit, params: DecisionParams, seeds: int) -> dict[str, Any]:
+    """Return all figures of a model for `model.json`.
+
+    "songs", "files": metrics by cross-validation grouped by artist, means over seeds; `details` of
+    the first. Their "by_windows": the number of windows, of tracks with so many, the accuracy and
+    the calibration error. Their "unheard_genres": see `left_out_genres`. "valid": the validation
+    files by a model fitted without them.
+    """
+    protocols = _protocols(table)
+    basis = next(iter(protocols))
+    runs = {
+        name: [out_of_fold(table, fit, params, seed=seed, scored=scored) for seed in range(seeds)]
+        for name, scored in protocols.items()
+    }
+    figures: dict[str, Any] = {}
+    for name, predictions in runs.items():
+        pairs = [*zip(predictions, runs[basis], strict=True)]
+        scores = [_scores(run[run.all_windows], known, params) for run, known in pairs]
+        figures[name] = {
+            **_summary(scores, params.genres),
+            "by_windows": [_by_windows(count, pairs, params) for count in WINDOWS],
+        }
+    if len(params.genres) > _MANY:
+        for name, left_out in left_out_genres(table, fit, params, protocols, basis).items():
+            figures[name]["unheard_genres"] = left_out
+    valid = validate(table, fit, params)
+    figures["valid"] = {
+        **Metrics.from_scores(valid).rounded(),
+        "intervals": intervals([valid]),
+        **details(valid, params.genres),
+    }
+    return figures
+
+
+def calibrated(params: DecisionParams, table: WindowTable, fit: Fit) -> DecisionParams:
+    """Return the params with the calibration fitted on out-of-fold predictions."""
+    basis = next(iter(_protocols(table).values()))
+    return recalibrated(params, out_of_fold(table, fit, params, seed=0, scored=basis))
+
+
+def accuracy(
+    table: WindowTable, fit: Fit, params: DecisionParams, seed: int, role: Role = "train"
+) -> float:
+    """Return the accuracy on tracks of a role in one cross-validation grouped by artist."""
+    predictions = out_of_fold(table, fit, params, seed=seed, scored=table.has_role(role))
+    return float(predictions.correct[predictions.all_windows].mean())
+
+
+def validate(table: WindowTable, fit: Fit, params: DecisionParams) -> Scores:
+    """Score the validation files by a model and a calibration fitted without them."""
+    valid = table.with_role("valid")
+    others = table[~np.isin(table.group, valid.group)]
+    return calibrated_scores(
+        predict_tracks(valid, fit(others), params), calibrated(params, others, fit)
+    )
+
+
+def _protocols(table: WindowTable) -> dict[str, NDArray[np.bool_]]:
+    """Return the rows that are scored, by name; calibrations are fitted on the first.
+
+    There are hundreds of whole songs, with all their windows; files are few and mostly short.
+    """
+    protocols = {"songs": table.has_role("song"), "files": table.has_role("train", "valid")}
+    return {name: scored for name, scored in protocols.items() if scored.any()}
+
+
+def _scores(predictions: OutOfFold, known: OutOfFold, params: DecisionParams) -> Scores:
+    return predictions.scores(predictions.confidence(known), params.min_confidence)
+
+
+def _by_windows(
+    count: int, runs: list[tuple[OutOfFold, OutOfFold]], params: DecisionParams
+) -> tuple[int, int, float, float]:
+    """Return figures of predictions by so many windows, see `measure`.
+
+    runs: the predictions, and those that calibrations are fitted on.
+    """
+    figures = []
+    for predictions, known in runs:
+        chosen = predictions[predictions.windows == count]
+        if not len(chosen):
+            return count, 0, 0.0, 0.0
+        figures.append(Metrics.from_scores(_scores(chosen, known, params)))
+    means = np.mean([(one.accuracy, one.ece) for one in figures], axis=0).round(4)
+    return count, figures[0].tracks, *means.tolist()
+
+
+def _summary(runs: list[Scores], genres: tuple[str, ...]) -> dict[str, Any]:
+    """Return the means of the runs' metrics, their intervals, and details of the first."""
+    metrics = [asdict(Metrics.from_scores(run)) for run in runs]
+    means = {name: _mean([run[name] for run in metrics]) for name in metrics[0]}
+    means["tracks"] = len(runs[0])
+    return {
+        **means,
+        "seeds": len(runs),
+        "intervals": intervals(runs),
+        **details(runs[0], genres),
+    }
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(float(np.mean(known)), 4) if known else None

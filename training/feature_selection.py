@@ -1,0 +1,95 @@
+"""Feature groups and K of the KNN fallback, chosen by backward elimination."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from genremodel.models.librosa_features import GROUPS, columns
+from genremodel.voting import DecisionParams
+from training.evaluation.evaluate import accuracy
+from training.fit import judge_by_neighbours
+from training.tables import WindowTable
+
+_NEIGHBOURS = (5, 10, 20, 40)  # candidates for K
+_MEANWHILE = 20
+_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen feature groups and K, and the accuracies that led to them.
+
+    every: with all groups. left_out: the eliminated groups in order, and the accuracy without them.
+    without: the accuracy without each of the chosen groups. K is `meanwhile` in all of these.
+    by_neighbours: with the chosen groups, for each K.
+    """
+
+    groups: tuple[str, ...]
+    neighbours: int
+    meanwhile: int
+    every: float
+    left_out: list[tuple[str, float]]
+    without: list[tuple[str, float]]
+    by_neighbours: list[tuple[int, float]]
+
+
+def choose(table: WindowTable, params: DecisionParams) -> Choice:
+    """Choose the features and K with the best accuracy in cross-validation grouped by artist.
+
+    The least useful group is eliminated as long as accuracy does not drop. K is then the largest
+    within a standard error of the best, because more neighbors make a smoother model.
+
+    Parameters
+    ----------
+    table
+        Features of all groups.
+    params
+        Genres and prior.
+
+    References
+    ----------
+    Guyon and Elisseeff, "An introduction to variable and feature selection", JMLR 2003. Breiman,
+    Friedman, Olshen and Stone, "Classification and regression trees", 1984.
+    """
+
+    def mean_accuracy(groups: Collection[str], neighbours: int = _MEANWHILE) -> float:
+        known = select_groups(table, groups)
+        runs = [
+            accuracy(known, lambda some: judge_by_neighbours(some, neighbours), params, seed)
+            for seed in range(_SEEDS)
+        ]
+        return round(float(np.mean(runs)), 4)
+
+    groups = tuple(GROUPS)
+    every = best = mean_accuracy(groups)
+    left_out: list[tuple[str, float]] = []
+    while True:
+        without = {
+            group: mean_accuracy(others)
+            for group in groups
+            if (others := [other for other in groups if other != group])
+        }
+        least = max(without, key=without.__getitem__, default=None)
+        if least is None or without[least] < best:
+            break
+        best = without[least]
+        left_out.append((least, best))
+        groups = tuple(group for group in groups if group != least)
+    by_neighbours = [
+        (neighbours, best if neighbours == _MEANWHILE else mean_accuracy(groups, neighbours))
+        for neighbours in _NEIGHBOURS
+    ]
+    top = max(share for _, share in by_neighbours)
+    error = np.sqrt(top * (1 - top) / len(table.by_track()[0]))
+    neighbours = max(k for k, share in by_neighbours if share >= top - error)
+    return Choice(
+        groups, neighbours, _MEANWHILE, every, left_out, [*without.items()], by_neighbours
+    )
+
+
+def select_groups(table: WindowTable, groups: Collection[str]) -> WindowTable:
+    """Return a table of all features reduced to those of some groups."""
+    return replace(table, values=table.values[:, columns(groups)])

@@ -1,0 +1,139 @@
+"""Fit the genre heads on the outputs of the backbones, and the KNN fallback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from genremodel.analysis import NetworkOutputs
+from genremodel.audio.spacing import evenly_spaced
+from genremodel.models.base import judge_features
+from genremodel.models.fitting import balanced_sample_weight, fit_linear, fit_novelty
+from genremodel.models.heads import GenreHeads, LinearHead, WindowProbabilities, tag_logits
+from genremodel.models.knn import Neighbours
+from genremodel.models.novelty import ALL_IS_MUSIC, Novelty
+from training.hyperparameters import HYPERPARAMETERS, HeadHyperparameters
+from training.tables import WindowTable
+
+# Classifies the windows of a track, (windows, columns), by the genres of the rows fitted on.
+WindowClassifier: TypeAlias = Callable[[NDArray[np.floating[Any]]], WindowProbabilities]
+Fit: TypeAlias = Callable[[WindowTable], WindowClassifier]
+
+_LONG = 3  # windows of a track whose position is reliable
+_NEIGHBOURING = 2  # windows of a track that are used as neighbors
+
+
+def fit_heads(
+    table: WindowTable,
+    nonmusic: NDArray[np.float64],
+    hyperparameters: HeadHyperparameters = HYPERPARAMETERS,
+) -> GenreHeads:
+    """Fit both genre heads and the novelty score.
+
+    table: outputs of the networks. nonmusic: weights from `fit_nonmusic`.
+    """
+    if not hyperparameters.by_artist:
+        table = replace(table, group=table.track)
+    genres = np.unique(table.genre)
+    activations, _, expert = NetworkOutputs.split(table.values)
+    analyzed = np.isfinite(expert[:, 0])
+    both = np.concatenate([activations, expert], axis=1)[analyzed]
+    return GenreHeads(
+        fit_genres(activations, table, genres, hyperparameters.msd_c),
+        fit_genres(both, table[analyzed], genres, hyperparameters.mtt_c),
+        _fit_novelty(table, genres, nonmusic),
+        hyperparameters.mtt_weight,
+    )
+
+
+def judge_by_heads(
+    table: WindowTable,
+    nonmusic: NDArray[np.float64] = ALL_IS_MUSIC,
+    hyperparameters: HeadHyperparameters = HYPERPARAMETERS,
+) -> WindowClassifier:
+    """Fit the heads and return them as a classifier."""
+    return fit_heads(table, nonmusic, hyperparameters).judge
+
+
+def fit_nonmusic(
+    music: NDArray[np.floating[Any]], sounds: NDArray[np.floating[Any]]
+) -> NDArray[np.float64]:
+    """Fit the classifier of `is_nonmusic` and return its weights and bias, (values + 1,).
+
+    music, sounds: (windows, values) embeddings, or features, of files and of synthesized non-music.
+    """
+    values = np.concatenate([music, sounds])
+    is_sound = np.arange(len(values)) >= len(music)
+    scaler = StandardScaler().fit(values)
+    regression = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
+    regression.fit(scaler.transform(values), is_sound)
+    weight = regression.coef_[0] / scaler.scale_
+    return np.append(weight, regression.intercept_[0] - scaler.mean_ @ weight)
+
+
+def judge_by_neighbours(
+    table: WindowTable, neighbours: int, nonmusic: NDArray[np.float64] | None = None
+) -> WindowClassifier:
+    """Fit K nearest neighbors. table: features. nonmusic: weights from `fit_nonmusic`, if any."""
+    genres = np.unique(table.genre)
+    known = neighbouring(table)
+    genre = np.searchsorted(genres, known.genre)
+    if nonmusic is None:
+        nonmusic = np.zeros(table.values.shape[1] + 1)
+    return partial(
+        judge_features, Neighbours(known.values, genre, len(genres), neighbours), nonmusic
+    )
+
+
+def neighbouring(table: WindowTable) -> WindowTable:
+    """Return the few windows of each track that are used as neighbors.
+
+    With all of them, the genre with the longest files would dominate.
+    """
+    _, _, members = table.by_track()
+    return table[np.concatenate([evenly_spaced(track, _NEIGHBOURING) for track in members])]
+
+
+def prior(table: WindowTable) -> list[float]:
+    """Return the share of each genre among the tracks, in alphabetical order."""
+    genres, _, _ = table.by_track()
+    counts = np.unique(genres, return_counts=True)[1]
+    return [round(float(share), 4) for share in counts / counts.sum()]
+
+
+def fit_genres(
+    activations: NDArray[np.float32],
+    table: WindowTable,
+    genres: NDArray[np.str_],
+    regularisation: float,
+) -> LinearHead:
+    """Fit a head on tag logits, with equal weight for every genre."""
+    weight = balanced_sample_weight(
+        np.unique(table.genre, return_inverse=True)[1], table.group, table.weight
+    )
+    genre = np.searchsorted(genres, table.genre)
+    return fit_linear(tag_logits(activations), genre, weight, len(genres), regularisation)
+
+
+def _fit_novelty(
+    table: WindowTable, genres: NDArray[np.str_], nonmusic: NDArray[np.float64]
+) -> Novelty:
+    """Fit the novelty score on tracks that are neither augmented nor short, if possible.
+
+    The position of short tracks is unreliable.
+    """
+    tracks = table.with_role("song", "train", "valid")
+    genre, _, members = tracks.by_track()
+    logits = tag_logits(NetworkOutputs.split(tracks.values).activations)
+    places = np.stack([logits[track].mean(axis=0) for track in members])
+    long = np.array([len(track) >= _LONG for track in members])
+    if np.isin(genres, genre[long]).all():
+        places, genre = places[long], genre[long]
+    return fit_novelty(places, np.searchsorted(genres, genre), nonmusic)

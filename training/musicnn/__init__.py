@@ -1,0 +1,1 @@
+"""Converts the published musicnn checkpoints to pruned ONNX files."""

@@ -1,0 +1,1 @@
+"""Generate the model card, the comparison and the figures in the README."""

@@ -1,0 +1,210 @@
+"""The model card: `templates/model_card.md`, filled with `model.json` and benchmark results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.evaluation import FOLDS
+from genremodel.models.musicnn import EXPERT, EXPERT_WINDOWS, NETWORK
+from training.reports.markdown import TEMPLATES, enumerate_items, number, render, rows
+
+Figures: TypeAlias = Mapping[str, Any]
+
+_BACKENDS = ("cnn", "knn")
+_NETWORKS = (NETWORK, EXPERT)
+_PROTOCOLS = {
+    "songs": "whole songs, unseen artists",
+    "files": "files, unseen artists",
+    "valid": "validation files",
+}
+_NO_NOVELTY = " Its calibration ignores novelty, which was not predictive."
+_METRICS = ("accuracy", "accuracy_mean", "macro_f1", "ece", "coverage", "selective_accuracy")
+
+
+def model_card(model: Figures, benchmarks: Figures) -> str:
+    """Return the model card.
+
+    Parameters
+    ----------
+    model
+        Contents of `model.json`.
+    benchmarks
+        Contents of `benchmarks/results.json`.
+    """
+    cnn, knn = model["cnn"], model["knn"]
+    songs, files, valid = (cnn[protocol] for protocol in _PROTOCOLS)
+    return render(
+        TEMPLATES / "model_card.md",
+        cnn=cnn,
+        knn=knn,
+        choice=knn["choice"],
+        files=files,
+        valid=valid,
+        intervals=songs["intervals"],
+        country=valid["genres"]["country"],
+        songs_unknown=songs["unheard_genres"],
+        files_unknown=files["unheard_genres"],
+        knn_unknown=knn["files"]["unheard_genres"],
+        speed=mp3_speed(benchmarks),
+        system=benchmarks["system"],
+        seeds=files["seeds"],
+        folds=FOLDS,
+        windows=DEFAULT_WINDOWS,
+        expert_windows=EXPERT_WINDOWS,
+        megabytes=model["bytes"] / 1e6,
+        genres=", ".join(model["genres"]),
+        styles=", ".join(sorted(model["styles"])),
+        networks="; ".join(_network(model["backbones"][file]) for file in _NETWORKS),
+        feature_groups=", ".join(knn["choice"]["groups"]),
+        data=_data(model),
+        validation_genres=_validation_genres(valid["genres"]),
+        accuracy=_accuracy(model),
+        reliability=_reliability(songs, files),
+        by_windows=_by_windows(songs, files),
+        by_genre=_by_genre(model["genres"], [songs, files, valid]),
+        song_confusion=_confusion_matrix("songs", songs, model["genres"]),
+        file_confusion=_confusion_matrix("files", files, model["genres"]),
+        unknown=_unknown_genres(songs["unheard_genres"], files["unheard_genres"]),
+        nonmusic=_nonmusic(model),
+        false_rejections=_false_rejections(model),
+        ablations=rows((text, f"{a:.3f}", f"{b:.3f}") for text, a, b in model["tried"]),
+        choices=_choices(knn["choice"]),
+        novelty_note="" if knn["calibration"]["novelty"] else _NO_NOVELTY,
+        worst=_lowest_recalls(songs),
+        song_confusions=_top_confusions(songs),
+        file_confusions=_top_confusions(files),
+    )
+
+
+def mp3_speed(benchmarks: Figures) -> Figures:
+    """Return the times of a four-minute MP3."""
+    (speed,) = (row for row in benchmarks["formats"] if row["format"] == "mp3")
+    return speed
+
+
+def _network(part: Figures) -> str:
+    return (
+        f"{part['source']} ({part['licence']} license, see `NOTICE`), pruned to "
+        f"{part['channels']} of {part['published_channels']} channels, outputs within "
+        f"{part['agrees_within']:.0e} of the published network"
+    )
+
+
+def _data(model: Figures) -> str:
+    sources = [*model["data"], *(model["backbones"][file]["trained_on"] for file in _NETWORKS)]
+    return rows((source["name"], source["part"], source["licence"]) for source in sources)
+
+
+def _validation_genres(genres: Figures) -> str:
+    counts = sorted(((of["tracks"], name) for name, of in genres.items()), reverse=True)
+    return enumerate_items([f"{tracks} {name}" for tracks, name in counts if tracks])
+
+
+def _accuracy(model: Figures) -> str:
+    return rows(
+        (
+            f"`{model[backend]['id']}`",
+            name,
+            figures["tracks"],
+            *(_with_interval(figures, metric) for metric in _METRICS),
+        )
+        for backend in _BACKENDS
+        for protocol, name in _PROTOCOLS.items()
+        if (figures := model[backend].get(protocol))
+    )
+
+
+def _with_interval(figures: Figures, metric: str) -> str:
+    value, interval = figures[metric], figures["intervals"][metric]
+    return "-" if value is None else f"{value:.3f} ({interval[0]:.2f}-{interval[1]:.2f})"
+
+
+def _reliability(songs: Figures, files: Figures) -> str:
+    bins = zip(songs["reliability"], files["reliability"], strict=True)
+    return rows([f"{value:.2f}" for value in (*of_songs, *of_files)] for of_songs, of_files in bins)
+
+
+def _by_windows(songs: Figures, files: Figures) -> str:
+    return rows(
+        (name, count, tracks, f"{accuracy:.3f}", f"{error:.3f}")
+        for name, figures in (("songs", songs), ("files", files))
+        for count, tracks, accuracy, error in figures["by_windows"]
+    )
+
+
+def _by_genre(genres: list[str], protocols: list[Figures]) -> str:
+    def cells(scores: Figures) -> tuple[str, str, str]:
+        if not scores["tracks"]:
+            return "0", "-", "-"
+        return str(scores["tracks"]), f"{scores['precision']:.2f}", f"{scores['recall']:.2f}"
+
+    return rows(
+        (genre, *(cell for figures in protocols for cell in cells(figures["genres"][genre])))
+        for genre in genres
+    )
+
+
+def _confusion_matrix(title: str, figures: Figures, genres: list[str]) -> str:
+    counts = zip(genres, figures["confusion"], strict=True)
+    body = rows((f"**{genre}**", *row) for genre, row in counts if sum(row))
+    return f"| {title} | {' | '.join(genres)} |\n|---|{'---:|' * len(genres)}\n{body}"
+
+
+def _unknown_genres(songs: Figures, files: Figures) -> str:
+    return rows(
+        (genre, number(songs["genres"].get(genre), ".0%"), number(abstained, ".0%"))
+        for genre, abstained in files["genres"].items()
+    )
+
+
+def _nonmusic(model: Figures) -> str:
+    return rows(
+        (
+            f"`{model[backend]['id']}`",
+            kind,
+            of["sounds"],
+            f"{of['told']:.0%}",
+            f"{of['abstained']:.0%}",
+        )
+        for backend in _BACKENDS
+        for kind, of in model[backend]["nonmusic"]["kinds"].items()
+    )
+
+
+def _false_rejections(model: Figures) -> str:
+    parts = [(model[backend]["id"], model[backend]["nonmusic"]) for backend in _BACKENDS]
+    return enumerate_items(
+        [f"{of['mistaken']:.1%} of {of['files']} by `{name}`" for name, of in parts]
+    )
+
+
+def _choices(choice: Figures) -> str:
+    trials = [("all groups", choice["meanwhile"], choice["every"])]
+    removed: list[str] = []
+    for group, accuracy in choice["left_out"]:
+        removed.append(group)
+        trials.append((f"without {enumerate_items(removed)}", choice["meanwhile"], accuracy))
+    for group, accuracy in choice["without"]:
+        trials.append((f"selected groups without {group}", choice["meanwhile"], accuracy))
+    trials += [("selected groups", count, x) for count, x in choice["by_neighbours"]]
+    return rows((features, count, f"{accuracy:.3f}") for features, count, accuracy in trials)
+
+
+def _lowest_recalls(figures: Figures) -> str:
+    recalls = {name: of["recall"] for name, of in figures["genres"].items() if of["tracks"]}
+    lowest = sorted(recalls, key=lambda name: float(recalls[name]))[:3]
+    return enumerate_items([f"{name} ({recalls[name]:.0%})" for name in lowest])
+
+
+def _top_confusions(figures: Figures) -> str:
+    genres = list(figures["genres"])
+    mistakes = [
+        (count, true, predicted)
+        for true, row in zip(genres, figures["confusion"], strict=True)
+        for predicted, count in zip(genres, row, strict=True)
+        if true != predicted
+    ]
+    top = sorted(mistakes, key=lambda mistake: -mistake[0])[:2]
+    return enumerate_items([f"{true} predicted as {other} ({count})" for count, true, other in top])
