@@ -48,7 +48,7 @@ VALUES = {"predicted_genre": "jazz", "predicted_styles": ["folk", "soul"], "genr
 
 
 def main(root: Path, path: Path, limit: int) -> None:
-    import genremodel.databases  # noqa: F401  # what a save imports would be hundreds of steps
+    import genremodel.batch.databases  # noqa: F401  # what a save imports would be hundreds of steps
     from beets.ui import main as beet
 
     rewrite._IN_PLACE = limit
