@@ -48,8 +48,9 @@ VALUES = {"predicted_genre": "jazz", "predicted_styles": ["folk", "soul"], "genr
 
 
 def main(root: Path, path: Path, limit: int) -> None:
-    import genremodel.batch.databases  # noqa: F401  # what a save imports would be hundreds of steps
     from beets.ui import main as beet
+
+    import genremodel.batch.databases  # noqa: F401  # what a save imports would be hundreds of steps
 
     rewrite._IN_PLACE = limit
     journal = root / "library.genre-journal.db"
