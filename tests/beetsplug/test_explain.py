@@ -45,6 +45,9 @@ def test_abstention_shows_threshold_and_most_probable_genres(imported: Beets) ->
     text = imported("genreclf-explain", "title:a")
     assert "genre          none (low confidence)\n" in text
     assert " (threshold 1.000)\n" in text
+    (line,) = [line for line in text.splitlines() if "most probable" in line]
+    (first, second) = line.removeprefix("  most probable").split(",")
+    assert float(first.split()[-1]) >= float(second.split()[-1])
 
 
 def test_json(imported: Beets) -> None:
@@ -57,7 +60,7 @@ def test_json(imported: Beets) -> None:
     assert len(told["windows"]) == 10
     assert told["min_confidence"] == 0.7
     assert told["policy"] == {
-        "policy": "append",
+        "genres": "append",
         "scope": "track",
         "before": ["Polka"],
         "now": ["Polka"],
@@ -116,3 +119,19 @@ def test_missing_file(imported: Beets) -> None:
     done = imported.run("genreclf-explain", "title:a")
     assert done.returncode == 1
     assert "a.flac: No such file or directory" in done.stderr
+
+
+def test_query_is_required(imported: Beets) -> None:
+    done = imported.run("genreclf-explain")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "missing query: beet genreclf-explain QUERY" in done.stderr
+    done = imported.run("genreclf-explain", "title:none")
+    assert "No matching tracks." in done.stderr
+
+
+def test_common_options(imported: Beets) -> None:
+    (path,) = imported.files()
+    assert imported("genreclf-explain", "-p", "title:a").splitlines()[0] == str(path)
+    text = imported("genreclf-explain", "-a", "-f", "<$title>", "id:1")
+    assert text.splitlines()[0] == "<a>"
+    assert "No matching tracks." in imported.run("genreclf-explain", "-a", "id:2").stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 
 import mutagen
@@ -310,15 +309,15 @@ def test_configured_backend_is_not_replaced(beets: Beets) -> None:
     block = beets.root / "block"
     block.mkdir()
     (block / "onnxruntime.py").write_text("raise ImportError('blocked')")
-    beets.environment["PYTHONPATH"] = os.pathsep.join([str(block), os.environ["PYTHONPATH"]])
+    inherited = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
+    beets.environment["PYTHONPATH"] = os.pathsep.join([str(block), *inherited])
     beets.settings["genreclf"]["backend"] = "onnx"
     beets.add("a.flac")
-    for command in (["import", "-qA", str(beets.music)], ["genreclf", "--force"]):
+    for command in (["import", "-qA", str(beets.music)], ["genreclf"]):
         done = beets.run(*command)
         assert done.returncode == 1
         assert "genreclf.backend: onnx cannot be loaded: blocked" in done.stderr
-        beets.settings["genreclf"]["auto"] = False
-        beets.import_music()
+    assert beets("ls") == ""
 
 
 def test_import_ends_with_a_summary(beets: Beets) -> None:
@@ -351,18 +350,6 @@ def test_verbose_import_logs_albums_and_tracks(option: str, lines: int, beets: B
     logged = [line for line in done.stderr.splitlines() if re.search("an? (album|track): ", line)]
     assert len(logged) == lines, done.stderr
     assert sum("an album: " in line for line in logged) == 1
-
-
-def test_real_music(beets: Beets, data: Path) -> None:
-    for genre in ("classical", "electronic"):
-        sources = sorted((data / "emotify" / genre).glob("*.mp3"))[:6]
-        (beets.music / genre).mkdir(parents=True)
-        for source in sources:
-            shutil.copyfile(source, beets.music / genre / source.name)
-    beets.import_music()
-    heard = beets.field("predicted_genre")
-    assert len(heard) == 12
-    assert heard.count("classical") + heard.count("electronic") >= 10
 
 
 @pytest.mark.parametrize("option", ["copy", "move", "hardlink", "link"])

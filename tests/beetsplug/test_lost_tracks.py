@@ -1,4 +1,4 @@
-"""Stories of histories that are lost, found again, damaged and forgotten."""
+"""Journal ids that are lost and found again, and damaged or deleted changes."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ DAMAGED = "damaged rows ignored: 1; their changes cannot be undone"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    """Return a library of an album of two tracks, decided, with the tags of before."""
+def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
+    """Return a library with an album of two tracks, classified, and their original files."""
     beets = Beets(tmp_path_factory.mktemp("history"))
     beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "min_confidence": 0}
     for number in (1, 2):
@@ -40,9 +40,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Beets:
 
 
 @pytest.fixture
-def decided(made: Beets) -> Beets:
-    made.restore()
-    return made
+def classified(library: Beets) -> Beets:
+    library.restore()
+    return library
 
 
 def journal_of(beets: Beets) -> Path:
@@ -58,38 +58,38 @@ def tags(beets: Beets) -> list[list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("auto", [False, True])
-def test_history_is_found_again_by_path(decided: Beets, auto: bool) -> None:
-    decided("remove", "-f")
-    decided.settings["genreclf"]["auto"] = auto
-    decided("import", "-qAC", str(decided.library))
-    done = decided.run("genreclf-undo")
+def test_reimported_track_is_found_by_path(classified: Beets, auto: bool) -> None:
+    classified("remove", "-f")
+    classified.settings["genreclf"]["auto"] = auto
+    classified("import", "-qAC", str(classified.library))
+    done = classified.run("genreclf-undo")
     assert done.returncode == 0, done.stderr
     assert "2 tracks and 1 album restored, 0 failed" in done.stderr
     assert "changed since" not in done.stderr
-    assert tags(decided) == original_tags(decided)
-    assert decided.field("genres") == ["Old School"] * 2
-    assert decided("ls", "-a", "-f", "$genres") == "Old School\n"
+    assert tags(classified) == original_tags(classified)
+    assert classified.field("genres") == ["Old School"] * 2
+    assert classified("ls", "-a", "-f", "$genres") == "Old School\n"
 
 
 @pytest.mark.parametrize("command", [["genreclf-undo", "--last"], ["genreclf-undo", "title:1"]])
-def test_history_is_found_again_by_audio(decided: Beets, command: list[str]) -> None:
-    decided("remove", "-f")
-    elsewhere = decided.root / "elsewhere"
-    decided.library.rename(elsewhere)
-    decided("import", "-qA", str(elsewhere))
-    done = decided.run(*command)
+def test_reimported_track_is_found_by_audio(classified: Beets, command: list[str]) -> None:
+    classified("remove", "-f")
+    elsewhere = classified.root / "elsewhere"
+    classified.library.rename(elsewhere)
+    classified("import", "-qA", str(elsewhere))
+    done = classified.run(*command)
     assert done.returncode == 0, done.stderr
-    assert tags(decided)[0] == original_tags(decided)[0]
+    assert tags(classified)[0] == original_tags(classified)[0]
 
 
-def test_another_file_in_the_same_place_has_another_history(decided: Beets) -> None:
-    """Nor do two copies of a file have the same."""
-    assert len({*decided.field("genre_confidence")}) == 2
-    first, second = decided.files()
-    decided("remove", "-f")
+def test_copies_do_not_share_a_journal_id(classified: Beets) -> None:
+    """Another file has the path of the first, and the audio of the second."""
+    assert len({*classified.field("genre_confidence")}) == 2
+    first, second = classified.files()
+    classified("remove", "-f")
     shutil.copy(second, first)
-    decided("import", "-qAC", str(decided.library))
-    done = decided.run("genreclf-undo")
+    classified("import", "-qAC", str(classified.library))
+    done = classified.run("genreclf-undo")
     assert done.returncode == 1
     assert "no changes recorded for 1 track" in done.stderr
     assert sum(bool(our_tags(path)) for path in (first, second)) == 1
@@ -97,34 +97,34 @@ def test_another_file_in_the_same_place_has_another_history(decided: Beets) -> N
 
 
 @pytest.mark.parametrize("lost", ["journal", "library"])
-def test_tracks_of_unknown_history_are_reported(decided: Beets, lost: str) -> None:
+def test_predictions_without_changes_are_reported(classified: Beets, lost: str) -> None:
     if lost == "journal":
-        journal_of(decided).unlink()
+        journal_of(classified).unlink()
     else:
-        decided.settings["library"] = str(decided.root / "other.db")
-        decided("import", "-qAC", str(decided.library))
-    before = tags(decided)
+        classified.settings["library"] = str(classified.root / "other.db")
+        classified("import", "-qAC", str(classified.library))
+    before = tags(classified)
     for options in ([], ["title:1"]):
-        done = decided.run("genreclf-undo", *options)
+        done = classified.run("genreclf-undo", *options)
         assert done.returncode == 1
         assert "no changes recorded for" in done.stderr
         assert "genre-journal.db" in done.stderr
         assert "Traceback" not in done.stderr
-    assert tags(decided) == before
-    assert decided.run("genreclf-undo", "nothing:here").returncode == 0
+    assert tags(classified) == before
+    assert classified.run("genreclf-undo", "nothing:here").returncode == 0
 
 
-def test_tracks_without_predictions_have_no_history_and_need_none(beets: Beets) -> None:
+def test_tracks_without_predictions_are_not_reported(beets: Beets) -> None:
     beets.settings["genreclf"]["auto"] = False
     beets.add("a.flac")
     beets.import_music()
     assert beets.run("genreclf-undo").returncode == 0
 
 
-def test_damaged_rows_are_reported_by_every_command(decided: Beets) -> None:
-    with closing(sqlite3.connect(journal_of(decided))) as journal, journal:
+def test_damaged_rows_are_reported_by_every_command(classified: Beets) -> None:
+    with closing(sqlite3.connect(journal_of(classified))) as journal, journal:
         journal.execute("UPDATE changes SET new = '{\"' WHERE id = 1")
-    decided.settings["genreclf"]["auto"] = True
+    classified.settings["genreclf"]["auto"] = True
     for command in (
         ["modify", "-y", "comments=mine"],
         ["write", "-f"],
@@ -133,51 +133,53 @@ def test_damaged_rows_are_reported_by_every_command(decided: Beets) -> None:
         ["import", "-qA", "--library"],
         ["genreclf-undo"],
     ):
-        done = decided.run(*command)
+        done = classified.run(*command)
         assert "Traceback" not in done.stderr, (command, done.stderr)
         expected = command not in (["genreclf-undo", "--list"],)
         assert done.stderr.count(DAMAGED) == expected, (command, done.stderr)
         if expected:
-            assert f"{journal_of(decided)}: {DAMAGED}" in done.stderr
-    assert not our_tags(decided.files()[1]), "what is readable works"
+            assert f"{journal_of(classified)}: {DAMAGED}" in done.stderr
+    assert not our_tags(classified.files()[1]), "what is readable works"
 
 
 @pytest.mark.parametrize("place", ["file", "database"])
-def test_undo_fails_where_part_of_a_history_is_damaged(decided: Beets, place: str) -> None:
+def test_undo_fails_if_changes_are_damaged(classified: Beets, place: str) -> None:
     first = "(SELECT journal_id FROM changes WHERE place = 'file' ORDER BY id LIMIT 1)"
-    with closing(sqlite3.connect(journal_of(decided))) as journal, journal:
+    with closing(sqlite3.connect(journal_of(classified))) as journal, journal:
         journal.execute(
             f"UPDATE changes SET new = '{{' WHERE place = ? AND journal_id = {first}", (place,)
         )
-    done = decided.run("genreclf-undo")
+    done = classified.run("genreclf-undo")
     assert done.returncode == 1
     assert "1 track and 1 album restored, 1 failed" in done.stderr
-    assert f"{decided.files()[0]}: restored in part, because the journal is damaged" in done.stderr
-    assert bool(our_tags(decided.files()[0])) == (place == "file")
-    assert tags(decided)[1] == original_tags(decided)[1]
+    assert (
+        f"{classified.files()[0]}: restored in part, because the journal is damaged" in done.stderr
+    )
+    assert bool(our_tags(classified.files()[0])) == (place == "file")
+    assert tags(classified)[1] == original_tags(classified)[1]
 
 
-def test_what_is_journaled_is_in_the_file(decided: Beets) -> None:
+def test_journal_records_tags_as_they_are_saved(classified: Beets) -> None:
     """Whoever writes it, in the version of ID3 that the user wants."""
-    decided.settings["id3v23"] = True
-    decided.settings["genreclf"] |= {
+    classified.settings["id3v23"] = True
+    classified.settings["genreclf"] |= {
         "title_case": True,
         "policy": "append",
         "names": {"electronic": "One/Other"},
     }
-    shutil.rmtree(decided.music)
+    shutil.rmtree(classified.music)
     for number, kind in enumerate(("mp3", "aiff", "m4a", "ogg")):
-        path = decided.add(f"{number}.{kind}", seconds=8, seed=number)
+        path = classified.add(f"{number}.{kind}", seconds=8, seed=number)
         media = MediaFile(path)
         media.genres = ["Hip-Hop/Rap", "Old"]
         media.save()
-    before = {path.suffix: plain_tags(path) for path in decided.music.iterdir()}
-    decided.import_music("--singletons")
-    decided("genreclf", "singleton:true")
-    decided("write", "-f", "singleton:true")
-    done = decided.run("genreclf-undo", "singleton:true")
+    before = {path.suffix: plain_tags(path) for path in classified.music.iterdir()}
+    classified.import_music("--singletons")
+    classified("genreclf", "singleton:true")
+    classified("write", "-f", "singleton:true")
+    done = classified.run("genreclf-undo", "singleton:true")
     assert "changed since" not in done.stderr
-    for path in decided.files():
+    for path in classified.files():
         if path.suffix != ".flac":
             assert not our_tags(path)
             assert "".join(plain_tags(path)["genre"]).replace("/", "") in (
@@ -185,29 +187,29 @@ def test_what_is_journaled_is_in_the_file(decided: Beets) -> None:
             )
 
 
-def test_old_changes_can_be_forgotten(decided: Beets) -> None:
-    heard = decided.field("genres")
-    refused = decided.run("genreclf-undo", "--forget-older-than", "-1")
+def test_old_changes_can_be_deleted(classified: Beets) -> None:
+    heard = classified.field("genres")
+    refused = classified.run("genreclf-undo", "--forget-older-than", "-1")
     assert (refused.returncode, "must be 0 or more" in refused.stderr) == (1, True)
-    refused = decided.run("genreclf-undo", "--forget-older-than", "3", "--last")
+    refused = classified.run("genreclf-undo", "--forget-older-than", "3", "--last")
     assert (refused.returncode, "cannot be combined" in refused.stderr) == (1, True)
     for days in ("3", "9" * 400):
-        done = decided.run("genreclf-undo", "--forget-older-than", days)
+        done = classified.run("genreclf-undo", "--forget-older-than", days)
         assert (done.returncode, "deleted 0 changes" in done.stderr) == (0, True)
-    with closing(sqlite3.connect(journal_of(decided))) as journal, journal:
+    with closing(sqlite3.connect(journal_of(classified))) as journal, journal:
         journal.execute("UPDATE changes SET time = time - 4 * 86400")
-    done = decided.run("genreclf-undo", "--forget-older-than", "3")
+    done = classified.run("genreclf-undo", "--forget-older-than", "3")
     assert "deleted 5 changes; they can no longer be undone" in done.stderr
-    assert "no runs recorded" in decided.run("genreclf-undo", "--list").stderr
-    decided.settings["genreclf"] |= {"policy": "append", "names": {heard[0]: "Another Name"}}
-    decided("genreclf", "-f")
-    assert decided.field("genres")[0] == "Another Name", "the first gave way"
-    decided("genreclf-undo", "--last")
-    assert decided.field("genres") == heard
-    done = decided.run("genreclf-undo")
+    assert "no runs recorded" in classified.run("genreclf-undo", "--list").stderr
+    classified.settings["genreclf"] |= {"policy": "append", "names": {heard[0]: "Another Name"}}
+    classified("genreclf", "-f")
+    assert classified.field("genres")[0] == "Another Name", "the first gave way"
+    classified("genreclf-undo", "--last")
+    assert classified.field("genres") == heard
+    done = classified.run("genreclf-undo")
     assert done.returncode == 1
     assert "its changes were deleted" in done.stderr
-    assert decided.field("genres") == heard
+    assert classified.field("genres") == heard
 
 
 def wait_until_locked(path: Path) -> None:
@@ -222,7 +224,7 @@ def wait_until_locked(path: Path) -> None:
             time.sleep(0.2)
 
 
-def test_waiting_is_reported_after_an_import_and_while_a_command_waits(decided: Beets) -> None:
+def test_waiting_for_the_lock_is_reported(classified: Beets) -> None:
     program = (
         "import sys, pathlib\n"
         "from beetsplug.genreclf.storage.journal import Journal\n"
@@ -230,22 +232,22 @@ def test_waiting_is_reported_after_an_import_and_while_a_command_waits(decided: 
         "    print('held', flush=True)\n"
         "    sys.stdin.readline()\n"
     )
-    decided.settings["genreclf"]["auto"] = True
-    new = str(decided.add("b.flac", seconds=2))
+    classified.settings["genreclf"]["auto"] = True
+    new = str(classified.add("b.flac", seconds=2))
     for command in (["import", "-qA", new], ["genreclf", "-f", "title:1"]):
         holder = subprocess.Popen(
-            [sys.executable, "-c", program, str(journal_of(decided))],
+            [sys.executable, "-c", program, str(journal_of(classified))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
-        process = start(decided, *command)
-        wait_until_locked(journal_of(decided).with_suffix(".queue"))
+        process = start(classified, *command)
+        wait_until_locked(journal_of(classified).with_suffix(".queue"))
         time.sleep(5)
         holder.communicate("\n")
         _, said = process.communicate()
         assert process.returncode == 0, said
         message = "waiting for another command that is changing the library"
         assert said.count(f"{message} (process {holder.pid})") == 1
-    assert Journal(journal_of(decided)).runs()
-    assert mutagen.File(decided.files()[0])
+    assert Journal(journal_of(classified)).runs()
+    assert mutagen.File(classified.files()[0])

@@ -165,6 +165,15 @@ def test_tracks_analyzed_at_import_are_found(beets: Beets, way: str) -> None:
     assert len(similar(beets, "title:tune 0")) == 5
 
 
+def test_common_options(classified: Beets) -> None:
+    first = similar(classified, "title:tune 0")[0]
+    (path,) = [path for path in classified.files() if path.stem.endswith(first)]
+    listed = classified("genreclf-similar", "-p", "-n", "1", "title:tune 0")
+    assert listed.splitlines() == [str(path)]
+    found = similar(classified, "-a", "album:album 0")
+    assert len(found) == 10, "neither of the two tracks of the album"
+
+
 def test_missing_or_unmatched_query(classified: Beets) -> None:
     assert "missing query: beet genreclf-similar QUERY" in classified.run("genreclf-similar").stderr
     assert "1 or more" in classified.run("genreclf-similar", "title:tune 0", "-n", "0").stderr

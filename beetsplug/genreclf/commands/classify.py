@@ -117,19 +117,21 @@ def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[s
         )
     if options.review and context.config().policy == "never":
         raise UserError("--review cannot be combined with genreclf.policy: never")
-    selection = AlbumSelection(lib, query, match_albums=options.album)
-    if not selection.total:
-        context.log.warning(NO_MATCHES)
-        return
-    shown = is_terminal() and not (options.quiet or options.pretend or options.review)
     predicting = context.predictor(lib, cached=options.cache, retry=options.force)
-    with user_errors(), predicting as predictor, Bar(selection.total, shown=shown) as bar:
-        classify = Classify(context, lib, predictor, options, bar, ask if options.review else None)
-        try:
-            classify.run(selection)
-        finally:
-            with bar.hidden():
-                classify.show_summary(selection.total)
+    with user_errors(), predicting as predictor:
+        selection = AlbumSelection(lib, query, match_albums=options.album)
+        if not selection.total:
+            context.log.warning(NO_MATCHES)
+            return
+        shown = is_terminal() and not (options.quiet or options.pretend or options.review)
+        confirm = ask if options.review else None
+        with Bar(selection.total, shown=shown) as bar:
+            classify = Classify(context, lib, predictor, options, bar, confirm)
+            try:
+                classify.run(selection)
+            finally:
+                with bar.hidden():
+                    classify.show_summary(selection.total)
         if classify.failures:
             context.fail("some tracks could not be classified or written")
 

@@ -316,7 +316,7 @@ class Undo:
         changes = file.changes(id3v23=config["id3v23"].get(bool))
         names = [name for name in fields.TAG_NAMES if any(name in values for values in changes)]
         if names and not self._quiet:
-            ui.print_(f"{name_in_journal(item)}: tags to restore: {', '.join(names)}")
+            ui.print_(f"{item}: tags to restore: {', '.join(names)}")
 
 
 def _record_nothing(old: object, new: object) -> None:
