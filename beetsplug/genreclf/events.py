@@ -13,8 +13,8 @@ from mediafile import UnreadableFileError
 from beetsplug.genreclf.config import should_write
 from beetsplug.genreclf.fields import GENRES, MEDIA_FIELDS
 from beetsplug.genreclf.listeners import contained
+from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
-from beetsplug.genreclf.storage.journal import JournalError
 from beetsplug.genreclf.storage.objects import get_values, reload
 from beetsplug.genreclf.storage.paths import cache_file
 from beetsplug.genreclf.storage.values import same

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from beetsplug.genreclf.storage.compaction import compact
-from beetsplug.genreclf.storage.errors import explain
-from beetsplug.genreclf.storage.journal import Journal, JournalError, revert
+from beetsplug.genreclf.storage.errors import JournalError, describe
+from beetsplug.genreclf.storage.journal import Journal, revert
 from tests.beetsplug.test_journal import run
 from tests.faults import DROPPED
 
@@ -129,8 +129,8 @@ def test_journal_of_a_later_version_is_refused(tmp_path: Path, version: int) -> 
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (sqlite3.OperationalError("database or disk is full"), "is full; .* make room"),
-        (OSError(errno.ENOSPC, "No space left on device"), "is full; .* make room"),
+        (sqlite3.OperationalError("database or disk is full"), "is full; .* free some space"),
+        (OSError(errno.ENOSPC, "No space left on device"), "is full; .* free some space"),
         (sqlite3.OperationalError("attempt to write a readonly database"), "make .* writable"),
         (sqlite3.OperationalError("unable to open database file"), "make .* writable"),
         (PermissionError(errno.EACCES, "Permission denied"), "make .* writable"),
@@ -142,7 +142,7 @@ def test_journal_of_a_later_version_is_refused(tmp_path: Path, version: int) -> 
     ],
 )
 def test_advice_fits_what_is_wrong(tmp_path: Path, error: Exception, expected: str) -> None:
-    message = explain(tmp_path / "journal.db", error)
+    message = describe(tmp_path / "journal.db", error)
     assert re.search(expected, message), message
     assert message.count("move it away") == ("move it away" in expected)
     assert message.startswith(f"{tmp_path / 'journal.db'}: ")
@@ -305,7 +305,8 @@ def test_read_only_folder_can_be_read(tmp_path: Path, left: bool, version: int) 
     folder.chmod(0o555)
     program = (
         "import sys, pathlib\n"
-        "from beetsplug.genreclf.storage.journal import Journal, JournalError\n"
+        "from beetsplug.genreclf.storage.errors import JournalError\n"
+        "from beetsplug.genreclf.storage.journal import Journal\n"
         "journal = Journal(pathlib.Path(sys.argv[1]))\n"
         "print(journal.runs()[0].command, journal.changes('track')[0].new)\n"
         "assert not journal.is_placement_pending(b'a', 1)\n"

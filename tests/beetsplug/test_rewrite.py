@@ -24,10 +24,11 @@ import pytest
 from mediafile import MediaFile, UnreadableFileError
 
 from beetsplug.genreclf.fields import MEDIA_FIELDS
+from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.inplace import redo_log, replacement, rewrite
 from beetsplug.genreclf.storage.inplace.file_state import NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
-from beetsplug.genreclf.storage.journal import Journal, JournalError
+from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile, reason
 from tests.conftest import Beets
 from tests.faults import fill, small_disk

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from beets.util import displayable_path
 
+from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.inplace.file_state import (
     FileState,
     NotWritten,
@@ -32,7 +33,8 @@ from beetsplug.genreclf.storage.inplace.file_state import (
     sync_folder,
 )
 from beetsplug.genreclf.storage.inplace.overlay import Change, Overlay
-from beetsplug.genreclf.storage.journal import IN_MEMORY, Journal, JournalError
+from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.journal_database import IN_MEMORY
 
 _CHANGE = struct.Struct("<QII")  # offset, length of the old bytes, length of the new
 
