@@ -50,7 +50,7 @@ VALUES = {"predicted_genre": "jazz", "predicted_styles": ["folk", "soul"], "genr
 def main(root: Path, path: Path, limit: int) -> None:
     from beets.ui import main as beet
 
-    rewrite._IN_PLACE = limit
+    rewrite.MAX_IN_PLACE = limit
     journal = root / "library.genre-journal.db"
     content = path.read_bytes()
     seen = set[str]()

@@ -128,7 +128,7 @@ class Context:
         try:
             redo_log = RedoLog(self.journal(lib))
             if redo_log.may_exist:
-                redo_log.tidy()
+                redo_log.clear_marker_if_free()
         except (JournalError, OSError) as exc:
             self.log.debug("the marker of interrupted changes cannot be removed: {}", exc)
 

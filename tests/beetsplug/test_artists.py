@@ -28,7 +28,7 @@ def artists(folder: Path, album_artist: str, own: list[str], **fields: Any) -> l
             for number, artist in enumerate(own)
         ]
         lib.add_album(tracks)
-        artist = Artists(lib)
+        artist = Artists(lib).key
         return [artist(track) for track in tracks]
 
 
@@ -75,7 +75,7 @@ def test_compilations_are_judged_by_their_tracks(tmp_path: Path) -> None:
 
 def test_singletons_are_albums_of_one_track(tmp_path: Path) -> None:
     with library(tmp_path) as lib:
-        artist = Artists(lib)
+        artist = Artists(lib).key
         assert artist(Item(artist="Queen & X", albumartist="Queen")) == "queen"
         assert artist(Item(artist="X", albumartist="Queen")) == "x"
         assert artist(Item(artist="", albumartist="Queen")) == "queen"

@@ -71,8 +71,8 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 @pytest.fixture
 def by_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no change be small enough to be made in place."""
-    monkeypatch.setattr(rewrite, "_IN_PLACE", 0)
-    monkeypatch.setattr(rewrite, "_IN_PLACE_RATHER", 0)
+    monkeypatch.setattr(rewrite, "MAX_IN_PLACE", 0)
+    monkeypatch.setattr(rewrite, "MAX_IN_PLACE_IF_LOSSY", 0)
 
 
 def tag(path: Path, journal: Journal, values: dict[str, Any]) -> None:
@@ -90,7 +90,7 @@ def marker(journal: Journal) -> Path:
 def test_result_is_what_mutagen_writes(
     kind: str, limit: int, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rewrite, "_IN_PLACE", limit)
+    monkeypatch.setattr(rewrite, "MAX_IN_PLACE", limit)
     path = make(tmp_path / f"a.{kind}")
     other = tmp_path / f"b.{kind}"
     for values in (FIRST, SECOND, NONE):
@@ -318,7 +318,7 @@ def test_without_a_note_nothing_is_changed(
         marker(journal).rmdir()
         marker(journal).symlink_to(tmp_path / "missing" / "folder")
     for limit in (1 << 20, 0):
-        monkeypatch.setattr(rewrite, "_IN_PLACE", limit)
+        monkeypatch.setattr(rewrite, "MAX_IN_PLACE", limit)
         with pytest.raises(JournalError):
             tag(path, journal, FIRST)
         assert path.read_bytes() == before
@@ -405,7 +405,7 @@ def test_hard_linked_file_that_needs_a_copy_is_refused(
 def test_mode_and_attributes_are_kept(
     limit: int, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rewrite, "_IN_PLACE", limit)
+    monkeypatch.setattr(rewrite, "MAX_IN_PLACE", limit)
     path = make(tmp_path / "a.mp3")
     path.chmod(0o660)
     try:
@@ -466,7 +466,7 @@ from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.tag_file import TagFile, reason
 for name, field in MEDIA_FIELDS.items():
     MediaFile.add_field(name, field)
-rewrite._IN_PLACE = rewrite._IN_PLACE_RATHER = int(sys.argv[3])
+rewrite.MAX_IN_PLACE = rewrite.MAX_IN_PLACE_IF_LOSSY = int(sys.argv[3])
 user, *groups = map(int, sys.argv[4:])  # once all is imported: others may not read that
 os.setgroups(groups)
 os.setgid(user)
@@ -624,7 +624,7 @@ def test_write_of_another_program_is_not_lost(
     journal: Journal,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rewrite, "_IN_PLACE", limit)
+    monkeypatch.setattr(rewrite, "MAX_IN_PLACE", limit)
     path = make(tmp_path / "a.flac")
     retitle(path, "old title")
     pending = True
