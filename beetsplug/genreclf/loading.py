@@ -12,7 +12,7 @@ from beetsplug.genreclf.config import Config
 from beetsplug.genreclf.fields import GENRES
 from genremodel import GenreClassifier, ModelError, UnknownGenreError
 from genremodel.custom.store import CustomModel, ModelStore
-from genremodel.models.base import bundled_rules
+from genremodel.models.bundled import bundled_params
 
 
 class Loaded(NamedTuple):
@@ -53,7 +53,7 @@ def load_bundled(config: Config) -> Loaded:
     Raises UserError or confuse.ConfigError.
     """
     try:
-        known = bundled_rules("cnn").genres
+        known = bundled_params("cnn").genres
     except ModelError as exc:
         raise _no_model(config, exc) from exc
     names = {genre: name for genre, name in config.spelling.names.items() if genre in known}

@@ -15,8 +15,8 @@ from beets.library import Album, Item
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.storage.objects import get_values
+from genremodel.prediction import ABSTAINED, Prediction
 from genremodel.styles import album_styles
-from genremodel.voting import ABSTAINED, Prediction
 
 _EXPLANATION = (fields.VOTES, fields.REASON)
 

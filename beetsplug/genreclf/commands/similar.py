@@ -93,7 +93,7 @@ def _list_similar(
     the playlist must not or cannot be written.
     """
     from beetsplug.genreclf.commands._playlist import Playlist  # slow to import
-    from genremodel.similarity import place
+    from genremodel.similarity import track_embedding
 
     playlist = None if options.playlist is None else Playlist(options.playlist, context.log)
     seeds = [*matching_items(lib, query, match_albums=options.album)]
@@ -101,7 +101,7 @@ def _list_similar(
         raise UserError(NO_MATCHES)
     failures = Failures(context.log)
     analyzed = predictor.iter_analyses(lib, [seed.id for seed in seeds], failures.report)
-    embeddings = [embedding for _, it in analyzed if (embedding := place(it))]
+    embeddings = [embedding for _, it in analyzed if (embedding := track_embedding(it))]
     if not embeddings:
         raise UserError("no matching track could be analyzed")
     artist_of, placeholders = Artists(lib).key, predictor.config.placeholders
