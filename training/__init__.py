@@ -1,7 +1,7 @@
-"""Rebuilds and evaluates the model that `genremodel` bundles; run from a checkout."""
+"""Rebuilds and evaluates the model bundled with `genremodel`; run from a checkout."""
 
 import os
 
-# Many small fits: threads of BLAS would wait for each other, at three times the processor time.
+# The fits are small: several BLAS threads would triple the CPU time without a gain.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")

@@ -1,4 +1,4 @@
-"""What the tests of the bundled model's figures look at."""
+"""Fixtures of the tests of the bundled model."""
 
 from __future__ import annotations
 

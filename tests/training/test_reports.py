@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import reports
 from training.reports import documents
 from training.reports.comparison import comparison
 from training.reports.markdown import replace_section, rows
@@ -31,6 +32,17 @@ def test_documents_are_up_to_date(bundled: dict[str, Any], benchmarks: dict[str,
     readme = documents.README.read_text(encoding="utf-8")
     assert f"{bundled['cnn']['songs']['accuracy']:.0%} accuracy" in " ".join(readme.split())
     assert with_accuracy(readme, bundled) == readme
+
+
+def test_benchmark_pages_are_up_to_date() -> None:
+    results = reports.load(reports.RESULTS)
+    page = reports.RESULTS.with_suffix(".md").read_text(encoding="utf-8")
+    assert page == reports.results_page(results)
+    figures = reports.load(reports.CUSTOM_GENRES)
+    page = (documents.DOCS / "custom-genres.md").read_text(encoding="utf-8")
+    assert page == reports.custom_genres_page(figures)
+    readme = documents.README.read_text(encoding="utf-8")
+    assert reports.with_training_report(readme, figures) == readme
 
 
 def test_model_card_shows_confidence_intervals(

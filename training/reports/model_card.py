@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.evaluation import FOLDS
 from genremodel.models.musicnn import EXPERT, EXPERT_WINDOWS, NETWORK
-from training.evaluation.calibration import FOLDS
 from training.reports.markdown import TEMPLATES, enumerate_items, number, render, rows
 
 Figures: TypeAlias = Mapping[str, Any]
@@ -19,6 +19,7 @@ _PROTOCOLS = {
     "files": "files, unseen artists",
     "valid": "validation files",
 }
+_NO_NOVELTY = " Its calibration ignores novelty, which was not predictive."
 _METRICS = ("accuracy", "accuracy_mean", "macro_f1", "ece", "coverage", "selective_accuracy")
 
 
@@ -70,7 +71,7 @@ def model_card(model: Figures, benchmarks: Figures) -> str:
         false_rejections=_false_rejections(model),
         ablations=rows((text, f"{a:.3f}", f"{b:.3f}") for text, a, b in model["tried"]),
         choices=_choices(knn["choice"]),
-        novelty_note="" if knn["calibration"]["novelty"] else " Novelty does not help it.",
+        novelty_note="" if knn["calibration"]["novelty"] else _NO_NOVELTY,
         worst=_lowest_recalls(songs),
         song_confusions=_top_confusions(songs),
         file_confusions=_top_confusions(files),
