@@ -15,11 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from genremodel.calibration import calibration_error, fit_calibration, parts
+from genremodel.calibration import (
+    Calibration,
+    expected_calibration_error,
+    fit_calibration,
+    window_subsets,
+)
 from genremodel.errors import TrainingError
-from genremodel.models.heads import WindowProbabilities
+from genremodel.models.base import WindowProbabilities
 from genremodel.tables import ColumnTable
-from genremodel.voting import Calibration, winner
+from genremodel.voting import winning_genre
 
 FOLDS = 5
 
@@ -158,7 +163,11 @@ def out_of_fold(
             artist,
             fit(np.unique(artist[held_out])),
             prior,
-            [(track, part) for track in held_out for part in parts(np.arange(len(windows[track])))],
+            [
+                (track, part)
+                for track in held_out
+                for part in window_subsets(np.arange(len(windows[track])))
+            ],
             fold,
         )
         for fold, held_out in enumerate(_folds(rarest_genre(genres), artist, seed))
@@ -194,7 +203,7 @@ def _predict(
     judged = classify([windows[track][part] for track, part in parts])
     track = np.array([track for track, _ in parts])
     counts = np.array([len(part) for _, part in parts])
-    predicted = np.array([winner(one.probabilities, prior, "majority") for one in judged])
+    predicted = np.array([winning_genre(one.probabilities, prior, "majority") for one in judged])
     return OutOfFold(
         track,
         artist[track],
@@ -310,7 +319,7 @@ class Metrics:
             accuracy=float(correct.mean()),
             accuracy_mean=float((scores.predicted_by_mean == scores.genre).mean()),
             macro_f1=float(np.mean([_f1(scores, genre) for genre in labels])),
-            ece=calibration_error(scores.confidence, correct),
+            ece=expected_calibration_error(scores.confidence, correct),
             selective_accuracy=float(correct[covered].mean()) if covered.any() else None,
             coverage=float(covered.mean()),
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.audio.decoding import Windows
 from genremodel.audio.params import SAMPLE_RATE, WINDOW_SAMPLES
+from genremodel.audio.windows import Windows
 
 _COPIES = 4  # of a track with one window; with more, fewer of each
 _SPEED = 1.5  # semitones up or down: pitch and tempo together, as a turntable does it

@@ -20,7 +20,6 @@ import sklearn
 from numpy.typing import NDArray
 
 from genremodel.analysis import NetworkOutputs
-from genremodel.audio.decoding import Windows
 from genremodel.audio.params import (
     FFT_SIZE,
     HOP_SIZE,
@@ -30,12 +29,14 @@ from genremodel.audio.params import (
     WINDOW_FRAMES,
     WINDOW_SAMPLES,
 )
+from genremodel.audio.windows import Windows
+from genremodel.calibration import Calibration
 from genremodel.models import bundled as assets
-from genremodel.models.base import HEADS, NEIGHBOURS
-from genremodel.models.librosa_features import window_features
-from genremodel.models.musicnn import EXPERT, NETWORK, Backbone, MusicnnPair
+from genremodel.models.bundled import HEADS_FILE, KNN_FILE, MSD_FILE, MTT_FILE
+from genremodel.models.knn import window_features
+from genremodel.models.musicnn import MusicnnPair, MusicnnSession
 from genremodel.outputs import replace_file
-from genremodel.voting import Calibration, DecisionParams
+from genremodel.prediction import DecisionParams
 from training.corpus import Corpus
 from training.datasets.track import DataError
 from training.evaluation.ablation import ablations
@@ -57,7 +58,7 @@ from training.style_thresholds import style_thresholds
 from training.synthetic_nonmusic import nonmusic
 from training.tables import WindowTable
 
-NETWORKS: dict[str, musicnn.Name] = {NETWORK: "MSD_musicnn", EXPERT: "MTT_musicnn"}
+NETWORKS: dict[str, musicnn.Name] = {MSD_FILE: "MSD_musicnn", MTT_FILE: "MTT_musicnn"}
 VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its verdicts change
 # Where three quarters of the songs by artists never heard are decided, and most of the songs of a
 # genre never heard are not; the card has the figures.
@@ -80,7 +81,7 @@ def require_model_folder(folder: Path) -> None:
         raise DataError(f"{folder}: {exc}") from exc
     if described:
         return
-    names = (NETWORK, EXPERT, HEADS, NEIGHBOURS)
+    names = (MSD_FILE, MTT_FILE, HEADS_FILE, KNN_FILE)
     foreign = [str(folder / name) for name in names if (folder / name).exists()]
     if foreign:
         raise DataError(f"{', '.join(foreign)}: without the description of a model beside them")
@@ -116,7 +117,7 @@ def check_backbone(file: Path, published: musicnn.Musicnn) -> float:
     spectrogram and the plain NumPy network on one side, the package's own path on the other.
     """
     windows = _check_windows()
-    found_activations, found_embeddings = Backbone(file.read_bytes()).run(windows)
+    found_activations, found_embeddings = MusicnnSession(file.read_bytes()).run(windows)
     worst = 0.0
     for row, samples in enumerate(windows):
         mel = librosa.feature.melspectrogram(
@@ -140,7 +141,7 @@ def build_heads(folder: Path, corpus: Corpus, seeds: int) -> None:
     sounds = _sounds("cnn", backbones.run, len(music))
     every = np.concatenate([*sounds.values()])
     heads = fit_heads(table, fit_nonmusic(_embeddings(music.values), _embeddings(every)))
-    _save_arrays(folder / HEADS, heads.to_arrays())
+    _save_arrays(folder / HEADS_FILE, heads.to_arrays())
     _describe(
         folder,
         genres=np.unique(table.genre).tolist(),
@@ -177,7 +178,7 @@ def build_knn(folder: Path, corpus: Corpus, seeds: int) -> None:
         "neighbours": np.array(choice.neighbours),
         "nonmusic": fit_nonmusic(table.values, np.concatenate([*sounds.values()])),
     }
-    _save_arrays(folder / NEIGHBOURS, arrays)
+    _save_arrays(folder / KNN_FILE, arrays)
     fit = partial(judge_by_neighbours, neighbours=choice.neighbours)
     _calibrate(folder, "knn", table, fit, sounds, np.asarray, seeds, choice=asdict(choice))
 
@@ -187,7 +188,9 @@ def _embeddings(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
 
 
 def _backbones(folder: Path) -> MusicnnPair:
-    network, expert = (Backbone((folder / name).read_bytes()) for name in (NETWORK, EXPERT))
+    network, expert = (
+        MusicnnSession((folder / name).read_bytes()) for name in (MSD_FILE, MTT_FILE)
+    )
     return MusicnnPair(network, expert)
 
 
@@ -253,7 +256,7 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 def _describe(folder: Path, **parts: Any) -> None:
     """Replace parts of `model.json` and bring its checksums up to date."""
-    names = (NETWORK, EXPERT, HEADS, NEIGHBOURS)
+    names = (MSD_FILE, MTT_FILE, HEADS_FILE, KNN_FILE)
     files = [path for name in names if (path := folder / name).exists()]
     checksums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     # Cross-validation depends on how scikit-learn draws its folds.

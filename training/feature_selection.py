@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from genremodel.models.librosa_features import GROUPS, columns
-from genremodel.voting import DecisionParams
+from genremodel.models.knn import GROUPS, group_mask
+from genremodel.prediction import DecisionParams
 from training.evaluation.evaluate import accuracy
 from training.fit import judge_by_neighbours
 from training.tables import WindowTable
@@ -92,4 +92,4 @@ def choose(table: WindowTable, params: DecisionParams) -> Choice:
 
 def select_groups(table: WindowTable, groups: Collection[str]) -> WindowTable:
     """Return a table of all features reduced to those of some groups."""
-    return replace(table, values=table.values[:, columns(groups)])
+    return replace(table, values=table.values[:, group_mask(groups)])

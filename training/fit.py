@@ -13,12 +13,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from genremodel.analysis import NetworkOutputs
-from genremodel.audio.spacing import evenly_spaced
-from genremodel.models.base import judge_features
-from genremodel.models.fitting import balanced_sample_weight, fit_linear, fit_novelty
-from genremodel.models.heads import GenreHeads, LinearHead, WindowProbabilities, tag_logits
-from genremodel.models.knn import Neighbours
-from genremodel.models.novelty import ALL_IS_MUSIC, Novelty
+from genremodel.audio.windows import evenly_spaced
+from genremodel.models.base import WindowProbabilities
+from genremodel.models.heads import (
+    GenreHeads,
+    LinearHead,
+    balanced_sample_weight,
+    fit_linear_head,
+    tag_logits,
+)
+from genremodel.models.knn import KnnClassifier, predict_features
+from genremodel.models.novelty import NO_NONMUSIC_DETECTION, Novelty, fit_novelty
 from training.hyperparameters import HYPERPARAMETERS, HeadHyperparameters
 from training.tables import WindowTable
 
@@ -55,11 +60,11 @@ def fit_heads(
 
 def judge_by_heads(
     table: WindowTable,
-    nonmusic: NDArray[np.float64] = ALL_IS_MUSIC,
+    nonmusic: NDArray[np.float64] = NO_NONMUSIC_DETECTION,
     hyperparameters: HeadHyperparameters = HYPERPARAMETERS,
 ) -> WindowClassifier:
     """Fit the heads and return them as a classifier."""
-    return fit_heads(table, nonmusic, hyperparameters).judge
+    return fit_heads(table, nonmusic, hyperparameters).predict_proba
 
 
 def fit_nonmusic(
@@ -88,7 +93,7 @@ def judge_by_neighbours(
     if nonmusic is None:
         nonmusic = np.zeros(table.values.shape[1] + 1)
     return partial(
-        judge_features, Neighbours(known.values, genre, len(genres), neighbours), nonmusic
+        predict_features, KnnClassifier(known.values, genre, len(genres), neighbours), nonmusic
     )
 
 
@@ -119,7 +124,7 @@ def fit_genres(
         np.unique(table.genre, return_inverse=True)[1], table.group, table.weight
     )
     genre = np.searchsorted(genres, table.genre)
-    return fit_linear(tag_logits(activations), genre, weight, len(genres), regularisation)
+    return fit_linear_head(tag_logits(activations), genre, weight, len(genres), regularisation)
 
 
 def _fit_novelty(

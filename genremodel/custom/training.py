@@ -20,9 +20,9 @@ from genremodel.custom.report import (
 )
 from genremodel.custom.store import CustomModel
 from genremodel.errors import TrainingError
-from genremodel.models.base import CnnBackend
-from genremodel.models.novelty import ALL_IS_MUSIC
-from genremodel.voting import DecisionParams
+from genremodel.models.musicnn import CnnBackend
+from genremodel.models.novelty import NO_NONMUSIC_DETECTION
+from genremodel.prediction import DecisionParams
 
 
 def train(
@@ -71,7 +71,7 @@ def train(
     ...     return LabeledTrack(analysis, [("Ambient", "Techno")[genre]], artist)
     >>> tracks = [track(genre, f"artist {i}") for genre in range(2) for i in range(10)]
     >>> model, report = train(tracks)
-    >>> model.rules.genres
+    >>> model.params.genres
     ('Ambient', 'Techno')
     >>> report.accuracy
     1.0
@@ -102,7 +102,7 @@ def train(
         best,
         ESTIMATORS[best](dataset, everything),
         fit_dataset_novelty(
-            dataset, everything, ALL_IS_MUSIC if accepts_nonmusic else bundled_nonmusic()
+            dataset, everything, NO_NONMUSIC_DETECTION if accepts_nonmusic else bundled_nonmusic()
         ),
         report.summary(),
         trained=time.time(),

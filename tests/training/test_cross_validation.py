@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.models.heads import WindowProbabilities
-from genremodel.voting import Calibration, DecisionParams
+from genremodel.calibration import Calibration
+from genremodel.models.base import WindowProbabilities
+from genremodel.prediction import DecisionParams
 from training.evaluation.cross_validation import out_of_fold
 from training.fit import WindowClassifier
 from training.tables import WindowTable

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from genremodel.calibration import Calibration
 from genremodel.evaluation import OutOfFold
-from genremodel.models.heads import WindowProbabilities
-from genremodel.models.novelty import NO_MUSIC, is_nonmusic
-from genremodel.voting import Calibration, DecisionParams
+from genremodel.models.base import WindowProbabilities
+from genremodel.models.novelty import NONMUSIC_NOVELTY, is_nonmusic
+from genremodel.prediction import DecisionParams
 from training.evaluation.evaluate import measure, validate
 from training.evaluation.ood import left_out_genres, measure_nonmusic
 from training.fit import WindowClassifier
@@ -53,7 +54,9 @@ class RecordingFit:
         def classify(values: NDArray[np.floating[Any]]) -> WindowProbabilities:
             shares = np.exp(3 * values[:, columns])
             shares /= shares.sum(axis=1, keepdims=True)
-            return WindowProbabilities(shares, NO_MUSIC if is_nonmusic(nonmusic, values) else 1.0)
+            return WindowProbabilities(
+                shares, NONMUSIC_NOVELTY if is_nonmusic(nonmusic, values) else 1.0
+            )
 
         return classify
 

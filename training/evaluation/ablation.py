@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from genremodel.voting import DecisionParams
+from genremodel.prediction import DecisionParams
 from training.evaluation.evaluate import accuracy
 from training.fit import judge_by_heads
 from training.hyperparameters import HYPERPARAMETERS as RELEASED

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genremodel import evaluation
-from genremodel.audio.params import DEFAULT_WINDOWS
-from genremodel.audio.spacing import evenly_spaced
+from genremodel.audio.windows import DEFAULT_WINDOWS, evenly_spaced
 from genremodel.evaluation import Classify, OutOfFold, Scores
-from genremodel.models.heads import WindowProbabilities
-from genremodel.voting import DecisionParams
+from genremodel.models.base import WindowProbabilities
+from genremodel.prediction import DecisionParams
 from training.fit import Fit, WindowClassifier
 from training.tables import WindowTable
 
