@@ -15,7 +15,7 @@ from genremodel.audio.digest import audio_digest
 from genremodel.batch.cache import Cache, FileState
 from genremodel.batch.spawning import end_with_parent
 from genremodel.errors import AnalysisTimeout, AudioError
-from genremodel.models.base import Backend, analyze_file
+from genremodel.models.base import Backend, analyze_audio
 from genremodel.models.knn import KnnBackend
 from genremodel.models.musicnn import CnnBackend
 
@@ -80,7 +80,7 @@ class FileAnalyzer:
         return analysis
 
     def _analyze(self, path: PathLike) -> Analysis:
-        return analyze_file(self._backend, path, self._config.windows)
+        return analyze_audio(self._backend, path, self._config.windows)
 
     def _lookup_digest(self, digest: bytes, file: FileState) -> Analysis | None:
         found = self.cache.get_digest(digest)
