@@ -160,7 +160,7 @@ class GenreClassifier:
 
         Examples
         --------
-        >>> GenreClassifier().check_genres(["Jazz", "polka"])
+        >>> GenreClassifier().check_genres(["Jazz", "polka"])  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         genremodel.errors.UnknownGenreError: unknown genres: polka (known: blues, ...)
         """

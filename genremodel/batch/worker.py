@@ -110,8 +110,8 @@ def init_worker(config: WorkerConfig, semaphores: list[str]) -> None:
     with open(os.devnull, "w") as null:  # noqa: PTH123
         os.dup2(null.fileno(), 1)
         os.dup2(null.fileno(), 2)
-    # glibc keeps up to twice as much as was ever freed at once: what it gave back to the system
-    # after each track, the system would clear again for the next, a thousand pages.
+    # Freeing 16 MB once raises the threshold above which glibc returns freed memory to the system.
+    # Otherwise each track causes 3,000 page faults, which take a tenth of its CPU time.
     np.empty(1 << 24, np.uint8)
     _analyzer = FileAnalyzer(config, KnnBackend() if config.knn else CnnBackend())
 
