@@ -197,6 +197,8 @@ def data() -> Path:
 def pytest_addoption(parser: pytest.Parser) -> None:
     text = "import with all combinations of plugins and settings, rather than with all pairs"
     parser.addoption("--full-matrix", action="store_true", help=text)
+    text = "how many damaged files to classify (default: %(default)s)"
+    parser.addoption("--fuzz", type=int, default=260, metavar="N", help=text)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
