@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from genremodel.evaluation import FOLDS
-from genremodel.models.librosa_features import GROUPS
+from genremodel.models.knn import GROUPS
 from genremodel.models.musicnn import MusicnnPair
 from training.datasets import emotify, genre_folders, gtzan, gtzan_clips, gtzan_taggrams
 from training.datasets.source import Source
@@ -39,10 +39,15 @@ class Corpus:
         """All audio files."""
         return [*self.train, *self.valid]
 
+    @property
+    def is_project_data(self) -> bool:
+        """Whether this is the data of the released model, with whole songs."""
+        return self.taggrams is not None
+
     def outputs(self, backbones: MusicnnPair) -> WindowTable:
         """Return the table that the heads are fitted on and evaluated with, in all roles."""
         table = read_outputs(self.files, backbones) + read_augmented(self.files, backbones)
-        return table + self.taggrams if self.taggrams else table
+        return table if self.taggrams is None else table + self.taggrams
 
     def features(self, groups: Collection[str] = tuple(GROUPS)) -> WindowTable:
         """Return the table that KNN is fitted on and evaluated with: features of some groups."""

@@ -30,9 +30,9 @@ def tags_of(beets: Beets) -> dict[Path, list[tuple[str, str]]]:
     return {path: every_tag(path) for path in beets.files()}
 
 
-def test_emotify(beets: Beets, data: Path, analyses: Path) -> None:
+def test_undo_restores_a_real_collection(beets: Beets, data: Path, analyses: Path) -> None:
     """229 real MP3s: import, pretend, replace, undo."""
-    beets.settings["genreclf"] |= {"auto": False, "genres": "replace", "min_confidence": 0}
+    beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "min_confidence": 0}
     shutil.copy(analyses, beets.root)
     shutil.copytree(data / "emotify", beets.music)
     beets.import_music()
@@ -62,9 +62,11 @@ def test_emotify(beets: Beets, data: Path, analyses: Path) -> None:
     assert (tags_of(beets), beets.rows()) == (tags, rows)
 
 
-def test_half_of_the_artists_teach_the_other_half(beets: Beets, data: Path, analyses: Path) -> None:
+def test_train_on_half_of_the_artists_and_classify_the_others(
+    beets: Beets, data: Path, analyses: Path
+) -> None:
     """The story of the README, on real music."""
-    beets.settings["genreclf"] |= {"auto": False, "genres": "replace"}
+    beets.settings["genreclf"] |= {"auto": False, "policy": "replace"}
     shutil.copy(analyses, beets.root)
     folder = data / "emotify"
     with (folder / "index.csv").open(encoding="utf-8") as file:
@@ -84,7 +86,7 @@ def test_half_of_the_artists_teach_the_other_half(beets: Beets, data: Path, anal
         if not taught:
             true[path.stem] = f"my {row['genre']}"
     beets.import_music("--singletons")
-    said = beets("genreclf-learn")
+    said = beets("genreclf-train")
     assert "my classical" in said
     assert "saved as mine (mine-" in said
 
@@ -99,8 +101,8 @@ def test_half_of_the_artists_teach_the_other_half(beets: Beets, data: Path, anal
     assert len(wrong) < 0.2 * len(true)
     assert all(predicted == genres for _, predicted, genres in named if predicted)
     explained = beets("genreclf-explain", f"title:={right[0]}")
-    assert f"genre       {true[right[0]]}\n" in explained
-    assert "model       mine-" in explained
+    assert f"genre          {true[right[0]]}\n" in explained
+    assert "model          mine-" in explained
     beets("genreclf-undo")
     assert beets.rows() == before
 

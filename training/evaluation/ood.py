@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
 from genremodel.evaluation import FOLDS
-from genremodel.models.novelty import NO_MUSIC, is_nonmusic
-from genremodel.voting import DecisionParams, verdict
+from genremodel.models.novelty import NONMUSIC_NOVELTY, is_nonmusic
+from genremodel.prediction import DecisionParams
+from genremodel.voting import vote_with_confidence
 from training.evaluation.cross_validation import (
     calibrated_scores,
     out_of_fold,
     predict_tracks,
     recalibrated,
 )
-from training.fit import Fit, WindowClassifier, fit_nonmusic
+from training.fit import Fit, PredictProba, fit_nonmusic
 from training.tables import WindowTable
 
 SelectColumns: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.floating[Any]]]
@@ -27,7 +28,7 @@ SelectColumns: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.floa
 class FitWithNonmusic(Protocol):
     """Fits a model that rejects non-music by the weights of `fit_nonmusic`."""
 
-    def __call__(self, table: WindowTable, nonmusic: NDArray[np.float64] = ...) -> WindowClassifier:
+    def __call__(self, table: WindowTable, nonmusic: NDArray[np.float64] = ...) -> PredictProba:
         """Fit the model; without weights it rejects nothing."""
         ...
 
@@ -54,13 +55,13 @@ def left_out_genres(
     -------
     dict
         By protocol: "abstained", the share of tracks of left-out genres; "genres", the same by
-        genre; "known_decided", the coverage of the other tracks, by unseen artists.
+        genre; "known_coverage", the coverage of the other tracks, by unseen artists.
     """
     abstained: dict[str, dict[str, float]] = {name: {} for name in protocols}
     coverage: dict[str, list[float]] = {name: [] for name in protocols}
     for genre in np.unique(table.genre).tolist():
         left_out = np.isin(table.genre, genre)
-        others, rest = table[~left_out], params.without([genre])
+        others, rest = table[~left_out], params.excluding([genre])
         classifier = fit(others)
         runs = {
             name: out_of_fold(others, fit, rest, seed=0, scored=scored[~left_out])
@@ -77,7 +78,7 @@ def left_out_genres(
             abstained[name][genre] = round(float(scores.abstained.mean()), 4)
     return {
         name: {
-            "known_decided": round(float(np.mean(coverage[name])), 4),
+            "known_coverage": round(float(np.mean(coverage[name])), 4),
             "abstained": round(float(np.mean([*shares.values()])), 4),
             "genres": shares,
         }
@@ -106,9 +107,9 @@ def measure_nonmusic(
     Returns
     -------
     dict
-        "kinds": of each, the number of sounds, the share rejected as non-music ("told") and the
-        share without a genre ("abstained"). "files" and "mistaken": the number of files and the
-        share of them rejected as non-music, by unseen artists.
+        "kinds": of each, the number of sounds, the share rejected as non-music ("rejected") and the
+        share without a genre ("abstained"). "files": the number of files. "false_rejections": the
+        share of files, by unseen artists, that are rejected as non-music.
     """
     music = table[np.flatnonzero(np.isfinite(select(table.values)).all(axis=1))]
     kinds = {}
@@ -116,23 +117,23 @@ def measure_nonmusic(
         known = np.concatenate([some for other, some in sounds.items() if other != kind])
         classifier = fit(table, nonmusic=fit_nonmusic(select(music.values), select(known)))
         found = [classifier(sound[np.newaxis]) for sound in unknown]
-        rejected = np.array([one.novelty >= NO_MUSIC for one in found])
-        confidence = np.array([verdict(*one, params, "majority")[1] for one in found])
+        rejected = np.array([one.novelty >= NONMUSIC_NOVELTY for one in found])
+        confidence = np.array([vote_with_confidence(*one, params, "majority")[1] for one in found])
         kinds[kind] = {
             "sounds": len(unknown),
-            "told": round(float(rejected.mean()), 4),
+            "rejected": round(float(rejected.mean()), 4),
             "abstained": round(float((rejected | (confidence < params.min_confidence)).mean()), 4),
         }
     every = select(np.concatenate([*sounds.values()]))
     files = music.with_role("train", "valid")
     genres, groups, members = files.by_track()
-    mistaken = []
+    rejected_files = []
     for _, held_out in GroupKFold(FOLDS).split(genres, genres, groups):
         others = music[~np.isin(music.group, groups[held_out])]
         weights = fit_nonmusic(select(others.values), every)
-        mistaken += [is_nonmusic(weights, select(files.values[members[i]])) for i in held_out]
+        rejected_files += [is_nonmusic(weights, select(files.values[members[i]])) for i in held_out]
     return {
         "kinds": kinds,
-        "files": len(mistaken),
-        "mistaken": round(float(np.mean(mistaken)), 4),
+        "files": len(rejected_files),
+        "false_rejections": round(float(np.mean(rejected_files)), 4),
     }
