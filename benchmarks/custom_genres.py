@@ -24,12 +24,13 @@ from sklearn.preprocessing import StandardScaler, normalize
 
 from benchmarks.library import Library
 from benchmarks.reports import CUSTOM_GENRES, save, write_documents
-from genremodel.analysis import OUTPUT_SIZE, Analysis, NetworkOutputs
+from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, TAGS, Analysis, NetworkOutputs
 from genremodel.audio.params import DEFAULT_WINDOWS
 from genremodel.batch.cache import Cache, FileState
 from genremodel.custom.dataset import LabeledDataset, LabeledTrack
-from genremodel.custom.train import ESTIMATORS, learn
-from genremodel.evaluation import Fit
+from genremodel.custom.estimators import ESTIMATORS, FitHead
+from genremodel.custom.training import train
+from genremodel.models._special import expit
 from genremodel.models.base import CnnBackend, hear
 from genremodel.models.heads import LOGITS, window_logits
 from genremodel.voting import decide, winner
@@ -63,11 +64,10 @@ class Dataset:
     def labeled(self, among: Iterable[int] | None = None) -> list[LabeledTrack]:
         """Return some or all of the tracks as training data."""
         chosen = range(len(self.analyses)) if among is None else among
-        made = (
-            LabeledTrack.of(self.analyses[i], [str(self.genres[i])], str(self.artists[i]))
+        return [
+            LabeledTrack(self.analyses[i], [str(self.genres[i])], str(self.artists[i]))
             for i in chosen
-        )
-        return [example for example in made if example]
+        ]
 
 
 def main() -> None:
@@ -95,15 +95,17 @@ def cross_validation(songs: Dataset, backend: CnnBackend) -> Figures:
     for _ in progress(range(REPETITIONS), description="cross-validation"):
         # Artists are assigned to folds in the order of their names.
         names = dict(zip(artists, rng.permutation(len(artists)), strict=True))
-        tracks = [x._replace(artist=f"{names[x.artist]:03}") for x in songs.labeled()]
-        reports.append(learn(tracks, name="a", field="genres", version=backend.version)[1])
+        tracks = songs.labeled()
+        for track in tracks:
+            track.artist = f"{names[track.artist]:03}"
+        reports.append(train(tracks, version=backend.version)[1])
     return {
         "tracks": len(songs.genres),
         "artists": len(artists),
         "repetitions": REPETITIONS,
         "accuracy": round(mean(x.accuracy for x in reports), 3),
-        "coverage": round(mean(x.decided for x in reports), 3),
-        "selective_accuracy": round(mean(x.right or 0 for x in reports), 3),
+        "coverage": round(mean(x.coverage for x in reports), 3),
+        "selective_accuracy": round(mean(x.selective_accuracy or 0 for x in reports), 3),
         "calibration_error": round(mean(x.calibration_error for x in reports), 3),
     }
 
@@ -137,14 +139,14 @@ def _draws(dataset: Dataset, count: int) -> Iterator[tuple[NDArray[np.intp], NDA
 
 
 def _accuracy(
-    dataset: Dataset, drawn: NDArray[np.intp], held_out: NDArray[np.intp], fit: Fit
+    dataset: Dataset, drawn: NDArray[np.intp], held_out: NDArray[np.intp], fit: FitHead
 ) -> float:
-    train = LabeledDataset.of(dataset.labeled(drawn))
-    test = LabeledDataset.of(dataset.labeled(held_out))
-    head = fit(train, np.arange(len(drawn)))
-    prior = [1.0] * len(train.names)
-    probabilities = map(head.predict_proba, test.views)
-    predicted = [train.names[winner(windows, prior, "majority")] for windows in probabilities]
+    known = LabeledDataset.from_tracks(dataset.labeled(drawn))
+    unseen = LabeledDataset.from_tracks(dataset.labeled(held_out))
+    head = fit(known, np.arange(len(drawn)))
+    prior = [1.0] * len(known.names)
+    probabilities = map(head.predict_proba, unseen.logits)
+    predicted = [known.names[winner(windows, prior, "majority")] for windows in probabilities]
     return float((np.array(predicted) == dataset.genres[held_out]).mean())
 
 
@@ -160,7 +162,7 @@ def new_genres(songs: Dataset, excerpts: Dataset, backend: CnnBackend) -> Figure
         voted, predicted = [], []
         for others, held_out in folds.split(members, groups=artists):
             tracks = songs.labeled() + excerpts.labeled(members[others])
-            model, _ = learn(tracks, name="a", field="genres", version=backend.version)
+            model, _ = train(tracks, version=backend.version)
             for analysis in (excerpts.analyses[members[i]] for i in held_out):
                 prediction = decide(
                     *model.judge(analysis.values[analysis.audible]),
@@ -248,19 +250,29 @@ def _train_synthetic(backend: CnnBackend) -> float:
     rng = np.random.default_rng(0)
     centers = rng.normal(size=(20, LOGITS))
     genres, artists = rng.integers(20, size=SYNTHETIC), rng.integers(2000, size=SYNTHETIC)
-    shape = (DEFAULT_WINDOWS, LOGITS)
-    examples = [
+    tracks = [
         LabeledTrack(
-            centers[genre] + 3 * rng.normal(size=LOGITS) + rng.normal(size=shape),
-            True,
-            (f"genre {genre}",),
+            _analysis(centers[genre] + 3 * rng.normal(size=LOGITS), rng),
+            [f"genre {genre}"],
             f"artist {artist}",
         )
         for genre, artist in zip(genres, artists, strict=True)
-    ]  # fmt: skip
+    ]
     start = perf_counter()
-    learn(examples, name="a", field="genres", version=backend.version)
+    train(tracks, version=backend.version)
     return perf_counter() - start
+
+
+def _analysis(center: NDArray[np.float64], rng: np.random.Generator) -> Analysis:
+    """Return an analysis with logits around a center."""
+    activations = expit(center + rng.normal(size=(DEFAULT_WINDOWS, LOGITS)))
+    embeddings = np.zeros((DEFAULT_WINDOWS, EMBEDDING_SIZE))
+    outputs = NetworkOutputs(activations[:, :TAGS], embeddings, activations[:, TAGS:])
+    return Analysis(
+        np.arange(float(DEFAULT_WINDOWS)),
+        np.ones(DEFAULT_WINDOWS, np.bool_),
+        outputs.join().astype(np.float16),
+    )
 
 
 def _fill_cache(library: Library, backend: CnnBackend) -> None:

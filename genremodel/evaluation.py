@@ -1,130 +1,350 @@
-"""How models do on artists that they have not heard: cross-validation."""
+"""Cross-validation grouped by artist: out-of-fold predictions, their calibration and metrics.
+
+Shared by `genremodel.custom`, for models of the user's own genres, and by `training`, for the
+bundled model, so that both report the same metrics.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from genremodel.calibration import fit_calibration, parts
-from genremodel.custom.dataset import LabeledDataset
-from genremodel.custom.store import Estimator, Head
+from genremodel.calibration import calibration_error, fit_calibration, parts
 from genremodel.errors import TrainingError
-from genremodel.models.fitting import fit_novelty
-from genremodel.models.heads import msd_logits
-from genremodel.models.novelty import ALL_IS_MUSIC, Novelty
+from genremodel.models.heads import WindowProbabilities
 from genremodel.tables import ColumnTable
 from genremodel.voting import Calibration, winner
 
 FOLDS = 5
-_NO_EMBEDDING = np.empty((1, 0))
 
-# Fits a head on some of the tracks.
-Fit: TypeAlias = Callable[[LabeledDataset, NDArray[np.intp]], Head]
+# Predicts tracks, each from some of its windows, (windows, values).
+Classify: TypeAlias = Callable[[Sequence[NDArray[np.floating[Any]]]], Sequence[WindowProbabilities]]
+# Fits a model on the tracks of all artists but these, (artists,).
+FitWithout: TypeAlias = Callable[[NDArray[np.str_]], Classify]
 
 
 @dataclass(frozen=True)
 class OutOfFold(ColumnTable):
-    """What models say of tracks whose artists they have not heard. All are (votes,).
+    """Predictions of tracks by models that were not fitted on their artists.
 
-    track: which it is about. fold: the one that the track was left out with. whole: the vote is by
-    all of its windows; others are by some. named: index of the winner. probability: its mean.
-    novelty, windows: of the track. right: the track has that genre.
+    Parameters
+    ----------
+    track : (predictions,)
+        Index of the track. There are several predictions of a track, by 1, 3 and all windows.
+    artist : (predictions,)
+        Artist of the track.
+    fold : (predictions,)
+        The fold that the track was held out in.
+    all_windows : (predictions,)
+        True for predictions by all windows of the track.
+    genre : (predictions,)
+        Index of the track's genre: the predicted one if the track has it, otherwise its rarest, or
+        -1 if it has none.
+    predicted : (predictions,)
+        Index of the genre predicted by majority vote.
+    probabilities : (predictions, genres)
+        Mean of the windows.
+    novelty : (predictions,)
+        Out-of-distribution score of the track.
+    windows : (predictions,)
+        Number of windows.
     """
 
     track: NDArray[np.intp]
+    artist: NDArray[np.str_]
     fold: NDArray[np.intp]
-    whole: NDArray[np.bool_]
-    named: NDArray[np.intp]
-    probability: NDArray[np.float64]
+    all_windows: NDArray[np.bool_]
+    genre: NDArray[np.intp]
+    predicted: NDArray[np.intp]
+    probabilities: NDArray[np.float64]
     novelty: NDArray[np.float64]
     windows: NDArray[np.intp]
-    right: NDArray[np.bool_]
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """(predictions,) True if the track has the predicted genre."""
+        return self.predicted == self.genre
+
+    @property
+    def probability(self) -> NDArray[np.float64]:
+        """(predictions,) probability of the predicted genre, the mean of the windows."""
+        return self.probabilities[np.arange(len(self)), self.predicted]
 
     def calibration(self) -> Calibration:
-        """Return how likely such votes are right."""
-        typical = float(np.median(self.novelty[self.whole]))
-        return fit_calibration(self.probability, self.novelty, self.windows, self.right, typical)
+        """Return the calibration fitted on these predictions."""
+        median = float(np.median(self.novelty[self.all_windows]))
+        return fit_calibration(self.probability, self.novelty, self.windows, self.correct, median)
 
-    def confidence(self) -> NDArray[np.float64]:
-        """Return how likely each vote is right, by the votes in other folds."""
-        confidence = np.zeros(len(self.track))
+    def calibrated(self, calibration: Calibration) -> NDArray[np.float64]:
+        """Return the confidence in each prediction by a calibration, (predictions,)."""
+        return calibration.confidence(self.probability, self.novelty, self.windows)
+
+    def confidence(self, known: OutOfFold | None = None) -> NDArray[np.float64]:
+        """Return the confidence in each prediction, (predictions,).
+
+        The predictions of a fold are calibrated on the predictions of other artists in `known`, by
+        default this table.
+
+        Artists, not folds, are what must not be shared: `known` may come from another
+        cross-validation, whose folds divide the artists differently. Within one table both are the
+        same, because no artist is in two folds.
+        """
+        known = self if known is None else known
+        confidence = np.zeros(len(self))
         for fold in np.unique(self.fold):
             here = self.fold == fold
-            votes, calibration = self[here], self[~here].calibration()
-            confidence[here] = calibration.confidence(
-                votes.probability, votes.novelty, votes.windows
-            )
+            others = known[~np.isin(known.artist, self.artist[here])]
+            confidence[here] = self[here].calibrated(others.calibration())
         return confidence
 
+    def scores(self, confidence: NDArray[np.float64], min_confidence: float) -> Scores:
+        """Return what metrics are computed from. confidence: (predictions,)."""
+        return Scores(
+            self.genre,
+            self.predicted,
+            self.probabilities.argmax(axis=1),
+            confidence,
+            confidence < min_confidence,
+        )
 
-def cross_validate(
-    tracks: LabeledDataset, fits: Mapping[Estimator, Fit], prior: tuple[float, ...]
-) -> dict[Estimator, OutOfFold]:
-    """Cross-validate each way to fit; votes are in the order of the tracks.
 
-    prior: as `winner` has it. Raises LearningError where there is too little.
+def out_of_fold(
+    windows: Sequence[NDArray[np.floating[Any]]],
+    genres: NDArray[np.bool_],
+    artist: NDArray[np.str_],
+    fit: FitWithout,
+    prior: Sequence[float],
+    *,
+    seed: int = 0,
+) -> OutOfFold:
+    """Cross-validate a model on tracks, each by 1, 3 and all of its windows.
+
+    Folds are grouped by artist and stratified by the tracks' rarest genres.
+
+    Parameters
+    ----------
+    windows : tracks x (windows, values)
+        What the model reads of each track.
+    genres : (tracks, genres)
+        True if the track has the genre.
+    artist : (tracks,)
+    fit
+        Called once a fold with the artists that are held out.
+    prior : (genres,)
+        Shares of the genres, which break ties.
+    seed
+        Deals the artists to the folds.
+
+    Returns
+    -------
+    OutOfFold
+        Ordered by fold.
+
+    Raises
+    ------
+    TrainingError
+        If there are too few tracks, genres or artists.
     """
-    votes: dict[Estimator, list[tuple[Any, ...]]] = {estimator: [] for estimator in fits}
-    for fold, (others, held_out) in enumerate(_splits(tracks)):
-        novelty = novelty_of(tracks, others, ALL_IS_MUSIC)
-        views = [tracks.views[track] for track in held_out]
-        rows = np.concatenate(views).astype(np.float64)
-        ends = np.cumsum([len(windows) for windows in views])
-        divided = [[*parts(np.arange(len(windows)))] for windows in views]
-        far = [
-            [novelty.score(msd_logits(windows[part]), _NO_EMBEDDING) for part in some]
-            for windows, some in zip(views, divided, strict=True)
-        ]
-        for estimator, fit in fits.items():
-            said = np.split(fit(tracks, others).predict_proba(rows), ends[:-1])
-            for i, track in enumerate(held_out):
-                for part, distance in zip(divided[i], far[i], strict=True):
-                    named = winner(said[i][part], prior, "majority")
-                    votes[estimator].append(
-                        (
-                            track,
-                            fold,
-                            len(part) == len(said[i]),
-                            named,
-                            said[i][part, named].mean(),
-                            distance,
-                            len(part),
-                            tracks.genres[track, named],
-                        )
-                    )
-    return {
-        estimator: OutOfFold(*map(np.array, zip(*sorted(rows), strict=True)))
-        for estimator, rows in votes.items()
-    }
+    tables = [
+        _predict(
+            windows,
+            genres,
+            artist,
+            fit(np.unique(artist[held_out])),
+            prior,
+            [(track, part) for track in held_out for part in parts(np.arange(len(windows[track])))],
+            fold,
+        )
+        for fold, held_out in enumerate(_folds(rarest_genre(genres), artist, seed))
+    ]
+    return sum(tables[1:], tables[0])
 
 
-def _splits(tracks: LabeledDataset) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Return folds of which none hears an artist of another, stratified by genre.
+def predict_tracks(
+    windows: Sequence[NDArray[np.floating[Any]]],
+    genres: NDArray[np.bool_],
+    artist: NDArray[np.str_],
+    classify: Classify,
+    prior: Sequence[float],
+) -> OutOfFold:
+    """Return the predictions of one model for held-out tracks, as a single fold.
 
-    Raises LearningError where there are not two folds, or no two genres to learn from.
+    The parameters are those of `out_of_fold`.
     """
-    genre = tracks.main_genres(np.arange(len(tracks.views)))
-    count = min(FOLDS, len(np.unique(tracks.artist)), np.bincount(genre).max())
+    parts = [(track, np.arange(len(part))) for track, part in enumerate(windows)]
+    return _predict(windows, genres, artist, classify, prior, parts, 0)
+
+
+def _predict(
+    windows: Sequence[NDArray[np.floating[Any]]],
+    genres: NDArray[np.bool_],
+    artist: NDArray[np.str_],
+    classify: Classify,
+    prior: Sequence[float],
+    parts: Sequence[tuple[int, NDArray[np.intp]]],
+    fold: int,
+) -> OutOfFold:
+    """Predict tracks from parts of them, given as the track and some of its windows."""
+    judged = classify([windows[track][part] for track, part in parts])
+    track = np.array([track for track, _ in parts])
+    counts = np.array([len(part) for _, part in parts])
+    predicted = np.array([winner(one.probabilities, prior, "majority") for one in judged])
+    return OutOfFold(
+        track,
+        artist[track],
+        np.full(len(parts), fold),
+        counts == [len(windows[index]) for index in track],
+        np.where(genres[track, predicted], predicted, rarest_genre(genres)[track]),
+        predicted,
+        np.stack([one.probabilities.mean(axis=0) for one in judged]),
+        np.array([one.novelty for one in judged]),
+        counts,
+    )
+
+
+def rarest_genre(genres: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return the index of each track's rarest genre, or -1 if it has none.
+
+    Of "Electronic; House", the rarer genre is the more specific one. genres: (tracks, genres).
+
+    Examples
+    --------
+    >>> rarest_genre(np.array([[True, True], [True, False], [False, False]]))
+    array([ 1,  0, -1])
+    """
+    rarity = np.where(genres, genres.sum(axis=0), np.inf)
+    return np.where(genres.any(axis=1), rarity.argmin(axis=1), -1)
+
+
+def _folds(genre: NDArray[np.intp], artist: NDArray[np.str_], seed: int) -> list[NDArray[np.intp]]:
+    """Return the held-out tracks of each fold, grouped by artist and stratified by genre."""
+    count = min(FOLDS, len(np.unique(artist)), np.bincount(genre).max())
     if count < 2:
         raise TrainingError("there are too few tracks to tell the genres apart")
-    folds = StratifiedGroupKFold(count, shuffle=True, random_state=0)
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a genre with fewer tracks than folds
-        splits = [fold for fold in folds.split(tracks.places, genre, tracks.artist) if len(fold[1])]
+        warnings.simplefilter("ignore", UserWarning)  # a genre has fewer tracks than folds
+        splits = [split for split in folds.split(genre, genre, artist) if len(split[1])]
     for others, _ in splits:
         if not 2 <= len(np.unique(genre[others])) < len(others):
             raise TrainingError("there are too few artists to tell the genres apart")
-    return splits
+    return [held_out for _, held_out in splits]
 
 
-def novelty_of(
-    tracks: LabeledDataset, among: NDArray[np.intp], nonmusic: NDArray[np.float64]
-) -> Novelty:
-    """Fit where some of the tracks lie. nonmusic: as `Novelty` has it."""
-    return fit_novelty(msd_logits(tracks.places[among]), tracks.main_genres(among), nonmusic)
+@dataclass(frozen=True)
+class Scores(ColumnTable):
+    """Predictions of tracks with their confidences.
+
+    Parameters
+    ----------
+    genre : (tracks,)
+        Index of the track's genre.
+    predicted : (tracks,)
+        Index of the genre predicted by majority vote, abstentions included.
+    predicted_by_mean : (tracks,)
+        Index of the genre with the highest mean probability.
+    confidence : (tracks,)
+        In the majority vote.
+    abstained : (tracks,)
+        True if the model abstains.
+    """
+
+    genre: NDArray[np.intp]
+    predicted: NDArray[np.intp]
+    predicted_by_mean: NDArray[np.intp]
+    confidence: NDArray[np.float64]
+    abstained: NDArray[np.bool_]
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """(tracks,) True if the majority vote is correct."""
+        return self.predicted == self.genre
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Metrics of a model on tracks, shares between 0 and 1.
+
+    Parameters
+    ----------
+    tracks
+        Number of tracks.
+    accuracy
+        By majority vote.
+    accuracy_mean
+        By averaged probabilities.
+    macro_f1
+        By majority vote.
+    ece
+        Expected calibration error.
+    selective_accuracy
+        Accuracy on the tracks for which the model does not abstain; None if there are none.
+    coverage
+        Share of those tracks.
+    """
+
+    tracks: int
+    accuracy: float
+    accuracy_mean: float
+    macro_f1: float
+    ece: float
+    selective_accuracy: float | None
+    coverage: float
+
+    @classmethod
+    def from_scores(cls, scores: Scores, genres: NDArray[np.intp] | None = None) -> Metrics:
+        """Return the metrics of predictions.
+
+        genres: indices over which the F1 is averaged, by default those of the tracks.
+        """
+        correct, covered = scores.correct, ~scores.abstained
+        labels = np.unique(scores.genre) if genres is None else genres
+        return cls(
+            tracks=len(scores),
+            accuracy=float(correct.mean()),
+            accuracy_mean=float((scores.predicted_by_mean == scores.genre).mean()),
+            macro_f1=float(np.mean([_f1(scores, genre) for genre in labels])),
+            ece=calibration_error(scores.confidence, correct),
+            selective_accuracy=float(correct[covered].mean()) if covered.any() else None,
+            coverage=float(covered.mean()),
+        )
+
+    def rounded(self) -> dict[str, Any]:
+        """Return the metrics as a dictionary, to four digits."""
+        return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+def _f1(scores: Scores, genre: int) -> float:
+    """Return the F1 of a genre, ten times as fast as scikit-learn: bootstraps need thousands."""
+    predicted, true = scores.predicted == genre, scores.genre == genre
+    return 2.0 * float((predicted & true).sum()) / max(float(predicted.sum() + true.sum()), 1.0)
+
+
+def precision_and_recall(scores: Scores, genres: NDArray[np.bool_]) -> list[tuple[float, float]]:
+    """Return precision and recall of each genre, 0 where they are not defined.
+
+    A track with several genres counts as recalled if any of them is predicted. genres: (tracks,
+    genres), True if the track has the genre.
+    """
+    correct = scores.correct
+    return [
+        (_share(correct[scores.predicted == genre]), _share(correct[members]))
+        for genre, members in enumerate(genres.T)
+    ]
+
+
+def _share(correct: NDArray[np.bool_]) -> float:
+    return float(correct.mean()) if len(correct) else 0.0
+
+
+def confusion_matrix(scores: Scores, genres: int) -> NDArray[np.intp]:
+    """Return how often each genre, by row, was predicted as each genre, by column."""
+    matrix = np.zeros((genres, genres), np.intp)
+    np.add.at(matrix, (scores.genre, scores.predicted), 1)
+    return matrix

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from genremodel.models import bundled
 from training import build, corpus
 from training.datasets.track import DataError
-from training.evaluation import evaluate as evaluation
+from training.evaluation.evaluate import evaluate, evaluate_activations
 from training.musicnn.network import WHEEL, load_musicnn
 
 Step: TypeAlias = Callable[[argparse.Namespace], None]
@@ -64,7 +64,7 @@ def _knn(options: argparse.Namespace) -> None:
 
 def _ablation(options: argparse.Namespace) -> None:
     build.require_model_folder(options.assets)
-    build.try_others(options.assets, corpus.load(options.data))
+    build.measure_ablations(options.assets, corpus.load(options.data))
 
 
 def _documents(options: argparse.Namespace) -> None:
@@ -79,9 +79,9 @@ def _documents(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     figures: dict[str, Any] = (
-        evaluation.evaluate_activations(options.activations)
+        evaluate_activations(options.activations)
         if options.activations
-        else evaluation.evaluate(corpus.load(options.data), options.seeds)
+        else evaluate(corpus.load(options.data), options.seeds)
     )
     print(json.dumps(figures, indent=2))
 

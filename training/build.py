@@ -36,12 +36,12 @@ from genremodel.models.librosa_features import window_features
 from genremodel.models.musicnn import EXPERT, NETWORK, Backbone, MusicnnPair
 from genremodel.outputs import replace_file
 from genremodel.voting import Calibration, DecisionParams
-from training.corpus import Collection
+from training.corpus import Corpus
 from training.datasets.track import DataError
-from training.evaluation.ablation import trials
+from training.evaluation.ablation import ablations
 from training.evaluation.evaluate import calibrated, measure
-from training.evaluation.ood import FitStrict, Part, measure_nonmusic
-from training.feature_selection import choose, of_groups
+from training.evaluation.ood import FitWithNonmusic, SelectColumns, measure_nonmusic
+from training.feature_selection import choose, select_groups
 from training.fit import (
     fit_heads,
     fit_nonmusic,
@@ -55,7 +55,7 @@ from training.musicnn.export import to_onnx
 from training.musicnn.prune import DEAD_CHANNEL_THRESHOLD, PrunedMusicnn, prune
 from training.style_thresholds import style_thresholds
 from training.synthetic_nonmusic import nonmusic
-from training.tables import Rows
+from training.tables import WindowTable
 
 NETWORKS: dict[str, musicnn.Name] = {NETWORK: "MSD_musicnn", EXPERT: "MTT_musicnn"}
 VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its verdicts change
@@ -132,54 +132,54 @@ def check_backbone(file: Path, published: musicnn.Musicnn) -> float:
     return worst
 
 
-def build_heads(folder: Path, collection: Collection, seeds: int) -> None:
+def build_heads(folder: Path, corpus: Corpus, seeds: int) -> None:
     """Fit the genre heads on everything, calibrate them across artists, and measure the recipe."""
     backbones = _backbones(folder)
-    rows = collection.outputs(backbones)
-    music = rows.of("train", "valid", "altered")
+    table = corpus.outputs(backbones)
+    music = table.with_role("train", "valid", "altered")
     sounds = _sounds("cnn", backbones.run, len(music))
     every = np.concatenate([*sounds.values()])
-    heads = fit_heads(rows, fit_nonmusic(_embeddings(music.values), _embeddings(every)))
+    heads = fit_heads(table, fit_nonmusic(_embeddings(music.values), _embeddings(every)))
     _save_arrays(folder / HEADS, heads.to_arrays())
     _describe(
         folder,
-        genres=np.unique(rows.genre).tolist(),
-        prior=prior(rows.of("song", "train", "valid")),
-        styles=style_thresholds(rows.of("song", "train")),
-        data=[asdict(source) for source in collection.sources],
+        genres=np.unique(table.genre).tolist(),
+        prior=prior(table.with_role("song", "train", "valid")),
+        styles=style_thresholds(table.with_role("song", "train")),
+        data=[asdict(source) for source in corpus.sources],
     )
-    _calibrate(folder, "cnn", rows, judge_by_heads, sounds, _embeddings, seeds)
+    _calibrate(folder, "cnn", table, judge_by_heads, sounds, _embeddings, seeds)
 
 
-def try_others(folder: Path, collection: Collection) -> None:
-    """Measure what was tried in place of the heads' recipe, where there are whole songs."""
-    if collection.taggrams:
-        rows = collection.outputs(_backbones(folder))
-        _describe(folder, tried=trials(rows, _rules(folder, "cnn")))
+def measure_ablations(folder: Path, corpus: Corpus) -> None:
+    """Measure ablations of the heads, if there are whole songs."""
+    if corpus.taggrams:
+        table = corpus.outputs(_backbones(folder))
+        _describe(folder, tried=ablations(table, _params(folder, "cnn")))
 
 
-def build_knn(folder: Path, collection: Collection, seeds: int) -> None:
+def build_knn(folder: Path, corpus: Corpus, seeds: int) -> None:
     """Choose features and K across artists, keep the neighbours, calibrate, and measure.
 
     The choice is made without the validation files, whose figures are to tell how good it is.
     """
-    rows = collection.features()
-    choice = choose(rows.of("train"), _rules(folder, "knn"))
-    rows = of_groups(rows, choice.groups)
+    table = corpus.features()
+    choice = choose(table.with_role("train"), _params(folder, "knn"))
+    table = select_groups(table, choice.groups)
     sounds = _sounds(
-        "knn", lambda windows: window_features(windows.samples, choice.groups), len(rows)
+        "knn", lambda windows: window_features(windows.samples, choice.groups), len(table)
     )
-    known = neighbouring(rows)
+    known = neighbouring(table)
     arrays: dict[str, NDArray[Any]] = {
         "features": known.values,
         "genre": np.unique(known.genre, return_inverse=True)[1].astype(np.int8),
         "groups": np.array(choice.groups),
         "neighbours": np.array(choice.neighbours),
-        "nonmusic": fit_nonmusic(rows.values, np.concatenate([*sounds.values()])),
+        "nonmusic": fit_nonmusic(table.values, np.concatenate([*sounds.values()])),
     }
     _save_arrays(folder / NEIGHBOURS, arrays)
     fit = partial(judge_by_neighbours, neighbours=choice.neighbours)
-    _calibrate(folder, "knn", rows, fit, sounds, np.asarray, seeds, choice=asdict(choice))
+    _calibrate(folder, "knn", table, fit, sounds, np.asarray, seeds, choice=asdict(choice))
 
 
 def _embeddings(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
@@ -208,30 +208,30 @@ def _sounds(
 def _calibrate(
     folder: Path,
     backend: str,
-    rows: Rows,
-    fit: FitStrict,
+    table: WindowTable,
+    fit: FitWithNonmusic,
     sounds: Mapping[str, NDArray[np.float32]],
-    part: Part,
+    select: SelectColumns,
     seeds: int,
     **known: Any,
 ) -> None:
     """Fit the calibration and write the backend's part of `model.json`, figures included.
 
-    sounds, part: as `measure_nonmusic` has them. known: what else that part is to hold.
+    sounds, select: as `measure_nonmusic` has them. known: what else that part is to hold.
     """
-    rules = calibrated(_rules(folder, backend), rows, fit)
+    params = calibrated(_params(folder, backend), table, fit)
     figures = {
-        "id": rules.model,
-        "calibration": asdict(rules.calibration),
-        "min_confidence": rules.min_confidence,
+        "id": params.model,
+        "calibration": asdict(params.calibration),
+        "min_confidence": params.min_confidence,
         **known,
-        **measure(rows, fit, rules, seeds),
-        "nonmusic": measure_nonmusic(rows, sounds, part, fit, rules),
+        **measure(table, fit, params, seeds),
+        "nonmusic": measure_nonmusic(table, sounds, select, fit, params),
     }
     _describe(folder, **{backend: figures})
 
 
-def _rules(folder: Path, backend: str) -> DecisionParams:
+def _params(folder: Path, backend: str) -> DecisionParams:
     model = read_description(folder)
     return DecisionParams(
         genres=tuple(model["genres"]),

@@ -1,4 +1,4 @@
-"""Which features the KNN fallback hears, and how many neighbours it asks."""
+"""Feature groups and K of the KNN fallback, chosen by backward elimination."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from genremodel.models.librosa_features import GROUPS, columns
 from genremodel.voting import DecisionParams
 from training.evaluation.evaluate import accuracy
 from training.fit import judge_by_neighbours
-from training.tables import Rows
+from training.tables import WindowTable
 
-_NEIGHBOURS = (5, 10, 20, 40)  # the values of K that are tried
+_NEIGHBOURS = (5, 10, 20, 40)  # candidates for K
 _MEANWHILE = 20
 _SEEDS = 3
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen, and by which accuracies.
+    """The chosen feature groups and K, and the accuracies that led to them.
 
-    every: with all groups. left_out: the others, and the accuracy once each of them was, in turn.
-    without: with all that are chosen but one. Of all these, K is `meanwhile`. by_neighbours: with
-    those chosen, for each K.
+    every: with all groups. left_out: the eliminated groups in order, and the accuracy without them.
+    without: the accuracy without each of the chosen groups. K is `meanwhile` in all of these.
+    by_neighbours: with the chosen groups, for each K.
     """
 
     groups: tuple[str, ...]
@@ -36,30 +36,39 @@ class Choice:
     by_neighbours: list[tuple[int, float]]
 
 
-def choose(rows: Rows, rules: DecisionParams) -> Choice:
-    """Choose what names most files rightly in cross-validation grouped by artist.
+def choose(table: WindowTable, params: DecisionParams) -> Choice:
+    """Choose the features and K with the best accuracy in cross-validation grouped by artist.
 
-    rows: features of all groups. Groups are eliminated backwards (Guyon and Elisseeff, "An
-    introduction to variable and feature selection", JMLR 2003): the one that is missed least is
-    left out as long as nothing is lost by it. Then K is the largest within a standard error of the
-    best, as more neighbours make a smoother model (Breiman, Friedman, Olshen and Stone,
-    "Classification and regression trees", 1984).
+    The least useful group is eliminated as long as accuracy does not drop. K is then the largest
+    within a standard error of the best, because more neighbors make a smoother model.
+
+    Parameters
+    ----------
+    table
+        Features of all groups.
+    params
+        Genres and prior.
+
+    References
+    ----------
+    Guyon and Elisseeff, "An introduction to variable and feature selection", JMLR 2003. Breiman,
+    Friedman, Olshen and Stone, "Classification and regression trees", 1984.
     """
 
-    def right(groups: Collection[str], neighbours: int = _MEANWHILE) -> float:
-        known = of_groups(rows, groups)
+    def mean_accuracy(groups: Collection[str], neighbours: int = _MEANWHILE) -> float:
+        known = select_groups(table, groups)
         runs = [
-            accuracy(known, lambda some: judge_by_neighbours(some, neighbours), rules, seed)
+            accuracy(known, lambda some: judge_by_neighbours(some, neighbours), params, seed)
             for seed in range(_SEEDS)
         ]
         return round(float(np.mean(runs)), 4)
 
     groups = tuple(GROUPS)
-    every = best = right(groups)
+    every = best = mean_accuracy(groups)
     left_out: list[tuple[str, float]] = []
     while True:
         without = {
-            group: right(others)
+            group: mean_accuracy(others)
             for group in groups
             if (others := [other for other in groups if other != group])
         }
@@ -70,17 +79,17 @@ def choose(rows: Rows, rules: DecisionParams) -> Choice:
         left_out.append((least, best))
         groups = tuple(group for group in groups if group != least)
     by_neighbours = [
-        (neighbours, best if neighbours == _MEANWHILE else right(groups, neighbours))
+        (neighbours, best if neighbours == _MEANWHILE else mean_accuracy(groups, neighbours))
         for neighbours in _NEIGHBOURS
     ]
     top = max(share for _, share in by_neighbours)
-    error = np.sqrt(top * (1 - top) / len(rows.by_track()[0]))
-    neighbours = max(tried for tried, share in by_neighbours if share >= top - error)
+    error = np.sqrt(top * (1 - top) / len(table.by_track()[0]))
+    neighbours = max(k for k, share in by_neighbours if share >= top - error)
     return Choice(
         groups, neighbours, _MEANWHILE, every, left_out, [*without.items()], by_neighbours
     )
 
 
-def of_groups(rows: Rows, groups: Collection[str]) -> Rows:
-    """Return rows of the features of some groups from those of all."""
-    return replace(rows, values=rows.values[:, columns(groups)])
+def select_groups(table: WindowTable, groups: Collection[str]) -> WindowTable:
+    """Return a table of all features reduced to those of some groups."""
+    return replace(table, values=table.values[:, columns(groups)])

@@ -1,9 +1,9 @@
-"""Fits what judges tracks: the genre heads on the backbones' outputs, and the KNN fallback."""
+"""Fit the genre heads on the outputs of the backbones, and the KNN fallback."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -19,65 +19,55 @@ from genremodel.models.fitting import balanced_sample_weight, fit_linear, fit_no
 from genremodel.models.heads import GenreHeads, LinearHead, WindowProbabilities, tag_logits
 from genremodel.models.knn import Neighbours
 from genremodel.models.novelty import ALL_IS_MUSIC, Novelty
-from training.tables import Rows
+from training.hyperparameters import HYPERPARAMETERS, HeadHyperparameters
+from training.tables import WindowTable
 
-# Judges the windows of a track, (windows, columns); the genres are those of the rows fitted on.
+# Classifies the windows of a track, (windows, columns), by the genres of the rows fitted on.
 WindowClassifier: TypeAlias = Callable[[NDArray[np.floating[Any]]], WindowProbabilities]
-Fit: TypeAlias = Callable[[Rows], WindowClassifier]
+Fit: TypeAlias = Callable[[WindowTable], WindowClassifier]
 
-_LONG = 3  # windows of a track that shows where its genre lies
-_NEIGHBOURING = 2  # windows of a track that are neighbours to others
+_LONG = 3  # windows of a track whose position is reliable
+_NEIGHBOURING = 2  # windows of a track that are used as neighbors
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a fit of the heads is free in; `training.evaluation.ablation` tells how other values do.
+def fit_heads(
+    table: WindowTable,
+    nonmusic: NDArray[np.float64],
+    hyperparameters: HeadHyperparameters = HYPERPARAMETERS,
+) -> GenreHeads:
+    """Fit both genre heads and the novelty score.
 
-    network, expert: the inverse regularisation of each head, scikit-learn's C. mixing: the weight
-    of the expert, see `GenreHeads`. by_artist: rows weigh by artist, see `balanced_sample_weight`.
+    table: outputs of the networks. nonmusic: weights from `fit_nonmusic`.
     """
-
-    network: float = 0.012
-    expert: float = 0.03
-    mixing: float = 0.5
-    by_artist: bool = True
-
-
-RECIPE = Recipe()
-
-
-def fit_heads(rows: Rows, nonmusic: NDArray[np.float64], recipe: Recipe = RECIPE) -> GenreHeads:
-    """Fit both genre heads, and what is known music to them.
-
-    rows: outputs of the networks. nonmusic: as `Novelty` has it, from `fit_nonmusic`.
-    """
-    if not recipe.by_artist:
-        rows = replace(rows, group=rows.track)
-    genres = np.unique(rows.genre)
-    activations, _, expert = NetworkOutputs.split(rows.values)
-    heard = np.isfinite(expert[:, 0])
-    both = np.concatenate([activations, expert], axis=1)[heard]
+    if not hyperparameters.by_artist:
+        table = replace(table, group=table.track)
+    genres = np.unique(table.genre)
+    activations, _, expert = NetworkOutputs.split(table.values)
+    analyzed = np.isfinite(expert[:, 0])
+    both = np.concatenate([activations, expert], axis=1)[analyzed]
     return GenreHeads(
-        fit_genres(activations, rows, genres, recipe.network),
-        fit_genres(both, rows[heard], genres, recipe.expert),
-        _fit_novelty(rows, genres, nonmusic),
-        recipe.mixing,
+        fit_genres(activations, table, genres, hyperparameters.msd_c),
+        fit_genres(both, table[analyzed], genres, hyperparameters.mtt_c),
+        _fit_novelty(table, genres, nonmusic),
+        hyperparameters.mtt_weight,
     )
 
 
 def judge_by_heads(
-    rows: Rows, nonmusic: NDArray[np.float64] = ALL_IS_MUSIC, recipe: Recipe = RECIPE
+    table: WindowTable,
+    nonmusic: NDArray[np.float64] = ALL_IS_MUSIC,
+    hyperparameters: HeadHyperparameters = HYPERPARAMETERS,
 ) -> WindowClassifier:
-    """Fit the heads and return how they judge."""
-    return fit_heads(rows, nonmusic, recipe).judge
+    """Fit the heads and return them as a classifier."""
+    return fit_heads(table, nonmusic, hyperparameters).judge
 
 
 def fit_nonmusic(
     music: NDArray[np.floating[Any]], sounds: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
-    """Fit what tells sounds from music: weights and a bias, (values + 1,), see `is_nonmusic`.
+    """Fit the classifier of `is_nonmusic` and return its weights and bias, (values + 1,).
 
-    music, sounds: (windows, values) embeddings, or features, of files and of `nonmusic`.
+    music, sounds: (windows, values) embeddings, or features, of files and of synthesized non-music.
     """
     values = np.concatenate([music, sounds])
     is_sound = np.arange(len(values)) >= len(music)
@@ -89,52 +79,57 @@ def fit_nonmusic(
 
 
 def judge_by_neighbours(
-    rows: Rows, neighbours: int, nonmusic: NDArray[np.float64] | None = None
+    table: WindowTable, neighbours: int, nonmusic: NDArray[np.float64] | None = None
 ) -> WindowClassifier:
-    """Fit K nearest neighbours. rows: features. nonmusic: from `fit_nonmusic`, if known."""
-    genres = np.unique(rows.genre)
-    known = neighbouring(rows)
+    """Fit K nearest neighbors. table: features. nonmusic: weights from `fit_nonmusic`, if any."""
+    genres = np.unique(table.genre)
+    known = neighbouring(table)
     genre = np.searchsorted(genres, known.genre)
     if nonmusic is None:
-        nonmusic = np.zeros(rows.values.shape[1] + 1)
+        nonmusic = np.zeros(table.values.shape[1] + 1)
     return partial(
         judge_features, Neighbours(known.values, genre, len(genres), neighbours), nonmusic
     )
 
 
-def neighbouring(rows: Rows) -> Rows:
-    """Return the few windows of each track that are to be neighbours.
+def neighbouring(table: WindowTable) -> WindowTable:
+    """Return the few windows of each track that are used as neighbors.
 
-    With all of them the genre that has the longest files would surround every other.
+    With all of them, the genre with the longest files would dominate.
     """
-    _, _, members = rows.by_track()
-    return rows[np.concatenate([evenly_spaced(track, _NEIGHBOURING) for track in members])]
+    _, _, members = table.by_track()
+    return table[np.concatenate([evenly_spaced(track, _NEIGHBOURING) for track in members])]
 
 
-def prior(rows: Rows) -> list[float]:
-    """Return each genre's share of the tracks, genres in alphabetical order."""
-    genres, _, _ = rows.by_track()
+def prior(table: WindowTable) -> list[float]:
+    """Return the share of each genre among the tracks, in alphabetical order."""
+    genres, _, _ = table.by_track()
     counts = np.unique(genres, return_counts=True)[1]
     return [round(float(share), 4) for share in counts / counts.sum()]
 
 
 def fit_genres(
-    activations: NDArray[np.float32], rows: Rows, genres: NDArray[np.str_], regularisation: float
+    activations: NDArray[np.float32],
+    table: WindowTable,
+    genres: NDArray[np.str_],
+    regularisation: float,
 ) -> LinearHead:
-    """Fit a head on the tag logits of rows, every genre weighing the same."""
+    """Fit a head on tag logits, with equal weight for every genre."""
     weight = balanced_sample_weight(
-        np.unique(rows.genre, return_inverse=True)[1], rows.group, rows.weight
+        np.unique(table.genre, return_inverse=True)[1], table.group, table.weight
     )
-    genre = np.searchsorted(genres, rows.genre)
+    genre = np.searchsorted(genres, table.genre)
     return fit_linear(tag_logits(activations), genre, weight, len(genres), regularisation)
 
 
-def _fit_novelty(rows: Rows, genres: NDArray[np.str_], nonmusic: NDArray[np.float64]) -> Novelty:
-    """Fit where the tracks of each genre lie.
+def _fit_novelty(
+    table: WindowTable, genres: NDArray[np.str_], nonmusic: NDArray[np.float64]
+) -> Novelty:
+    """Fit the novelty score on tracks that are neither augmented nor short, if possible.
 
-    Altered ones do not count, nor short ones, which lie anywhere.
+    The position of short tracks is unreliable.
     """
-    tracks = rows.of("song", "train", "valid")
+    tracks = table.with_role("song", "train", "valid")
     genre, _, members = tracks.by_track()
     logits = tag_logits(NetworkOutputs.split(tracks.values).activations)
     places = np.stack([logits[track].mean(axis=0) for track in members])

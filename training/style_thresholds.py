@@ -1,4 +1,4 @@
-"""Which tags of the backbone are styles, and from which activation on a track has one."""
+"""The backbone tags that are styles, and their activation thresholds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from genremodel.analysis import NetworkOutputs
 from training.musicnn import network as musicnn
-from training.tables import Rows
+from training.tables import WindowTable
 
-# Its other tags are the genres of the model itself, moods, voices, instruments and decades.
+# The other tags are the genres of the model, moods, voices, instruments and decades.
 _TAGS = {
     "acoustic": "acoustic",
     "alternative": "alternative",
@@ -35,20 +35,20 @@ _TAGS = {
     "r&b": "rnb",
     "soul": "soul",
 }
-# Both by judgement, as there are no labels to choose them on: one track in ten of a collection of
-# eleven genres is about as many as one genre has, and an activation is the backbone's probability
-# that a listener gave the tag, so that less than 0.1 says rather that nobody did.
+# Both are judgment calls, because there are no labels to tune them on. One track in ten is about as
+# many as one of eleven genres has. An activation is the probability that a listener gave the tag:
+# below 0.1 it is more likely that no listener did.
 _QUANTILE = 0.9
 _FLOOR = 0.1
 
 
-def style_thresholds(rows: Rows) -> dict[str, dict[str, Any]]:
-    """Return tag and threshold of each style. rows: outputs of the networks.
+def style_thresholds(table: WindowTable) -> dict[str, dict[str, Any]]:
+    """Return tag and threshold of each style. table: outputs of the networks.
 
-    The threshold is a high quantile of the mean activation over the tracks, but at least a floor.
+    The threshold is a high quantile of the tracks' mean activations, but at least a floor.
     """
-    _, _, members = rows.by_track()
-    activations = NetworkOutputs.split(rows.values).activations
+    _, _, members = table.by_track()
+    activations = NetworkOutputs.split(table.values).activations
     means = np.stack([activations[track].mean(axis=0) for track in members])
     quantiles = np.quantile(means, _QUANTILE, axis=0)
     return {

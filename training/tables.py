@@ -1,4 +1,4 @@
-"""Windows of many tracks as rows of a table: what models are fitted on and scored with."""
+"""Tables of the windows of many tracks, which models are fitted on and evaluated with."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from genremodel.tables import ColumnTable
 from training.augmentation import augmented
 from training.datasets.track import DataError, Track
 
-# song: a whole one of which there is no audio. train, valid: files, as users have them, no artist
-# in both. altered: copies of the windows of files, to fit on alone.
+# song: a whole song, available as network outputs only. train, valid: audio files, with no artist
+# in both. altered: augmented copies of the windows of files, which are only fitted on.
 Role: TypeAlias = Literal["song", "train", "valid", "altered"]
 
 
 @dataclass(frozen=True)
-class Rows(ColumnTable):
+class WindowTable(ColumnTable):
     """One row a window.
 
-    values: (rows, columns) outputs of the networks, or features; NaN where one is not known.
-    track, genre, group: (rows,) strings; rows of one group stay on one side of a split.
-    weight: (rows,) how much each counts in a fit.
-    role: (rows,) what kind of track it is, see `Role`.
+    values: (rows, columns) outputs of the networks, or features; NaN where not available.
+    track, genre, group: (rows,) strings. Rows of one group (artist) stay on one side of a split.
+    weight: (rows,) in a fit.
+    role: (rows,) kind of the track, see `Role`.
     """
 
     values: NDArray[np.float32]
@@ -42,39 +42,39 @@ class Rows(ColumnTable):
     weight: NDArray[np.float64]
     role: NDArray[np.str_]
 
-    def are(self, *roles: Role) -> NDArray[np.bool_]:
-        """Return which rows have one of the roles, (rows,)."""
+    def has_role(self, *roles: Role) -> NDArray[np.bool_]:
+        """Return a mask of the rows that have one of the roles, (rows,)."""
         return np.isin(self.role, roles)
 
-    def of(self, *roles: Role) -> Rows:
+    def with_role(self, *roles: Role) -> WindowTable:
         """Return the rows that have one of the roles."""
-        return self[self.are(*roles)]
+        return self[self.has_role(*roles)]
 
     def by_track(self) -> tuple[NDArray[np.str_], NDArray[np.str_], list[NDArray[np.intp]]]:
-        """Return genre and group of each track, and which rows are its."""
+        """Return genre, group and row indices of each track."""
         _, first, inverse = np.unique(self.track, return_index=True, return_inverse=True)
         order = np.argsort(inverse, kind="stable")
         rows = np.split(order, np.cumsum(np.bincount(inverse))[:-1])
         return self.genre[first], self.group[first], rows
 
 
-def read_outputs(tracks: Sequence[Track], backbones: MusicnnPair) -> Rows:
+def read_outputs(tracks: Sequence[Track], backbones: MusicnnPair) -> WindowTable:
     """Return the outputs of both networks. Raises DataError when no track is readable."""
     return _read(tracks, backbones.run, DEFAULT_WINDOWS)
 
 
-def read_augmented(tracks: Sequence[Track], backbones: MusicnnPair) -> Rows:
-    """Return the outputs of both networks for altered windows, see `augmented`."""
+def read_augmented(tracks: Sequence[Track], backbones: MusicnnPair) -> WindowTable:
+    """Return the outputs of both networks for augmented windows, see `augmented`."""
     rng = np.random.default_rng(0)
-    rows = _read(tracks, backbones.run, EXPERT_WINDOWS, lambda windows: augmented(windows, rng))
+    table = _read(tracks, backbones.run, EXPERT_WINDOWS, lambda windows: augmented(windows, rng))
     return replace(
-        rows,
-        track=np.char.add(rows.track, " altered"),
-        role=np.full(len(rows), "altered"),
+        table,
+        track=np.char.add(table.track, " altered"),
+        role=np.full(len(table), "altered"),
     )
 
 
-def read_features(tracks: Sequence[Track], groups: Collection[str]) -> Rows:
+def read_features(tracks: Sequence[Track], groups: Collection[str]) -> WindowTable:
     """Return librosa features of each track's windows. Raises DataError when none is readable."""
     return _read(tracks, lambda w: window_features(w.samples, groups), DEFAULT_WINDOWS)
 
@@ -84,10 +84,10 @@ def _read(
     read: Callable[[Windows], NDArray[np.float32]],
     count: int,
     alter: Callable[[Windows], Windows] = lambda windows: windows,
-) -> Rows:
+) -> WindowTable:
     """Decode `count` windows of each track and read their values.
 
-    Silent windows are left out, and so are files that cannot be decoded, once they are named.
+    Skips silent windows, and files that cannot be decoded, which are reported.
     """
     values: list[NDArray[np.float32]] = []
     owners: list[Track] = []
@@ -99,12 +99,12 @@ def _read(
             continue
         if not windows.audible.any():
             continue
-        heard = read(windows)[windows.audible]
-        values.append(heard)
-        owners += [track] * len(heard)
+        found = read(windows)[windows.audible]
+        values.append(found)
+        owners += [track] * len(found)
     if not owners:
-        raise DataError(f"none of {len(tracks)} files can be heard")
-    return Rows(
+        raise DataError(f"none of {len(tracks)} files can be analyzed")
+    return WindowTable(
         np.concatenate(values),
         np.array([owner.name for owner in owners]),
         np.array([owner.genre for owner in owners]),

@@ -192,7 +192,7 @@ class GenreClfPlugin(BeetsPlugin):
                 if not show_models(models, self._log):
                     self._fail("some models cannot be read")
             elif options.forget is not None:
-                models.forget(options.forget)
+                models.delete(options.forget)
             else:
                 with _told(), self._networks(lib, "genreclf-learn") as tagger:
                     if Learning(tagger, self._log, options).run(lib, query, models):

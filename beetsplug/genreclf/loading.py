@@ -68,7 +68,7 @@ def _learned(settings: Config, models: ModelStore) -> CustomModel | None:
         return models.load(settings.model)
     described = [models.describe(name) for name in models.names()]
     learned = [model for model in described if model.field == GENRES and model.is_default]
-    last = max(learned, key=lambda model: model.learned, default=None)
+    last = max(learned, key=lambda model: model.trained, default=None)
     return models.load(last.name) if last else None
 
 

@@ -1,95 +1,135 @@
-"""Tracks that somebody has labelled, as what models are learned from."""
+"""Labeled tracks that custom models are trained on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import Analysis, NetworkOutputs
+from genremodel.evaluation import rarest_genre
 from genremodel.models.base import bundled_heads
 from genremodel.models.fitting import balanced_sample_weight
 from genremodel.models.heads import window_logits
 from genremodel.models.novelty import is_nonmusic
 
 
-class LabeledTrack(NamedTuple):
-    """A track to learn from.
+class LabeledTrack:
+    """A track with its genres, to train a custom model on.
 
-    views: (windows, LOGITS) of its audible windows, at least one, see `window_logits`. is_music:
-    not what the bundled model takes for noise or speech. genres: at least one. artist: tracks of
-    one artist are never on both sides of a split.
+    Only the tag logits of the analysis are kept, a third of its size.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        By the CNN, with at least one audible window.
+    genres : iterable of str
+        At least one genre.
+    artist : str
+        Tracks of one artist are never divided between training and evaluation.
+
+    Raises
+    ------
+    ValueError
+        If no window is audible, or there is no genre.
+
+    Examples
+    --------
+    >>> from genremodel.analysis import Analysis
+    >>> values = np.full((2, 300), 0.5, np.float16)
+    >>> analysis = Analysis(np.array([0.0, 3.0]), np.array([True, True]), values)
+    >>> track = LabeledTrack(analysis, genres=["Electro Rock"], artist="someone")
+    >>> track.genres, track.logits.shape
+    (('Electro Rock',), (2, 100))
     """
 
-    views: NDArray[np.floating[Any]]
-    is_music: bool
-    genres: tuple[str, ...]
-    artist: str
-
-    @classmethod
-    def of(cls, analysis: Analysis, genres: Iterable[str], artist: str) -> LabeledTrack | None:
-        """Return the example that an analysis by the networks makes; None of a silent track."""
+    def __init__(self, analysis: Analysis, genres: Iterable[str], artist: str) -> None:
         if not analysis.audible.any():
-            return None
+            raise ValueError("the track has no audible window")
         outputs = NetworkOutputs.split(analysis.values[analysis.audible])
-        is_music = not is_nonmusic(bundled_nonmusic(), outputs.embeddings)
-        return cls(window_logits(outputs).astype(np.float16), is_music, tuple(genres), artist)
+        self.logits = window_logits(outputs).astype(np.float16)
+        self.is_music = not is_nonmusic(bundled_nonmusic(), outputs.embeddings)
+        self.artist = artist
+        self.genres = _checked(genres)
+
+    def with_genres(self, genres: Iterable[str]) -> LabeledTrack:
+        """Return the track with other genres."""
+        track = copy(self)
+        track.genres = _checked(genres)
+        return track
+
+
+def _checked(genres: Iterable[str]) -> tuple[str, ...]:
+    genres = tuple(genres)
+    if not genres:
+        raise ValueError("the track has no genre")
+    return genres
 
 
 @dataclass(frozen=True)
 class LabeledDataset:
-    """Examples as arrays.
+    """Labeled tracks as arrays.
 
-    names: of the genres. is_music: (tracks,). views: of each track, (windows, LOGITS). places:
-    (tracks, LOGITS), their means. genres: (tracks, genres) True where a track has the genre.
-    artist: (tracks,).
+    Parameters
+    ----------
+    names
+        Names of the genres, sorted.
+    is_music : (tracks,)
+        False if the bundled model rejects the track as non-music.
+    logits : tracks x (windows, LOGITS)
+        See `window_logits`.
+    mean_logits : (tracks, LOGITS)
+        Mean of the windows.
+    genres : (tracks, genres)
+        True if the track has the genre.
+    artist : (tracks,)
     """
 
     names: tuple[str, ...]
     is_music: NDArray[np.bool_]
-    views: list[NDArray[np.floating[Any]]]
-    places: NDArray[np.float64]
+    logits: list[NDArray[np.float16]]
+    mean_logits: NDArray[np.float64]
     genres: NDArray[np.bool_]
     artist: NDArray[np.str_]
 
     @classmethod
-    def of(cls, examples: Sequence[LabeledTrack]) -> LabeledDataset:
-        """Return examples as arrays."""
-        names = tuple(sorted({genre for example in examples for genre in example.genres}))
+    def from_tracks(cls, tracks: Sequence[LabeledTrack]) -> LabeledDataset:
+        """Return labeled tracks as arrays."""
+        names = tuple(sorted({genre for track in tracks for genre in track.genres}))
         return cls(
             names,
-            np.array([example.is_music for example in examples]),
-            [example.views for example in examples],
-            np.stack([example.views.mean(axis=0, dtype=np.float64) for example in examples]),
-            np.array([np.isin(names, example.genres) for example in examples]),
-            np.array([example.artist for example in examples]),
+            np.array([track.is_music for track in tracks]),
+            [track.logits for track in tracks],
+            np.stack([track.logits.mean(axis=0, dtype=np.float64) for track in tracks]),
+            np.array([np.isin(names, track.genres) for track in tracks]),
+            np.array([track.artist for track in tracks]),
         )
 
-    def rows(
+    @cached_property
+    def rarest_genre(self) -> NDArray[np.intp]:
+        """(tracks,) index of each track's rarest genre, for where only one can be used."""
+        return rarest_genre(self.genres)
+
+    def samples(
         self, among: NDArray[np.intp]
     ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64]]:
-        """Return a row for each genre of some tracks: its place, its genre and its weight."""
+        """Return mean logits, genre and weight of each pair of a track and one of its genres.
+
+        among: indices of the tracks.
+        """
         track, genre = np.nonzero(self.genres[among])
         track = among[track]
         weight = balanced_sample_weight(
             genre, self.artist[track], 1 / self.genres[track].sum(axis=1)
         )
-        return self.places[track], genre, weight
-
-    def main_genres(self, among: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Return the rarest genre of each of some tracks, by index, where there can be but one.
-
-        Of "Electronic; House" the first is what tracks have in common, the second what they are.
-        """
-        rarity = np.where(self.genres, self.genres.sum(axis=0), np.inf)
-        return rarity[among].argmin(axis=1)
+        return self.mean_logits[track], genre, weight
 
 
 @lru_cache(maxsize=1)
 def bundled_nonmusic() -> NDArray[np.float64]:
-    """Return what tells the bundled model noise and speech from music, see `Novelty`."""
+    """Return the weights by which the bundled model rejects non-music, see `Novelty`."""
     return bundled_heads().novelty.nonmusic

@@ -1,34 +1,52 @@
-"""What to expect of a learned model, for whoever learned it."""
+"""Cross-validation report of a custom model."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 from sklearn.metrics import cohen_kappa_score
 
-from genremodel.calibration import calibration_error
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import Estimator
-from genremodel.evaluation import FOLDS, OutOfFold
+from genremodel.evaluation import (
+    FOLDS,
+    Metrics,
+    OutOfFold,
+    Scores,
+    confusion_matrix,
+    precision_and_recall,
+)
 
-# More likely right than wrong: whoever has learned a model has seen how often it is.
+# Predict what is more likely right than wrong: the report shows the user how often that is so.
 MIN_CONFIDENCE = 0.5
-# What Landis and Koch, "The measurement of observer agreement for categorical data", 1977, call
-# slight agreement: hardly more than by chance.
+# "Slight" agreement in Landis and Koch, "The measurement of observer agreement for categorical
+# data", 1977: barely more than chance.
 _SLIGHT = 0.2
+_SHOWN = 10  # confused pairs and suspect labels
 
 
 @dataclass(frozen=True)
 class GenreScores:
-    """How well tracks of one genre are named by a model that never heard their artist.
+    """Scores of one genre on unseen artists.
 
-    precision: of the tracks that are given it, how many have it. recall: of the tracks that have
-    it, how many are rightly named, be it by another genre that they have too.
+    Parameters
+    ----------
+    genre
+        Name of the genre.
+    tracks, artists
+        Numbers of tracks that have the genre, and of their artists.
+    precision
+        Share of the tracks predicted as the genre that have it.
+    recall
+        Share of the tracks of the genre that are predicted correctly, be it as another genre that
+        they have.
     """
 
     genre: str
@@ -40,44 +58,76 @@ class GenreScores:
 
 @dataclass(frozen=True)
 class SuspectLabel:
-    """A track that is confidently given another genre than its own. index: among the examples."""
+    """A track for which a genre that it does not have is predicted with confidence.
+
+    Parameters
+    ----------
+    index
+        Index of the track among those trained on.
+    genres
+        Genres of the track.
+    predicted
+        Predicted genre.
+    confidence
+        Of the prediction.
+    """
 
     index: int
-    genre: str
+    genres: tuple[str, ...]
+    predicted: str
     confidence: float
 
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What to expect of a learned model: cross-validation in which no artist is on both sides.
+    """Cross-validation of a custom model on unseen artists.
 
-    A track is rightly named when it has the genre, whatever else it has.
-    recalls: means over the genres, each counting the same, by the estimators that were tried; the
-    best was taken. accuracy: share of all tracks that are rightly named. commonest: that of the
-    commonest genre, which always naming it would score. calibration_error: of the confidence.
-    decided: share of the tracks that are sure enough for a genre; right: share of those that are
-    rightly named, None if there are none.
-    confused: genre, what it was named instead, and how often, most often first.
-    doubts: most confident first. warnings: why the model may be of little use. rightly: of each
-    example, whether it is rightly named.
+    A track with several genres is predicted correctly if it has the predicted genre.
+
+    Parameters
+    ----------
+    tracks, artists
+        Numbers of tracks and of artists.
+    balanced_accuracy
+        Accuracy averaged over genres, of each estimator. The best was used for the rest.
+    accuracy
+        Share of the tracks that are predicted correctly, abstentions included.
+    majority_baseline
+        Accuracy of always predicting the most frequent genre.
+    calibration_error
+        Expected calibration error of the confidence.
+    coverage
+        Share of the tracks for which the model does not abstain.
+    selective_accuracy
+        Accuracy on those tracks; None if there are none.
+    genres
+        Scores of each genre.
+    confused
+        True genre, predicted genre and number of tracks, most frequent first.
+    suspect_labels
+        Possibly mislabeled tracks, most confident predictions first.
+    warnings
+        Reasons to doubt the model.
+    correct
+        Whether each track is predicted correctly.
     """
 
     tracks: int
     artists: int
-    recalls: dict[Estimator, float]
+    balanced_accuracy: Mapping[Estimator, float]
     accuracy: float
-    commonest: float
+    majority_baseline: float
     calibration_error: float
-    decided: float
-    right: float | None
+    coverage: float
+    selective_accuracy: float | None
     genres: tuple[GenreScores, ...]
     confused: tuple[tuple[str, str, int], ...]
-    doubts: tuple[SuspectLabel, ...]
+    suspect_labels: tuple[SuspectLabel, ...]
     warnings: tuple[str, ...]
-    rightly: tuple[bool, ...]
+    correct: tuple[bool, ...]
 
     def summary(self) -> dict[str, Any]:
-        """Return what is kept with the model."""
+        """Return the metrics that are stored with the model."""
         return {
             "tracks": self.tracks,
             "artists": self.artists,
@@ -85,70 +135,143 @@ class TrainingReport:
             "calibration_error": round(self.calibration_error, 4),
         }
 
+    def __str__(self) -> str:
+        console = Console(width=200, color_system=None)
+        with console.capture() as captured:
+            for part in self.render():
+                console.print(part, markup=False, highlight=False, soft_wrap=isinstance(part, str))
+        lines = [line.rstrip() for line in captured.get().splitlines()]
+        return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])
 
-def balanced_accuracy(tracks: LabeledDataset, trial: OutOfFold) -> float:
-    """Return the share of rightly named tracks, every genre counting the same."""
-    right = trial.right[trial.whole]
-    return float(np.mean([right[having].mean() for having in tracks.genres.T]))
+    def render(self, paths: Sequence[str] | None = None) -> Iterator[Table | str]:
+        """Yield the report without the warnings: a table of the genres, then lines of text.
+
+        paths: of the tracks, by which suspect labels are listed; by default, their indices.
+        """
+        table = Table("genre", box=None, pad_edge=False)
+        for column in ("tracks", "artists", "precision", "recall"):
+            table.add_column(column, justify="right")
+        for genre in self.genres:
+            table.add_row(
+                Text(genre.genre), str(genre.tracks), str(genre.artists),
+                f"{genre.precision:.2f}", f"{genre.recall:.2f}",
+            )  # fmt: skip
+        yield table
+        yield (
+            f"{self.tracks} tracks by {self.artists} artists. Cross-validated on unseen artists:"
+        )
+        balanced = ", ".join(
+            f"{name} {share:.0%}" for name, share in self.balanced_accuracy.items()
+        )
+        yield (
+            f"accuracy {self.accuracy:.0%} (majority class: {self.majority_baseline:.0%}); "
+            f"balanced accuracy: {balanced}"
+        )
+        if self.selective_accuracy is not None:
+            yield (
+                f"at confidence {MIN_CONFIDENCE}: coverage {self.coverage:.0%}, accuracy "
+                f"{self.selective_accuracy:.0%}; calibration error {self.calibration_error:.2f}"
+            )
+        missed = [genre.genre for genre in self.genres if not genre.recall]
+        if missed:
+            yield f"never recognized: {', '.join(missed)}"
+        if self.confused:
+            pairs = (f"{true} as {other} ({n})" for true, other, n in self.confused[:_SHOWN])
+            yield f"confused: {', '.join(pairs)}"
+        if self.suspect_labels:
+            yield "possibly mislabeled:"
+        for suspect in self.suspect_labels[:_SHOWN]:
+            track = paths[suspect.index] if paths else f"track {suspect.index}"
+            yield (
+                f"  {track}: {', '.join(suspect.genres)}, "
+                f"predicted {suspect.predicted} ({suspect.confidence:.2f})"
+            )
+
+
+def balanced_accuracy(dataset: LabeledDataset, predictions: OutOfFold) -> float:
+    """Return the accuracy by all windows, averaged over genres."""
+    correct = predictions.correct[predictions.all_windows]
+    return float(np.mean([correct[members].mean() for members in dataset.genres.T]))
 
 
 def summarize(
-    tracks: LabeledDataset,
-    trial: OutOfFold,
-    recalls: dict[Estimator, float],
-    is_music: NDArray[np.bool_],
+    dataset: LabeledDataset,
+    predictions: OutOfFold,
+    accuracies: Mapping[Estimator, float],
+    *,
+    accepts_nonmusic: bool,
 ) -> TrainingReport:
-    """Return what a trial tells.
+    """Return the report of out-of-fold predictions in the order of the tracks.
 
-    recalls: as `TrainingReport` has them. is_music: (tracks,) False where no genre is given.
+    accuracies: balanced, by estimator. accepts_nonmusic: the model predicts non-music, too.
     """
-    confidence, wholes = trial.confidence()[trial.whole], trial[trial.whole]
-    named, right = wholes.named, wholes.right
-    decided = (confidence >= MIN_CONFIDENCE) & is_music
-    true = np.where(right, named, tracks.main_genres(wholes.track))
-    wrong = Counter(zip(true[~right].tolist(), named[~right].tolist(), strict=True))
-    figures = tuple(_figures(tracks, wholes, index) for index in range(len(tracks.names)))
-    # A genre by one artist cannot have been learned without that artist: no reason to doubt it.
-    learnable = tracks.genres @ np.array([genre.artists > 1 for genre in figures])
-    doubted = np.flatnonzero(~right & decided & learnable)
-    artists = len(np.unique(tracks.artist))
+    tracks = predictions[predictions.all_windows]
+    scores = tracks.scores(tracks.confidence(known=predictions), MIN_CONFIDENCE)
+    if not accepts_nonmusic:
+        scores = replace(scores, abstained=scores.abstained | ~dataset.is_music)
+    metrics = Metrics.from_scores(scores)
+    artists = [len(np.unique(dataset.artist[members])) for members in dataset.genres.T]
     return TrainingReport(
-        tracks=len(named),
-        artists=artists,
-        recalls=recalls,
-        accuracy=float(right.mean()),
-        commonest=float(tracks.genres.mean(axis=0).max()),
-        calibration_error=calibration_error(confidence, right),
-        decided=float(decided.mean()),
-        right=float(right[decided].mean()) if decided.any() else None,
-        genres=figures,
-        confused=tuple(
-            (tracks.names[genre], tracks.names[other], count)
-            for (genre, other), count in wrong.most_common()
+        tracks=metrics.tracks,
+        artists=len(np.unique(dataset.artist)),
+        balanced_accuracy=accuracies,
+        accuracy=metrics.accuracy,
+        majority_baseline=float(dataset.genres.mean(axis=0).max()),
+        calibration_error=metrics.ece,
+        coverage=metrics.coverage,
+        selective_accuracy=metrics.selective_accuracy,
+        genres=tuple(
+            GenreScores(name, int(members.sum()), count, *shares)
+            for name, members, count, shares in zip(
+                dataset.names,
+                dataset.genres.T,
+                artists,
+                precision_and_recall(scores, dataset.genres),
+                strict=True,
+            )
         ),
-        doubts=tuple(
-            SuspectLabel(int(track), tracks.names[named[track]], float(confidence[track]))
-            for track in doubted[np.argsort(-confidence[doubted], kind="stable")]
-        ),
-        warnings=tuple(_warnings(artists, true, named)),
-        rightly=tuple(right.tolist()),
+        confused=tuple(_confused(scores, dataset.names)),
+        suspect_labels=tuple(_suspect_labels(dataset, scores, artists)),
+        warnings=tuple(_warnings(dataset, scores)),
+        correct=tuple(scores.correct.tolist()),
     )
 
 
-def _warnings(artists: int, true: NDArray[np.intp], named: NDArray[np.intp]) -> Iterator[str]:
+def _confused(scores: Scores, names: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+    """Yield confused pairs of genres and how often, most frequent first."""
+    matrix = confusion_matrix(scores, len(names))
+    np.fill_diagonal(matrix, 0)
+    for cell in np.argsort(-matrix, axis=None, kind="stable")[: np.count_nonzero(matrix)]:
+        true, predicted = divmod(int(cell), len(names))
+        yield names[true], names[predicted], int(matrix[true, predicted])
+
+
+def _suspect_labels(
+    dataset: LabeledDataset, scores: Scores, artists: Sequence[int]
+) -> Iterator[SuspectLabel]:
+    """Yield suspect labels, most confident first. artists: number of artists of each genre.
+
+    A genre by one artist cannot be predicted without that artist, so its label is no suspect.
+    """
+    learnable = dataset.genres @ (np.array(artists) > 1)
+    suspects = np.flatnonzero(~scores.correct & ~scores.abstained & learnable)
+    for track in suspects[np.argsort(-scores.confidence[suspects], kind="stable")].tolist():
+        yield SuspectLabel(
+            track,
+            _names(dataset, dataset.genres[track]),
+            dataset.names[scores.predicted[track]],
+            float(scores.confidence[track]),
+        )
+
+
+def _names(dataset: LabeledDataset, has: NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(name for name, own in zip(dataset.names, has, strict=True) if own)
+
+
+def _warnings(dataset: LabeledDataset, scores: Scores) -> Iterator[str]:
+    artists = len(np.unique(dataset.artist))
     if artists < FOLDS:
-        yield f"with {artists} artists nothing can be said of how it does on others"
-    one = len(np.unique([true, named])) == 1
-    if one or cohen_kappa_score(true, named) < _SLIGHT:
-        yield "on artists that it has not heard it is hardly better than chance"
-
-
-def _figures(tracks: LabeledDataset, wholes: OutOfFold, index: int) -> GenreScores:
-    members, chosen = tracks.genres[:, index], wholes.named == index
-    return GenreScores(
-        tracks.names[index],
-        tracks=int(members.sum()),
-        artists=len(np.unique(tracks.artist[members])),
-        precision=float(members[chosen].mean()) if chosen.any() else 0.0,
-        recall=float(wholes.right[members].mean()),
-    )
+        yield f"with {artists} artists, accuracy on unseen artists cannot be estimated"
+    single = len(np.unique([scores.genre, scores.predicted])) == 1
+    if single or cohen_kappa_score(scores.genre, scores.predicted) < _SLIGHT:
+        yield "barely better than chance on unseen artists"

@@ -1,7 +1,7 @@
-"""Models of a user's own genres, and the folder that keeps them.
+"""Custom models, and the folder that stores them.
 
-A model is two files: arrays, never pickled, in `NAME.npz`, and the rest in `NAME.json`, with the
-checksum of the first.
+A model is two files: `NAME.npz` has the arrays, never pickled; `NAME.json` has the rest, with the
+checksum of the arrays.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
@@ -36,24 +37,42 @@ from genremodel.voting import Calibration, DecisionParams
 if TYPE_CHECKING:
     from genremodel.models.knn import Neighbours
 
-Estimator: TypeAlias = Literal["linear", "neighbours"]
+Estimator: TypeAlias = Literal["linear", "neighbors"]
 Head: TypeAlias = "LinearHead | Neighbours"
 
-_FORM = 1  # of the files; those of another form must be learned again
+_FORM = 2  # version of the file format; models of other versions must be trained again
 _LARGEST_DESCRIPTION = 1 << 24  # bytes of NAME.json
-_LARGEST_ARRAYS = 1 << 28  # bytes, packed or not: of neighbours, those of 600,000 tracks
+_LARGEST_ARRAYS = 1 << 28  # bytes, compressed or not: enough for the neighbors of 600,000 tracks
 _LATEST = 32_503_680_000  # s since the epoch: the year 3000, the last that Windows can show
 _CALIBRATION = tuple(field.name for field in fields(Calibration))
-_ARRAYS = ("centres", "whitening", "nonmusic", "weight", "bias", "places", "genre", "neighbours")
+_ARRAYS = ("centres", "whitening", "nonmusic", "weight", "bias", "features", "genre", "neighbors")
 _NAME = re.compile(r"[\w-]{1,60}")
 
 
 @dataclass(frozen=True)
 class CustomModel:
-    """Judges tracks by what the bundled networks say of them.
+    """A model of the user's own genres, on the outputs of the bundled networks.
 
-    name: of the user. field: whose values it learned. version: of the analyses that it reads.
-    figures: what was measured, for people. learned: seconds since the epoch.
+    Parameters
+    ----------
+    name : str
+        Chosen by the user.
+    field : str
+        Field that the genres are from.
+    version : str
+        Version of the analyses that the model reads.
+    rules : DecisionParams
+        Genres, prior, calibration and threshold.
+    estimator : {"linear", "neighbors"}
+        Kind of the head.
+    head : LinearHead or Neighbours
+        Classifies windows.
+    novelty : Novelty
+        Scores how unlike a track is to the training tracks.
+    metrics : mapping
+        Results of the cross-validation, see `TrainingReport.summary`.
+    trained : float
+        Time of the training, in seconds since the epoch.
     """
 
     name: str
@@ -63,8 +82,41 @@ class CustomModel:
     estimator: Estimator
     head: Head
     novelty: Novelty
-    figures: Mapping[str, Any]
-    learned: float
+    metrics: Mapping[str, Any]
+    trained: float
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> CustomModel:
+        """Return a model that `save` stored.
+
+        Parameters
+        ----------
+        path
+            The `NAME.json` of the model, with its `NAME.npz` in the same folder.
+
+        Raises
+        ------
+        ModelError
+            If the files cannot be read or any value in them is invalid.
+        """
+        store, name = _at(path)
+        return store.load(name)
+
+    def save(self, path: str | os.PathLike[str]) -> ModelInfo:
+        """Store the model under the name of a file.
+
+        Parameters
+        ----------
+        path
+            `NAME.json`; the arrays are stored as `NAME.npz` in the same folder.
+
+        Raises
+        ------
+        ModelError
+            If the name is invalid or the files cannot be written.
+        """
+        store, name = _at(path)
+        return store.save(replace(self, name=name))
 
     def judge(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
         """Judge the audible windows of a track, at least one: joined outputs of the networks."""
@@ -76,38 +128,44 @@ class CustomModel:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is told of a model in a list. id: of this version of it."""
+    """Summary of a stored model.
+
+    Parameters
+    ----------
+    name, field, genres, metrics, trained
+        See `CustomModel`.
+    id : str
+        Changes when the model is trained again on other tracks.
+    """
 
     name: str
     id: str
     field: str
     genres: tuple[str, ...]
-    figures: Mapping[str, Any]
-    learned: float
+    metrics: Mapping[str, Any]
+    trained: float
 
     @property
     def is_default(self) -> bool:
-        """Whether `model: auto` may use it; models of older versions, which do not say, may be."""
-        return self.figures.get("default", True) is not False
+        """Whether `model: auto` may use the model: not if it is worse than the bundled one."""
+        return self.metrics.get("default", True) is not False
 
 
 class ModelStore:
-    """The learned models of one library, in a folder. Methods raise ModelError."""
+    """The custom models in a folder. All methods raise ModelError."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def check_name(self, name: str) -> None:
-        """Raise ModelError unless a model may be called so."""
+    def validate_name(self, name: str) -> None:
+        """Raise ModelError if a model cannot have the name."""
         if name in ("auto", "bundled"):
-            raise ModelError(f"a model cannot be called {name!r}: the name is reserved")
+            raise ModelError(f"invalid model name {name!r}: reserved")
         if not _NAME.fullmatch(name):
-            raise ModelError(
-                f"a model cannot be called {name!r}: up to 60 letters, digits, _ and - only"
-            )
+            raise ModelError(f"invalid model name {name!r}: use up to 60 letters, digits, _ and -")
 
     def names(self) -> list[str]:
-        """Return the names of what there is."""
+        """Return the names of the stored models, sorted."""
         try:
             files = [*self._folder.iterdir()]
         except FileNotFoundError:
@@ -118,11 +176,11 @@ class ModelStore:
         return sorted(name for name in names if _NAME.fullmatch(name))
 
     def describe(self, name: str) -> ModelInfo:
-        """Return what is told of a model."""
+        """Return the summary of a model."""
         return self._read(name)[1]
 
     def load(self, name: str) -> CustomModel:
-        """Return a model, of which every value has been checked."""
+        """Return a model after checking every value."""
         content, described = self._read(name)
         file = self._folder / f"{name}.npz"
         try:
@@ -136,24 +194,24 @@ class ModelStore:
             ) from exc
 
     def save(self, model: CustomModel) -> ModelInfo:
-        """Keep a model in the place of one of the same name; its id is made from its content."""
-        self.check_name(model.name)
+        """Store a model, replacing any of the same name. Its id is derived from its content."""
+        self.validate_name(model.name)
         packed = io.BytesIO()
         arrays: dict[str, Any] = {**_arrays(model.head), **vars(model.novelty)}
         np.savez_compressed(packed, **arrays)
-        rules = asdict(model.rules)
-        del rules["model"]
+        params = asdict(model.rules)
+        del params["model"]
         content = {
             "form": _FORM,
             "field": model.field,
             "version": model.version,
             "estimator": model.estimator,
-            "rules": rules,
-            "figures": dict(model.figures),
+            "params": params,
+            "metrics": dict(model.metrics),
             "sha256": hashlib.sha256(packed.getvalue()).hexdigest(),
         }
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        content |= {"id": f"{model.name}-{digest[:8]}", "learned": model.learned}
+        content |= {"id": f"{model.name}-{digest[:8]}", "trained": model.trained}
         text = json.dumps(content, indent=1, ensure_ascii=False).encode(errors="replace")
         try:
             described = _description(model.name, Fields.of(text))
@@ -161,7 +219,7 @@ class ModelStore:
             raise ModelError(f"{model.name}: {exc}") from exc
         try:
             self._folder.mkdir(exist_ok=True)
-            # Arrays first: without the description that belongs to them they are refused.
+            # Arrays first: they are refused as long as their checksum is not in the description.
             replace_file(self._folder / f"{model.name}.npz", packed.getvalue())
             replace_file(self._folder / f"{model.name}.json", text)
         except OSError as exc:
@@ -169,8 +227,8 @@ class ModelStore:
             raise ModelError(f"{folder}: {exc.strerror}") from exc
         return described
 
-    def forget(self, name: str) -> None:
-        """Remove a model, whether or not it can be read."""
+    def delete(self, name: str) -> None:
+        """Delete a model, even if it is damaged."""
         self._require(name)
         try:
             (self._folder / f"{name}.json").unlink()
@@ -179,10 +237,10 @@ class ModelStore:
             raise ModelError(f"{exc.filename}: {exc.strerror}") from exc
 
     def _require(self, name: str) -> None:
-        self.check_name(name)
+        self.validate_name(name)
         if name not in self.names():
             there = ", ".join(self.names()) or "none"
-            raise ModelError(f"there is no model {name!r}; learned ones: {there}")
+            raise ModelError(f"there is no model {name!r}; custom models: {there}")
 
     def _read(self, name: str) -> tuple[Fields, ModelInfo]:
         self._require(name)
@@ -198,8 +256,16 @@ class ModelStore:
             raise ModelError(f"{file}: {exc}", retrain=name) from exc
 
 
+def _at(path: str | os.PathLike[str]) -> tuple[ModelStore, str]:
+    """Return the store and the name of a model by the path of its description."""
+    path = Path(path)
+    if path.suffix != ".json":
+        raise ModelError(f"{path}: the name of a model file must end with .json")
+    return ModelStore(path.parent), path.stem
+
+
 def _model(described: ModelInfo, content: Fields, packed: bytes) -> CustomModel:
-    """Return the model of a description and of the file with its arrays. Raises any error."""
+    """Return the model of a description and its packed arrays. Raises any error."""
     if hashlib.sha256(packed).hexdigest() != content.text("sha256"):
         raise ValueError("wrong checksum")
     genres = len(described.genres)
@@ -207,8 +273,8 @@ def _model(described: ModelInfo, content: Fields, packed: bytes) -> CustomModel:
     centres = arrays.get("centres", (None, TAGS))
     if len(centres) > genres:
         raise ValueError(f"centres has the shape {centres.shape}")
-    rules = content.fields("rules")
-    calibration = rules.fields("calibration")
+    params = content.fields("params")
+    calibration = params.fields("calibration")
     estimator = content.text("estimator")
     model = CustomModel(
         described.name,
@@ -216,11 +282,11 @@ def _model(described: ModelInfo, content: Fields, packed: bytes) -> CustomModel:
         content.text("version"),
         DecisionParams(
             described.genres,
-            rules.numbers("prior", genres),
+            params.numbers("prior", genres),
             Calibration(
                 **{name: calibration.number(name) for name in _CALIBRATION}
             ).favoring_many_windows(),
-            rules.number("min_confidence", 0, 1),
+            params.number("min_confidence", 0, 1),
             described.id,
         ),
         cast(Estimator, estimator),
@@ -230,8 +296,8 @@ def _model(described: ModelInfo, content: Fields, packed: bytes) -> CustomModel:
             arrays.get("whitening", (TAGS, TAGS)),
             arrays.get("nonmusic", (EMBEDDING_SIZE + 1,)),
         ),
-        described.figures,
-        described.learned,
+        described.metrics,
+        described.trained,
     )
     probabilities, novelty = model.judge(np.full((2, OUTPUT_SIZE), 0.5))
     if not (np.isfinite(probabilities).all() and np.isfinite(novelty)):
@@ -240,42 +306,45 @@ def _model(described: ModelInfo, content: Fields, packed: bytes) -> CustomModel:
 
 
 def _description(name: str, content: Fields) -> ModelInfo:
-    figures = content.fields("figures")
-    figures.number("tracks", 0)
-    figures.number("accuracy", 0, 1)
-    if "compared" in figures.content:  # not of models that older versions learned
+    metrics = content.fields("metrics")
+    metrics.number("tracks", 0)
+    metrics.number("accuracy", 0, 1)
+    if "compared" in metrics.content:  # only of models trained by the plugin
         for count in ("compared", "own", "bundled"):
-            figures.number(count, 0)
-        figures.flag("default")
+            metrics.number(count, 0)
+        metrics.flag("default")
     return ModelInfo(
         name,
         content.text("id"),
         content.text("field"),
-        content.fields("rules").texts("genres"),
-        figures.content,
-        content.number("learned", 0, _LATEST),
+        content.fields("params").texts("genres"),
+        metrics.content,
+        content.number("trained", 0, _LATEST),
     )
 
 
 def _arrays(head: Head) -> dict[str, NDArray[Any]]:
     if isinstance(head, LinearHead):
         return {"weight": head.weight, "bias": head.bias}
-    places = head.features.astype(np.float32)
-    return {"places": places, "genre": head.genre, "neighbours": np.array(head.neighbours)}
+    return {
+        "features": head.features.astype(np.float32),
+        "genre": head.genre,
+        "neighbors": np.array(head.neighbours),
+    }
 
 
 def _head(estimator: str, arrays: Arrays, genres: int) -> Head:
     if estimator == "linear":
         return LinearHead(arrays.get("weight", (LOGITS, genres)), arrays.get("bias", (genres,)))
-    if estimator != "neighbours":
+    if estimator != "neighbors":
         raise ValueError(f"estimator is {estimator!r}")
     from genremodel.models.knn import Neighbours  # scikit-learn, which takes half a second to load
 
-    places = arrays.get("places", (None, LOGITS))
-    genre = arrays.get("genre", (len(places),), "iu")
-    neighbours = int(arrays.get("neighbours", (), "iu"))
-    if genre.min() < 0 or genre.max() >= genres or neighbours < 1:
-        raise ValueError("genre or neighbours has values that cannot be")
+    features = arrays.get("features", (None, LOGITS))
+    genre = arrays.get("genre", (len(features),), "iu")
+    neighbors = int(arrays.get("neighbors", (), "iu"))
+    if genre.min() < 0 or genre.max() >= genres or neighbors < 1:
+        raise ValueError("genre or neighbors has invalid values")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the result is checked
-        return Neighbours(places, genre, genres, neighbours)
+        return Neighbours(features, genre, genres, neighbors)

@@ -13,7 +13,7 @@ from mediafile import MediaFile
 
 from beetsplug.genreclf.commands.train import compare
 from tests.conftest import Beets
-from tests.genremodel.test_learning import collection, example, learned
+from tests.labeled_tracks import labeled_track, labeled_tracks, trained
 from tests.sounds import RATE, drums, make, melody, write
 
 LEARN = ("genreclf-learn", "--min-tracks", "4")
@@ -198,13 +198,13 @@ def test_model_that_was_learned_before_it_was_compared_is_used(collector: Beets)
 
 def test_genre_of_many_tracks_that_is_never_recognized_is_an_objection() -> None:
     rng = np.random.default_rng(0)
-    alone = [example([3], "alone", rng) for _ in range(20)]
-    _, lesson = learned(collection() + alone)
+    alone = [labeled_track([3], "alone", rng) for _ in range(20)]
+    _, lesson = trained(labeled_tracks() + alone)
     figures = compare(lesson, ["differs"] * 80)
     assert figures["own"] == 60
     assert figures["missed"] == ["genre 3"]
     assert not figures["default"]
-    _, lesson = learned(collection() + alone[:-1])
+    _, lesson = trained(labeled_tracks() + alone[:-1])
     assert compare(lesson, ["differs"] * 79)["default"]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.sounds import make
-from training import corpus as collection
+from training import corpus
 from training.datasets import (
     emotify,
     genre_folders,
@@ -19,7 +19,7 @@ from training.datasets import (
 )
 from training.datasets.songs import SongTable
 from training.datasets.track import DataError, genre_name
-from training.tables import Rows
+from training.tables import WindowTable
 
 
 def test_genre_names() -> None:
@@ -40,7 +40,7 @@ def test_project_data(data: Path) -> None:
 
 
 def test_artists_are_not_split(data: Path) -> None:
-    parts = collection.load(data)
+    parts = corpus.load(data)
     assert parts.taggrams is not None
     valid = {track.group for track in parts.valid}
     assert not valid & {track.group for track in parts.train}
@@ -53,7 +53,7 @@ def test_genre_folders(tmp_path: Path) -> None:
             make(tmp_path / genre / f"{number}.wav", seconds=1, seed=number)
     tracks = genre_folders.load(tmp_path)
     assert {track.genre for track in tracks} == {"jazz", "hip hop"}
-    parts = collection.load(tmp_path)
+    parts = corpus.load(tmp_path)
     assert len(parts.train) + len(parts.valid) == 12
     assert parts.valid
     assert [source.licence for source in parts.sources] == ["unknown"]
@@ -73,7 +73,7 @@ def test_public_gtzan_with_split_lists(tmp_path: Path) -> None:
         ("hiphop.00000", "hip hop", "train"),
         ("blues.00001", "blues", "valid"),
     ]
-    parts = collection.load(tmp_path)
+    parts = corpus.load(tmp_path)
     assert len(parts.valid) == 1
     assert [source.licence for source in parts.sources] == [gtzan.LICENSE]
     (tmp_path / "test_filtered.txt").write_text("rock/rock.00000.wav\n")
@@ -84,13 +84,13 @@ def test_public_gtzan_with_split_lists(tmp_path: Path) -> None:
 def test_rows_are_grouped_by_track() -> None:
     track = np.array(["b", "a", "b", "c"])
     genre, role = np.array(["x", "y", "x", "z"]), np.array(["song", "train", "song", "valid"])
-    rows = Rows(np.eye(4, dtype=np.float32), track, genre, track, np.ones(4), role)
-    genres, groups, members = rows.by_track()
+    table = WindowTable(np.eye(4, dtype=np.float32), track, genre, track, np.ones(4), role)
+    genres, groups, members = table.by_track()
     assert genres.tolist() == ["y", "x", "z"]
     assert groups.tolist() == ["a", "b", "c"]
     assert [part.tolist() for part in members] == [[1], [0, 2], [3]]
-    assert rows.of("train", "valid").track.tolist() == ["a", "c"]
-    assert len(rows + rows) == 8
+    assert table.with_role("train", "valid").track.tolist() == ["a", "c"]
+    assert len(table + table) == 8
 
 
 def test_mel_spectrograms(data: Path) -> None:

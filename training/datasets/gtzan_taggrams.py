@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE, TAGS, NetworkOutputs
 from training.datasets.track import DataError, genre_name
-from training.tables import Rows
+from training.tables import WindowTable
 
 _ARRAYS = ("activations", "track", "genre")
 
 
-def load(folder: Path) -> Rows:
+def load(folder: Path) -> WindowTable:
     """Return the training rows of a data folder, grouped by artist."""
     rows = read(folder / "gtzan-taggrams" / "train.npz")
     artists = read_artists(folder)
@@ -30,7 +30,7 @@ def load(folder: Path) -> Rows:
     return replace(rows, group=group)
 
 
-def read(path: Path) -> Rows:
+def read(path: Path) -> WindowTable:
     """Return the rows of one file; each track is its own group. Raises DataError."""
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -44,7 +44,9 @@ def read(path: Path) -> Rows:
     genre = np.array([genre_name(name) for name in arrays["genre"].astype(str).tolist()])
     unknown = (np.full((len(track), size), np.nan, np.float32) for size in (EMBEDDING_SIZE, TAGS))
     values = NetworkOutputs(arrays["activations"].astype(np.float32), *unknown).join()
-    return Rows(values, track, genre, track, np.ones(len(track)), np.full(len(track), "song"))
+    return WindowTable(
+        values, track, genre, track, np.ones(len(track)), np.full(len(track), "song")
+    )
 
 
 def read_artists(folder: Path) -> dict[str, str]:

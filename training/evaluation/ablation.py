@@ -1,4 +1,4 @@
-"""What else was tried in place of the heads' recipe, and how it did."""
+"""Ablations of the genre heads: other hyperparameters and training data."""
 
 from __future__ import annotations
 
@@ -10,39 +10,42 @@ import numpy as np
 
 from genremodel.voting import DecisionParams
 from training.evaluation.evaluate import accuracy
-from training.fit import RECIPE, Recipe, judge_by_heads
-from training.tables import Role, Rows
+from training.fit import judge_by_heads
+from training.hyperparameters import HYPERPARAMETERS as RELEASED
+from training.hyperparameters import HeadHyperparameters
+from training.tables import Role, WindowTable
 
 _SEEDS = 3
 _SCORED: tuple[Role, Role] = ("song", "train")
 _ALL: tuple[Role, ...] = ("song", "train", "altered")
-_OTHERS: Mapping[str, tuple[tuple[Role, ...], Recipe]] = {
-    "as it is": (_ALL, RECIPE),
-    "the first network alone": (_ALL, replace(RECIPE, mixing=0.0)),
-    "less of the second network (0.25)": (_ALL, replace(RECIPE, mixing=0.25)),
-    "more of the second network (0.75)": (_ALL, replace(RECIPE, mixing=0.75)),
-    "first head four times as regularised": (_ALL, replace(RECIPE, network=RECIPE.network / 4)),
-    "first head a quarter as regularised": (_ALL, replace(RECIPE, network=RECIPE.network * 4)),
-    "second head four times as regularised": (_ALL, replace(RECIPE, expert=RECIPE.expert / 4)),
-    "second head a quarter as regularised": (_ALL, replace(RECIPE, expert=RECIPE.expert * 4)),
-    "no altered copies of files": (("song", "train"), RECIPE),
-    "every track weighs the same, whoever plays it": (_ALL, replace(RECIPE, by_artist=False)),
+_VARIANTS: Mapping[str, tuple[tuple[Role, ...], HeadHyperparameters]] = {
+    "as it is": (_ALL, RELEASED),
+    "the first network alone": (_ALL, replace(RELEASED, mtt_weight=0.0)),
+    "less of the second network (0.25)": (_ALL, replace(RELEASED, mtt_weight=0.25)),
+    "more of the second network (0.75)": (_ALL, replace(RELEASED, mtt_weight=0.75)),
+    "first head four times as regularised": (_ALL, replace(RELEASED, msd_c=RELEASED.msd_c / 4)),
+    "first head a quarter as regularised": (_ALL, replace(RELEASED, msd_c=RELEASED.msd_c * 4)),
+    "second head four times as regularised": (_ALL, replace(RELEASED, mtt_c=RELEASED.mtt_c / 4)),
+    "second head a quarter as regularised": (_ALL, replace(RELEASED, mtt_c=RELEASED.mtt_c * 4)),
+    "no altered copies of files": (("song", "train"), RELEASED),
+    "every track weighs the same, whoever plays it": (_ALL, replace(RELEASED, by_artist=False)),
 }
 
 
-def trials(rows: Rows, rules: DecisionParams) -> list[tuple[str, float, float]]:
-    """Return what was tried, and the shares of whole songs and of files that it names rightly.
+def ablations(table: WindowTable, params: DecisionParams) -> list[tuple[str, float, float]]:
+    """Return each variant with its accuracy on whole songs and on files.
 
-    By cross-validation grouped by artist, without the artists of the validation files: whose
-    figures owe nothing to a choice that is made here.
+    By cross-validation grouped by artist, without the artists of the validation files: a choice
+    made here does not affect their figures.
     """
-    known = rows[~np.isin(rows.group, rows.of("valid").group)]
-    table = []
-    for words, (roles, recipe) in _OTHERS.items():
-        some, fit = known.of(*roles), partial(judge_by_heads, recipe=recipe)
+    known = table[~np.isin(table.group, table.with_role("valid").group)]
+    results = []
+    for name, (roles, hyperparameters) in _VARIANTS.items():
+        some = known.with_role(*roles)
+        fit = partial(judge_by_heads, hyperparameters=hyperparameters)
         songs, files = (
-            float(np.mean([accuracy(some, fit, rules, seed, role) for seed in range(_SEEDS)]))
+            float(np.mean([accuracy(some, fit, params, seed, role) for seed in range(_SEEDS)]))
             for role in _SCORED
         )
-        table.append((words, round(songs, 4), round(files, 4)))
-    return table
+        results.append((name, round(songs, 4), round(files, 4)))
+    return results

@@ -1,4 +1,4 @@
-"""How good a recipe is on artists that it never heard."""
+"""Metrics of the bundled models on unseen artists."""
 
 from __future__ import annotations
 
@@ -10,121 +10,136 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.calibration import WINDOWS
+from genremodel.evaluation import Metrics, OutOfFold, Scores
 from genremodel.models.base import CnnBackend, KnnBackend
 from genremodel.voting import DecisionParams
-from training.corpus import Collection
+from training.corpus import Corpus
 from training.datasets import gtzan_taggrams
-from training.evaluation.calibration import Verdict, judged, out_of_fold, recalibrated, whole
-from training.evaluation.metrics import Figures, Scores, details, intervals, score, score_unheard
-from training.evaluation.ood import unheard_genres
+from training.evaluation.cross_validation import (
+    calibrated_scores,
+    out_of_fold,
+    predict_tracks,
+    recalibrated,
+)
+from training.evaluation.metrics import details, intervals
+from training.evaluation.ood import left_out_genres
 from training.fit import Fit, judge_by_heads, judge_by_neighbours
-from training.tables import Role, Rows
+from training.tables import Role, WindowTable
 
-_MANY = 3  # genres; with fewer nothing is left to tell apart where one is left out
+_MANY = 3  # genres; with fewer, none can be left out
 
 
-def evaluate(collection: Collection, seeds: int) -> dict[str, Any]:
-    """Measure the recipes of both bundled models."""
+def evaluate(corpus: Corpus, seeds: int) -> dict[str, Any]:
+    """Return the metrics of both bundled models, fitted anew."""
     cnn, knn = CnnBackend(), KnnBackend()
-    outputs, features = collection.outputs(cnn.backbones), collection.features(knn.groups)
+    outputs, features = corpus.outputs(cnn.backbones), corpus.features(knn.groups)
     return {
         cnn.rules.model: measure(outputs, judge_by_heads, cnn.rules, seeds),
         knn.rules.model: measure(
-            features, lambda rows: judge_by_neighbours(rows, knn.neighbours), knn.rules, seeds
+            features, lambda table: judge_by_neighbours(table, knn.neighbours), knn.rules, seeds
         ),
     }
 
 
 def evaluate_activations(path: Path) -> dict[str, Any]:
-    """Score the bundled genre head on stored backbone outputs. Raises DataError."""
+    """Return the metrics of the bundled genre head on stored backbone outputs. Raises DataError."""
     cnn = CnnBackend()
-    return Figures.of(score(judged(gtzan_taggrams.read(path), cnn.judge), cnn.rules)).rounded()
+    predictions = predict_tracks(gtzan_taggrams.read(path), cnn.judge, cnn.rules)
+    return Metrics.from_scores(calibrated_scores(predictions, cnn.rules)).rounded()
 
 
-def measure(rows: Rows, fit: Fit, rules: DecisionParams, seeds: int) -> dict[str, Any]:
-    """Return all figures of a recipe.
+def measure(table: WindowTable, fit: Fit, params: DecisionParams, seeds: int) -> dict[str, Any]:
+    """Return all figures of a model for `model.json`.
 
-    songs, files: by cross-validation grouped by artist, the means over seeds; of the first,
-    `details`. by_windows: how many windows were heard, of how many tracks, the accuracy and the
-    calibration error. unheard_genres: each genre left out of training in turn.
-    valid: the validation files by a fit without them.
+    "songs", "files": metrics by cross-validation grouped by artist, means over seeds; `details` of
+    the first. Their "by_windows": the number of windows, of tracks with so many, the accuracy and
+    the calibration error. Their "unheard_genres": see `left_out_genres`. "valid": the validation
+    files by a model fitted without them.
     """
-    protocols = _protocols(rows)
+    protocols = _protocols(table)
     basis = next(iter(protocols))
     runs = {
-        name: [out_of_fold(rows, fit, seed=seed, scored=scored) for seed in range(seeds)]
+        name: [out_of_fold(table, fit, params, seed=seed, scored=scored) for seed in range(seeds)]
         for name, scored in protocols.items()
     }
     figures: dict[str, Any] = {}
-    for name, said in runs.items():
-        pairs = [*zip(said, runs[basis], strict=True)]
-        scores = [score_unheard(whole(run), known, rules) for run, known in pairs]
+    for name, predictions in runs.items():
+        pairs = [*zip(predictions, runs[basis], strict=True)]
+        scores = [_scores(run[run.all_windows], known, params) for run, known in pairs]
         figures[name] = {
-            **_summary(scores, rules.genres),
-            "by_windows": [_by_windows(count, pairs, rules) for count in WINDOWS],
+            **_summary(scores, params.genres),
+            "by_windows": [_by_windows(count, pairs, params) for count in WINDOWS],
         }
-    if len(rules.genres) > _MANY:
-        for name, unheard in unheard_genres(rows, fit, rules, protocols, basis).items():
-            figures[name]["unheard_genres"] = unheard
-    valid = validate(rows, fit, rules)
+    if len(params.genres) > _MANY:
+        for name, left_out in left_out_genres(table, fit, params, protocols, basis).items():
+            figures[name]["unheard_genres"] = left_out
+    valid = validate(table, fit, params)
     figures["valid"] = {
-        **Figures.of(valid).rounded(),
+        **Metrics.from_scores(valid).rounded(),
         "intervals": intervals([valid]),
-        **details(valid, rules.genres),
+        **details(valid, params.genres),
     }
     return figures
 
 
-def calibrated(rules: DecisionParams, rows: Rows, fit: Fit) -> DecisionParams:
-    """Return the rules with the calibration that fits what is said across artists."""
-    basis = next(iter(_protocols(rows).values()))
-    return recalibrated(rules, out_of_fold(rows, fit, seed=0, scored=basis))
+def calibrated(params: DecisionParams, table: WindowTable, fit: Fit) -> DecisionParams:
+    """Return the params with the calibration fitted on out-of-fold predictions."""
+    basis = next(iter(_protocols(table).values()))
+    return recalibrated(params, out_of_fold(table, fit, params, seed=0, scored=basis))
 
 
-def accuracy(rows: Rows, fit: Fit, rules: DecisionParams, seed: int, role: Role = "train") -> float:
+def accuracy(
+    table: WindowTable, fit: Fit, params: DecisionParams, seed: int, role: Role = "train"
+) -> float:
     """Return the accuracy on tracks of a role in one cross-validation grouped by artist."""
-    verdicts = out_of_fold(rows, fit, seed=seed, scored=rows.are(role))
-    return float(score(whole(verdicts), rules).right.mean())
+    predictions = out_of_fold(table, fit, params, seed=seed, scored=table.has_role(role))
+    return float(predictions.correct[predictions.all_windows].mean())
 
 
-def validate(rows: Rows, fit: Fit, rules: DecisionParams) -> Scores:
-    """Score the validation files by a fit and a calibration without them."""
-    valid = rows.of("valid")
-    others = rows[~np.isin(rows.group, valid.group)]
-    return score(judged(valid, fit(others)), calibrated(rules, others, fit))
+def validate(table: WindowTable, fit: Fit, params: DecisionParams) -> Scores:
+    """Score the validation files by a model and a calibration fitted without them."""
+    valid = table.with_role("valid")
+    others = table[~np.isin(table.group, valid.group)]
+    return calibrated_scores(
+        predict_tracks(valid, fit(others), params), calibrated(params, others, fit)
+    )
 
 
-def _protocols(rows: Rows) -> dict[str, NDArray[np.bool_]]:
-    """Return which rows are scored, by name; calibrations are fitted on the first.
+def _protocols(table: WindowTable) -> dict[str, NDArray[np.bool_]]:
+    """Return the rows that are scored, by name; calibrations are fitted on the first.
 
-    Of whole songs there are hundreds, and all their windows; files are few and mostly short.
+    There are hundreds of whole songs, with all their windows; files are few and mostly short.
     """
-    protocols = {"songs": rows.are("song"), "files": rows.are("train", "valid")}
+    protocols = {"songs": table.has_role("song"), "files": table.has_role("train", "valid")}
     return {name: scored for name, scored in protocols.items() if scored.any()}
 
 
-def _by_windows(
-    count: int, runs: list[tuple[list[Verdict], list[Verdict]]], rules: DecisionParams
-) -> tuple[int, int, float, float]:
-    """Return figures of tracks that have so many windows, by as many, see `measure`.
+def _scores(predictions: OutOfFold, known: OutOfFold, params: DecisionParams) -> Scores:
+    return predictions.scores(predictions.confidence(known), params.min_confidence)
 
-    runs: what is scored, and what calibrations are fitted on.
+
+def _by_windows(
+    count: int, runs: list[tuple[OutOfFold, OutOfFold]], params: DecisionParams
+) -> tuple[int, int, float, float]:
+    """Return figures of predictions by so many windows, see `measure`.
+
+    runs: the predictions, and those that calibrations are fitted on.
     """
     figures = []
-    for verdicts, known in runs:
-        heard = [v for v in verdicts if len(v.judgement.probabilities) == count]
-        if not heard:
+    for predictions, known in runs:
+        chosen = predictions[predictions.windows == count]
+        if not len(chosen):
             return count, 0, 0.0, 0.0
-        figures.append(Figures.of(score_unheard(heard, known, rules)))
+        figures.append(Metrics.from_scores(_scores(chosen, known, params)))
     means = np.mean([(one.accuracy, one.ece) for one in figures], axis=0).round(4)
     return count, figures[0].tracks, *means.tolist()
 
 
 def _summary(runs: list[Scores], genres: tuple[str, ...]) -> dict[str, Any]:
-    """Return the means of the runs' figures, their intervals, and details of the first."""
-    figures = [asdict(Figures.of(run)) for run in runs]
-    means = {name: _mean([run[name] for run in figures]) for name in figures[0]}
-    means["tracks"] = len(runs[0].true)
+    """Return the means of the runs' metrics, their intervals, and details of the first."""
+    metrics = [asdict(Metrics.from_scores(run)) for run in runs]
+    means = {name: _mean([run[name] for run in metrics]) for name in metrics[0]}
+    means["tracks"] = len(runs[0])
     return {
         **means,
         "seeds": len(runs),

@@ -1,4 +1,4 @@
-"""What a model makes of what it does not know: genres left out of training, and no music at all."""
+"""Behavior on out-of-distribution input: genres left out of training, and non-music."""
 
 from __future__ import annotations
 
@@ -9,57 +9,75 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
+from genremodel.evaluation import FOLDS
 from genremodel.models.novelty import NO_MUSIC, is_nonmusic
 from genremodel.voting import DecisionParams, verdict
-from training.evaluation.calibration import FOLDS, judged, out_of_fold, recalibrated, whole
-from training.evaluation.metrics import score, score_unheard
+from training.evaluation.cross_validation import (
+    calibrated_scores,
+    out_of_fold,
+    predict_tracks,
+    recalibrated,
+)
 from training.fit import Fit, WindowClassifier, fit_nonmusic
-from training.tables import Rows
+from training.tables import WindowTable
 
-# Returns the columns of values that tell music from other sounds.
-Part: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.floating[Any]]]
+SelectColumns: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.floating[Any]]]
 
 
-class FitStrict(Protocol):
-    """Fits a model that takes what the weights tell, see `fit_nonmusic`, for no music."""
+class FitWithNonmusic(Protocol):
+    """Fits a model that rejects non-music by the weights of `fit_nonmusic`."""
 
-    def __call__(self, rows: Rows, nonmusic: NDArray[np.float64] = ...) -> WindowClassifier:
-        """Fit it; without weights all is music."""
+    def __call__(self, table: WindowTable, nonmusic: NDArray[np.float64] = ...) -> WindowClassifier:
+        """Fit the model; without weights it rejects nothing."""
         ...
 
 
-def unheard_genres(
-    rows: Rows,
+def left_out_genres(
+    table: WindowTable,
     fit: Fit,
-    rules: DecisionParams,
+    params: DecisionParams,
     protocols: Mapping[str, NDArray[np.bool_]],
     basis: str,
 ) -> dict[str, dict[str, Any]]:
-    """Return how many tracks of a genre left out of training abstain, and how many others decide.
+    """Leave each genre out of training in turn, and return how often the model then abstains.
 
-    protocols: (rows,) the tracks to ask about, by name; others only help to fit. basis: the name of
-    those that calibrations are fitted on. Each genre is left out in turn, and artists as well.
+    Parameters
+    ----------
+    table, fit, params
+        The model.
+    protocols : name -> (rows,)
+        The tracks to predict; the others are only fitted on.
+    basis
+        Name of the protocol that calibrations are fitted on.
+
+    Returns
+    -------
+    dict
+        By protocol: "abstained", the share of tracks of left-out genres; "genres", the same by
+        genre; "known_decided", the coverage of the other tracks, by unseen artists.
     """
     abstained: dict[str, dict[str, float]] = {name: {} for name in protocols}
-    decided: dict[str, list[float]] = {name: [] for name in protocols}
-    for genre in np.unique(rows.genre).tolist():
-        left_out = np.isin(rows.genre, genre)
-        others, rest, judge = rows[~left_out], rules.without([genre]), fit(rows[~left_out])
-        said = {
-            name: out_of_fold(others, fit, seed=0, scored=scored[~left_out])
+    coverage: dict[str, list[float]] = {name: [] for name in protocols}
+    for genre in np.unique(table.genre).tolist():
+        left_out = np.isin(table.genre, genre)
+        others, rest = table[~left_out], params.without([genre])
+        classifier = fit(others)
+        runs = {
+            name: out_of_fold(others, fit, rest, seed=0, scored=scored[~left_out])
             for name, scored in protocols.items()
         }
         for name, scored in protocols.items():
             if not (left_out & scored).any():
                 continue
-            known = score_unheard(whole(said[name]), said[basis], rest)
-            decided[name].append(float(known.decided.mean()))
-            unheard = judged(rows[left_out & scored], judge)
-            told = score(unheard, recalibrated(rest, said[basis]))
-            abstained[name][genre] = round(float(1 - told.decided.mean()), 4)
+            known = runs[name][runs[name].all_windows]
+            confidence = known.confidence(runs[basis])
+            coverage[name].append(float((confidence >= params.min_confidence).mean()))
+            unknown = predict_tracks(table[left_out & scored], classifier, rest)
+            scores = calibrated_scores(unknown, recalibrated(rest, runs[basis]))
+            abstained[name][genre] = round(float(scores.abstained.mean()), 4)
     return {
         name: {
-            "known_decided": round(float(np.mean(decided[name])), 4),
+            "known_decided": round(float(np.mean(coverage[name])), 4),
             "abstained": round(float(np.mean([*shares.values()])), 4),
             "genres": shares,
         }
@@ -68,40 +86,51 @@ def unheard_genres(
 
 
 def measure_nonmusic(
-    rows: Rows,
+    table: WindowTable,
     sounds: Mapping[str, NDArray[np.float32]],
-    part: Part,
-    fit: FitStrict,
-    rules: DecisionParams,
+    select: SelectColumns,
+    fit: FitWithNonmusic,
+    params: DecisionParams,
 ) -> dict[str, Any]:
-    """Return what becomes of sounds of a kind never heard, and of files by artists never heard.
+    """Return how non-music is rejected, and how much music is.
 
-    sounds: (windows, columns) of each kind, as rows have them. part: returns the columns that tell
-    them from music. kinds: of each, the share that is taken for no music (told), and that has no
-    genre.
-    mistaken: the share of files that is taken for no music.
+    Parameters
+    ----------
+    table, fit, params
+        The model.
+    sounds : kind -> (windows, values)
+        Synthesized non-music. Each kind is predicted by a model fitted on the other kinds.
+    select
+        Returns the columns that `fit_nonmusic` reads.
+
+    Returns
+    -------
+    dict
+        "kinds": of each, the number of sounds, the share rejected as non-music ("told") and the
+        share without a genre ("abstained"). "files" and "mistaken": the number of files and the
+        share of them rejected as non-music, by unseen artists.
     """
-    music = rows[np.flatnonzero(np.isfinite(part(rows.values)).all(axis=1))]
+    music = table[np.flatnonzero(np.isfinite(select(table.values)).all(axis=1))]
     kinds = {}
-    for kind, unheard in sounds.items():
-        heard = np.concatenate([some for other, some in sounds.items() if other != kind])
-        judge = fit(rows, nonmusic=fit_nonmusic(part(music.values), part(heard)))
-        judgements = [judge(sound[np.newaxis]) for sound in unheard]
-        told = np.array([judgement.novelty >= NO_MUSIC for judgement in judgements])
-        sure = np.array([verdict(*judgement, rules, "majority")[1] for judgement in judgements])
+    for kind, unknown in sounds.items():
+        known = np.concatenate([some for other, some in sounds.items() if other != kind])
+        classifier = fit(table, nonmusic=fit_nonmusic(select(music.values), select(known)))
+        found = [classifier(sound[np.newaxis]) for sound in unknown]
+        rejected = np.array([one.novelty >= NO_MUSIC for one in found])
+        confidence = np.array([verdict(*one, params, "majority")[1] for one in found])
         kinds[kind] = {
-            "sounds": len(unheard),
-            "told": round(float(told.mean()), 4),
-            "abstained": round(float((told | (sure < rules.min_confidence)).mean()), 4),
+            "sounds": len(unknown),
+            "told": round(float(rejected.mean()), 4),
+            "abstained": round(float((rejected | (confidence < params.min_confidence)).mean()), 4),
         }
-    every = part(np.concatenate([*sounds.values()]))
-    files = music.of("train", "valid")
+    every = select(np.concatenate([*sounds.values()]))
+    files = music.with_role("train", "valid")
     genres, groups, members = files.by_track()
     mistaken = []
     for _, held_out in GroupKFold(FOLDS).split(genres, genres, groups):
         others = music[~np.isin(music.group, groups[held_out])]
-        weights = fit_nonmusic(part(others.values), every)
-        mistaken += [is_nonmusic(weights, part(files.values[members[i]])) for i in held_out]
+        weights = fit_nonmusic(select(others.values), every)
+        mistaken += [is_nonmusic(weights, select(files.values[members[i]])) for i in held_out]
     return {
         "kinds": kinds,
         "files": len(mistaken),

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from genremodel.evaluation import FOLDS
 from genremodel.models import bundled
 from genremodel.models.base import HEADS
 from genremodel.models.musicnn import EXPERT, NETWORK
-from training.evaluation.calibration import FOLDS
 from training.reports.markdown import TEMPLATES, number, render, rows
 from training.reports.model_card import Figures, mp3_speed
 from training.reports.plots import DESCRIPTORS

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.evaluation import FOLDS
 from genremodel.models.musicnn import EXPERT, EXPERT_WINDOWS, NETWORK
-from training.evaluation.calibration import FOLDS
 from training.reports.markdown import TEMPLATES, enumerate_items, number, render, rows
 
 Figures: TypeAlias = Mapping[str, Any]

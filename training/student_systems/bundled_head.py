@@ -9,7 +9,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from genremodel.models.fitting import fit_linear
 from genremodel.models.heads import tag_logits
-from training.fit import RECIPE
+from training.hyperparameters import HYPERPARAMETERS
 from training.student_systems.baseline import Baseline
 from training.student_systems.song_classifier import SongClassifier, single
 
@@ -17,7 +17,7 @@ from training.student_systems.song_classifier import SongClassifier, single
 class GenreHead(ClassifierMixin, BaseEstimator):
     """Logistic regression on tag logits, without weights by artist."""
 
-    def __init__(self, regularization: float = RECIPE.network) -> None:
+    def __init__(self, regularization: float = HYPERPARAMETERS.msd_c) -> None:
         self.regularization = regularization
 
     def fit(self, X: NDArray[np.float32], y: NDArray[np.str_]) -> GenreHead:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
+from genremodel.evaluation import FOLDS
 from training.datasets.songs import SongTable
-from training.evaluation.calibration import FOLDS
 from training.student_systems.baseline import Baseline, View
 
 _TEST_SHARE = 0.2

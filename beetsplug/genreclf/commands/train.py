@@ -15,7 +15,6 @@ from beets.exceptions import UserError
 from beets.library import Item, Library
 from beets.util import displayable_path
 from rich.table import Table
-from rich.text import Text
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands._printing import print_rich
@@ -49,9 +48,9 @@ def show_models(models: ModelStore, log: Logger) -> bool:
             described.append(models.describe(name))
         except ModelError as exc:
             log.warning("{}", describe_model_error(exc))
-    for model in sorted(described, key=lambda model: -model.learned):
-        learned = time.strftime("%Y-%m-%d %H:%M", time.localtime(model.learned))
-        figures = model.figures
+    for model in sorted(described, key=lambda model: -model.trained):
+        learned = time.strftime("%Y-%m-%d %H:%M", time.localtime(model.trained))
+        figures = model.metrics
         ui.print_(
             f"{model.name}: {len(model.genres)} genres of {figures['tracks']} tracks, learned "
             f"{learned} from {model.field}, {figures['accuracy']:.0%} right, {model.id}"
@@ -80,7 +79,7 @@ class Learning:
         Raises UserError where nothing can be learned, or nothing that is of use, and ModelError
         where it cannot be saved; then nothing is.
         """
-        from genremodel.custom.train import learn
+        from genremodel.custom.training import train
         from genremodel.errors import TrainingError
 
         self._check(models)
@@ -89,7 +88,7 @@ class Learning:
             self._show_left_out()
             raise UserError("there is nothing to learn from")
         try:
-            model, lesson = learn(
+            model, report = train(
                 examples,
                 name=self._options.name,
                 field=self._options.field,
@@ -98,14 +97,14 @@ class Learning:
         except TrainingError as exc:
             self._show_left_out()
             raise UserError(f"nothing learned: {exc}") from exc
-        figures = {**model.figures, **compare(lesson, fitting)}
-        model = replace(model, figures=figures)
-        good = self._options.force or not lesson.warnings
+        metrics = {**model.metrics, **compare(report, fitting)}
+        model = replace(model, metrics=metrics)
+        good = self._options.force or not report.warnings
         saved = models.save(model) if good else None  # first: the reader may close the pipe
-        ui.print_(_comparison(figures))
+        ui.print_(_comparison(metrics))
         self._show_left_out()
-        self._show(paths, examples, lesson)
-        for warning in lesson.warnings:
+        self._show(paths, report)
+        for warning in report.warnings:
             self._log.warning("{}", warning)
         if saved is None:
             raise UserError("nothing saved; --force saves it all the same")
@@ -117,7 +116,7 @@ class Learning:
         from genremodel.errors import ModelError
 
         name, field = self._options.name, self._options.field
-        models.check_name(name)
+        models.validate_name(name)
         if field in fields.TYPES:
             raise UserError(f"{field} is what the plugin says itself")
         if self._options.min_tracks < 2:
@@ -156,12 +155,12 @@ class Learning:
 
             for track, analysis in self._tagger.analyses(lib, wanted, fail):
                 path, own = displayable_path(track.path), labelled[track.id or 0]
-                example = LabeledTrack.of(analysis, enough.canonical(own), artist(track))
-                if example is None:
+                if not analysis.audible.any():
                     with bar.hidden():
                         self._log.warning("{}: silent, nothing to learn from", path)
                     bar.advance()
                     continue
+                example = LabeledTrack(analysis, enough.canonical(own), artist(track))
                 bundled = next(iter(self._tagger.classifier.predict(analysis).votes))
                 heard.append((path, example, agreement(own, bundled)))
                 bar.advance()
@@ -170,7 +169,7 @@ class Learning:
         )
         self._left_out = {**enough.left_out, **vocabulary.left_out}
         learned = [
-            (path, example._replace(genres=genres), fit)
+            (path, example.with_genres(genres), fit)
             for path, example, fit in heard
             if (genres := vocabulary.canonical(example.genres))
         ]
@@ -215,44 +214,10 @@ class Learning:
     def _show(
         self,
         paths: Sequence[str],
-        examples: Sequence[LabeledTrack],
-        lesson: TrainingReport,
+        report: TrainingReport,
     ) -> None:
-        from genremodel.custom.report import MIN_CONFIDENCE
-
-        table = Table("genre", box=None, pad_edge=False)
-        for column in ("tracks", "artists", "precision", "recall"):
-            table.add_column(column, justify="right")
-        for genre in lesson.genres:
-            table.add_row(
-                Text(genre.genre), str(genre.tracks), str(genre.artists),
-                f"{genre.precision:.2f}", f"{genre.recall:.2f}",
-            )  # fmt: skip
-        print_rich(table)
-        ui.print_(
-            f"{lesson.tracks} tracks by {lesson.artists} artists; of artists that it has not "
-            f"heard, {lesson.accuracy:.0%} of the tracks are named rightly"
-        )
-        tried = ", ".join(f"{name} {share:.0%}" for name, share in lesson.recalls.items())
-        ui.print_(f"(always the commonest: {lesson.commonest:.0%}; genre by genre, {tried})")
-        if lesson.right is not None:
-            ui.print_(
-                f"it is sure enough ({MIN_CONFIDENCE}) of {lesson.decided:.0%}, and right about "
-                f"{lesson.right:.0%} of those; its confidence is off by "
-                f"{lesson.calibration_error:.2f}"
-            )
-        missed = [genre.genre for genre in lesson.genres if not genre.recall]
-        if missed:
-            ui.print_(f"not recognised: {', '.join(missed)}")
-        if lesson.confused:
-            pairs = (f"{own} taken for {other} ({n})" for own, other, n in lesson.confused[:_SHOWN])
-            ui.print_(f"confused: {', '.join(pairs)}")
-        if lesson.doubts:
-            ui.print_("labels that it doubts:")
-        for doubt in lesson.doubts[:_SHOWN]:
-            own = ", ".join(examples[doubt.index].genres)
-            heard = f"sounds like {doubt.genre} ({doubt.confidence:.2f})"
-            ui.print_(f"  {paths[doubt.index]}: {own}, {heard}")
+        for part in report.render(paths):
+            print_rich(part) if isinstance(part, Table) else ui.print_(part)
 
     def _say_saved(self, model: ModelInfo) -> None:
         configured = self._tagger.settings.model
@@ -263,12 +228,12 @@ class Learning:
             use = f"`model: {model.name}` in the configuration makes use of it"
             if not model.is_default:
                 use = (
-                    f"not used by `model: auto`, because {_objection(model.figures)}; {use} anyway"
+                    f"not used by `model: auto`, because {_objection(model.metrics)}; {use} anyway"
                 )
         ui.print_(f"saved as {model.name} ({model.id}); {use}")
 
 
-def compare(lesson: TrainingReport, fitting: Sequence[Agreement]) -> dict[str, Any]:
+def compare(report: TrainingReport, fitting: Sequence[Agreement]) -> dict[str, Any]:
     """Return how a model compares with the bundled genres on the same tracks.
 
     fitting: of each example, how the bundled genre fits. "compared": the number of tracks for which
@@ -277,8 +242,8 @@ def compare(lesson: TrainingReport, fitting: Sequence[Agreement]) -> dict[str, A
     """
     compared = [i for i, fits in enumerate(fitting) if fits]
     bundled = sum(fitting[i] == "agrees" for i in compared)
-    own = sum(lesson.rightly[i] for i in compared)
-    missed = [x.genre for x in lesson.genres if x.tracks >= _COMMON and not x.recall]
+    own = sum(report.correct[i] for i in compared)
+    missed = [x.genre for x in report.genres if x.tracks >= _COMMON and not x.recall]
     return {
         "compared": len(compared),
         "own": own,
@@ -311,10 +276,10 @@ def _objection(figures: Mapping[str, Any]) -> str:
 
 
 def _comparison_in_list(model: ModelInfo) -> str:
-    if "compared" not in model.figures:  # learned by an older version
+    if "compared" not in model.metrics:  # learned by an older version
         return ""
     unused = "" if model.is_default else "; not used by `model: auto`"
-    return f", {_comparison(model.figures)}{unused}"
+    return f", {_comparison(model.metrics)}{unused}"
 
 
 def _counts(labels: Mapping[str, int]) -> str:

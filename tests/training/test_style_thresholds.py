@@ -6,11 +6,13 @@ from numpy.typing import NDArray
 from genremodel.analysis import EMBEDDING_SIZE, TAGS
 from training.musicnn import network as musicnn
 from training.style_thresholds import style_thresholds
-from training.tables import Rows
+from training.tables import WindowTable
 
 
-def _rows(values: NDArray[np.float32], names: NDArray[np.str_]) -> Rows:
-    return Rows(values, names, names, names, np.ones(len(names)), np.full(len(names), "song"))
+def _table(values: NDArray[np.float32], names: NDArray[np.str_]) -> WindowTable:
+    return WindowTable(
+        values, names, names, names, np.ones(len(names)), np.full(len(names), "song")
+    )
 
 
 def test_thresholds_are_a_quantile_of_tracks_and_at_least_the_floor() -> None:
@@ -22,7 +24,7 @@ def test_thresholds_are_a_quantile_of_tracks_and_at_least_the_floor() -> None:
     values[:, soul] = tracks / 200
     values[tracks == 0, musicnn.TAGS.index("punk")] = 1  # one track of eleven
     names = tracks.astype(str)
-    found = style_thresholds(_rows(np.pad(values, ((0, 0), (0, EMBEDDING_SIZE + TAGS))), names))
+    found = style_thresholds(_table(np.pad(values, ((0, 0), (0, EMBEDDING_SIZE + TAGS))), names))
     assert found["folk"] == {"tag": "folk", "threshold": 0.45}
     assert found["soul"] == {"tag": "soul", "threshold": 0.1}
     assert found["punk"] == {"tag": "punk", "threshold": 0.1}

@@ -1,3 +1,5 @@
+"""Storage of custom models: round trips, names, and damaged or hostile files."""
+
 from __future__ import annotations
 
 import hashlib
@@ -18,23 +20,29 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from genremodel.analysis import OUTPUT_SIZE
 from genremodel.custom.dataset import LabeledDataset
+from genremodel.custom.estimators import ESTIMATORS
 from genremodel.custom.store import CustomModel, Estimator, ModelStore
-from genremodel.custom.train import ESTIMATORS
 from genremodel.errors import ModelError
 from genremodel.voting import decide
 from tests.faults import DROPPED as NO_ROOT
 from tests.faults import mutated
-from tests.genremodel.test_learning import collection, learned, outputs
+from tests.labeled_tracks import CENTERS, analysis, labeled_tracks, trained
 
 
 def model(estimator: Estimator = "linear") -> CustomModel:
-    examples = collection()
-    fitted, _ = learned(examples)
-    head = ESTIMATORS[estimator](LabeledDataset.of(examples), np.arange(len(examples)))
-    return CustomModel(**{**vars(fitted), "estimator": estimator, "head": head})
+    tracks = labeled_tracks()
+    fitted, _ = trained(tracks)
+    head = ESTIMATORS[estimator](LabeledDataset.from_tracks(tracks), np.arange(len(tracks)))
+    return replace(fitted, estimator=estimator, head=head)
+
+
+def values() -> NDArray[np.float16]:
+    """Return the analyzed windows of a track."""
+    return analysis(CENTERS[:3]).values
 
 
 @pytest.fixture
@@ -42,40 +50,38 @@ def models(tmp_path: Path) -> ModelStore:
     return ModelStore(tmp_path / "library.genre-models")
 
 
-@pytest.mark.parametrize("estimator", ["linear", "neighbours"])
-def test_a_model_comes_back_as_it_was(models: ModelStore, estimator: Estimator) -> None:
-    kept = model(estimator)
-    described = models.save(kept)
-    again = models.load("mine")
-    assert (again.rules.model, again.field, again.version) == (described.id, "genres", "v")
-    assert again.rules.genres == kept.rules.genres == described.genres
-    values = outputs(collection()[5].views)
-    np.testing.assert_allclose(
-        again.judge(values).probabilities, kept.judge(values).probabilities, atol=1e-3
-    )
-    assert again.judge(values).novelty == pytest.approx(kept.judge(values).novelty)
+@pytest.mark.parametrize("estimator", ["linear", "neighbors"])
+def test_stored_model_predicts_the_same(models: ModelStore, estimator: Estimator) -> None:
+    saved = model(estimator)
+    described = models.save(saved)
+    loaded = models.load("mine")
+    assert (loaded.rules.model, loaded.field, loaded.version) == (described.id, "genres", "v")
+    assert loaded.rules.genres == saved.rules.genres == described.genres
+    found, expected = loaded.judge(values()), saved.judge(values())
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-3)
+    assert found.novelty == pytest.approx(expected.novelty)
 
 
-def test_the_same_lesson_has_the_same_id(models: ModelStore) -> None:
+def test_id_depends_on_the_training_data(models: ModelStore) -> None:
     first = models.save(model()).id
     assert models.save(model()).id == first
-    examples = collection()
-    examples[0] = examples[0]._replace(genres=("genre 1",))
-    assert models.save(learned(examples)[0]).id != first
+    tracks = labeled_tracks()
+    tracks[0] = tracks[0].with_genres(["genre 1"])
+    assert models.save(trained(tracks)[0]).id != first
     assert first.startswith("mine-")
 
 
-def test_models_learned_before_fewer_windows_were_less_sure(models: ModelStore) -> None:
-    kept = model()
-    calibration = replace(kept.rules.calibration, windows=-0.5)
-    models.save(replace(kept, rules=replace(kept.rules, calibration=calibration)))
+def test_fewer_windows_give_less_confidence_than_stored(models: ModelStore) -> None:
+    fitted = model()
+    calibration = replace(fitted.rules.calibration, windows=-0.5)
+    models.save(replace(fitted, rules=replace(fitted.rules, calibration=calibration)))
     loaded = models.load("mine").rules.calibration
     assert loaded.confidence(0.7, 1.0, 1) < loaded.confidence(0.7, 1.0, 10)
     same = calibration.confidence(0.7, 1.0, 10)
     assert loaded.confidence(0.7, 1.0, 10) == pytest.approx(same, abs=1e-3)
 
 
-def test_a_model_does_not_replace_what_a_link_points_to(models: ModelStore, tmp_path: Path) -> None:
+def test_links_are_replaced_not_followed(models: ModelStore, tmp_path: Path) -> None:
     song, folder = tmp_path / "song.flac", tmp_path / "library.genre-models"
     song.write_bytes(b"music")
     folder.mkdir()
@@ -86,21 +92,21 @@ def test_a_model_does_not_replace_what_a_link_points_to(models: ModelStore, tmp_
     assert models.load("mine").name == "mine"
 
 
-def test_models_by_name(models: ModelStore, tmp_path: Path) -> None:
+def test_models_are_listed_and_deleted_by_name(models: ModelStore, tmp_path: Path) -> None:
     assert models.names() == []
     for name in "bca":
-        models.save(CustomModel(**{**vars(model()), "name": name}))
-    for stray in (".DS_Store.json", "a (copy).json"):  # of who knows what program
+        models.save(replace(model(), name=name))
+    for stray in (".DS_Store.json", "a (copy).json"):  # of another program
         (tmp_path / "library.genre-models" / stray).write_text("{")
     assert models.names() == ["a", "b", "c"]
     assert models.describe("b").genres == ("genre 0", "genre 1", "genre 2")
-    models.forget("b")
+    models.delete("b")
     assert models.names() == ["a", "c"]
-    with pytest.raises(ModelError, match="there is no model 'b'; learned ones: a, c"):
+    with pytest.raises(ModelError, match="there is no model 'b'; custom models: a, c"):
         models.load("b")
 
 
-def test_what_is_damaged_is_refused(models: ModelStore, tmp_path: Path) -> None:
+def test_damaged_files_are_refused(models: ModelStore, tmp_path: Path) -> None:
     models.save(model())
     folder = tmp_path / "library.genre-models"
     assert sorted(file.name for file in folder.iterdir()) == ["mine.json", "mine.npz"]
@@ -121,11 +127,11 @@ def test_what_is_damaged_is_refused(models: ModelStore, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"mine: sha256 is missing") as caught:
         models.load("mine")
     assert (caught.value.retrain, caught.value.field) == ("mine", "genres")
-    for nonsense in ("{", "[]", "{}", '{"form": 1}'):
+    for nonsense in ("{", "[]", "{}", '{"form": 2}'):
         (folder / "mine.json").write_text(nonsense)
         with pytest.raises(ModelError, match=r"mine\.json: "):
             models.describe("mine")
-    models.forget("mine")
+    models.delete("mine")
     assert models.names() == []
 
 
@@ -136,7 +142,7 @@ def pack(arrays: Mapping[str, Any]) -> bytes:
 
 
 class Stored:
-    """A saved model, whose files are changed by tests, checksum included."""
+    """A stored model whose files are replaced by tests, with valid checksums."""
 
     def __init__(self, folder: Path, estimator: Estimator) -> None:
         self.models = ModelStore(folder)
@@ -147,7 +153,7 @@ class Stored:
             self.arrays = dict(arrays)
 
     def write(self, content: object, packed: bytes | None = None) -> None:
-        """Write a description and the arrays that belong to it."""
+        """Write a description and its arrays."""
         packed = pack(self.arrays) if packed is None else packed
         if isinstance(content, dict) and isinstance(content.get("sha256"), str):
             content = {**content, "sha256": hashlib.sha256(packed).hexdigest()}
@@ -155,7 +161,7 @@ class Stored:
         self.json.write_text(json.dumps(content))
 
     def is_refused(self) -> bool:
-        """Tell whether it cannot be loaded; if it can, it must work, or the test fails."""
+        """Return True if the model cannot be loaded. Fail if it can and does not work."""
         error: ModelError | None = None
         try:
             loaded = self.models.load("mine")
@@ -166,17 +172,17 @@ class Stored:
             assert error.retrain == "mine"
             return True
         described = self.models.describe("mine")
-        time.localtime(described.learned)
-        assert f"{described.figures['tracks']} {described.figures['accuracy']:.0%}"
-        for values in (outputs(collection()[5].views), np.full((1, OUTPUT_SIZE), 0.999)):
-            at, heard = np.arange(float(len(values))), np.ones(len(values), np.bool_)
-            said = decide(*loaded.judge(values), at, heard, loaded.rules)
-            assert said.confidence is not None
-            assert sum(said.probabilities.values()) == pytest.approx(1)
+        time.localtime(described.trained)
+        assert f"{described.metrics['tracks']} {described.metrics['accuracy']:.0%}"
+        for rows in (values(), np.full((1, OUTPUT_SIZE), 0.999)):
+            starts, audible = np.arange(float(len(rows))), np.ones(len(rows), np.bool_)
+            prediction = decide(*loaded.judge(rows), starts, audible, loaded.rules)
+            assert prediction.confidence is not None
+            assert sum(prediction.probabilities.values()) == pytest.approx(1)
         return False
 
 
-@pytest.fixture(scope="module", params=["linear", "neighbours"])
+@pytest.fixture(scope="module", params=["linear", "neighbors"])
 def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stored:
     """Return a model of each estimator."""
     return Stored(tmp_path_factory.mktemp("models"), request.param)
@@ -194,7 +200,7 @@ NONSENSE: list[Any] = [
     [np.nan] * 3, ["a\x1b", "b", "c"], [1, 2, 3], [-1.0, 0.5, 0.5], [{}, {}, {}], "x" * 10_000,
     list(range(1000)),
 ]  # fmt: skip
-HARMLESS = {("figures", "artists"), ("figures", "calibration_error")}  # for people
+HARMLESS = {("metrics", "artists"), ("metrics", "calibration_error")}  # for people
 
 
 def paths(content: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -205,7 +211,7 @@ def paths(content: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[
 
 
 def test_every_field_of_a_description_is_checked(stored: Stored) -> None:
-    """Whatever it is replaced by, the model is refused or works; nothing else is ever raised."""
+    """With any replacement, the model is refused or works."""
     for path in paths(stored.content):
         refused = 0
         for value in NONSENSE:
@@ -224,23 +230,31 @@ def test_every_field_of_a_description_is_checked(stored: Stored) -> None:
 
 
 BAD_FIELDS = {
-    "threshold above 1": ("rules.min_confidence", 1.5, "rules.min_confidence is no number from 0"),
-    "threshold NaN": ("rules.min_confidence", np.nan, "rules.min_confidence is no number from 0"),
-    "calibration NaN": ("rules.calibration.novelty", np.nan, "rules.calibration.novelty is no num"),
-    "prior too short": ("rules.prior", [0.5, 0.5], "rules.prior has 2 values, not 3"),
-    "prior infinite": ("rules.prior", [np.inf, 0, 0], "rules.prior is no number from 0"),
+    "threshold above 1": (
+        "params.min_confidence",
+        1.5,
+        "min_confidence is no number from 0",
+    ),
+    "threshold NaN": ("params.min_confidence", np.nan, "min_confidence is no number from 0"),
+    "calibration NaN": (
+        "params.calibration.novelty",
+        np.nan,
+        "calibration.novelty is no number",
+    ),
+    "prior too short": ("params.prior", [0.5, 0.5], "params.prior has 2 values, not 3"),
+    "prior infinite": ("params.prior", [np.inf, 0, 0], "params.prior is no number from 0"),
     "genres twice": (
-        "rules.genres",
+        "params.genres",
         ["a", "b", "a"],
-        "rules.genres is empty or has one text twice",
+        "params.genres is empty or has one text twice",
     ),
     "genre of controls": (
-        "rules.genres",
+        "params.genres",
         ["a", "b", "c\x07"],
-        "rules.genres is no text, blank, or",
+        "params.genres is no text, blank, or",
     ),
-    "genre of no text": ("rules.genres", ["a", "b", 3], "rules.genres is no text, blank, or"),
-    "four genres": ("rules.genres", ["a", "b", "c", "d"], "rules.prior has 3 values, not 4"),
+    "genre of no text": ("params.genres", ["a", "b", 3], "params.genres is no text, blank, or"),
+    "four genres": ("params.genres", ["a", "b", "c", "d"], "params.prior has 3 values, not 4"),
     "estimator": ("estimator", "forest", "estimator is 'forest'"),
 }
 
@@ -258,25 +272,25 @@ def test_message_names_the_field(stored: Stored, path: str, value: Any, message:
         stored.models.load("mine")
 
 
-def test_how_a_model_compares_is_checked(stored: Stored) -> None:
+def test_comparison_with_the_bundled_model_is_checked(stored: Stored) -> None:
     compared = {"compared": 12, "own": 9, "bundled": 8, "missed": [], "default": True}
     for name in ("compared", "own", "bundled", "default"):
         for value in [*NONSENSE, DROPPED]:
             content = deepcopy(stored.content)
-            content["figures"] |= compared | {name: value}
+            content["metrics"] |= compared | {name: value}
             if value is DROPPED:
-                del content["figures"][name]
+                del content["metrics"][name]
             stored.write(content)
             is_count = type(value) in (int, float) and 0 <= value <= 1e9 and name != "default"
             is_flag = isinstance(value, bool) and name == "default"
-            if name == "compared" and value is DROPPED:  # as older versions wrote it
+            if name == "compared" and value is DROPPED:  # without the plugin
                 continue
             assert stored.is_refused() == (not (is_count or is_flag)), (name, value)
 
 
 def test_fields_of_later_versions_are_accepted(stored: Stored) -> None:
     content = deepcopy(stored.content)
-    for part in (content, content["rules"], content["rules"]["calibration"], content["figures"]):
+    for part in (content, content["params"], content["params"]["calibration"], content["metrics"]):
         part["unknown"] = {"nested": [1, None]}
     stored.write(content)
     assert not stored.is_refused()
@@ -365,7 +379,7 @@ def test_damaged_archives_are_refused_or_harmless(stored: Stored, seed: int) -> 
     "text",
     [
         b"", b"\xff\xfe", b"null", b"[" * 100_000, b'{"a":' * 100_000, b"NaN", b"1" * 5000,
-        b'{"form": NaN}', b'{"form": 1, "form": []}', b'"\\ud800"', b" " * (1 << 25),
+        b'{"form": NaN}', b'{"form": 2, "form": []}', b'"\\ud800"', b" " * (1 << 25),
     ],
     ids=range(11),
 )  # fmt: skip
@@ -398,20 +412,20 @@ def test_special_files_are_refused_without_waiting(
 
 
 @pytest.mark.parametrize("name", ["auto", "bundled", "", "a b", "../a", "a.b", "a" * 61])
-def test_names_that_cannot_be(models: ModelStore, name: str) -> None:
-    with pytest.raises(ModelError, match="cannot be called"):
-        models.check_name(name)
+def test_invalid_names_are_refused(models: ModelStore, name: str) -> None:
+    with pytest.raises(ModelError, match="invalid model name"):
+        models.validate_name(name)
 
 
 @pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
 @pytest.mark.parametrize("there", [True, False])
-def test_folder_that_cannot_be_written_is_named(tmp_path: Path, there: bool) -> None:
+def test_error_names_the_read_only_folder(tmp_path: Path, there: bool) -> None:
     code = """
 import sys
 from pathlib import Path
 from genremodel.custom.store import ModelStore
 from genremodel.errors import ModelError
-from tests.genremodel.test_learned import model
+from tests.genremodel.test_custom_store import model
 
 try:
     ModelStore(Path(sys.argv[1])).save(model())
@@ -430,7 +444,20 @@ except ModelError as exc:
     assert not [*folder.iterdir()]
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def test_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "library.genre-models").write_text("a file")
     with pytest.raises(ModelError, match=r"library\.genre-models"):
         ModelStore(tmp_path / "library.genre-models").save(model())
+
+
+def test_model_is_saved_to_and_loaded_from_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "rock.json"
+    info = model().save(path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["rock.json", "rock.npz"]
+    loaded = CustomModel.load(path)
+    assert (loaded.name, loaded.rules.model) == ("rock", info.id)
+    assert info.metrics["tracks"] == 60
+    with pytest.raises(ModelError, match=r"must end with \.json"):
+        model().save(tmp_path / "rock.genremodel")
+    with pytest.raises(ModelError, match="there is no model 'pop'"):
+        CustomModel.load(str(tmp_path / "pop.json"))

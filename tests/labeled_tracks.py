@@ -1,0 +1,57 @@
+"""Synthetic labeled tracks: analyses whose logits are near the center of a genre."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genremodel.analysis import EMBEDDING_SIZE, TAGS, Analysis, NetworkOutputs
+from genremodel.custom.dataset import LabeledTrack, bundled_nonmusic
+from genremodel.custom.report import TrainingReport
+from genremodel.custom.store import CustomModel
+from genremodel.custom.training import train
+from genremodel.models._special import expit
+from genremodel.models.heads import LOGITS
+
+CENTERS = np.random.default_rng(0).normal(size=(6, LOGITS))
+
+
+def analysis(logits: NDArray[np.floating[Any]], *, is_music: bool = True) -> Analysis:
+    """Return the analysis of audible windows with these logits, (windows, LOGITS)."""
+    embedding = np.zeros(EMBEDDING_SIZE) if is_music else 100 * bundled_nonmusic()[:-1]
+    activations = expit(logits)
+    outputs = NetworkOutputs(
+        activations[:, :TAGS], np.tile(embedding, (len(logits), 1)), activations[:, TAGS:]
+    )
+    count = len(logits)
+    return Analysis(
+        np.arange(float(count)), np.ones(count, np.bool_), outputs.join().astype(np.float16)
+    )
+
+
+def genre_logits(genre: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the logits of ten windows of a random track of a genre."""
+    center = CENTERS[genre] + rng.normal(size=LOGITS)
+    return (center + 0.5 * rng.normal(size=(10, LOGITS))).clip(-6, 6)
+
+
+def labeled_track(
+    genres: Sequence[int], artist: object, rng: np.random.Generator, *, is_music: bool = True
+) -> LabeledTrack:
+    """Return a random track of the first of its genres."""
+    found = analysis(genre_logits(genres[0], rng), is_music=is_music)
+    return LabeledTrack(found, [f"genre {genre}" for genre in genres], f"artist {artist}")
+
+
+def labeled_tracks(tracks: int = 20, artists: int = 10) -> list[LabeledTrack]:
+    """Return so many tracks of each of three genres, every artist having tracks of all."""
+    rng = np.random.default_rng(1)
+    return [labeled_track([genre], i % artists, rng) for genre in range(3) for i in range(tracks)]
+
+
+def trained(tracks: Sequence[LabeledTrack]) -> tuple[CustomModel, TrainingReport]:
+    """Return a model and its report, for analyses of the version "v"."""
+    return train(tracks, name="mine", version="v")

@@ -1,0 +1,79 @@
+"""Out-of-fold predictions of window tables, by `genremodel.evaluation`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genremodel import evaluation
+from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.audio.spacing import evenly_spaced
+from genremodel.evaluation import Classify, OutOfFold, Scores
+from genremodel.models.heads import WindowProbabilities
+from genremodel.voting import DecisionParams
+from training.fit import Fit, WindowClassifier
+from training.tables import WindowTable
+
+
+def out_of_fold(
+    table: WindowTable,
+    fit: Fit,
+    params: DecisionParams,
+    *,
+    seed: int,
+    scored: NDArray[np.bool_],
+) -> OutOfFold:
+    """Return predictions of tracks by models that were not fitted on their artists.
+
+    scored: (rows,) True for the tracks that the folds consist of; the others are only fitted on,
+    except those of held-out artists.
+    """
+
+    def fit_without(artists: NDArray[np.str_]) -> Classify:
+        known = table[~np.isin(table.group, artists)]
+        has = np.isin(params.genres, known.genre)
+        return _each(fit(known), has)
+
+    return evaluation.out_of_fold(
+        *_tracks(table[scored], params), fit_without, params.prior, seed=seed
+    )
+
+
+def predict_tracks(
+    table: WindowTable, classifier: WindowClassifier, params: DecisionParams
+) -> OutOfFold:
+    """Return predictions of tracks by one model, all of whose genres are those of `params`."""
+    classify = _each(classifier, np.ones(len(params.genres), np.bool_))
+    return evaluation.predict_tracks(*_tracks(table, params), classify, params.prior)
+
+
+def calibrated_scores(predictions: OutOfFold, params: DecisionParams) -> Scores:
+    """Return the scores of predictions by the calibration and threshold of `params`."""
+    return predictions.scores(predictions.calibrated(params.calibration), params.min_confidence)
+
+
+def recalibrated(params: DecisionParams, predictions: OutOfFold) -> DecisionParams:
+    """Return the params with the calibration fitted on predictions."""
+    return replace(params, calibration=predictions.calibration())
+
+
+def _tracks(
+    table: WindowTable, params: DecisionParams
+) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_], NDArray[np.str_]]:
+    """Return windows, genres and artists of the tracks, as `out_of_fold` takes them."""
+    genre, artist, members = table.by_track()
+    windows = [table.values[evenly_spaced(track, DEFAULT_WINDOWS)] for track in members]
+    return windows, genre[:, np.newaxis] == np.array(params.genres), artist
+
+
+def _each(classifier: WindowClassifier, has: NDArray[np.bool_]) -> Classify:
+    """Apply a classifier track by track. has: (genres,) False for genres that it does not have."""
+
+    def widened(found: WindowProbabilities) -> WindowProbabilities:
+        probabilities = np.zeros((len(found.probabilities), len(has)))
+        probabilities[:, has] = found.probabilities
+        return WindowProbabilities(probabilities, found.novelty)
+
+    return lambda parts: [widened(classifier(part)) for part in parts]

@@ -1,0 +1,58 @@
+"""The accuracy that a bundled model must have: a build refuses to write a worse one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Figures of `model.json`, by backend. They are shares between 0 and 1.
+_AT_LEAST: Mapping[str, Mapping[str, float]] = {
+    "cnn": {
+        "songs.accuracy": 0.79,
+        "files.accuracy": 0.77,
+        "valid.accuracy": 0.65,
+        "songs.coverage": 0.7,
+        "songs.selective_accuracy": 0.9,
+        "songs.unheard_genres.known_decided": 0.75,
+        "songs.unheard_genres.abstained": 0.6,
+        "files.unheard_genres.abstained": 0.6,
+        "files.genres.electronic.recall": 0.88,
+        "files.genres.classical.recall": 0.88,
+        "nonmusic.kinds.noise.abstained": 0.9,
+        "nonmusic.kinds.tones.abstained": 0.9,
+        "nonmusic.kinds.pulses.abstained": 0.9,
+        "nonmusic.kinds.speech-like.abstained": 0.9,
+    },
+    "knn": {"files.accuracy": 0.5},
+}
+_AT_MOST: Mapping[str, Mapping[str, float]] = {
+    "cnn": {"songs.ece": 0.05, "valid.ece": 0.08, "nonmusic.mistaken": 0.01},
+    # The validation files are unlike the few files that KNN is calibrated on.
+    "knn": {"files.ece": 0.05, "valid.ece": 0.15, "nonmusic.mistaken": 0.02},
+}
+_SLACK = 0.01  # for figures of fewer cross-validations than a release has
+_SEEDS = 10
+
+
+class WorseModelError(Exception):
+    """A model does not meet the thresholds of a release. The message lists its figures."""
+
+
+def check(backend: str, figures: Mapping[str, Any]) -> None:
+    """Raise WorseModelError if figures of a backend, as in `model.json`, miss a threshold."""
+    slack = 0.0 if figures["files"]["seeds"] >= _SEEDS else _SLACK
+    missed = [
+        f"{name} is {value:.4f} instead of at {word} {threshold}"
+        for word, thresholds, sign in (("least", _AT_LEAST, 1), ("most", _AT_MOST, -1))
+        for name, threshold in thresholds[backend].items()
+        if not sign * ((value := _figure(figures, name)) - threshold) >= -slack
+    ]
+    if missed:
+        raise WorseModelError(f"{backend} model not written: {'; '.join(missed)}")
+
+
+def _figure(figures: Mapping[str, Any], path: str) -> float:
+    value: Any = figures
+    for name in path.split("."):
+        value = value[name]
+    return float(value)
