@@ -6,11 +6,12 @@ is written here, since DSD is only one bit after the other.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import struct
 from collections.abc import Callable
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias, cast
@@ -102,14 +103,29 @@ def make(path: Path, seconds: float = 5, seed: int = 0, sound: Sound = melody) -
         shutil.copyfile(Path(__file__).parent / "files" / stored, path)
         return path
     length = min(seconds, 5.5) if path.suffix == ".dsf" else seconds
-    path.write_bytes(_made(_kind(path), length, seed, sound))
+    shutil.copyfile(_made(_kind(path), length, seed, sound), path)
     return path
 
 
-@lru_cache(128)  # encoding takes up to seconds, and many tests want the same
-def _made(kind: str, seconds: float, seed: int, sound: Sound) -> bytes:
-    with TemporaryDirectory() as folder:
-        return write(Path(folder) / f"a.{kind}", sound(seconds, seed)).read_bytes()
+def _made(kind: str, seconds: float, seed: int, sound: Sound) -> Path:
+    """Return the stored file of a sound. Encoding takes up to seconds, and many tests want it."""
+    path = _store() / f"{sound.__name__}-{seconds:g}-{seed}.{kind}"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=path.parent) as folder:  # another worker may make it as well
+            write(Path(folder) / f"a.{kind}", sound(seconds, seed)).replace(path)
+    return path
+
+
+@cache
+def _store() -> Path:
+    """Return the folder of sounds that this file makes with these encoders."""
+    made_by = (
+        Path(__file__).read_bytes()
+        + repr((av.__version__, av.library_versions, np.__version__)).encode()
+    )
+    digest = hashlib.sha256(made_by).hexdigest()[:16]
+    return Path(__file__).parents[1] / ".cache" / "test-sounds" / digest
 
 
 def _kind(path: Path) -> str:
