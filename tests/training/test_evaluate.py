@@ -98,7 +98,7 @@ def test_kinds_of_nonmusic_are_rejected_by_their_likeness_to_other_kinds(
     }
     figures = measure_nonmusic(table(), sounds, np.asarray, RecordingFit(), PARAMS)
     for shares in figures["kinds"].values():
-        assert shares["told"] == rejected
+        assert shares["rejected"] == rejected
 
 
 def test_figures_by_window_count() -> None:

@@ -19,16 +19,16 @@ _SEEDS = 3
 _SCORED: tuple[Role, Role] = ("song", "train")
 _ALL: tuple[Role, ...] = ("song", "train", "altered")
 _VARIANTS: Mapping[str, tuple[tuple[Role, ...], HeadHyperparameters]] = {
-    "as it is": (_ALL, RELEASED),
-    "the first network alone": (_ALL, replace(RELEASED, mtt_weight=0.0)),
-    "less of the second network (0.25)": (_ALL, replace(RELEASED, mtt_weight=0.25)),
-    "more of the second network (0.75)": (_ALL, replace(RELEASED, mtt_weight=0.75)),
-    "first head four times as regularised": (_ALL, replace(RELEASED, msd_c=RELEASED.msd_c / 4)),
-    "first head a quarter as regularised": (_ALL, replace(RELEASED, msd_c=RELEASED.msd_c * 4)),
-    "second head four times as regularised": (_ALL, replace(RELEASED, mtt_c=RELEASED.mtt_c / 4)),
-    "second head a quarter as regularised": (_ALL, replace(RELEASED, mtt_c=RELEASED.mtt_c * 4)),
-    "no altered copies of files": (("song", "train"), RELEASED),
-    "every track weighs the same, whoever plays it": (_ALL, replace(RELEASED, by_artist=False)),
+    "released model": (_ALL, RELEASED),
+    "first network alone": (_ALL, replace(RELEASED, mtt_weight=0.0)),
+    "second network weighted by 0.25": (_ALL, replace(RELEASED, mtt_weight=0.25)),
+    "second network weighted by 0.75": (_ALL, replace(RELEASED, mtt_weight=0.75)),
+    "first head: 4 times the regularization": (_ALL, replace(RELEASED, msd_c=RELEASED.msd_c / 4)),
+    "first head: 1/4 of the regularization": (_ALL, replace(RELEASED, msd_c=RELEASED.msd_c * 4)),
+    "second head: 4 times the regularization": (_ALL, replace(RELEASED, mtt_c=RELEASED.mtt_c / 4)),
+    "second head: 1/4 of the regularization": (_ALL, replace(RELEASED, mtt_c=RELEASED.mtt_c * 4)),
+    "no augmentation": (("song", "train"), RELEASED),
+    "no weighting by artist": (_ALL, replace(RELEASED, by_artist=False)),
 }
 
 

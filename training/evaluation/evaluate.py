@@ -53,7 +53,7 @@ def measure(table: WindowTable, fit: Fit, params: DecisionParams, seeds: int) ->
 
     "songs", "files": metrics by cross-validation grouped by artist, means over seeds; `details` of
     the first. Their "by_windows": the number of windows, of tracks with so many, the accuracy and
-    the calibration error. Their "unheard_genres": see `left_out_genres`. "valid": the validation
+    the calibration error. Their "left_out_genres": see the function. "valid": the validation
     files by a model fitted without them.
     """
     protocols = _protocols(table)
@@ -72,7 +72,7 @@ def measure(table: WindowTable, fit: Fit, params: DecisionParams, seeds: int) ->
         }
     if len(params.genres) > _MANY:
         for name, left_out in left_out_genres(table, fit, params, protocols, basis).items():
-            figures[name]["unheard_genres"] = left_out
+            figures[name]["left_out_genres"] = left_out
     valid = validate(table, fit, params)
     figures["valid"] = {
         **Metrics.from_scores(valid).rounded(),

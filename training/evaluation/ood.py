@@ -54,7 +54,7 @@ def left_out_genres(
     -------
     dict
         By protocol: "abstained", the share of tracks of left-out genres; "genres", the same by
-        genre; "known_decided", the coverage of the other tracks, by unseen artists.
+        genre; "known_coverage", the coverage of the other tracks, by unseen artists.
     """
     abstained: dict[str, dict[str, float]] = {name: {} for name in protocols}
     coverage: dict[str, list[float]] = {name: [] for name in protocols}
@@ -77,7 +77,7 @@ def left_out_genres(
             abstained[name][genre] = round(float(scores.abstained.mean()), 4)
     return {
         name: {
-            "known_decided": round(float(np.mean(coverage[name])), 4),
+            "known_coverage": round(float(np.mean(coverage[name])), 4),
             "abstained": round(float(np.mean([*shares.values()])), 4),
             "genres": shares,
         }
@@ -106,9 +106,9 @@ def measure_nonmusic(
     Returns
     -------
     dict
-        "kinds": of each, the number of sounds, the share rejected as non-music ("told") and the
-        share without a genre ("abstained"). "files" and "mistaken": the number of files and the
-        share of them rejected as non-music, by unseen artists.
+        "kinds": of each, the number of sounds, the share rejected as non-music ("rejected") and the
+        share without a genre ("abstained"). "files": the number of files. "false_rejections": the
+        share of files, by unseen artists, that are rejected as non-music.
     """
     music = table[np.flatnonzero(np.isfinite(select(table.values)).all(axis=1))]
     kinds = {}
@@ -120,19 +120,19 @@ def measure_nonmusic(
         confidence = np.array([verdict(*one, params, "majority")[1] for one in found])
         kinds[kind] = {
             "sounds": len(unknown),
-            "told": round(float(rejected.mean()), 4),
+            "rejected": round(float(rejected.mean()), 4),
             "abstained": round(float((rejected | (confidence < params.min_confidence)).mean()), 4),
         }
     every = select(np.concatenate([*sounds.values()]))
     files = music.with_role("train", "valid")
     genres, groups, members = files.by_track()
-    mistaken = []
+    rejected_files = []
     for _, held_out in GroupKFold(FOLDS).split(genres, genres, groups):
         others = music[~np.isin(music.group, groups[held_out])]
         weights = fit_nonmusic(select(others.values), every)
-        mistaken += [is_nonmusic(weights, select(files.values[members[i]])) for i in held_out]
+        rejected_files += [is_nonmusic(weights, select(files.values[members[i]])) for i in held_out]
     return {
         "kinds": kinds,
-        "files": len(mistaken),
-        "mistaken": round(float(np.mean(mistaken)), 4),
+        "files": len(rejected_files),
+        "false_rejections": round(float(np.mean(rejected_files)), 4),
     }
