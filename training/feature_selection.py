@@ -11,7 +11,7 @@ from genremodel.models.librosa_features import GROUPS, columns
 from genremodel.voting import DecisionParams
 from training.evaluation.evaluate import accuracy
 from training.fit import judge_by_neighbours
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 _NEIGHBORS = (5, 10, 20, 40)  # candidates for K
 _ELIMINATION_K = 20

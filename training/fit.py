@@ -20,7 +20,7 @@ from genremodel.models.heads import GenreHeads, LinearHead, WindowProbabilities,
 from genremodel.models.knn import Neighbours
 from genremodel.models.novelty import ALL_IS_MUSIC, Novelty
 from training.hyperparameters import HYPERPARAMETERS, HeadHyperparameters
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 # Classifies the windows of a track, (windows, columns), by the genres of the rows fitted on.
 WindowClassifier: TypeAlias = Callable[[NDArray[np.floating[Any]]], WindowProbabilities]

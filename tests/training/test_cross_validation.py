@@ -11,7 +11,7 @@ from genremodel.models.heads import WindowProbabilities
 from genremodel.voting import Calibration, DecisionParams
 from training.evaluation.cross_validation import out_of_fold
 from training.fit import WindowClassifier
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 GENRES = ("blues", "jazz")
 PARAMS = DecisionParams(GENRES, (0.5, 0.5), Calibration(0.0, 1.0, 0.0, 0.0, 0.0), 0.5, "m")

@@ -14,7 +14,7 @@ from genremodel.evaluation import Classify, OutOfFold, Scores
 from genremodel.models.heads import WindowProbabilities
 from genremodel.voting import DecisionParams
 from training.fit import Fit, WindowClassifier
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 
 def out_of_fold(
