@@ -31,8 +31,8 @@ from benchmarks.reports import RESULTS, save, write_documents
 from benchmarks.tag_writing import ROUNDS as WRITING_ROUNDS
 from benchmarks.tag_writing import tag_writing
 from genremodel import GenreClassifier
-from genremodel.audio.decoding import read_windows
 from genremodel.audio.digest import audio_digest
+from genremodel.audio.windows import read_windows
 from tests.sounds import ENCODERS, melody, write
 
 Figures: TypeAlias = dict[str, Any]

@@ -10,7 +10,7 @@ import numpy as np
 
 from genremodel.audio.decoding import open_audio, packets
 from genremodel.audio.params import HOP_SIZE, SAMPLE_RATE, WINDOW_FRAMES, WINDOW_SECONDS
-from genremodel.models.musicnn import Backbone
+from genremodel.models.musicnn import MusicnnSession
 from training.musicnn import network as musicnn
 from training.musicnn.export import to_onnx
 from training.musicnn.prune import prune
@@ -35,7 +35,7 @@ def bare_decoding(path: Path) -> None:
 
 def whole_track() -> Method:
     """Return a method that runs the unpruned network on a whole track decoded by librosa."""
-    network = Backbone(to_onnx(prune(musicnn.load_musicnn(), dead=-1)).SerializeToString())
+    network = MusicnnSession(to_onnx(prune(musicnn.load_musicnn(), dead=-1)).SerializeToString())
 
     def classify(path: Path) -> None:
         samples, _ = librosa.load(path, sr=SAMPLE_RATE)

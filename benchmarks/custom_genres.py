@@ -25,15 +25,16 @@ from sklearn.preprocessing import StandardScaler, normalize
 from benchmarks.library import Library
 from benchmarks.reports import CUSTOM_GENRES, save, write_documents
 from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, TAGS, Analysis, NetworkOutputs
-from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.audio.windows import DEFAULT_WINDOWS
 from genremodel.batch.cache import Cache, FileState
 from genremodel.custom.dataset import LabeledDataset, LabeledTrack
 from genremodel.custom.estimators import ESTIMATORS, FitHead
 from genremodel.custom.training import train
 from genremodel.models._special import expit
-from genremodel.models.base import CnnBackend, hear
+from genremodel.models.base import analyze_file
 from genremodel.models.heads import LOGITS, window_logits
-from genremodel.voting import decide, winner
+from genremodel.models.musicnn import CnnBackend
+from genremodel.voting import vote_track, winning_genre
 from tests.sounds import make
 from training.corpus import DEFAULT_FOLDER
 from training.datasets import emotify, gtzan_clips
@@ -53,7 +54,7 @@ class Dataset:
 
     def __init__(self, tracks: Sequence[Track], backend: CnnBackend) -> None:
         analyses = [
-            hear(backend, track.path, DEFAULT_WINDOWS)
+            analyze_file(backend, track.path, DEFAULT_WINDOWS)
             for track in progress(tracks, description=f"analyzing {len(tracks)} files")
         ]
         audible = [i for i, analysis in enumerate(analyses) if analysis.audible.any()]
@@ -142,11 +143,13 @@ def _accuracy(
     dataset: Dataset, drawn: NDArray[np.intp], held_out: NDArray[np.intp], fit: FitHead
 ) -> float:
     known = LabeledDataset.from_tracks(dataset.labeled(drawn))
-    unseen = LabeledDataset.from_tracks(dataset.labeled(held_out))
+    test = LabeledDataset.from_tracks(dataset.labeled(held_out))
     head = fit(known, np.arange(len(drawn)))
     prior = [1.0] * len(known.names)
-    probabilities = map(head.predict_proba, unseen.logits)
-    predicted = [known.names[winner(windows, prior, "majority")] for windows in probabilities]
+    probabilities = map(head.predict_proba, test.logits)
+    predicted = [
+        known.names[winning_genre(windows, prior, "majority")] for windows in probabilities
+    ]
     return float((np.array(predicted) == dataset.genres[held_out]).mean())
 
 
@@ -164,11 +167,11 @@ def new_genres(songs: Dataset, excerpts: Dataset, backend: CnnBackend) -> Figure
             tracks = songs.labeled() + excerpts.labeled(members[others])
             model, _ = train(tracks, version=backend.version)
             for analysis in (excerpts.analyses[members[i]] for i in held_out):
-                prediction = decide(
-                    *model.judge(analysis.values[analysis.audible]),
+                prediction = vote_track(
+                    *model.predict_proba(analysis.values[analysis.audible]),
                     analysis.starts,
                     analysis.audible,
-                    model.rules,
+                    model.params,
                 )
                 voted.append(next(iter(prediction.votes)) == genre)
                 predicted.append(prediction.genre == genre)

@@ -16,7 +16,7 @@ from genremodel.errors import (
     ModelError,
     UnknownGenreError,
 )
-from genremodel.voting import Prediction, WindowPrediction
+from genremodel.prediction import Prediction, WindowPrediction
 
 __all__ = [
     "Analysis",

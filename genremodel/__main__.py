@@ -17,11 +17,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from genremodel import AudioError, GenreClassifier, ModelError, Prediction
-from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.audio.windows import DEFAULT_WINDOWS
 from genremodel.batch.pool import cpu_count
 from genremodel.display import displayable, one_line, portable
 from genremodel.termination import exiting_on_sigterm
-from genremodel.voting import VOTES
+from genremodel.voting import AGGREGATIONS
 
 Results: TypeAlias = Iterable[tuple[str, "Prediction | AudioError"]]
 
@@ -140,8 +140,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--aggregation",
-        choices=VOTES,
-        default=VOTES[0],
+        choices=AGGREGATIONS,
+        default=AGGREGATIONS[0],
         help="how the windows are combined (default: %(default)s)",
     )
     parser.add_argument(

@@ -13,13 +13,16 @@ import numpy as np
 
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import PathLike
-from genremodel.audio.params import DEFAULT_STYLES, DEFAULT_TIMEOUT, DEFAULT_WINDOWS
-from genremodel.custom.store import CustomModel, ModelStore
+from genremodel.audio.windows import DEFAULT_WINDOWS
+from genremodel.custom.store import CustomModel
 from genremodel.errors import AudioError, ModelError, UnknownGenreError
-from genremodel.models.base import CnnBackend, KnnBackend, WindowClassifier, hear
-from genremodel.models.novelty import NO_MUSIC
+from genremodel.models.base import WindowClassifier, analyze_file
+from genremodel.models.knn import KnnBackend
+from genremodel.models.musicnn import CnnBackend
+from genremodel.models.novelty import NONMUSIC_NOVELTY
+from genremodel.prediction import Prediction
 from genremodel.styles import album_styles, bundled_styles, track_styles
-from genremodel.voting import Aggregation, Prediction, abstain_silent, decide, decide_album
+from genremodel.voting import Aggregation, abstain_silent, vote_album, vote_track
 
 if TYPE_CHECKING:
     from genremodel.batch.pool import Pool
@@ -75,7 +78,7 @@ class GenreClassifier:
         aggregation: Aggregation = "majority",
         min_confidence: float | None = None,
         exclude: Collection[str] = (),
-        max_styles: int = DEFAULT_STYLES,
+        max_styles: int = 3,
         backend: BackendName = "auto",
     ) -> None:
         self._windows = windows
@@ -87,7 +90,7 @@ class GenreClassifier:
         self._styles = bundled_styles() if self.uses_cnn else ()
         self._max_styles = max_styles
         self.check_genres(exclude)
-        self._rules = self._model.rules.without(exclude)
+        self._rules = self._model.params.excluding(exclude)
         if not self._rules.genres:
             raise UnknownGenreError((), self.genres)
         self._genre_mask = np.isin(self.genres, self._rules.genres)
@@ -96,7 +99,7 @@ class GenreClassifier:
     @property
     def model_id(self) -> str:
         """The id of the model, as in `Prediction.model`."""
-        return self._model.rules.model
+        return self._model.params.model
 
     @property
     def analysis_version(self) -> str:
@@ -106,7 +109,7 @@ class GenreClassifier:
     @property
     def genres(self) -> tuple[str, ...]:
         """The genres of the model, including excluded ones."""
-        return self._model.rules.genres
+        return self._model.params.genres
 
     @property
     def uses_cnn(self) -> bool:
@@ -134,7 +137,7 @@ class GenreClassifier:
         UnknownGenreError
             With the genres that are not known, and those of the model.
         """
-        known = {genre.casefold() for genre in (*self.genres, *self._backend.rules.genres)}
+        known = {genre.casefold() for genre in (*self.genres, *self._backend.params.genres)}
         unknown = [genre for genre in genres if genre.casefold() not in known]
         if unknown:
             raise UnknownGenreError(unknown, self.genres)
@@ -157,7 +160,7 @@ class GenreClassifier:
         AudioError
             If the audio cannot be decoded.
         """
-        return hear(self._backend, source, self._windows)
+        return analyze_file(self._backend, source, self._windows)
 
     def predict(self, source: Source | Analysis) -> Prediction:
         """Predict the genre of a track.
@@ -175,24 +178,24 @@ class GenreClassifier:
         analysis = source if isinstance(source, Analysis) else self.analyze(source)
         if not analysis.audible.any():
             return abstain_silent(analysis.starts, analysis.audible, self._rules)
-        judgement = self._model.judge(analysis.values[analysis.audible])
+        judgement = self._model.predict_proba(analysis.values[analysis.audible])
         probabilities = judgement.probabilities[:, self._genre_mask]
-        prediction = decide(
+        prediction = vote_track(
             probabilities / probabilities.sum(axis=1, keepdims=True),
             judgement.novelty,
             analysis.starts,
             analysis.audible,
             self._rules,
-            vote=self._aggregation,
+            aggregation=self._aggregation,
             min_confidence=self.min_confidence,
         )
-        if not judgement.novelty < NO_MUSIC:
+        if not judgement.novelty < NONMUSIC_NOVELTY:
             return prediction
         return replace(prediction, styles=track_styles(analysis, self._styles, self._max_styles))
 
     def predict_album(self, predictions: Sequence[Prediction]) -> Prediction:
         """Predict the genre of an album from the predictions of its tracks by this classifier."""
-        prediction = decide_album(predictions, self._rules, min_confidence=self.min_confidence)
+        prediction = vote_album(predictions, self._rules, min_confidence=self.min_confidence)
         styles = album_styles([track.styles for track in predictions], self._max_styles)
         return replace(prediction, styles=styles)
 
@@ -202,7 +205,7 @@ class GenreClassifier:
         *,
         workers: int | None = None,
         cache: str | os.PathLike[str] | None = None,
-        timeout: float = DEFAULT_TIMEOUT,
+        timeout: float = 60.0,
     ) -> Generator[tuple[P, Prediction | AudioError]]:
         """Predict the genres of many files in parallel worker processes.
 
@@ -238,7 +241,7 @@ class GenreClassifier:
         self,
         *,
         workers: int | None = None,
-        timeout: float = DEFAULT_TIMEOUT,
+        timeout: float = 60.0,
         cache: str | os.PathLike[str] | None = None,
         retry: bool = False,
     ) -> Pool:
@@ -284,7 +287,4 @@ def _load_backend(name: BackendName) -> tuple[CnnBackend | KnnBackend, str | Non
 
 
 def _load_custom(model: str | os.PathLike[str] | CustomModel) -> CustomModel:
-    if isinstance(model, CustomModel):
-        return model
-    path = Path(model)
-    return ModelStore(path.parent).load(path.stem)
+    return model if isinstance(model, CustomModel) else CustomModel.load(model)

@@ -1,6 +1,6 @@
-"""A picture of what was heard in a track: its windows and their genres over the spectrogram.
+"""Plot the windows of a track and their genres below its spectrogram.
 
-Needs matplotlib, the extra `plot`.
+Needs matplotlib: `pip install beets-genreclf[plot]`.
 """
 
 from __future__ import annotations
@@ -14,22 +14,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from genremodel.audio.decoding import PathLike, Windows, read_windows
+from genremodel.audio.decoding import PathLike
 from genremodel.audio.params import LOG_GAIN, SAMPLE_RATE, WINDOW_SECONDS
 from genremodel.audio.spectrogram import power_spectrogram
+from genremodel.audio.windows import Windows, read_windows
 from genremodel.outputs import Output
-from genremodel.voting import Prediction
+from genremodel.prediction import Prediction
 
-_COLUMNS = 200  # windows of spectrogram: a picture has no room for more
+_MAX_WINDOWS = 200  # of the spectrogram: a picture has no room for more
 _PNG = b"\x89PNG\r\n\x1a\n"
 _SOFTWARE = "beets-genreclf"
-_COLOURS = colormaps["tab20"].colors  # type: ignore[attr-defined]
+_COLORS = colormaps["tab20"].colors  # type: ignore[attr-defined]
 
 
 def picture(file: Path) -> Output:
-    """Return an output file that replaces nothing but a picture of this program.
+    """Return an output file that only replaces pictures drawn by this program.
 
-    Its `check` and `write` raise OutputError.
+    Raises
+    ------
+    OutputError
+        By its methods `check` and `write`.
     """
     return Output(file, "a picture drawn by this plugin", _is_own, suffix=".png")
 
@@ -39,12 +43,29 @@ def _is_own(beginning: bytes) -> bool:
 
 
 def plot_timeline(path: PathLike, prediction: Prediction, output: Output, *, title: str) -> None:
-    """Draw the spectrogram of a track and, under it, the genre of each window with its probability.
+    """Plot the spectrogram of a track and, below it, genre and probability of each window.
 
-    Raises AudioError when the track cannot be decoded, ValueError when it is too short to be drawn,
-    and OutputError when the picture cannot be written.
+    Parameters
+    ----------
+    path
+        The track.
+    prediction : Prediction
+        For that track.
+    output : Output
+        From `picture`.
+    title : str
+        Displayed above the plot.
+
+    Raises
+    ------
+    AudioError
+        If the track cannot be decoded.
+    ValueError
+        If it is too short.
+    OutputError
+        If the picture cannot be written.
     """
-    windows = read_windows(path, _COLUMNS)
+    windows = read_windows(path, _MAX_WINDOWS)
     if not len(windows.starts):
         raise ValueError("too short for a picture")
     figure = Figure(figsize=(11, 5.5), layout="constrained")
@@ -59,9 +80,10 @@ def plot_timeline(path: PathLike, prediction: Prediction, output: Output, *, tit
             edgecolor="white",
             linewidth=0.8,
         )
-    verdict = prediction.genre or f"no genre: {prediction.reason}"
-    sureness = "" if prediction.confidence is None else f", confidence {prediction.confidence:.2f}"
-    figure.suptitle(f"{title}\n{verdict}{sureness}", parse_math=False)
+    summary = prediction.genre or f"no genre: {prediction.reason}"
+    if prediction.confidence is not None:
+        summary += f", confidence {prediction.confidence:.2f}"
+    figure.suptitle(f"{title}\n{summary}", parse_math=False)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=120, metadata={"Software": _SOFTWARE})
     output.write(drawn.getvalue())
@@ -85,16 +107,16 @@ def _draw_spectrogram(axes: Axes, windows: Windows) -> None:
 
 def _draw_genres(axes: Axes, prediction: Prediction) -> None:
     order = [*prediction.probabilities]
-    colours = {genre: _COLOURS[order.index(genre) % len(_COLOURS)] for genre in prediction.votes}
+    colors = {genre: _COLORS[order.index(genre) % len(_COLORS)] for genre in prediction.votes}
     for window in prediction.windows:
         if window.genre is not None:
             end = window.start + WINDOW_SECONDS
             axes.hlines(
-                window.probability or 0.0, window.start, end, colours[window.genre], linewidth=5
+                window.probability or 0.0, window.start, end, colors[window.genre], linewidth=5
             )
     axes.set_ylim(0, 1.05)
     axes.set_ylabel("probability")
     axes.set_xlabel("seconds")
-    if colours:
-        lines = [Line2D([], [], color=colours[name], linewidth=5, label=name) for name in colours]
+    if colors:
+        lines = [Line2D([], [], color=colors[name], linewidth=5, label=name) for name in colors]
         axes.legend(handles=lines, loc="upper left", bbox_to_anchor=(1, 1))

@@ -1,7 +1,7 @@
-"""What sounds alike: tracks whose embeddings point the same way.
+"""Find similar tracks: cosine similarity of their mean embeddings.
 
-By the cosine of mean embeddings, music of the same genre by other artists is found far more often
-than by tag logits on GTZAN, and about as often on Emotify; `benchmarks/learning.py` measures it.
+On GTZAN the nearest tracks by other artists share the genre far more often than with tag logits, on
+Emotify about as often: see `benchmarks/learning.py`.
 """
 
 from __future__ import annotations
@@ -14,21 +14,40 @@ from numpy.typing import NDArray
 from genremodel.analysis import EMBEDDING_SIZE, Analysis
 
 
-def place(analysis: Analysis) -> bytes | None:
-    """Return where a track lies: the direction of its mean embedding, as float16.
+def track_embedding(analysis: Analysis) -> bytes | None:
+    """Return the L2-normalized mean embedding, shape (EMBEDDING_SIZE,), as float16 bytes.
 
-    analysis: by the networks. None of a track that is silent.
+    Returns None for a track without an audible window. The analysis must be by the CNN.
+
+    Examples
+    --------
+    >>> values = np.ones((2, 300), np.float16)
+    >>> analysis = Analysis(np.array([0.0, 3.0]), np.array([True, True]), values)
+    >>> len(track_embedding(analysis))
+    400
     """
     embedding = analysis.embedding
     return None if embedding is None else embedding.astype("<f2").tobytes()
 
 
-def nearest(seeds: Iterable[bytes], places: Iterable[bytes]) -> NDArray[np.intp]:
-    """Return the indices of all places, first those nearest to what the seeds have in common."""
-    wanted = _vectors(seeds).mean(axis=0)
-    return np.argsort(-(_vectors(places) @ wanted), kind="stable")
+def nearest(seeds: Iterable[bytes], embeddings: Iterable[bytes]) -> NDArray[np.intp]:
+    """Return the indices of all embeddings in descending order of similarity to the mean seed.
+
+    Parameters
+    ----------
+    seeds, embeddings : iterable of bytes
+        As returned by `track_embedding`, at least one each.
+
+    Examples
+    --------
+    >>> jazz, rock = np.eye(2, 200).astype("<f2")
+    >>> nearest([jazz.tobytes()], [rock.tobytes(), jazz.tobytes()])
+    array([1, 0])
+    """
+    wanted = _to_array(seeds).mean(axis=0)
+    return np.argsort(-(_to_array(embeddings) @ wanted), kind="stable")
 
 
-def _vectors(places: Iterable[bytes]) -> NDArray[np.float32]:
-    packed = b"".join(places)
+def _to_array(embeddings: Iterable[bytes]) -> NDArray[np.float32]:
+    packed = b"".join(embeddings)
     return np.frombuffer(packed, "<f2").reshape(-1, EMBEDDING_SIZE).astype(np.float32)

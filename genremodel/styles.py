@@ -1,7 +1,6 @@
-"""Styles: what the backbone says of a track in genre-like tags, beside its one genre.
+"""Styles: genre-like tags of MSD-musicnn, in addition to the genre.
 
-Nothing that is labelled with styles was at hand. Their thresholds are fitted to no labels and no
-figure tells how often they are right; they are hints, where the genre is a measured verdict.
+No labeled data was available to tune or evaluate them: their accuracy is unknown.
 """
 
 from __future__ import annotations
@@ -11,15 +10,21 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from genremodel.analysis import Analysis
-from genremodel.models import bundled as assets
+from genremodel.models import bundled
 
 
 @dataclass(frozen=True)
 class Style:
-    """A genre-like tag of the backbone.
+    """A genre-like tag of MSD-musicnn.
 
-    name: lower case. column: that of its tag among the activations. threshold: the mean activation
-    from which on a track has the style, above 0.
+    Parameters
+    ----------
+    name : str
+        In lower case.
+    column : int
+        The index of the tag among the activations.
+    threshold : float
+        A track has the style if its mean activation reaches this value, which is greater than 0.
     """
 
     name: str
@@ -28,8 +33,19 @@ class Style:
 
 
 def bundled_styles() -> tuple[Style, ...]:
-    """Return the styles that `model.json` keeps, in the order of their names."""
-    model = assets.description()
+    """Return the styles of the bundled model in alphabetical order.
+
+    Raises
+    ------
+    ModelError
+        If `model.json` cannot be read.
+
+    Examples
+    --------
+    >>> [style.name for style in bundled_styles()][:3]
+    ['acoustic', 'alternative', 'alternative rock']
+    """
+    model = bundled.description()
     return tuple(
         Style(name, model["tags"].index(style["tag"]), style["threshold"])
         for name, style in sorted(model["styles"].items())
@@ -37,10 +53,24 @@ def bundled_styles() -> tuple[Style, ...]:
 
 
 def track_styles(analysis: Analysis, styles: Sequence[Style], limit: int) -> tuple[str, ...]:
-    """Return the names of at most `limit` styles of a track; none of one that is silent.
+    """Return the names of the styles of a track, in descending order of activation / threshold.
 
-    A style is there when the mean activation of
-    its tag over the audible windows reaches its threshold; first is what exceeds it most, by ratio.
+    Parameters
+    ----------
+    analysis : Analysis
+        By the CNN. The mean activations of the audible windows are compared to the thresholds; a
+        silent track has no styles.
+    styles : sequence of Style
+        The styles to look for.
+    limit : int
+        The maximum number of styles.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> analysis = Analysis(np.zeros(1), np.ones(1, bool), np.full((1, 300), 0.5, np.float16))
+    >>> track_styles(analysis, [Style("folk", 0, 0.4), Style("soul", 1, 0.2)], limit=3)
+    ('soul', 'folk')
     """
     if not styles or not analysis.audible.any():
         return ()
@@ -51,9 +81,19 @@ def track_styles(analysis: Analysis, styles: Sequence[Style], limit: int) -> tup
 
 
 def album_styles(tracks: Collection[Sequence[str]], limit: int) -> tuple[str, ...]:
-    """Return at most `limit` styles that half of an album's tracks have, most common first.
+    """Return the styles that at least half of the tracks of an album have, most common first.
 
-    tracks: the styles of each.
+    Parameters
+    ----------
+    tracks : collection of sequences of str
+        The styles of each track.
+    limit : int
+        The maximum number of styles.
+
+    Examples
+    --------
+    >>> album_styles([("folk",), ("punk", "folk"), ()], limit=2)
+    ('folk',)
     """
     counts = Counter(style for styles in tracks for style in styles)
     return tuple(style for style, n in counts.most_common(limit) if 2 * n >= len(tracks))

@@ -1,291 +1,250 @@
-"""From the genre probabilities of windows to one genre, with a confidence or a reason for none."""
+"""Combine the window probabilities of a track, or the tracks of an album, into a prediction."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from math import isnan
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from genremodel.audio.params import DEFAULT_WINDOWS
-from genremodel.models._special import expit, logit
-from genremodel.models.novelty import NO_MUSIC
+from genremodel.models.novelty import NONMUSIC_NOVELTY
+from genremodel.prediction import (
+    ABSTAINED,
+    AbstainReason,
+    DecisionParams,
+    Prediction,
+    WindowPrediction,
+)
 
 Aggregation: TypeAlias = Literal["majority", "mean"]
-VOTES: tuple[Aggregation, ...] = get_args(Aggregation)
-AbstainReason: TypeAlias = Literal["low confidence", "tie", "silence", "too short", "unfamiliar"]
-ABSTAINED = "abstained"
-
-_TINY = 1e-6  # no probability is taken for smaller, or for closer to 1
-_LEAST = 0.1  # log-odds for each unit of log(windows), at least
-_ERRS = 0.01  # of windows, however sure they are, at least so many are wrong
+AGGREGATIONS: tuple[Aggregation, ...] = get_args(Aggregation)
 
 
-@dataclass(frozen=True)
-class WindowPrediction:
-    """What one window votes for.
-
-    start: seconds. genre and its probability: None where the window is silent and does not vote.
-    """
-
-    start: float
-    genre: str | None
-    probability: float | None
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The verdict on a track, or on an album.
-
-    genre: None when abstaining, and then `reason` says why.
-    confidence: calibrated probability that the winner of the vote is right; None without a vote, or
-        where it is not finite.
-    votes: windows for each genre that has any, most first; of an album, tracks, and last those that
-        `ABSTAINED`.
-    probabilities: of every genre, the average of the windows or tracks; empty without a vote.
-    novelty: the logarithm of how far the track is from the music that the model was fitted on; None
-        of an album and without a vote.
-    windows: in the order of time; none of an album.
-    styles: see `genremodel.styles`; the vote has none, the classifier adds them.
-    model: the id of the model that said so.
-    """
-
-    genre: str | None
-    confidence: float | None
-    reason: AbstainReason | None
-    votes: dict[str, int]
-    probabilities: dict[str, float]
-    novelty: float | None
-    windows: tuple[WindowPrediction, ...]
-    styles: tuple[str, ...]
-    model: str
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """The probability that a genre is right: logistic regression, fitted on artists never heard.
-
-    After Platt, "Probabilistic outputs for support vector machines", 1999, with what else tells
-    right from wrong: log-odds = intercept + probability * logit(a genre's mean probability)
-    + novelty * the track's novelty + windows * log(how many voted).
-    typical: the novelty of half of the known tracks.
-    """
-
-    intercept: float
-    probability: float
-    novelty: float
-    windows: float
-    typical: float
-
-    def confidence(
-        self, probability: ArrayLike, novelty: ArrayLike, windows: ArrayLike
-    ) -> NDArray[np.float64]:
-        """Return the confidence in genres from their mean probabilities, of the same shape.
-
-        novelty, windows: of the track, or of the same shape. One window alone is at most 0.99 sure.
-        """
-        odds, far, many = evidence(probability, novelty, windows)
-        log_odds = (
-            self.intercept + self.probability * odds + self.novelty * far + self.windows * many
-        )
-        return np.minimum(expit(log_odds), 1 - _ERRS ** np.asarray(windows, np.float64))
-
-    def favoring_many_windows(self, kept: int = DEFAULT_WINDOWS) -> Calibration:
-        """Return a calibration by which fewer windows are less sure, all else being equal.
-
-        kept: the number of windows whose confidence stays the same.
-        """
-        if self.windows >= _LEAST:
-            return self
-        shift = (self.windows - _LEAST) * float(np.log(kept))
-        return replace(self, windows=_LEAST, intercept=round(self.intercept + shift, 3))
-
-
-def evidence(
-    probability: ArrayLike, novelty: ArrayLike, windows: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return what a calibration reads: log-odds of mean probabilities, novelty, log of windows."""
-    odds = logit(np.clip(probability, _TINY, 1 - _TINY))
-    return odds, np.asarray(novelty, np.float64), np.log(windows)
-
-
-@dataclass(frozen=True)
-class DecisionParams:
-    """How a model's probabilities become a verdict; fitted with the model, kept beside it.
-
-    genres: their names, in the order of the probabilities.
-    prior: (genres,) their shares among the training tracks, the last resort in a tie.
-    min_confidence: below it the verdict is to abstain.
-    """
-
-    genres: tuple[str, ...]
-    prior: tuple[float, ...]
-    calibration: Calibration
-    min_confidence: float
-    model: str
-
-    def without(self, ignored: Collection[str]) -> DecisionParams:
-        """Return the rules among the other genres, however they are capitalised."""
-        ignored = {genre.casefold() for genre in ignored}
-        shares = dict(zip(self.genres, self.prior, strict=True))
-        kept = {genre: share for genre, share in shares.items() if genre.casefold() not in ignored}
-        return replace(self, genres=tuple(kept), prior=tuple(kept.values()))
-
-
-def verdict(
-    probabilities: NDArray[np.float64], novelty: float, rules: DecisionParams, vote: Aggregation
-) -> tuple[int, float]:
-    """Return the winning genre's index and the confidence that it is right, before abstaining.
-
-    probabilities: (windows, genres), at least one window. novelty: of the track.
-    """
-    index = winner(probabilities, rules.prior, vote)
-    mean = probabilities[:, index].mean()
-    return index, float(rules.calibration.confidence(mean, novelty, len(probabilities)))
-
-
-def winner(probabilities: NDArray[np.float64], prior: Sequence[float], vote: Aggregation) -> int:
+def winning_genre(
+    probabilities: NDArray[np.float64], prior: Sequence[float], aggregation: Aggregation
+) -> int:
     """Return the index of the winning genre.
 
-    probabilities: (windows, genres), at least one window.
-    By majority each window votes for its most probable genre; a tie goes to the higher summed
-    probability, then to the prior, then to the first. By mean the summed probability decides.
+    Parameters
+    ----------
+    probabilities : (windows, genres)
+        At least one window.
+    prior : (genres,)
+        The share of each genre in the training tracks.
+    aggregation : "majority" or "mean"
+        By majority, each window votes for its most probable genre. Ties go to the larger mean
+        probability, then to the larger prior, then to the first genre. By mean, the largest mean
+        probability wins.
+
+    Examples
+    --------
+    >>> probabilities = np.array([[0.4, 0.6], [0.4, 0.6], [0.9, 0.1]])
+    >>> winning_genre(probabilities, [0.5, 0.5], "majority")
+    1
+    >>> winning_genre(probabilities, [0.5, 0.5], "mean")
+    0
     """
     summed = probabilities.sum(axis=0)
-    votes = vote_counts(probabilities) if vote == "majority" else np.zeros_like(summed)
-    # Sorted by the last key, then by the one before it, and so on.
+    votes = vote_counts(probabilities) if aggregation == "majority" else np.zeros_like(summed)
+    # lexsort sorts by the last key first.
     keys = np.stack([-np.arange(len(summed)), np.asarray(prior), summed.round(9), votes])
     return int(np.lexsort(keys)[-1])
 
 
 def vote_counts(probabilities: NDArray[np.float64]) -> NDArray[np.int_]:
-    """Return how many windows vote for each genre. (windows, genres) to (genres,)."""
+    """Return the number of votes for each genre: (windows, genres) to (genres,).
+
+    Examples
+    --------
+    >>> vote_counts(np.array([[0.4, 0.6], [0.4, 0.6], [0.9, 0.1]])).tolist()
+    [1, 2]
+    """
     return np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1])
 
 
-def decide(
+def vote_with_confidence(
+    probabilities: NDArray[np.float64],
+    novelty: float,
+    params: DecisionParams,
+    aggregation: Aggregation,
+) -> tuple[int, float]:
+    """Return the index of the winning genre and its confidence, without abstaining.
+
+    Parameters
+    ----------
+    probabilities : (windows, genres)
+        At least one window.
+    novelty : float
+        Of the track.
+    """
+    index = winning_genre(probabilities, params.prior, aggregation)
+    mean = probabilities[:, index].mean()
+    return index, float(params.calibration.confidence(mean, novelty, len(probabilities)))
+
+
+def vote_track(
     probabilities: NDArray[np.float64],
     novelty: float,
     starts: NDArray[np.float64],
     audible: NDArray[np.bool_],
-    rules: DecisionParams,
+    params: DecisionParams,
     *,
-    vote: Aggregation = "majority",
+    aggregation: Aggregation = "majority",
     min_confidence: float | None = None,
 ) -> Prediction:
-    """Hold the vote over the audible windows of a track.
+    """Return the prediction for a track with at least one audible window.
 
-    probabilities: (audible windows, genres), at least one window. novelty: of the track.
-    starts: (windows,) seconds. audible: (windows,).
-    min_confidence: in [0, 1]; by default that of the rules.
+    Parameters
+    ----------
+    probabilities : (audible windows, genres)
+        Rows sum to 1.
+    novelty : float
+        Of the track.
+    starts : (windows,)
+        Seconds.
+    audible : (windows,)
+        Which windows vote.
+    params : DecisionParams
+        Of the model.
+    aggregation : "majority" or "mean"
+        See `winning_genre`.
+    min_confidence : float, optional
+        The model abstains below it. In [0, 1]; by default that of the params.
+
+    Examples
+    --------
+    >>> from genremodel.calibration import Calibration
+    >>> calibration = Calibration(0.0, 1.0, 0.0, 0.0, median_novelty=0.0)
+    >>> params = DecisionParams(("blues", "jazz"), (0.5, 0.5), calibration, 0.7, "model")
+    >>> prediction = vote_track(np.array([[0.1, 0.9]]), 0.0, np.zeros(1), np.ones(1, bool), params)
+    >>> prediction.genre, round(prediction.confidence, 2)
+    ('jazz', 0.9)
     """
     counts = vote_counts(probabilities)
     mean = probabilities.mean(axis=0)
-    index, confidence = verdict(probabilities, novelty, rules, vote)
-    votes = {genre: int(n) for genre, n in zip(rules.genres, counts, strict=True) if n}
-    probabilities_of = dict(zip(rules.genres, mean.tolist(), strict=True))
-    threshold = rules.min_confidence if min_confidence is None else min_confidence
+    index, confidence = vote_with_confidence(probabilities, novelty, params, aggregation)
+    votes = {genre: int(n) for genre, n in zip(params.genres, counts, strict=True) if n}
+    mean_by_genre = dict(zip(params.genres, mean.tolist(), strict=True))
+    threshold = params.min_confidence if min_confidence is None else min_confidence
     reason: AbstainReason | None = None
-    if not novelty < NO_MUSIC:  # so that NaN is not taken for music, nor for sure enough
-        reason = "unfamiliar"
-    elif not confidence >= threshold:
-        typical = rules.calibration.typical
-        familiar = rules.calibration.confidence(mean[index], typical, len(probabilities))
-        if novelty > typical and familiar >= threshold:
+    if not novelty < NONMUSIC_NOVELTY:  # NaN is not music either
+        reason = "not music"
+    elif not confidence >= threshold:  # NaN is not confident
+        median = params.calibration.median_novelty
+        if_familiar = params.calibration.confidence(mean[index], median, len(probabilities))
+        if novelty > median and if_familiar >= threshold:
             reason = "unfamiliar"
         else:
-            reason = _doubt(votes if vote == "majority" else {})
+            reason = _abstain_reason(votes if aggregation == "majority" else {})
     return Prediction(
-        genre=None if reason else rules.genres[index],
+        genre=None if reason else params.genres[index],
         confidence=None if isnan(confidence) else confidence,
         reason=reason,
-        votes=_ranked(votes, probabilities_of),
-        probabilities=probabilities_of,
+        votes=_ranked(votes, mean_by_genre),
+        probabilities=mean_by_genre,
         novelty=novelty,
-        windows=_windows(starts, audible, probabilities, rules),
+        windows=_window_predictions(starts, audible, probabilities, params),
         styles=(),
-        model=rules.model,
+        model=params.model,
     )
 
 
 def abstain_silent(
-    starts: NDArray[np.float64], audible: NDArray[np.bool_], rules: DecisionParams
+    starts: NDArray[np.float64], audible: NDArray[np.bool_], params: DecisionParams
 ) -> Prediction:
-    """Return the verdict on a track without an audible window. starts, audible: (windows,)."""
+    """Return the prediction for a track without an audible window.
+
+    Parameters
+    ----------
+    starts, audible : (windows,)
+        Empty if the track is too short.
+    """
     reason: AbstainReason = "silence" if len(starts) else "too short"
-    windows = _windows(starts, audible, np.empty((0, len(rules.genres))), rules)
-    return Prediction(None, None, reason, {}, {}, None, windows, (), rules.model)
+    windows = _window_predictions(starts, audible, np.empty((0, len(params.genres))), params)
+    return Prediction(None, None, reason, {}, {}, None, windows, (), params.model)
 
 
-def _windows(
-    starts: NDArray[np.float64],
-    audible: NDArray[np.bool_],
-    probabilities: NDArray[np.float64],
-    rules: DecisionParams,
-) -> tuple[WindowPrediction, ...]:
-    heard = iter(probabilities)
-
-    def window(start: float) -> WindowPrediction:
-        row = next(heard)
-        return WindowPrediction(start, rules.genres[int(row.argmax())], float(row.max()))
-
-    return tuple(
-        window(start) if voting else WindowPrediction(start, None, None)
-        for start, voting in zip(starts.tolist(), audible, strict=True)
-    )
-
-
-def decide_album(
-    tracks: Sequence[Prediction], rules: DecisionParams, *, min_confidence: float | None = None
+def vote_album(
+    tracks: Sequence[Prediction], params: DecisionParams, *, min_confidence: float | None = None
 ) -> Prediction:
-    """Hold the vote over the tracks of an album.
+    """Return the prediction for an album.
 
-    The vote of a track is the confidence in each genre, whatever its length and however many of its
-    windows are silent; silent tracks and what is no music have none. The confidence is their mean.
+    The genre with the largest mean confidence over the tracks wins. Every track weighs the same,
+    regardless of its length and of its silent windows. Silent tracks and tracks that are not music
+    do not vote.
+
+    Parameters
+    ----------
+    tracks : sequence of Prediction
+        By the same model. Tracks that abstain vote by their probabilities.
+    params : DecisionParams
+        Of that model.
+    min_confidence : float, optional
+        The model abstains below it. In [0, 1]; by default that of the params.
     """
     votes = Counter(track.genre for track in tracks)
     abstained = {ABSTAINED: votes.pop(None)} if None in votes else {}
     reasons = Counter(track.reason for track in tracks if track.reason)
-    voting = [t for t in tracks if t.novelty is not None and t.novelty < NO_MUSIC]
+    voting = [t for t in tracks if t.novelty is not None and t.novelty < NONMUSIC_NOVELTY]
     if not voting:
         reason = reasons.most_common(1)[0][0] if reasons else "silence"
-        return Prediction(None, None, reason, abstained, {}, None, (), (), rules.model)
+        return Prediction(None, None, reason, abstained, {}, None, (), (), params.model)
     probabilities = np.array([[*track.probabilities.values()] for track in voting])
     confidences = np.stack(
         [
-            rules.calibration.confidence(row, track.novelty or 0.0, sum(track.votes.values()))
+            params.calibration.confidence(row, track.novelty or 0.0, sum(track.votes.values()))
             for row, track in zip(probabilities, voting, strict=True)
         ]
     )
-    index = winner(confidences, rules.prior, "mean")
+    index = winning_genre(confidences, params.prior, "mean")
     confidence = float(confidences[:, index].mean())
-    mean = dict(zip(rules.genres, probabilities.mean(axis=0).tolist(), strict=True))
+    mean = dict(zip(params.genres, probabilities.mean(axis=0).tolist(), strict=True))
     counts = {name: count for name, count in votes.items() if name}
-    threshold = rules.min_confidence if min_confidence is None else min_confidence
-    doubted = not confidence >= threshold  # NaN is not sure enough
+    threshold = params.min_confidence if min_confidence is None else min_confidence
+    album_reason: AbstainReason | None = None
+    if not confidence >= threshold:  # NaN is not confident
+        album_reason = _abstain_reason(counts) if counts else reasons.most_common(1)[0][0]
     return Prediction(
-        genre=None if doubted else rules.genres[index],
+        genre=None if album_reason else params.genres[index],
         confidence=None if isnan(confidence) else confidence,
-        reason=(_doubt(counts) if counts else reasons.most_common(1)[0][0]) if doubted else None,
+        reason=album_reason,
         votes=_ranked(counts, mean) | abstained,
         probabilities=mean,
         novelty=None,
         windows=(),
         styles=(),
-        model=rules.model,
+        model=params.model,
     )
 
 
-def _doubt(votes: dict[str, int]) -> AbstainReason:
-    """Tell why a verdict that is not confident enough is not."""
-    tied = [*votes.values()].count(max(votes.values(), default=0)) > 1
-    return "tie" if tied else "low confidence"
+def _window_predictions(
+    starts: NDArray[np.float64],
+    audible: NDArray[np.bool_],
+    probabilities: NDArray[np.float64],
+    params: DecisionParams,
+) -> tuple[WindowPrediction, ...]:
+    """Return a prediction for each window. probabilities: of the audible windows."""
+    rows = iter(probabilities)
+
+    def predict(start: float) -> WindowPrediction:
+        row = next(rows)
+        return WindowPrediction(start, params.genres[int(row.argmax())], float(row.max()))
+
+    return tuple(
+        predict(start) if votes else WindowPrediction(start, None, None)
+        for start, votes in zip(starts.tolist(), audible, strict=True)
+    )
+
+
+def _abstain_reason(votes: dict[str, int]) -> AbstainReason:
+    """Return the reason for a confidence that is too low."""
+    is_tied = [*votes.values()].count(max(votes.values(), default=0)) > 1
+    return "tie" if is_tied else "low confidence"
 
 
 def _ranked(votes: dict[str, int], probabilities: dict[str, float]) -> dict[str, int]:
-    """Return the votes, most first, then the more probable genre."""
+    """Return the votes in descending order, ties by probability."""
     return dict(sorted(votes.items(), key=lambda vote: (-vote[1], -probabilities[vote[0]])))

@@ -20,7 +20,6 @@ import sklearn
 from numpy.typing import NDArray
 
 from genremodel.analysis import NetworkOutputs
-from genremodel.audio.decoding import Windows
 from genremodel.audio.params import (
     FFT_SIZE,
     HOP_SIZE,
@@ -30,12 +29,14 @@ from genremodel.audio.params import (
     WINDOW_FRAMES,
     WINDOW_SAMPLES,
 )
+from genremodel.audio.windows import Windows
+from genremodel.calibration import Calibration
 from genremodel.models import bundled as assets
-from genremodel.models.base import HEADS, NEIGHBOURS
-from genremodel.models.librosa_features import window_features
-from genremodel.models.musicnn import EXPERT, NETWORK, Backbone, MusicnnPair
+from genremodel.models.bundled import HEADS_FILE, KNN_FILE, MSD_FILE, MTT_FILE
+from genremodel.models.knn import window_features
+from genremodel.models.musicnn import MusicnnPair, MusicnnSession
 from genremodel.outputs import replace_file
-from genremodel.voting import Calibration, DecisionParams
+from genremodel.prediction import DecisionParams
 from training import release
 from training.corpus import Corpus
 from training.datasets.track import DataError
@@ -44,12 +45,12 @@ from training.evaluation.evaluate import calibrated, measure
 from training.evaluation.ood import FitWithNonmusic, SelectColumns, measure_nonmusic
 from training.feature_selection import choose, select_groups
 from training.fit import (
+    fit_head_classifier,
     fit_heads,
+    fit_knn_classifier,
     fit_nonmusic,
-    judge_by_heads,
-    judge_by_neighbours,
-    neighbouring,
     prior,
+    select_neighbors,
 )
 from training.musicnn import network as musicnn
 from training.musicnn.export import to_onnx
@@ -58,13 +59,13 @@ from training.style_thresholds import style_thresholds
 from training.synthetic_nonmusic import nonmusic
 from training.window_table import WindowTable
 
-NETWORKS: dict[str, musicnn.Name] = {NETWORK: "MSD_musicnn", EXPERT: "MTT_musicnn"}
+NETWORKS: dict[str, musicnn.Name] = {MSD_FILE: "MSD_musicnn", MTT_FILE: "MTT_musicnn"}
 VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its predictions change
 # Gives a coverage of three quarters on songs by unseen artists, and abstention on most songs of
 # genres left out of training; the model card has the figures.
 _MIN_CONFIDENCE = 0.7
 _SOUNDS = {"cnn": 300, "knn": 150}  # windows of each kind of non-music, if there is as much music
-_ARRAYS = {"cnn": HEADS, "knn": NEIGHBOURS}
+_ARRAYS = {"cnn": HEADS_FILE, "knn": KNN_FILE}
 _TOLERANCE = 1e-5  # largest difference from the published network
 
 
@@ -82,11 +83,11 @@ def require_model_folder(folder: Path) -> None:
         raise DataError(f"{folder}: {exc}") from exc
     if described:
         return
-    names = (NETWORK, EXPERT, HEADS, NEIGHBOURS)
+    names = (MSD_FILE, MTT_FILE, HEADS_FILE, KNN_FILE)
     foreign = [str(folder / name) for name in names if (folder / name).exists()]
     if foreign:
-        raise DataError(f"{', '.join(foreign)}: without the description of a model beside them")
-    _describe(folder, backbones={})  # an interrupted build leaves files that are known again
+        raise DataError(f"{', '.join(foreign)}: no description of a model in this folder")
+    _describe(folder, backbones={})  # marks the files of an interrupted build as ours
 
 
 def build_backbones(folder: Path) -> None:
@@ -118,7 +119,7 @@ def check_backbone(file: Path, published: musicnn.Musicnn) -> float:
     spectrogram and the plain NumPy network on one side, the package's own path on the other.
     """
     windows = _check_windows()
-    found_activations, found_embeddings = Backbone(file.read_bytes()).run(windows)
+    found_activations, found_embeddings = MusicnnSession(file.read_bytes()).run(windows)
     worst = 0.0
     for row, samples in enumerate(windows):
         mel = librosa.feature.melspectrogram(
@@ -150,7 +151,7 @@ def build_heads(folder: Path, corpus: Corpus, seeds: int) -> None:
         "prior": prior(table.with_role("song", "train", "valid")),
     }
     params = _params("cnn", shared)
-    figures = _evaluate(params, table, judge_by_heads, sounds, _embeddings, seeds)
+    figures = _evaluate(params, table, fit_head_classifier, sounds, _embeddings, seeds)
     write_backend(
         folder,
         "cnn",
@@ -183,7 +184,7 @@ def build_knn(folder: Path, corpus: Corpus, seeds: int) -> None:
     sounds = _sounds(
         "knn", lambda windows: window_features(windows.samples, choice.groups), len(table)
     )
-    known = neighbouring(table)
+    known = select_neighbors(table)
     arrays: dict[str, NDArray[Any]] = {
         "features": known.values,
         "genre": np.unique(known.genre, return_inverse=True)[1].astype(np.int8),
@@ -191,7 +192,7 @@ def build_knn(folder: Path, corpus: Corpus, seeds: int) -> None:
         "neighbours": np.array(choice.neighbors),
         "nonmusic": fit_nonmusic(table.values, np.concatenate([*sounds.values()])),
     }
-    fit = partial(judge_by_neighbours, neighbours=choice.neighbors)
+    fit = partial(fit_knn_classifier, neighbors=choice.neighbors)
     figures = _evaluate(params, table, fit, sounds, np.asarray, seeds)
     figures["choice"] = asdict(choice)
     write_backend(folder, "knn", arrays, figures, is_release=corpus.is_project_data)
@@ -202,7 +203,9 @@ def _embeddings(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
 
 
 def _backbones(folder: Path) -> MusicnnPair:
-    network, expert = (Backbone((folder / name).read_bytes()) for name in (NETWORK, EXPERT))
+    network, expert = (
+        MusicnnSession((folder / name).read_bytes()) for name in (MSD_FILE, MTT_FILE)
+    )
     return MusicnnPair(network, expert)
 
 
@@ -285,7 +288,7 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 def _describe(folder: Path, **parts: Any) -> None:
     """Replace parts of `model.json` and update its checksums."""
-    names = (NETWORK, EXPERT, HEADS, NEIGHBOURS)
+    names = (MSD_FILE, MTT_FILE, HEADS_FILE, KNN_FILE)
     files = [path for name in names if (path := folder / name).exists()]
     checksums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     # Folds depend on the version of scikit-learn.

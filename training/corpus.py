@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from genremodel.evaluation import FOLDS
-from genremodel.models.librosa_features import GROUPS
+from genremodel.models.knn import GROUPS
 from genremodel.models.musicnn import MusicnnPair
 from training.datasets import emotify, genre_folders, gtzan, gtzan_clips, gtzan_taggrams
 from training.datasets.source import Source

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from genremodel.models.librosa_features import GROUPS, columns
-from genremodel.voting import DecisionParams
+from genremodel.models.knn import GROUPS, group_mask
+from genremodel.prediction import DecisionParams
 from training.evaluation.evaluate import accuracy
-from training.fit import judge_by_neighbours
+from training.fit import fit_knn_classifier
 from training.window_table import WindowTable
 
 _NEIGHBORS = (5, 10, 20, 40)  # candidates for K
@@ -58,7 +58,7 @@ def choose(table: WindowTable, params: DecisionParams) -> Choice:
     def mean_accuracy(groups: Collection[str], neighbors: int = _ELIMINATION_K) -> float:
         known = select_groups(table, groups)
         runs = [
-            accuracy(known, lambda some: judge_by_neighbours(some, neighbors), params, seed)
+            accuracy(known, lambda some: fit_knn_classifier(some, neighbors), params, seed)
             for seed in range(_SEEDS)
         ]
         return round(float(np.mean(runs)), 4)
@@ -101,4 +101,4 @@ def choose(table: WindowTable, params: DecisionParams) -> Choice:
 
 def select_groups(table: WindowTable, groups: Collection[str]) -> WindowTable:
     """Return a table of all features reduced to those of some groups."""
-    return replace(table, values=table.values[:, columns(groups)])
+    return replace(table, values=table.values[:, group_mask(groups)])

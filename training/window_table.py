@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track as progress
 
-from genremodel.audio.decoding import Windows, read_windows
-from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.audio.windows import DEFAULT_WINDOWS, Windows, read_windows
+from genremodel.column_table import ColumnTable
 from genremodel.errors import AudioError
-from genremodel.models.librosa_features import window_features
-from genremodel.models.musicnn import EXPERT_WINDOWS, MusicnnPair
-from genremodel.tables import ColumnTable
+from genremodel.models.knn import window_features
+from genremodel.models.musicnn import MTT_WINDOWS, MusicnnPair
 from training.augmentation import augmented
 from training.datasets.track import DataError, Track
 
@@ -66,7 +65,7 @@ def read_outputs(tracks: Sequence[Track], backbones: MusicnnPair) -> WindowTable
 def read_augmented(tracks: Sequence[Track], backbones: MusicnnPair) -> WindowTable:
     """Return the outputs of both networks for augmented windows, see `augmented`."""
     rng = np.random.default_rng(0)
-    table = _read(tracks, backbones.run, EXPERT_WINDOWS, lambda windows: augmented(windows, rng))
+    table = _read(tracks, backbones.run, MTT_WINDOWS, lambda windows: augmented(windows, rng))
     return replace(
         table,
         track=np.char.add(table.track, " altered"),

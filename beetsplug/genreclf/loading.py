@@ -12,7 +12,7 @@ from beetsplug.genreclf.config import Config
 from beetsplug.genreclf.fields import GENRES
 from genremodel import GenreClassifier, ModelError, UnknownGenreError
 from genremodel.custom.store import CustomModel, ModelStore
-from genremodel.models.base import bundled_rules
+from genremodel.models.bundled import bundled_params
 
 
 class Loaded(NamedTuple):
@@ -48,7 +48,7 @@ def load(settings: Config, models: ModelStore) -> Loaded:
 def load_bundled(settings: Config) -> Loaded:
     """Load the bundled model, whatever the settings say of others and of their genres."""
     try:
-        known = bundled_rules("cnn").genres
+        known = bundled_params("cnn").genres
         names = {genre: name for genre, name in settings.spelling.names.items() if genre in known}
         settings = replace(
             settings,

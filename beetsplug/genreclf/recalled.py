@@ -14,8 +14,8 @@ from typing import Any
 from beets.library import Album, Item
 
 from beetsplug.genreclf import fields
+from genremodel.prediction import ABSTAINED, Prediction
 from genremodel.styles import album_styles
-from genremodel.voting import ABSTAINED, Prediction
 
 _EXPLANATION = (fields.VOTES, fields.REASON)
 

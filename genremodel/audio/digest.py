@@ -1,9 +1,10 @@
-"""What tells one recording from another, whatever its file is called and its tags say."""
+"""Digests that identify the audio of a file regardless of its name and tags."""
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from hashlib import blake2b
 from io import FileIO
 from pathlib import Path
@@ -12,62 +13,97 @@ from genremodel.audio.containers import EncodedAudio, find_audio
 from genremodel.audio.decoding import PathLike
 
 _SIZE = 16  # bytes
-# Up to so much audio all of it is read; of more, both ends and samples between them.
-_WHOLE = 1 << 21  # bytes
-_SAMPLE = 1 << 15  # bytes
-_END = 64  # this part of the audio at both ends
-_LONG_END = 1 << 20  # bytes at both ends where FFmpeg cannot seek, and at most
-_SAMPLES = 32
-# Where samples hold silence or repeat themselves, others are taken, up to 2 to this power.
-_DEEPEST = 8
-_START = 64  # bytes of a sample that are looked for in the rest of it
-# What changes in all Ogg pages when tags become longer: their numbers, and so their checksums.
+_END = 64  # this fraction of the audio is read at both ends
+_MIN_SAMPLES = 32
+# If samples are silent or repeat themselves, more are read, up to 2 to this power.
+_MAX_DEPTH = 8
+_START = 64  # bytes of a sample to look for in the rest of it
+# The parts of Ogg pages that change when tags grow: page numbers, and with them checksums.
 _PAGE_NUMBERS = re.compile(rb"(OggS.{14}).{8}", re.S)
-_PAGE_PART = 26  # bytes of the header of a page up to there
+_PAGE_PART = 26  # bytes of a page header up to there
 
 
-def audio_digest(path: PathLike) -> bytes:
-    """Return a digest of a bounded sample of the encoded audio of a file, and of its length.
+@dataclass(frozen=True)
+class Sampling:
+    """How much of a file to read for a digest, in bytes.
 
-    The samples are spread over the whole recording. The digest stays the same when the file is
-    tagged, given a picture, renamed or moved. Files without audio have one as well. Nothing is
-    decoded, so a file that crashes the decoder can be recognized. Raises OSError.
+    Parameters
+    ----------
+    whole : int
+        Audio up to this size is read completely; of larger audio, both ends and samples in between.
+    sample : int
+        Size of each sample.
+    max_end : int
+        Size of both ends if FFmpeg cannot seek in the format, and at most otherwise.
+    """
+
+    whole: int = 1 << 21
+    sample: int = 1 << 15
+    max_end: int = 1 << 20
+
+
+def audio_digest(path: PathLike, sampling: Sampling = Sampling()) -> bytes:
+    """Return a digest of the length of the encoded audio of a file, and of samples of it.
+
+    The samples are spread over the whole recording. Tagging, adding a picture, renaming and moving
+    the file do not change the digest. Files without audio have a digest too. Nothing is decoded, so
+    that a file that crashes the decoder can be recognized.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sampling : Sampling
+        How much to read.
+
+    Returns
+    -------
+    bytes
+        16 bytes.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
     """
     with Path(os.fsdecode(path)).open("rb", buffering=0) as file:
-        audio = find_audio(file)
-        return _Sampler(file, audio).digest()
+        return _Digester(file, find_audio(file), sampling).digest()
 
 
-class _Sampler:
-    def __init__(self, file: FileIO, audio: EncodedAudio) -> None:
+class _Digester:
+    """The digest of a file while it is computed."""
+
+    def __init__(self, file: FileIO, audio: EncodedAudio, sampling: Sampling) -> None:
         self._file = file
         self._audio = audio
+        self._sampling = sampling
         self._digest = blake2b(f"{audio.size}:".encode() + audio.facts, digest_size=_SIZE)
 
     def digest(self) -> bytes:
         size = self._audio.size
-        if size <= _WHOLE:
+        sample, max_end = self._sampling.sample, self._sampling.max_end
+        if size <= self._sampling.whole:
             self._add(0, size)
             return self._digest.digest()
-        end = min(max(size // _END, _SAMPLE), _LONG_END) if self._audio.seekable else _LONG_END
+        end = min(max(size // _END, sample), max_end) if self._audio.seekable else max_end
         informative = self._add(0, end) + self._add(size - end, end)
-        # Halfway between the ends, then halfway between these, and so on.
-        for depth in range(1, _DEEPEST + 1):
-            if informative >= _SAMPLES:
+        # In the middle, then in the middle of both halves, and so on.
+        for depth in range(1, _MAX_DEPTH + 1):
+            if informative >= _MIN_SAMPLES:
                 break
             parts = 1 << depth
             for part in range(1, parts, 2):
-                informative += self._add((size - _SAMPLE) * part // parts, _SAMPLE)
+                informative += self._add((size - sample) * part // parts, sample)
         return self._digest.digest()
 
     def _add(self, start: int, size: int) -> bool:
-        """Add a sample; return whether it is informative, unlike silence and loops."""
+        """Add a sample. Return True if it is informative, unlike silence and loops."""
         content = self._read(start, size)
         self._digest.update(content)
         return content.find(content[:_START], 1) < 0
 
     def _read(self, start: int, size: int) -> bytes:
-        """Return bytes of the audio without the numbers of pages."""
+        """Return bytes of the audio with page numbers zeroed."""
         if not self._audio.paged:
             return self._read_extents(start, size)
         before = min(start, _PAGE_PART)
@@ -86,6 +122,6 @@ class _Sampler:
                 size -= len(part)
                 start += len(part)
                 if start < length and size > 0:
-                    break  # the file has become shorter meanwhile
+                    break  # the file was truncated in the meantime
             start -= length
         return b"".join(parts)

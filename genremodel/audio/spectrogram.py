@@ -1,4 +1,4 @@
-"""Power spectrograms of windows: the part of the front end that runs outside the ONNX graph."""
+"""Power spectrograms: the part of the front end that is not in the ONNX graph."""
 
 from __future__ import annotations
 
@@ -14,18 +14,36 @@ from genremodel.audio.params import FFT_BINS, FFT_SIZE, HOP_SIZE, WINDOW_FRAMES,
 
 @lru_cache(maxsize=1)
 def _hann() -> NDArray[np.float32]:
-    # As scipy.signal.get_window("hann", FFT_SIZE) has it; to import that takes longer than a track.
+    # scipy.signal.get_window("hann", FFT_SIZE), whose import takes longer than analyzing a track.
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT_SIZE) / FFT_SIZE)).astype(np.float32)
 
 
 def power_spectrogram(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the power spectrogram of each window, as `librosa.stft(center=True)` squared has it.
+    """Return |STFT|^2 of each window with a Hann window.
 
-    samples: (windows, WINDOW_SAMPLES), 16 kHz mono in [-1, 1].
-    Returns (windows, WINDOW_FRAMES, FFT_BINS), non-negative, float32.
+    This is the squared magnitude of `librosa.stft(center=True)`. Windows are padded with half an
+    FFT of zeros on both sides. The last frame, half of it padding, is dropped: 187 frames for 3 s,
+    the input size of musicnn.
 
-    The windows are padded with zeros by half an FFT on both sides and the last frame, which is
-    half padding, is dropped: 187 frames of 3 s, the size that the backbone was trained on.
+    Parameters
+    ----------
+    samples : (windows, WINDOW_SAMPLES)
+        Mono at `SAMPLE_RATE`, in [-1, 1].
+
+    Returns
+    -------
+    (windows, WINDOW_FRAMES, FFT_BINS)
+        Non-negative.
+
+    Raises
+    ------
+    ValueError
+        If the samples have another shape.
+
+    Examples
+    --------
+    >>> power_spectrogram(np.zeros((2, WINDOW_SAMPLES), np.float32)).shape
+    (2, 187, 257)
     """
     if samples.ndim != 2 or samples.shape[1] != WINDOW_SAMPLES:
         raise ValueError(f"expected (windows, {WINDOW_SAMPLES}) samples, got {samples.shape}")

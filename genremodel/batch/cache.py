@@ -17,7 +17,7 @@ from genremodel.audio.decoding import PathLike
 from genremodel.audio.digest import audio_digest
 from genremodel.batch.databases import open_read_only
 from genremodel.errors import AnalysisTimeout, AudioError, GenreModelError
-from genremodel.similarity import place
+from genremodel.similarity import track_embedding
 
 # Of the tables and the digests. A cache in another format is replaced by an empty one: its digests
 # may be shared by different recordings.
@@ -223,7 +223,7 @@ class Cache:
                 for (digest,) in missing[start : start + _EMBEDDINGS_PER_TRANSACTION]
             }
             computed = {
-                digest: place(analysis)
+                digest: track_embedding(analysis)
                 for digest, analysis in found.items()
                 if isinstance(analysis, Analysis)
             }

@@ -15,7 +15,9 @@ from genremodel.audio.digest import audio_digest
 from genremodel.batch.cache import Cache, FileState
 from genremodel.batch.spawning import end_with_parent
 from genremodel.errors import AnalysisTimeout, AudioError
-from genremodel.models.base import Backend, CnnBackend, KnnBackend, hear
+from genremodel.models.base import Backend, analyze_file
+from genremodel.models.knn import KnnBackend
+from genremodel.models.musicnn import CnnBackend
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class FileAnalyzer:
         return analysis
 
     def _analyze(self, path: PathLike) -> Analysis:
-        return hear(self._backend, path, self._config.windows)
+        return analyze_file(self._backend, path, self._config.windows)
 
     def _lookup_digest(self, digest: bytes, file: FileState) -> Analysis | None:
         found = self.cache.get_digest(digest)

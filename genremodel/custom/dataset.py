@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from genremodel.analysis import Analysis, NetworkOutputs
 from genremodel.evaluation import rarest_genre
-from genremodel.models.base import bundled_heads
-from genremodel.models.fitting import balanced_sample_weight
-from genremodel.models.heads import window_logits
+from genremodel.models.bundled import bundled_heads
+from genremodel.models.heads import balanced_sample_weight, window_logits
 from genremodel.models.novelty import is_nonmusic
 
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import Estimator, Head
 from genremodel.evaluation import Classify, OutOfFold, out_of_fold
-from genremodel.models.fitting import fit_linear, fit_novelty
-from genremodel.models.heads import WindowProbabilities, msd_logits
-from genremodel.models.knn import Neighbours
-from genremodel.models.novelty import ALL_IS_MUSIC, Novelty
+from genremodel.models.base import WindowProbabilities
+from genremodel.models.heads import fit_linear_head, msd_logits
+from genremodel.models.knn import KnnClassifier
+from genremodel.models.novelty import NO_NONMUSIC_DETECTION, Novelty, fit_novelty
 
 # Chosen with `benchmarks/learning.py`, which reports the accuracy with fewer and more tracks.
 _REGULARIZATION = 0.01
@@ -25,20 +25,20 @@ _NO_EMBEDDINGS = np.empty((1, 0))
 FitHead: TypeAlias = Callable[[LabeledDataset, NDArray[np.intp]], Head]
 
 
-def fit_linear_head(dataset: LabeledDataset, among: NDArray[np.intp]) -> Head:
+def fit_linear(dataset: LabeledDataset, among: NDArray[np.intp]) -> Head:
     """Fit logistic regression on mean logits."""
     logits, genre, weight = dataset.samples(among)
-    return fit_linear(logits, genre, weight, len(dataset.names), _REGULARIZATION)
+    return fit_linear_head(logits, genre, weight, len(dataset.names), _REGULARIZATION)
 
 
 def fit_neighbors(dataset: LabeledDataset, among: NDArray[np.intp]) -> Head:
     """Fit K nearest neighbors on mean logits."""
     logits, genre, _ = dataset.samples(among)
-    return Neighbours(logits, genre, len(dataset.names), _NEIGHBORS)
+    return KnnClassifier(logits, genre, len(dataset.names), _NEIGHBORS)
 
 
 ESTIMATORS: Mapping[Estimator, FitHead] = {
-    "linear": fit_linear_head,
+    "linear": fit_linear,
     "neighbors": fit_neighbors,
 }
 
@@ -60,7 +60,7 @@ def cross_validate(dataset: LabeledDataset, fit: FitHead, prior: Sequence[float]
     def fit_without(artists: NDArray[np.str_]) -> Classify:
         among = np.flatnonzero(~np.isin(dataset.artist, artists))
         head = fit(dataset, among)
-        novelty = fit_dataset_novelty(dataset, among, ALL_IS_MUSIC)
+        novelty = fit_dataset_novelty(dataset, among, NO_NONMUSIC_DETECTION)
 
         def classify(parts: Sequence[NDArray[np.floating[Any]]]) -> list[WindowProbabilities]:
             logits = np.concatenate(parts).astype(np.float64)

@@ -15,30 +15,24 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, TAGS, NetworkOutputs
+from genremodel.calibration import Calibration
 from genremodel.checks import Arrays, Fields, read_file
 from genremodel.errors import ModelError
-from genremodel.models.heads import (
-    LOGITS,
-    LinearHead,
-    WindowProbabilities,
-    msd_logits,
-    window_logits,
-)
+from genremodel.models.base import WindowProbabilities
+from genremodel.models.heads import LOGITS, LinearHead, msd_logits, window_logits
+from genremodel.models.knn import KnnClassifier
 from genremodel.models.novelty import Novelty
 from genremodel.outputs import replace_file
-from genremodel.voting import Calibration, DecisionParams
-
-if TYPE_CHECKING:
-    from genremodel.models.knn import Neighbours
+from genremodel.prediction import DecisionParams
 
 Estimator: TypeAlias = Literal["linear", "neighbors"]
-Head: TypeAlias = "LinearHead | Neighbours"
+Head: TypeAlias = LinearHead | KnnClassifier
 
 _FORM = 2  # version of the file format; models of other versions must be trained again
 _LARGEST_DESCRIPTION = 1 << 24  # bytes of NAME.json
@@ -61,11 +55,11 @@ class CustomModel:
         Field that the genres are from.
     version : str
         Version of the analyses that the model reads.
-    rules : DecisionParams
+    params : DecisionParams
         Genres, prior, calibration and threshold.
     estimator : {"linear", "neighbors"}
         Kind of the head.
-    head : LinearHead or Neighbours
+    head : LinearHead or KnnClassifier
         Classifies windows.
     novelty : Novelty
         Scores how unlike a track is to the training tracks.
@@ -78,7 +72,7 @@ class CustomModel:
     name: str
     field: str
     version: str
-    rules: DecisionParams
+    params: DecisionParams
     estimator: Estimator
     head: Head
     novelty: Novelty
@@ -118,8 +112,11 @@ class CustomModel:
         store, name = _at(path)
         return store.save(replace(self, name=name))
 
-    def judge(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
-        """Judge the audible windows of a track, at least one: joined outputs of the networks."""
+    def predict_proba(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
+        """Return the genre probabilities of the audible windows of a track.
+
+        values: (windows, OUTPUT_SIZE), joined `NetworkOutputs`.
+        """
         outputs = NetworkOutputs.split(values)
         logits = window_logits(outputs)
         novelty = self.novelty.score(msd_logits(logits), outputs.embeddings)
@@ -199,7 +196,7 @@ class ModelStore:
         packed = io.BytesIO()
         arrays: dict[str, Any] = {**_arrays(model.head), **vars(model.novelty)}
         np.savez_compressed(packed, **arrays)
-        params = asdict(model.rules)
+        params = asdict(model.params)
         del params["model"]
         content = {
             "form": _FORM,
@@ -299,7 +296,7 @@ def _model(described: ModelInfo, content: Fields, packed: bytes) -> CustomModel:
         described.metrics,
         described.trained,
     )
-    probabilities, novelty = model.judge(np.full((2, OUTPUT_SIZE), 0.5))
+    probabilities, novelty = model.predict_proba(np.full((2, OUTPUT_SIZE), 0.5))
     if not (np.isfinite(probabilities).all() and np.isfinite(novelty)):
         raise ValueError("its probabilities are not finite")
     return model
@@ -329,7 +326,7 @@ def _arrays(head: Head) -> dict[str, NDArray[Any]]:
     return {
         "features": head.features.astype(np.float32),
         "genre": head.genre,
-        "neighbors": np.array(head.neighbours),
+        "neighbors": np.array(head.neighbors),
     }
 
 
@@ -338,8 +335,6 @@ def _head(estimator: str, arrays: Arrays, genres: int) -> Head:
         return LinearHead(arrays.get("weight", (LOGITS, genres)), arrays.get("bias", (genres,)))
     if estimator != "neighbors":
         raise ValueError(f"estimator is {estimator!r}")
-    from genremodel.models.knn import Neighbours  # scikit-learn, which takes half a second to load
-
     features = arrays.get("features", (None, LOGITS))
     genre = arrays.get("genre", (len(features),), "iu")
     neighbors = int(arrays.get("neighbors", (), "iu"))
@@ -347,4 +342,4 @@ def _head(estimator: str, arrays: Arrays, genres: int) -> Head:
         raise ValueError("genre or neighbors has invalid values")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the result is checked
-        return Neighbours(features, genre, genres, neighbors)
+        return KnnClassifier(features, genre, genres, neighbors)

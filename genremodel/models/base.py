@@ -1,140 +1,84 @@
-"""The two ways from windows to genre probabilities: the CNN, and KNN where it cannot run."""
+"""The interfaces of models, and the analysis of a file with one of them."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import Analysis
-from genremodel.audio.decoding import PathLike, Windows, read_windows
-from genremodel.models import bundled as assets
-from genremodel.models.heads import GenreHeads, WindowProbabilities
-from genremodel.models.librosa_features import window_features
-from genremodel.models.musicnn import EXPERT, EXPERT_WINDOWS, NETWORK, MusicnnPair
-from genremodel.models.novelty import NO_MUSIC, is_nonmusic, log_distance
-from genremodel.voting import Calibration, DecisionParams
+from genremodel.audio.decoding import PathLike
+from genremodel.audio.windows import Windows, read_windows
+from genremodel.prediction import DecisionParams
 
-if TYPE_CHECKING:
-    from genremodel.models.knn import Neighbours
-
-# Of what is done to a file before a backend sees it: decoding, placing of windows. A change that
-# gives other samples takes another number, and what was analysed before is analysed anew.
+# The version of decoding and of the choice of windows, a part of `Backend.version`. Change it when
+# the samples change, so that cached analyses are not reused.
 FRONT_END = "windows 2"
-HEADS = "heads.npz"
-NEIGHBOURS = "knn.npz"
+
+
+class WindowProbabilities(NamedTuple):
+    """The output of a model for the audible windows of a track.
+
+    Parameters
+    ----------
+    probabilities : (windows, genres)
+        Rows sum to 1.
+    novelty : float
+        Logarithm of the distance of the track to the training data.
+    """
+
+    probabilities: NDArray[np.float64]
+    novelty: float
 
 
 class WindowClassifier(Protocol):
-    """Anything that gives each window of a track a probability for each genre of its rules."""
+    """A model that returns genre probabilities for windows."""
 
     @property
-    def rules(self) -> DecisionParams:
-        """What becomes of them."""
+    def params(self) -> DecisionParams:
+        """How the probabilities become a prediction."""
         ...
 
-    def judge(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
-        """Judge the audible windows of a track, at least one: (windows, values)."""
+    def predict_proba(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
+        """Return the probabilities of the genres of `params`.
+
+        Parameters
+        ----------
+        values : (windows, values)
+            Rows of `Analysis.values`: the audible windows of a track, at least one.
+        """
         ...
 
 
 class Backend(WindowClassifier, Protocol):
-    """A judge of its own analyses.
-
-    version: what an analysis depends on; one of another version is of no use.
-    """
+    """A model that also makes the analyses that it reads."""
 
     version: str
+    """Analyses of other versions cannot be used."""
 
-    def analyse(self, windows: Windows) -> NDArray[np.float32]:
-        """Return what takes long to find, and need not be found again: (windows, values)."""
+    def analyze(self, windows: Windows) -> NDArray[np.float32]:
+        """Return the slow part of the computation, which the cache stores: (windows, values)."""
         ...
 
 
-class CnnBackend:
-    """The bundled backbones with the heads that were fitted on them.
+def analyze_file(backend: Backend, path: PathLike, count: int) -> Analysis:
+    """Return the analysis of an audio file.
 
-    Raises ImportError where onnxruntime cannot be loaded, ModelError where the model cannot.
+    Parameters
+    ----------
+    backend : Backend
+        The model.
+    path
+        The file.
+    count : int
+        The number of windows.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be decoded.
     """
-
-    def __init__(self) -> None:
-        self.rules = bundled_rules("cnn")
-        self.backbones = MusicnnPair.bundled()
-        self.heads = bundled_heads()
-        networks = f"{assets.checksum(NETWORK)}, {assets.checksum(EXPERT)} in {EXPERT_WINDOWS}"
-        self.version = f"{FRONT_END}, {networks}"
-
-    def analyse(self, windows: Windows) -> NDArray[np.float32]:
-        """Return the outputs of both networks, see `MusicnnPair`."""
-        return self.backbones.run(windows)
-
-    def judge(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
-        """Judge the audible windows of a track by both heads."""
-        return self.heads.judge(values)
-
-
-class KnnBackend:
-    """K nearest neighbours on librosa features.
-
-    Raises ImportError where librosa or scikit-learn cannot be loaded, ModelError where the
-    neighbours cannot.
-    """
-
-    def __init__(self) -> None:
-        import librosa.feature  # noqa: F401  # rather now than at the first track
-
-        from genremodel.models.knn import Neighbours
-
-        self.rules = bundled_rules("knn")
-        stored = assets.arrays(NEIGHBOURS)
-        self.groups: list[str] = stored["groups"].tolist()
-        self.neighbours = int(stored["neighbours"])
-        known = Neighbours(
-            stored["features"], stored["genre"], len(self.rules.genres), self.neighbours
-        )
-        self.judge = partial(judge_features, known, stored["nonmusic"])
-        self.version = f"{FRONT_END}, librosa features 2: {', '.join(self.groups)}"
-
-    def analyse(self, windows: Windows) -> NDArray[np.float32]:
-        """Return the features of each window."""
-        return window_features(windows.samples, self.groups)
-
-
-def hear(backend: Backend, path: PathLike, count: int) -> Analysis:
-    """Return the analysis of `count` windows of a file. Raises AudioError without audio."""
     windows = read_windows(path, count)
-    values = backend.analyse(windows) if len(windows.starts) else np.empty((0, 0))
+    values = backend.analyze(windows) if len(windows.starts) else np.empty((0, 0))
     return Analysis(windows.starts, windows.audible, values.astype(np.float16))
-
-
-def bundled_heads() -> GenreHeads:
-    """Return the heads of the package. Raises ModelError."""
-    return GenreHeads.from_arrays(assets.arrays(HEADS))
-
-
-def bundled_rules(backend: str) -> DecisionParams:
-    """Return the rules that `model.json` keeps for "cnn" or "knn"."""
-    model = assets.description()
-    fitted = model[backend]
-    return DecisionParams(
-        genres=tuple(model["genres"]),
-        prior=tuple(model["prior"]),
-        calibration=Calibration(**fitted["calibration"]),
-        min_confidence=fitted["min_confidence"],
-        model=fitted["id"],
-    )
-
-
-def judge_features(
-    neighbours: Neighbours, nonmusic: NDArray[np.float64], features: NDArray[np.floating[Any]]
-) -> WindowProbabilities:
-    """Judge a track by the features of its audible windows, (windows, features).
-
-    nonmusic: (features + 1,) as `is_nonmusic` has it.
-    """
-    probabilities, distances = neighbours.vote(features)
-    if is_nonmusic(nonmusic, features):
-        return WindowProbabilities(probabilities, NO_MUSIC)
-    return WindowProbabilities(probabilities, log_distance(distances.mean()))

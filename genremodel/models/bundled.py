@@ -1,4 +1,4 @@
-"""The files of the bundled model, each checked against its checksum before it is used."""
+"""The files of the bundled model in `assets/`, verified by checksum, and their loaders."""
 
 from __future__ import annotations
 
@@ -12,15 +12,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genremodel.calibration import Calibration
 from genremodel.errors import ModelError
+from genremodel.models.heads import GenreHeads
+from genremodel.prediction import DecisionParams
 
 FOLDER = Path(__file__).parent.parent / "assets"
 DESCRIPTION = "model.json"
+MSD_FILE = "musicnn.onnx"
+MTT_FILE = "mtt_musicnn.onnx"
+HEADS_FILE = "heads.npz"
+KNN_FILE = "knn.npz"
 
 
 @lru_cache(maxsize=1)
 def description() -> dict[str, Any]:
-    """Return `model.json`: genres, tags, versions, checksums, calibration and measured figures."""
+    """Return the content of `model.json`: genres, tags, checksums, calibration, measured figures.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> description()["genres"][:3]
+    ['blues', 'classical', 'country']
+    """
     try:
         content: dict[str, Any] = json.loads((FOLDER / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
@@ -29,7 +47,13 @@ def description() -> dict[str, Any]:
 
 
 def read(name: str) -> bytes:
-    """Return the bytes of an asset. Raises ModelError when they are not those of `model.json`."""
+    """Return the content of an asset.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read or its checksum is wrong.
+    """
     try:
         content = (FOLDER / name).read_bytes()
     except OSError as exc:
@@ -40,11 +64,46 @@ def read(name: str) -> bytes:
 
 
 def checksum(name: str) -> str:
-    """Return the SHA-256 that `model.json` has for an asset."""
+    """Return the SHA-256 of an asset according to `model.json`."""
     return str(description()["sha256"].get(name))
 
 
 def arrays(name: str) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an npz asset; pickled objects are refused."""
+    """Return the arrays of an npz asset. Pickled objects are refused."""
     with np.load(io.BytesIO(read(name)), allow_pickle=False) as stored:
         return dict(stored)
+
+
+def bundled_heads() -> GenreHeads:
+    """Return the genre heads of the CNN.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read or its checksum is wrong.
+    """
+    return GenreHeads.from_arrays(arrays(HEADS_FILE))
+
+
+def bundled_params(backend: str) -> DecisionParams:
+    """Return the decision parameters of `"cnn"` or `"knn"`.
+
+    Raises
+    ------
+    ModelError
+        If `model.json` cannot be read.
+
+    Examples
+    --------
+    >>> bundled_params("cnn").min_confidence
+    0.7
+    """
+    model = description()
+    fitted = model[backend]
+    return DecisionParams(
+        genres=tuple(model["genres"]),
+        prior=tuple(model["prior"]),
+        calibration=Calibration(**fitted["calibration"]),
+        min_confidence=fitted["min_confidence"],
+        model=fitted["id"],
+    )

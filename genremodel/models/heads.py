@@ -1,93 +1,116 @@
-"""The genre heads: small linear classifiers on the tag logits of the backbones."""
+"""Genre heads: linear classifiers on the tag logits of the networks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import TAGS, NetworkOutputs
 from genremodel.models._special import logit, softmax
+from genremodel.models.base import WindowProbabilities
 from genremodel.models.novelty import Novelty
 
-# Beyond this logit (an activation of 0.0025) a tag is absent, or present, and how much more so is
-# noise. Chosen with the head, see `training/fitting.py`.
-_LARGEST_LOGIT = 6.0
 LOGITS = 2 * TAGS  # tag logits of both networks
+# Logits are clipped to this range: beyond an activation of 0.0025, differences are noise. Chosen
+# together with the heads, see `training/fit.py`.
+_MAX_LOGIT = 6.0
 
 
 def tag_logits(activations: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return the logits of activations, which is what heads read. Same shape."""
-    return logit(activations).clip(-_LARGEST_LOGIT, _LARGEST_LOGIT)
+    """Return log(p / (1 - p)) of activations, clipped to [-6, 6]. Same shape.
+
+    Examples
+    --------
+    >>> tag_logits(np.array([0.0, 0.5, 1.0])).tolist()
+    [-6.0, 0.0, 6.0]
+    """
+    return logit(activations).clip(-_MAX_LOGIT, _MAX_LOGIT)
 
 
 def window_logits(outputs: NetworkOutputs) -> NDArray[np.float64]:
     """Return the tag logits of both networks for the audible windows of a track.
 
-    The second network analyzes a few windows; the mean of its logits stands beside each window.
-    Returns (windows, LOGITS).
+    MTT-musicnn analyzes few windows: its logits are the mean of those, the same for every window.
+
+    Returns
+    -------
+    (windows, LOGITS)
+
+    Examples
+    --------
+    >>> window_logits(NetworkOutputs.split(np.full((3, 300), 0.5))).shape
+    (3, 100)
     """
-    expert = outputs.expert_activations
-    mean = tag_logits(expert[np.isfinite(expert).any(axis=1)]).mean(axis=0)
+    mtt = outputs.expert_activations
+    mean = tag_logits(mtt[np.isfinite(mtt).any(axis=1)]).mean(axis=0)
     logits = tag_logits(outputs.activations)
     return np.concatenate([logits, np.tile(mean, (len(logits), 1))], axis=1)
 
 
 def msd_logits(logits: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """Return the part of `window_logits`, or of their means, that is of the first network."""
+    """Return the part of MSD-musicnn of `window_logits` or of their mean: (..., TAGS)."""
     return logits[..., :TAGS]
 
 
 @dataclass(frozen=True)
 class LinearHead:
-    """Multinomial logistic regression on tag logits.
+    """Multinomial logistic regression: ``softmax(logits @ weight + bias)``.
 
-    weight: (logits, genres). bias: (genres,).
+    Parameters
+    ----------
+    weight : (logits, genres)
+    bias : (genres,)
+
+    Examples
+    --------
+    >>> head = LinearHead(np.zeros((50, 2)), np.zeros(2))
+    >>> head.predict_proba(np.zeros((1, 50))).tolist()
+    [[0.5, 0.5]]
     """
 
     weight: NDArray[np.float64]
     bias: NDArray[np.float64]
 
     def predict_proba(self, logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Return the probability of each genre for each window.
-
-        logits: (windows, logits), see `tag_logits`. Returns (windows, genres), rows sum to 1.
-        """
+        """Return genre probabilities: (windows, logits) to (windows, genres), rows sum to 1."""
         return softmax(logits @ self.weight + self.bias)
-
-
-class WindowProbabilities(NamedTuple):
-    """What a model says of the audible windows of a track.
-
-    probabilities: (windows, genres), rows sum to 1. novelty: the logarithm of how far the track is
-    from all that the model was fitted on.
-    """
-
-    probabilities: NDArray[np.float64]
-    novelty: float
 
 
 @dataclass(frozen=True)
 class GenreHeads:
-    """Two heads and what is new to them.
+    """The heads of the bundled CNN and its out-of-distribution score.
 
-    network: reads the activations of a window. expert: reads those of both networks where both have
-    heard the window; what it says of the track, on average, is weighed against every window's own
-    probabilities, log-linearly (Heskes, "Selecting weighting factors in logarithmic opinion pools",
-    NeurIPS 1997), by expert_weight in [0, 1].
+    ``softmax((1 - w) log p + w log q)``, where p are the probabilities of a window by MSD-musicnn,
+    q those of the track by both networks, and w is `mtt_weight`.
+
+    Parameters
+    ----------
+    msd : LinearHead
+        Reads the tag logits of MSD-musicnn.
+    both : LinearHead
+        Reads the tag logits of both networks, for the windows that both analyzed.
+    novelty : Novelty
+        The out-of-distribution score.
+    mtt_weight : float
+        The weight of `both`, in [0, 1].
+
+    References
+    ----------
+    Heskes, "Selecting weighting factors in logarithmic opinion pools", NeurIPS 1997.
     """
 
-    network: LinearHead
-    expert: LinearHead
+    msd: LinearHead
+    both: LinearHead
     novelty: Novelty
-    expert_weight: float
+    mtt_weight: float
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> GenreHeads:
-        """Return what `to_arrays` was called on."""
+        """Return the heads that `to_arrays` was called on."""
         return cls(
             LinearHead(arrays["network_weight"], arrays["network_bias"]),
             LinearHead(arrays["expert_weight"], arrays["expert_bias"]),
@@ -96,29 +119,107 @@ class GenreHeads:
         )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return it as arrays, by name."""
+        """Return arrays by the names that they have in `heads.npz`."""
         return {
-            "network_weight": self.network.weight,
-            "network_bias": self.network.bias,
-            "expert_weight": self.expert.weight,
-            "expert_bias": self.expert.bias,
+            "network_weight": self.msd.weight,
+            "network_bias": self.msd.bias,
+            "expert_weight": self.both.weight,
+            "expert_bias": self.both.bias,
             "centres": self.novelty.centres,
             "whitening": self.novelty.whitening,
             "nonmusic": self.novelty.nonmusic,
-            "mixing": np.array(self.expert_weight),
+            "mixing": np.array(self.mtt_weight),
         }
 
-    def judge(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
-        """Judge the audible windows of a track by the joined outputs of both networks."""
+    def predict_proba(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
+        """Return the genre probabilities of the audible windows of a track.
+
+        Parameters
+        ----------
+        values : (windows, OUTPUT_SIZE)
+            Joined `NetworkOutputs`.
+        """
         activations, embeddings, expert_activations = NetworkOutputs.split(values)
         logits = tag_logits(activations)
-        probabilities = self.network.predict_proba(logits)
+        probabilities = self.msd.predict_proba(logits)
         novelty = self.novelty.score(logits, embeddings)
-        chosen = np.isfinite(expert_activations).any(axis=1)
-        if chosen.any():
-            both = np.concatenate([logits[chosen], tag_logits(expert_activations[chosen])], axis=1)
-            opinion = self.expert.predict_proba(both).mean(axis=0)
-            weight = self.expert_weight
-            mixed = (1 - weight) * np.log(probabilities) + weight * np.log(opinion)
-            probabilities = softmax(mixed)
+        by_both = np.isfinite(expert_activations).any(axis=1)
+        if by_both.any():
+            mtt_logits = tag_logits(expert_activations[by_both])
+            pairs = np.concatenate([logits[by_both], mtt_logits], axis=1)
+            track = self.both.predict_proba(pairs).mean(axis=0)
+            w = self.mtt_weight
+            probabilities = softmax((1 - w) * np.log(probabilities) + w * np.log(track))
         return WindowProbabilities(probabilities, novelty)
+
+
+def balanced_sample_weight(
+    genre: NDArray[np.integer[Any]],
+    artist: NDArray[Any],
+    weight: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return sample weights with which every genre counts the same, with a mean of 1.
+
+    An artist with four times as many samples counts twice as much. That is between weighting
+    samples equally, where one artist may be half of a genre, and weighting artists equally.
+
+    Parameters
+    ----------
+    genre : (samples,)
+        Indices.
+    artist : (samples,)
+        Of each sample.
+    weight : (samples,)
+        Weights to start from.
+
+    Examples
+    --------
+    >>> genre, artist = np.array([0, 0, 1]), np.array(["a", "b", "c"])
+    >>> balanced_sample_weight(genre, artist, np.ones(3)).tolist()
+    [0.75, 0.75, 1.5]
+    """
+    _, owner, samples = np.unique(artist, return_inverse=True, return_counts=True)
+    weight = weight / np.sqrt(samples[owner])
+    weight /= np.bincount(genre, weight)[genre]
+    scaled: NDArray[np.float64] = weight * len(weight) / weight.sum()
+    return scaled
+
+
+def fit_linear_head(
+    logits: NDArray[np.floating[Any]],
+    genre: NDArray[np.integer[Any]],
+    weight: NDArray[np.float64],
+    genres: int,
+    c: float,
+) -> LinearHead:
+    """Fit multinomial logistic regression on standardized tag logits. Needs scikit-learn.
+
+    Parameters
+    ----------
+    logits : (samples, logits)
+        Tag logits.
+    genre : (samples,)
+        Indices below `genres`, at least two of them.
+    weight : (samples,)
+        Sample weights.
+    genres : int
+        The number of genres. One without samples is less probable than all others.
+    c : float
+        Inverse regularization strength, scikit-learn's C.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(logits)
+    regression = LogisticRegression(C=c, tol=1e-3, max_iter=1000)
+    regression.fit(scaler.transform(logits), genre, sample_weight=weight)
+    coefficients, intercepts = regression.coef_, regression.intercept_
+    known = regression.classes_
+    if len(known) == 2:  # scikit-learn has one row: the log-odds of the second genre
+        coefficients = np.vstack([-coefficients, coefficients]) / 2
+        intercepts = np.concatenate([-intercepts, intercepts]) / 2
+    weights = np.zeros((logits.shape[1], genres))
+    bias = np.full(genres, intercepts.min() - 1)
+    weights[:, known] = coefficients.T / scaler.scale_[:, np.newaxis]  # includes the scaling
+    bias[known] = intercepts - scaler.mean_ @ weights[:, known]
+    return LinearHead(weights, bias)

@@ -1,40 +1,52 @@
-"""The pretrained networks under the genre heads, run by onnxruntime."""
+"""The CNN backend: two pretrained musicnn networks, run by ONNX Runtime, and the genre heads."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE, TAGS, NetworkOutputs
-from genremodel.audio.spacing import evenly_spaced
+from genremodel.audio.windows import Windows, evenly_spaced
 from genremodel.errors import ModelError
-from genremodel.models import bundled as assets
+from genremodel.models import bundled
+from genremodel.models.base import FRONT_END, WindowProbabilities
+from genremodel.models.bundled import MSD_FILE, MTT_FILE
 
-if TYPE_CHECKING:
-    from genremodel.audio.decoding import Windows
-
-NETWORK = "musicnn.onnx"  # MSD-musicnn: what people call songs, heard in every window
-EXPERT = "mtt_musicnn.onnx"  # MTT-musicnn: what instruments there are, heard in a few
-# Windows of a track that the expert analyzes: 3 are as accurate as 10, 1 is worse by 0.01.
-EXPERT_WINDOWS = 3
-# Windows at once: no slower than all, and a worker needs a third less memory.
+# Windows of a track that MTT-musicnn analyzes: 3 are as accurate as 10, 1 is worse by 0.01.
+MTT_WINDOWS = 3
+# Windows per run: no slower than all at once, and a worker needs a third less memory.
 _BATCH = 2
 
 
-class Backbone:
-    """A pruned musicnn, run by onnxruntime on one thread: tracks are the unit of parallelism.
+class MusicnnSession:
+    """A pruned musicnn in ONNX Runtime, on a single thread: tracks are processed in parallel.
 
-    network: the bytes of its ONNX file.
-    Raises ImportError without onnxruntime and ModelError when it cannot load the network.
+    Parameters
+    ----------
+    network : bytes
+        The content of the ONNX file.
+
+    Raises
+    ------
+    ImportError
+        If onnxruntime cannot be imported.
+    ModelError
+        If it cannot load the network.
+
+    Examples
+    --------
+    >>> activations, embeddings = bundled_session().run(np.zeros((1, 48_000), np.float32))
+    >>> activations.shape, embeddings.shape
+    ((1, 50), (1, 200))
     """
 
     def __init__(self, network: bytes) -> None:
-        # Before the import: its telemetry would write into the home folder from then on.
+        # Must be set before the import. The telemetry writes into the home folder.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
@@ -45,16 +57,23 @@ class Backbone:
             self._session = onnxruntime.InferenceSession(
                 network, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as exc:  # onnxruntime's own errors share no base class
+        except Exception as exc:  # the errors of onnxruntime have no common base class
             raise ModelError(f"the network cannot be loaded: {exc}") from exc
 
     def run(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Run the network on windows, (windows, WINDOW_SAMPLES), at least one.
+        """Return activations and embeddings.
 
-        Returns (windows, TAGS), probabilities of the backbone's tags, and (windows,
-        EMBEDDING_SIZE), its penultimate layer.
+        Parameters
+        ----------
+        samples : (windows, WINDOW_SAMPLES)
+            Mono at `SAMPLE_RATE`, at least one window.
+
+        Returns
+        -------
+        (windows, TAGS), (windows, EMBEDDING_SIZE)
+            Probabilities of the tags, and the penultimate layer.
         """
-        # Imported where files are heard: to import scipy.fft takes longer than to hear one.
+        # Imported in workers only: importing scipy.fft takes longer than analyzing a track.
         from genremodel.audio.spectrogram import power_spectrogram
 
         parts = [
@@ -67,33 +86,75 @@ class Backbone:
         return activations, embeddings
 
     def run_power(self, power: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Run the network on power spectrograms, (windows, WINDOW_FRAMES, FFT_BINS)."""
+        """Return the same for power spectrograms, (windows, WINDOW_FRAMES, FFT_BINS)."""
         return self._session.run(["activations", "embedding"], {"power": power})
 
 
 @lru_cache(maxsize=2)
-def bundled_backbone(name: str = NETWORK) -> Backbone:
-    """Return a network of the package, loaded once."""
-    return Backbone(assets.read(name))
+def bundled_session(name: str = MSD_FILE) -> MusicnnSession:
+    """Return the session of a bundled network, which is loaded once."""
+    return MusicnnSession(bundled.read(name))
 
 
 @dataclass(frozen=True)
 class MusicnnPair:
-    """Two views of one track: MSD-musicnn hears all of its windows, MTT-musicnn a few of them."""
+    """Both networks.
 
-    network: Backbone
-    expert: Backbone
+    Parameters
+    ----------
+    msd : MusicnnSession
+        MSD-musicnn, whose tags are mostly genres and moods. Analyzes all windows.
+    mtt : MusicnnSession
+        MTT-musicnn, whose tags are mostly instruments. Analyzes `MTT_WINDOWS` windows.
+    """
+
+    msd: MusicnnSession
+    mtt: MusicnnSession
 
     @classmethod
     def bundled(cls) -> MusicnnPair:
-        """Return those of the package."""
-        return cls(bundled_backbone(NETWORK), bundled_backbone(EXPERT))
+        """Return the bundled networks."""
+        return cls(bundled_session(MSD_FILE), bundled_session(MTT_FILE))
 
     def run(self, windows: Windows) -> NDArray[np.float32]:
-        """Return the outputs of both networks, joined, for at least one window."""
-        activations, embeddings = self.network.run(windows.samples)
+        """Return the joined `NetworkOutputs` of at least one window: (windows, OUTPUT_SIZE)."""
+        activations, embeddings = self.msd.run(windows.samples)
         expert_activations = np.full_like(activations, np.nan)
-        chosen = evenly_spaced(np.flatnonzero(windows.audible), EXPERT_WINDOWS)
+        chosen = evenly_spaced(np.flatnonzero(windows.audible), MTT_WINDOWS)
         if len(chosen):
-            expert_activations[chosen] = self.expert.run(windows.samples[chosen])[0]
+            expert_activations[chosen] = self.mtt.run(windows.samples[chosen])[0]
         return NetworkOutputs(activations, embeddings, expert_activations).join()
+
+
+class CnnBackend:
+    """The bundled networks with the genre heads fitted on them.
+
+    Raises
+    ------
+    ImportError
+        If onnxruntime cannot be imported.
+    ModelError
+        If a file of the model cannot be loaded.
+
+    Examples
+    --------
+    >>> cnn = CnnBackend()
+    >>> windows = Windows(np.zeros(1), np.zeros((1, 48_000), np.float32))
+    >>> cnn.predict_proba(cnn.analyze(windows)).probabilities.shape
+    (1, 11)
+    """
+
+    def __init__(self) -> None:
+        self.params = bundled.bundled_params("cnn")
+        self.networks = MusicnnPair.bundled()
+        self.heads = bundled.bundled_heads()
+        checksums = f"{bundled.checksum(MSD_FILE)}, {bundled.checksum(MTT_FILE)} in {MTT_WINDOWS}"
+        self.version = f"{FRONT_END}, {checksums}"
+
+    def analyze(self, windows: Windows) -> NDArray[np.float32]:
+        """Return the joined outputs of both networks: (windows, OUTPUT_SIZE)."""
+        return self.networks.run(windows)
+
+    def predict_proba(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
+        """Return the genre probabilities of the audible windows of a track."""
+        return self.heads.predict_proba(values)

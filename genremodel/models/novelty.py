@@ -1,4 +1,4 @@
-"""How unlike a track is to everything that a model was fitted on."""
+"""Out-of-distribution score: log Mahalanobis distance to the nearest genre centroid."""
 
 from __future__ import annotations
 
@@ -10,22 +10,42 @@ from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE
 
-NO_MUSIC = 6.0  # the novelty of what is no music at all
-_FARTHEST = 5.0  # of music, which that of genres left out of training does not come near
-ALL_IS_MUSIC = np.zeros(EMBEDDING_SIZE + 1)  # weights of a detector that detects nothing
+NONMUSIC_NOVELTY = 6.0  # the novelty of a track that is detected as non-music
+_MAX_MUSIC_NOVELTY = 5.0  # genres left out of training stay far below it
+_MIN_DISTANCE = 1e-3  # keeps the logarithm finite
+_MIN_VARIANCE = 1e-6  # copies of one track have none
+
+# Weights with which `is_nonmusic` is False for all finite embeddings.
+NO_NONMUSIC_DETECTION = np.zeros(EMBEDDING_SIZE + 1)
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """Distances from the centres of the known genres, in units of how far their own tracks lie.
+    """Distance to the centroids of the training genres, with one covariance for all genres.
 
-    The Mahalanobis distance to the nearest class, with one covariance for all: Lee, Lee, Lee and
-    Shin, "A simple unified framework for detecting out-of-distribution samples and adversarial
-    attacks", NeurIPS 2018.
-    centres: (genres, TAGS), whitened. whitening: (TAGS, TAGS), a factor of the
-    precision of tag logits.
-    nonmusic: (EMBEDDING_SIZE + 1,) weights, the last a bias, of a logistic regression that tells
-    synthesised noise, tones and speech from music.
+    ``log(min over genres of ||(mean logits - centroid) W||)``, where W is a Cholesky factor of the
+    inverse covariance, so that the norm is the Mahalanobis distance. Tracks that a logistic
+    regression detects as non-music have `NONMUSIC_NOVELTY` instead.
+
+    Parameters
+    ----------
+    centres : (genres, TAGS)
+        Centroids of the tag logits, whitened.
+    whitening : (TAGS, TAGS)
+        The factor W.
+    nonmusic : (EMBEDDING_SIZE + 1,)
+        Weights for embeddings, the last one a bias, see `is_nonmusic`.
+
+    References
+    ----------
+    Lee, Lee, Lee and Shin, "A simple unified framework for detecting out-of-distribution samples
+    and adversarial attacks", NeurIPS 2018.
+
+    Examples
+    --------
+    >>> novelty = Novelty(np.zeros((1, 50)), np.eye(50), NO_NONMUSIC_DETECTION)
+    >>> round(novelty.score(np.ones((3, 50)), np.zeros((3, 200))), 2)  # log(sqrt(50))
+    1.96
     """
 
     centres: NDArray[np.float64]
@@ -35,29 +55,73 @@ class Novelty:
     def score(
         self, logits: NDArray[np.floating[Any]], embeddings: NDArray[np.floating[Any]]
     ) -> float:
-        """Return the logarithm of the distance of a track, the mean of its windows.
+        """Return the novelty of a track.
 
-        logits: (windows, TAGS). embeddings: (windows, EMBEDDING_SIZE), NaN or (windows, 0) where
-        they are not known, and then it is music. At least one window.
+        Parameters
+        ----------
+        logits : (windows, TAGS)
+            Tag logits of MSD-musicnn, at least one window.
+        embeddings : (windows, EMBEDDING_SIZE)
+            If they are unknown, (windows, 0) or all NaN, the track is taken for music.
         """
         known = not np.isnan(embeddings).all()
         if known and is_nonmusic(self.nonmusic, embeddings):
-            return NO_MUSIC
-        place = logits.mean(axis=0, dtype=np.float64) @ self.whitening
-        nearest = np.linalg.norm(self.centres - place, axis=1).min()
-        return log_distance(nearest)
+            return NONMUSIC_NOVELTY
+        mean = logits.mean(axis=0, dtype=np.float64) @ self.whitening
+        return log_distance(float(np.linalg.norm(self.centres - mean, axis=1).min()))
 
 
 def log_distance(distance: float) -> float:
-    """Return the novelty of what lies so far from known music."""
-    return min(float(np.log(max(distance, 1e-3))), _FARTHEST)
+    """Return the logarithm of a distance to the training data, less than `NONMUSIC_NOVELTY`.
+
+    Examples
+    --------
+    >>> log_distance(1.0), log_distance(1e9)
+    (0.0, 5.0)
+    """
+    return min(float(np.log(max(distance, _MIN_DISTANCE))), _MAX_MUSIC_NOVELTY)
 
 
 def is_nonmusic(weights: NDArray[np.float64], values: NDArray[np.floating[Any]]) -> bool:
-    """Tell noise, tones and speech from music by embeddings, or features, of windows.
+    """Return True if ``mean(values) @ weights[:-1] + weights[-1] > 0``: for noise, tones, speech.
 
-    weights: (values + 1,), the last a bias. values: (windows, values); it is no music where they
-    are NaN.
+    Parameters
+    ----------
+    weights : (columns + 1,)
+        A logistic regression, the last weight is the bias.
+    values : (windows, columns)
+        Embeddings or features. True if any is NaN.
+
+    Examples
+    --------
+    >>> is_nonmusic(np.array([1.0, -0.5]), np.array([[0.6], [0.8]]))
+    True
     """
     odds = values.mean(axis=0, dtype=np.float64) @ weights[:-1] + weights[-1]
     return not odds <= 0
+
+
+def fit_novelty(
+    mean_logits: NDArray[np.floating[Any]],
+    genre: NDArray[np.integer[Any]],
+    nonmusic: NDArray[np.float64],
+) -> Novelty:
+    """Fit centroids and a shrunk covariance (Ledoit-Wolf). Needs scikit-learn.
+
+    Parameters
+    ----------
+    mean_logits : (tracks, TAGS)
+        Tag logits of MSD-musicnn averaged over the windows of each track, at least two tracks.
+    genre : (tracks,)
+        Indices. Genres without tracks have no centroid.
+    nonmusic : (EMBEDDING_SIZE + 1,)
+        Weights for `is_nonmusic`.
+    """
+    from sklearn.covariance import LedoitWolf
+
+    present, genre = np.unique(genre, return_inverse=True)
+    centres = np.stack([mean_logits[genre == index].mean(axis=0) for index in range(len(present))])
+    covariance = LedoitWolf(assume_centered=True).fit(mean_logits - centres[genre]).covariance_
+    regularized = covariance + _MIN_VARIANCE * np.eye(len(covariance))
+    whitening = np.linalg.cholesky(np.linalg.inv(regularized))
+    return Novelty(centres @ whitening, whitening, nonmusic)

@@ -6,7 +6,7 @@ import pytest
 
 from beetsplug.genreclf.fields import OptionalFloat
 from beetsplug.genreclf.recalled import album_prediction
-from genremodel.voting import Prediction
+from genremodel.prediction import Prediction
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "x"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import mutagen
@@ -295,18 +294,6 @@ def test_knn_takes_over_where_onnxruntime_is_missing(beets: Beets) -> None:
     beets.environment["PYTHONPATH"] = str(block)
     beets("genreclf")  # the fallback does not replace what the CNN said
     assert beets.field("genre_model") == ["bundled-cnn-3"]
-
-
-def test_real_music(beets: Beets, data: Path) -> None:
-    for genre in ("classical", "electronic"):
-        sources = sorted((data / "emotify" / genre).glob("*.mp3"))[:6]
-        (beets.music / genre).mkdir(parents=True)
-        for source in sources:
-            shutil.copyfile(source, beets.music / genre / source.name)
-    beets.import_music()
-    heard = beets.field("predicted_genre")
-    assert len(heard) == 12
-    assert heard.count("classical") + heard.count("electronic") >= 10
 
 
 @pytest.mark.parametrize("option", ["copy", "move", "hardlink", "link"])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,48 +40,6 @@ def tag_others(beets: Beets) -> None:
     shutil.rmtree(beets.music)
     beets.add_collection((6, 7), label=False)
     beets.import_music()
-
-
-def test_half_of_the_artists_teach_the_other_half(beets: Beets, data: Path) -> None:
-    """The story of the README, on real music."""
-    beets.settings["genreclf"] |= {"auto": False, "threads": 2, "genres": "replace"}
-    folder = data / "emotify"
-    with (folder / "index.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["genre"] != "pop"]
-    artists = sorted({row["artist"] for row in rows})
-    true = {}
-    for row in rows:
-        taught = artists.index(row["artist"]) % 2
-        path = beets.music / ("taught" if taught else "others") / row["path"].replace("/", "-")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(folder / row["path"], path)
-        media = MediaFile(path)
-        media.artist = media.albumartist = row["artist"]
-        media.genres = [f"my {row['genre']}"] if taught else []
-        media.title = path.stem
-        media.save()
-        if not taught:
-            true[path.stem] = f"my {row['genre']}"
-    beets.import_music("--singletons")
-    said = beets("genreclf-learn")
-    assert "my classical" in said
-    assert "saved as mine (mine-" in said
-
-    before = beets.rows()
-    beets("genreclf", "--quiet", "genres::^$")
-    lines = beets("ls", "-f", "$title|$predicted_genre|$genres", "genre_model:mine-").splitlines()
-    named = [line.split("|") for line in lines]
-    assert len(named) == len(true)
-    right = [title for title, predicted, _ in named if predicted == true[title]]
-    wrong = [title for title, predicted, _ in named if predicted not in ("", true[title])]
-    assert len(right) > 0.75 * len(true)
-    assert len(wrong) < 0.2 * len(true)
-    assert all(predicted == genres for _, predicted, genres in named if predicted)
-    explained = beets("genreclf-explain", f"title:={right[0]}")
-    assert f"genre       {true[right[0]]}\n" in explained
-    assert "model       mine-" in explained
-    beets("genreclf-undo")
-    assert beets.rows() == before
 
 
 def test_what_it_says_and_keeps(collector: Beets) -> None:

@@ -20,7 +20,9 @@ from mutagen.id3 import TYER
 from beetsplug.genreclf.fields import MEDIA_FIELDS
 from tests.conftest import Beets
 from tests.sounds import CONTAINERS
-from tests.tags import OURS, audio_bytes, every_tag, our_tags, plain_tags
+from tests.tags import OURS, audio_bytes, every_tag, is_ours, our_tags, plain_tags
+
+pytestmark = pytest.mark.usefixtures("known_analyses")
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc000"
@@ -39,41 +41,6 @@ def decided(beets: Beets) -> Beets:
 
 def tags_of(beets: Beets) -> dict[Path, list[tuple[str, str]]]:
     return {path: every_tag(path) for path in beets.files()}
-
-
-def test_emotify(decided: Beets, data: Path) -> None:
-    """229 real MP3s: import, pretend, replace, undo."""
-    shutil.copytree(data / "emotify", decided.music)
-    decided.import_music()
-    tags, rows = tags_of(decided), decided.rows()
-    assert len(tags) == 229
-
-    shown = decided.run("genreclf", "-p")
-    assert "0 failed" in shown.stderr
-    assert "  + electronic" in shown.stdout
-    assert (tags_of(decided), decided.rows()) == (tags, rows)
-    assert not [*decided.root.glob("*journal*")]
-
-    done = decided.run("genreclf")
-    assert done.returncode == 0
-    assert done.stderr.splitlines()[-1] == shown.stderr.splitlines()[-1], "another count"
-    changed = tags_of(decided)
-    assert sum("predicted_genre" in our_tags(path) for path in tags) > 220, "a few are hardly music"
-    for path, before in tags.items():
-        if genre := our_tags(path).get("predicted_genre"):
-            assert plain_tags(path)["genre"] == [genre]
-        others = [tag for tag in changed[path] if not is_ours(tag[0])]
-        assert others == [tag for tag in before if not is_ours(tag[0])]
-
-    undone = decided.run("genreclf-undo")
-    assert undone.returncode == 0
-    assert "229 tracks" in undone.stderr
-    assert (tags_of(decided), decided.rows()) == (tags, rows)
-
-
-def is_ours(key: str) -> bool:
-    ours = ("tcon", "genre", "\xa9gen", "wm/genre")
-    return key.lower() in ours or "predicted_" in key.lower() or "genre_" in key.lower()
 
 
 def dress(path: Path) -> None:

@@ -214,15 +214,16 @@ def test_knn_on_request_and_when_onnxruntime_is_missing(song: Path, tmp_path: Pa
 def test_knn_takes_over_from_a_damaged_network(
     song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from genremodel.models.musicnn import NETWORK, bundled_backbone
+    from genremodel.models.bundled import MSD_FILE
+    from genremodel.models.musicnn import bundled_session
 
     for file in assets.FOLDER.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / NETWORK).write_bytes(b"garbage")
+    (tmp_path / MSD_FILE).write_bytes(b"garbage")
     monkeypatch.setattr(assets, "FOLDER", tmp_path)
-    bundled_backbone.cache_clear()
+    bundled_session.cache_clear()
     classifier = GenreClassifier()
-    assert classifier.fallback_reason == f"{NETWORK}: wrong checksum"
+    assert classifier.fallback_reason == f"{MSD_FILE}: wrong checksum"
     assert classifier.predict(song).model == "bundled-knn-4"
     (tmp_path / "knn.npz").unlink()
     with pytest.raises(genremodel.ModelError, match=r"knn\.npz: No such file"):
@@ -240,7 +241,7 @@ def test_what_is_no_music_has_no_genre(tmp_path: Path, options: tuple[str, ...])
         for name, sound in (("noise", noise), ("tone", tone), ("beat", beat))
     ]
     for result in lines(run("--json", *options, *files)):
-        assert (result["genre"], result["reason"], result["styles"]) == (None, "unfamiliar", [])
+        assert (result["genre"], result["reason"], result["styles"]) == (None, "not music", [])
 
 
 @pytest.mark.parametrize("options", [(), ("--backend=knn",)])

@@ -27,7 +27,7 @@ from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.estimators import ESTIMATORS
 from genremodel.custom.store import CustomModel, Estimator, ModelStore
 from genremodel.errors import ModelError
-from genremodel.voting import decide
+from genremodel.voting import vote_track
 from tests.faults import DROPPED as NO_ROOT
 from tests.faults import mutated
 from tests.labeled_tracks import CENTERS, analysis, labeled_tracks, trained
@@ -55,9 +55,9 @@ def test_stored_model_predicts_the_same(models: ModelStore, estimator: Estimator
     saved = model(estimator)
     described = models.save(saved)
     loaded = models.load("mine")
-    assert (loaded.rules.model, loaded.field, loaded.version) == (described.id, "genres", "v")
-    assert loaded.rules.genres == saved.rules.genres == described.genres
-    found, expected = loaded.judge(values()), saved.judge(values())
+    assert (loaded.params.model, loaded.field, loaded.version) == (described.id, "genres", "v")
+    assert loaded.params.genres == saved.params.genres == described.genres
+    found, expected = loaded.predict_proba(values()), saved.predict_proba(values())
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-3)
     assert found.novelty == pytest.approx(expected.novelty)
 
@@ -73,9 +73,9 @@ def test_id_depends_on_the_training_data(models: ModelStore) -> None:
 
 def test_fewer_windows_give_less_confidence_than_stored(models: ModelStore) -> None:
     fitted = model()
-    calibration = replace(fitted.rules.calibration, windows=-0.5)
-    models.save(replace(fitted, rules=replace(fitted.rules, calibration=calibration)))
-    loaded = models.load("mine").rules.calibration
+    calibration = replace(fitted.params.calibration, windows=-0.5)
+    models.save(replace(fitted, params=replace(fitted.params, calibration=calibration)))
+    loaded = models.load("mine").params.calibration
     assert loaded.confidence(0.7, 1.0, 1) < loaded.confidence(0.7, 1.0, 10)
     same = calibration.confidence(0.7, 1.0, 10)
     assert loaded.confidence(0.7, 1.0, 10) == pytest.approx(same, abs=1e-3)
@@ -176,7 +176,7 @@ class Stored:
         assert f"{described.metrics['tracks']} {described.metrics['accuracy']:.0%}"
         for rows in (values(), np.full((1, OUTPUT_SIZE), 0.999)):
             starts, audible = np.arange(float(len(rows))), np.ones(len(rows), np.bool_)
-            prediction = decide(*loaded.judge(rows), starts, audible, loaded.rules)
+            prediction = vote_track(*loaded.predict_proba(rows), starts, audible, loaded.params)
             assert prediction.confidence is not None
             assert sum(prediction.probabilities.values()) == pytest.approx(1)
         return False
@@ -455,7 +455,7 @@ def test_model_is_saved_to_and_loaded_from_a_path(tmp_path: Path) -> None:
     info = model().save(path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["rock.json", "rock.npz"]
     loaded = CustomModel.load(path)
-    assert (loaded.name, loaded.rules.model) == ("rock", info.id)
+    assert (loaded.name, loaded.params.model) == ("rock", info.id)
     assert info.metrics["tracks"] == 60
     with pytest.raises(ModelError, match=r"must end with \.json"):
         model().save(tmp_path / "rock.genremodel")

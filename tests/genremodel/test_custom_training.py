@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from genremodel.analysis import Analysis, NetworkOutputs
 from genremodel.custom.dataset import LabeledDataset, LabeledTrack
 from genremodel.errors import TrainingError
-from genremodel.models.base import CnnBackend
 from genremodel.models.heads import LOGITS, window_logits
-from genremodel.models.novelty import NO_MUSIC
-from genremodel.voting import decide
+from genremodel.models.musicnn import CnnBackend
+from genremodel.models.novelty import NONMUSIC_NOVELTY
+from genremodel.voting import vote_track
 from tests.labeled_tracks import analysis, genre_logits, labeled_track, labeled_tracks, trained
 
 
@@ -38,7 +38,7 @@ def test_model_predicts_unseen_artists() -> None:
     assert not report.warnings
     rng = np.random.default_rng(7)
     for genre in range(3):
-        found = model.judge(analysis(genre_logits(genre, rng)).values)
+        found = model.predict_proba(analysis(genre_logits(genre, rng)).values)
         assert found.probabilities.mean(axis=0).argmax() == genre
         np.testing.assert_allclose(found.probabilities.sum(axis=1), 1)
 
@@ -49,8 +49,8 @@ def test_model_abstains_on_an_unknown_genre() -> None:
     predicted = 0
     for _ in range(10):
         unknown = analysis(genre_logits(5, rng))
-        found = model.judge(unknown.values)
-        prediction = decide(*found, unknown.starts, unknown.audible, model.rules)
+        found = model.predict_proba(unknown.values)
+        prediction = vote_track(*found, unknown.starts, unknown.audible, model.params)
         predicted += prediction.genre is not None
     assert predicted <= 3
 
@@ -164,9 +164,9 @@ def test_genre_of_nonmusic_can_be_trained() -> None:
     spoken = [labeled_track([3], i % 10, rng, is_music=False) for i in range(20)]
     noise = analysis(genre_logits(3, rng), is_music=False).values
     model, _ = trained(labeled_tracks() + spoken)
-    assert model.judge(noise).novelty < NO_MUSIC
+    assert model.predict_proba(noise).novelty < NONMUSIC_NOVELTY
     strict, _ = trained(labeled_tracks())
-    assert strict.judge(noise).novelty == NO_MUSIC
+    assert strict.predict_proba(noise).novelty == NONMUSIC_NOVELTY
 
 
 def test_empty_folds_are_skipped() -> None:
@@ -226,4 +226,4 @@ def test_report_is_consistent(
     assert sum(n for _, _, n in report.confused) == report.correct.count(False)
     assert all(not report.correct[suspect.index] for suspect in report.suspect_labels)
     assert 0 <= report.coverage <= 1
-    assert sum(model.rules.prior) == pytest.approx(1, abs=0.01)
+    assert sum(model.params.prior) == pytest.approx(1, abs=0.01)

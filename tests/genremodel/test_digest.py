@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import struct
 import wave
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -20,8 +21,7 @@ from hypothesis import strategies as st
 from mediafile import Image, MediaFile
 from numpy.typing import NDArray
 
-from genremodel.audio import digest
-from genremodel.audio.digest import audio_digest
+from genremodel.audio.digest import Sampling, audio_digest
 from tests.sounds import CONTAINERS, KEPT, RATE, Sound, drums, make, melody, write
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 1000
@@ -32,34 +32,30 @@ def silence(seconds: float, seed: int) -> NDArray[np.float32]:
     return np.zeros((2, int(seconds * RATE)), np.float32)
 
 
-@pytest.fixture
-def whole(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Take short files for long ones where it is False, so that only samples of them are read."""
-    if not request.param:
-        monkeypatch.setattr(digest, "_WHOLE", 1 << 12)
-        monkeypatch.setattr(digest, "_SAMPLE", 1 << 9)
-        monkeypatch.setattr(digest, "_LONG_END", 1 << 15)
-    return bool(request.param)
+WHOLE = Sampling()
+SAMPLED = Sampling(whole=1 << 12, sample=1 << 9, max_end=1 << 15)  # treats short files as long ones
+EITHER = pytest.mark.parametrize("sampling", [WHOLE, SAMPLED], ids=["whole", "sampled"])
 
 
-SAMPLED = pytest.mark.parametrize("whole", [True, False], ids=["whole", "sampled"], indirect=True)
+def of_kind(kind: str, sampling: Sampling) -> Sampling:
+    """Return sampling that leaves out parts of the kept files too, which are short."""
+    if kind in KEPT and sampling == SAMPLED:
+        return replace(sampling, max_end=1 << 11)
+    return sampling
 
 
-@SAMPLED
+@EITHER
 @pytest.mark.parametrize("kind", CONTAINERS)
-def test_tags_and_names_do_not_change_the_digest(
-    kind: str, whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if kind in KEPT and not whole:  # these are short
-        monkeypatch.setattr(digest, "_LONG_END", 1 << 11)
+def test_tags_and_names_do_not_change_digest(kind: str, sampling: Sampling, tmp_path: Path) -> None:
+    sampling = of_kind(kind, sampling)
     path = make(tmp_path / f"a.{kind}", seconds=12)
-    before = audio_digest(path)
+    before = audio_digest(path, sampling)
     media = MediaFile(path)
     media.update({"title": "x" * 3000, "genres": ["jazz"], "images": [Image(PICTURE)]})
     media.save()
-    assert audio_digest(path) == before
+    assert audio_digest(path, sampling) == before
     media.delete()
-    assert audio_digest(path.rename(tmp_path / f"b.{kind}")) == before
+    assert audio_digest(path.rename(tmp_path / f"b.{kind}"), sampling) == before
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=200)
@@ -177,33 +173,32 @@ def test_the_numbers_of_ogg_pages_do_not_change_the_digest(kind: str, tmp_path: 
     assert audio_digest(path) == before
 
 
-@SAMPLED
+@EITHER
 @pytest.mark.parametrize("kind", MADE)
-def test_recordings_that_share_two_thirds_differ(kind: str, whole: bool, tmp_path: Path) -> None:
+def test_recordings_that_share_two_thirds_differ(
+    kind: str, sampling: Sampling, tmp_path: Path
+) -> None:
     shared = melody(8)
-    digests = {
-        audio_digest(_write(tmp_path / f"{seed}.{kind}", np.hstack([shared, melody(4, seed)])))
-        for seed in (1, 2)
-    }
-    assert len(digests) == 2
+    files = [
+        _write(tmp_path / f"{seed}.{kind}", np.hstack([shared, melody(4, seed)])) for seed in (1, 2)
+    ]
+    assert len({audio_digest(file, sampling) for file in files}) == 2
 
 
-@SAMPLED
+@EITHER
 @pytest.mark.parametrize("kind", KEPT)
 def test_stored_recordings_that_share_two_thirds_differ(
-    kind: str, whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, sampling: Sampling, tmp_path: Path
 ) -> None:
-    """There is no encoder of these: the last third is replaced."""
-    if not whole:
-        monkeypatch.setattr(digest, "_LONG_END", 1 << 11)
+    """No encoder for these formats is available: the last third is replaced."""
+    sampling = of_kind(kind, sampling)
     path = make(tmp_path / f"a.{kind}")
-    before, content = audio_digest(path), path.read_bytes()
+    before, content = audio_digest(path, sampling), path.read_bytes()
     shared = len(content) * 2 // 3
     path.write_bytes(content[:shared] + content[shared:][::-1])
-    assert audio_digest(path) != before
+    assert audio_digest(path, sampling) != before
 
 
-@pytest.mark.parametrize("whole", [False], indirect=True)
 @pytest.mark.parametrize("kind", ["mp3", "wav"])
 @pytest.mark.parametrize(
     ("first", "last"),
@@ -212,13 +207,13 @@ def test_stored_recordings_that_share_two_thirds_differ(
 )
 @pytest.mark.parametrize("around", [melody, silence], ids=["music", "silence"])
 def test_recordings_of_one_length_that_differ_in_part(
-    kind: str, first: float, last: float, around: Sound, whole: bool, tmp_path: Path
+    kind: str, first: float, last: float, around: Sound, tmp_path: Path
 ) -> None:
     digests = set()
     for seed in (1, 2):
         sound = around(12, 0)
         sound[:, round(first * RATE) : round(last * RATE)] = drums(last - first + 1e-9, seed)
-        digests.add(audio_digest(write(tmp_path / f"{seed}.{kind}", sound)))
+        digests.add(audio_digest(write(tmp_path / f"{seed}.{kind}", sound), SAMPLED))
     assert len(digests) == 2
 
 

@@ -23,7 +23,7 @@ from genremodel.evaluation import (
     predict_tracks,
     rarest_genre,
 )
-from genremodel.models.heads import WindowProbabilities
+from genremodel.models.base import WindowProbabilities
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -134,7 +134,7 @@ def test_confidence_is_the_accuracy() -> None:
         confidence = float(calibration.confidence(probability, novelty, 10))
         assert confidence == pytest.approx(probability / (1 + novelty), abs=0.07)
     assert calibration.novelty < 0
-    assert calibration.typical == pytest.approx(1.5, abs=0.1)
+    assert calibration.median_novelty == pytest.approx(1.5, abs=0.1)
 
 
 def test_calibration_drops_what_the_predictions_do_not_support() -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genremodel.audio.decoding import Windows
 from genremodel.audio.params import WINDOW_SAMPLES
+from genremodel.audio.windows import Windows
 from training.augmentation import augmented
 
 

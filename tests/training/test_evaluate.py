@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from genremodel.calibration import Calibration
 from genremodel.evaluation import OutOfFold
-from genremodel.models.heads import WindowProbabilities
-from genremodel.models.novelty import NO_MUSIC, is_nonmusic
-from genremodel.voting import Calibration, DecisionParams
+from genremodel.models.base import WindowProbabilities
+from genremodel.models.novelty import NONMUSIC_NOVELTY, is_nonmusic
+from genremodel.prediction import DecisionParams
 from training.evaluation.evaluate import measure, validate
 from training.evaluation.ood import left_out_genres, measure_nonmusic
-from training.fit import WindowClassifier
+from training.fit import PredictProba
 from training.window_table import WindowTable
 
 GENRES = ("blues", "jazz", "metal", "rock")
@@ -46,14 +47,16 @@ class RecordingFit:
 
     def __call__(
         self, table: WindowTable, nonmusic: NDArray[np.float64] = NO_WEIGHTS
-    ) -> WindowClassifier:
+    ) -> PredictProba:
         self.tables.append(table)
         columns = [GENRES.index(name) for name in np.unique(table.genre)]
 
         def classify(values: NDArray[np.floating[Any]]) -> WindowProbabilities:
             shares = np.exp(3 * values[:, columns])
             shares /= shares.sum(axis=1, keepdims=True)
-            return WindowProbabilities(shares, NO_MUSIC if is_nonmusic(nonmusic, values) else 1.0)
+            return WindowProbabilities(
+                shares, NONMUSIC_NOVELTY if is_nonmusic(nonmusic, values) else 1.0
+            )
 
         return classify
 

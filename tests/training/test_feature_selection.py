@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from genremodel.audio.params import WINDOW_SAMPLES
-from genremodel.models.librosa_features import GROUPS, columns, window_features
-from genremodel.voting import Calibration, DecisionParams
+from genremodel.calibration import Calibration
+from genremodel.models.knn import GROUPS, group_mask, window_features
+from genremodel.prediction import DecisionParams
 from training.feature_selection import choose, select_groups
 from training.synthetic_nonmusic import nonmusic
 from training.window_table import WindowTable
@@ -19,8 +20,8 @@ def features(informative: str) -> WindowTable:
     rng = np.random.default_rng(0)
     index = np.arange(60)
     genre = np.array(GENRES)[index % 3]
-    values = rng.normal(size=(60, len(columns(GROUPS)))).astype(np.float32)
-    chosen = columns([informative])
+    values = rng.normal(size=(60, len(group_mask(GROUPS)))).astype(np.float32)
+    chosen = group_mask([informative])
     values[:, chosen] += 3 * np.eye(3)[index % 3] @ rng.normal(size=(3, chosen.sum()))
     group = np.char.add("artist ", (index // 3).astype(str))
     return WindowTable(values, index.astype(str), genre, group, np.ones(60), np.full(60, "train"))
@@ -43,7 +44,7 @@ def test_features_of_some_groups_are_columns_of_all() -> None:
     every, some = window_features(windows), window_features(windows, ["MFCCs", "onsets"])
     assert every.shape == (4, 3 * sum(GROUPS.values()))
     assert some.shape == (4, 3 * 21)
-    assert every[:, columns(["onsets", "MFCCs"])] == pytest.approx(some, rel=1e-4, abs=1e-5)
+    assert every[:, group_mask(["onsets", "MFCCs"])] == pytest.approx(some, rel=1e-4, abs=1e-5)
     table = features("chroma")
     assert select_groups(table, GROUPS).values.shape == table.values.shape
     assert select_groups(table, ["chroma"]).values.shape == (60, 36)

@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from genremodel.voting import DecisionParams
+from genremodel.prediction import DecisionParams
 from training.evaluation.evaluate import accuracy
-from training.fit import judge_by_heads
+from training.fit import fit_head_classifier
 from training.hyperparameters import HYPERPARAMETERS as RELEASED
 from training.hyperparameters import HeadHyperparameters
 from training.window_table import Role, WindowTable
@@ -42,7 +42,7 @@ def ablations(table: WindowTable, params: DecisionParams) -> list[tuple[str, flo
     results = []
     for name, (roles, hyperparameters) in _VARIANTS.items():
         some = known.with_role(*roles)
-        fit = partial(judge_by_heads, hyperparameters=hyperparameters)
+        fit = partial(fit_head_classifier, hyperparameters=hyperparameters)
         songs, files = (
             float(np.mean([accuracy(some, fit, params, seed, role) for seed in range(_SEEDS)]))
             for role in _SCORED

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genremodel import evaluation
-from genremodel.audio.params import DEFAULT_WINDOWS
-from genremodel.audio.spacing import evenly_spaced
+from genremodel.audio.windows import DEFAULT_WINDOWS, evenly_spaced
 from genremodel.evaluation import Classify, OutOfFold, Scores
-from genremodel.models.heads import WindowProbabilities
-from genremodel.voting import DecisionParams
-from training.fit import Fit, WindowClassifier
+from genremodel.models.base import WindowProbabilities
+from genremodel.prediction import DecisionParams
+from training.fit import Fit, PredictProba
 from training.window_table import WindowTable
 
 
@@ -42,7 +41,7 @@ def out_of_fold(
 
 
 def predict_tracks(
-    table: WindowTable, classifier: WindowClassifier, params: DecisionParams
+    table: WindowTable, classifier: PredictProba, params: DecisionParams
 ) -> OutOfFold:
     """Return predictions of tracks by one model, all of whose genres are those of `params`."""
     classify = _each(classifier, np.ones(len(params.genres), np.bool_))
@@ -68,7 +67,7 @@ def _tracks(
     return windows, genre[:, np.newaxis] == np.array(params.genres), artist
 
 
-def _each(classifier: WindowClassifier, has: NDArray[np.bool_]) -> Classify:
+def _each(classifier: PredictProba, has: NDArray[np.bool_]) -> Classify:
     """Apply a classifier track by track. has: (genres,) False for genres that it does not have."""
 
     def widened(found: WindowProbabilities) -> WindowProbabilities:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.calibration import WINDOWS
+from genremodel.calibration import WINDOW_COUNTS
 from genremodel.evaluation import Metrics, OutOfFold, Scores
-from genremodel.models.base import CnnBackend, KnnBackend
-from genremodel.voting import DecisionParams
+from genremodel.models.knn import KnnBackend
+from genremodel.models.musicnn import CnnBackend
+from genremodel.prediction import DecisionParams
 from training.corpus import Corpus
 from training.datasets import gtzan_taggrams
 from training.evaluation.cross_validation import (
@@ -23,20 +24,20 @@ from training.evaluation.cross_validation import (
 )
 from training.evaluation.metrics import details, intervals
 from training.evaluation.ood import left_out_genres
-from training.fit import Fit, judge_by_heads, judge_by_neighbours
+from training.fit import Fit, fit_head_classifier, fit_knn_classifier
 from training.window_table import Role, WindowTable
 
 _MANY = 3  # genres; with fewer, none can be left out
 
 
 def evaluate(corpus: Corpus, seeds: int) -> dict[str, Any]:
-    """Return the metrics of both bundled models, fitted anew."""
+    """Return the metrics of both bundled models, fitted again."""
     cnn, knn = CnnBackend(), KnnBackend()
-    outputs, features = corpus.outputs(cnn.backbones), corpus.features(knn.groups)
+    outputs, features = corpus.outputs(cnn.networks), corpus.features(knn.groups)
     return {
-        cnn.rules.model: measure(outputs, judge_by_heads, cnn.rules, seeds),
-        knn.rules.model: measure(
-            features, lambda table: judge_by_neighbours(table, knn.neighbours), knn.rules, seeds
+        cnn.params.model: measure(outputs, fit_head_classifier, cnn.params, seeds),
+        knn.params.model: measure(
+            features, lambda table: fit_knn_classifier(table, knn.neighbors), knn.params, seeds
         ),
     }
 
@@ -44,8 +45,8 @@ def evaluate(corpus: Corpus, seeds: int) -> dict[str, Any]:
 def evaluate_activations(path: Path) -> dict[str, Any]:
     """Return the metrics of the bundled genre head on stored backbone outputs. Raises DataError."""
     cnn = CnnBackend()
-    predictions = predict_tracks(gtzan_taggrams.read(path), cnn.judge, cnn.rules)
-    return Metrics.from_scores(calibrated_scores(predictions, cnn.rules)).rounded()
+    predictions = predict_tracks(gtzan_taggrams.read(path), cnn.predict_proba, cnn.params)
+    return Metrics.from_scores(calibrated_scores(predictions, cnn.params)).rounded()
 
 
 def measure(table: WindowTable, fit: Fit, params: DecisionParams, seeds: int) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def measure(table: WindowTable, fit: Fit, params: DecisionParams, seeds: int) ->
         scores = [_scores(run[run.all_windows], known, params) for run, known in pairs]
         figures[name] = {
             **_summary(scores, params.genres),
-            "by_windows": [_by_windows(count, pairs, params) for count in WINDOWS],
+            "by_windows": [_by_windows(count, pairs, params) for count in WINDOW_COUNTS],
         }
     if len(params.genres) > _MANY:
         for name, left_out in left_out_genres(table, fit, params, protocols, basis).items():

@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
 from genremodel.evaluation import FOLDS
-from genremodel.models.novelty import NO_MUSIC, is_nonmusic
-from genremodel.voting import DecisionParams, verdict
+from genremodel.models.novelty import NONMUSIC_NOVELTY, is_nonmusic
+from genremodel.prediction import DecisionParams
+from genremodel.voting import vote_with_confidence
 from training.evaluation.cross_validation import (
     calibrated_scores,
     out_of_fold,
     predict_tracks,
     recalibrated,
 )
-from training.fit import Fit, WindowClassifier, fit_nonmusic
+from training.fit import Fit, PredictProba, fit_nonmusic
 from training.window_table import WindowTable
 
 SelectColumns: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.floating[Any]]]
@@ -27,7 +28,7 @@ SelectColumns: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.floa
 class FitWithNonmusic(Protocol):
     """Fits a model that rejects non-music by the weights of `fit_nonmusic`."""
 
-    def __call__(self, table: WindowTable, nonmusic: NDArray[np.float64] = ...) -> WindowClassifier:
+    def __call__(self, table: WindowTable, nonmusic: NDArray[np.float64] = ...) -> PredictProba:
         """Fit the model; without weights it rejects nothing."""
         ...
 
@@ -60,7 +61,7 @@ def left_out_genres(
     coverage: dict[str, list[float]] = {name: [] for name in protocols}
     for genre in np.unique(table.genre).tolist():
         left_out = np.isin(table.genre, genre)
-        others, rest = table[~left_out], params.without([genre])
+        others, rest = table[~left_out], params.excluding([genre])
         classifier = fit(others)
         runs = {
             name: out_of_fold(others, fit, rest, seed=0, scored=scored[~left_out])
@@ -116,8 +117,8 @@ def measure_nonmusic(
         known = np.concatenate([some for other, some in sounds.items() if other != kind])
         classifier = fit(table, nonmusic=fit_nonmusic(select(music.values), select(known)))
         found = [classifier(sound[np.newaxis]) for sound in unknown]
-        rejected = np.array([one.novelty >= NO_MUSIC for one in found])
-        confidence = np.array([verdict(*one, params, "majority")[1] for one in found])
+        rejected = np.array([one.novelty >= NONMUSIC_NOVELTY for one in found])
+        confidence = np.array([vote_with_confidence(*one, params, "majority")[1] for one in found])
         kinds[kind] = {
             "sounds": len(unknown),
             "rejected": round(float(rejected.mean()), 4),

@@ -12,8 +12,7 @@ import numpy as np
 
 from genremodel.evaluation import FOLDS
 from genremodel.models import bundled
-from genremodel.models.base import HEADS
-from genremodel.models.musicnn import EXPERT, NETWORK
+from genremodel.models.bundled import HEADS_FILE, MSD_FILE, MTT_FILE
 from training.reports.markdown import TEMPLATES, number, render, rows
 from training.reports.model_card import Figures, mp3_speed
 from training.reports.plots import DESCRIPTORS
@@ -121,7 +120,7 @@ def _model_figures(
     accuracy = {protocol: round(result.accuracy, 4) for protocol, result in of.items()}
     if honest:
         accuracy["honest files"] = round(honest.accuracy_on(excerpted), 4)
-    pretrained = network_size(NETWORK) if baseline.view == "activations" else 0
+    pretrained = network_size(MSD_FILE) if baseline.view == "activations" else 0
     return {
         "accuracy": accuracy,
         "macro_f1": round(honest.macro_f1, 4) if honest else None,
@@ -174,13 +173,13 @@ def _row(baseline: Baseline, figures: Figures) -> Sequence[object]:
 
 def _bundled(model: Figures, benchmarks: Figures) -> Sequence[object]:
     cnn = model["cnn"]
-    heads = sum(array.size for array in bundled.arrays(HEADS).values())
+    heads = sum(array.size for array in bundled.arrays(HEADS_FILE).values())
     return (
         *("-", f"**bundled model** `{cnn['id']}`", "-", "-", "-", "-"),
         f"**{cnn['valid']['accuracy']:.3f}**",
         "-",
         f"**{cnn['songs']['accuracy']:.3f}**",
-        f"{heads + network_size(NETWORK) + network_size(EXPERT):,}",
+        f"{heads + network_size(MSD_FILE) + network_size(MTT_FILE):,}",
         "-",
         mp3_speed(benchmarks)["total_ms"],
     )

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from genremodel.audio.params import DEFAULT_WINDOWS
+from genremodel.audio.windows import DEFAULT_WINDOWS
 from genremodel.evaluation import FOLDS
-from genremodel.models.musicnn import EXPERT, EXPERT_WINDOWS, NETWORK
+from genremodel.models.bundled import MSD_FILE, MTT_FILE
+from genremodel.models.musicnn import MTT_WINDOWS
 from training.reports.markdown import TEMPLATES, enumerate_items, number, render, rows
 
 Figures: TypeAlias = Mapping[str, Any]
 
 _BACKENDS = ("cnn", "knn")
-_NETWORKS = (NETWORK, EXPERT)
+_NETWORKS = (MSD_FILE, MTT_FILE)
 _PROTOCOLS = {
     "songs": "whole songs, unseen artists",
     "files": "files, unseen artists",
@@ -52,7 +53,7 @@ def model_card(model: Figures, benchmarks: Figures) -> str:
         seeds=files["seeds"],
         folds=FOLDS,
         windows=DEFAULT_WINDOWS,
-        expert_windows=EXPERT_WINDOWS,
+        expert_windows=MTT_WINDOWS,
         megabytes=model["bytes"] / 1e6,
         genres=", ".join(model["genres"]),
         styles=", ".join(sorted(model["styles"])),

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 
-from genremodel.models.fitting import fit_linear
-from genremodel.models.heads import tag_logits
+from genremodel.models.heads import fit_linear_head, tag_logits
 from training.hyperparameters import HYPERPARAMETERS
 from training.student_systems.baseline import Baseline
 from training.student_systems.song_classifier import SongClassifier, single
@@ -24,7 +23,7 @@ class GenreHead(ClassifierMixin, BaseEstimator):
         """Fit the head. X: (samples, TAGS). y: (samples,) genres."""
         self.classes_, genre = np.unique(y, return_inverse=True)
         weight = compute_sample_weight("balanced", y)
-        self.head_ = fit_linear(
+        self.head_ = fit_linear_head(
             tag_logits(X), genre, weight, len(self.classes_), self.regularization
         )
         self.coef_, self.intercept_ = self.head_.weight, self.head_.bias

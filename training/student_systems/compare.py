@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from genremodel.audio.params import DEFAULT_WINDOWS, WINDOW_SAMPLES
+from genremodel.audio.params import WINDOW_SAMPLES
+from genremodel.audio.windows import DEFAULT_WINDOWS
 from genremodel.models import bundled as assets
-from genremodel.models.musicnn import NETWORK, bundled_backbone
+from genremodel.models.bundled import MSD_FILE
+from genremodel.models.musicnn import bundled_session
 from training.datasets import gtzan_mel
 from training.datasets.index import read_index
 from training.datasets.songs import SongTable
@@ -62,7 +64,7 @@ class Sources:
         self.excerpted = [song for track, song in clips if track.split == "valid"]
         self.songs: Callable[[View], SongTable] = cache(self._songs)
         self._spectrograms_hash = joblib.hash(self.whole)
-        self._activations_hash = joblib.hash((self.taggrams, assets.checksum(NETWORK)))
+        self._activations_hash = joblib.hash((self.taggrams, assets.checksum(MSD_FILE)))
 
     def _songs(self, view: View) -> SongTable:
         if view == "activations":
@@ -82,7 +84,7 @@ class Sources:
         if view == "activations":
             noise = np.random.default_rng(0).normal(size=(DEFAULT_WINDOWS, WINDOW_SAMPLES))
             windows = noise.astype(np.float32)
-            return lambda: bundled_backbone().run(windows)[0][np.newaxis]
+            return lambda: bundled_session().run(windows)[0][np.newaxis]
         return lambda: VIEWS[view](cut(self.whole.values[:1]))
 
     def fingerprint(self, baseline: Baseline) -> str:

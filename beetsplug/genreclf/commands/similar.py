@@ -31,7 +31,7 @@ def list_similar(
     all of the query could be heard. Raises UserError where there is nothing to go by, or where the
     playlist must not or cannot be written.
     """
-    from genremodel.similarity import place
+    from genremodel.similarity import track_embedding
 
     failures = Failures(log)
     if options.number < 1:
@@ -39,7 +39,7 @@ def list_similar(
     playlist = None if options.playlist is None else Playlist(options.playlist, log)
     seeds = [*lib.items(query)]
     heard = tagger.analyses(lib, [seed.id for seed in seeds], failures.report)
-    places = [lies for _, analysis in heard if (lies := place(analysis))]
+    places = [lies for _, analysis in heard if (lies := track_embedding(analysis))]
     if not places:
         raise UserError("no track of the query can be heard" if seeds else "no track matches")
     found: list[Item] = []

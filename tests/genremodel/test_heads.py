@@ -7,12 +7,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, TAGS, NetworkOutputs
-from genremodel.audio.decoding import Windows
 from genremodel.audio.params import WINDOW_SAMPLES
-from genremodel.audio.spacing import evenly_spaced
+from genremodel.audio.windows import Windows, evenly_spaced
 from genremodel.models.heads import GenreHeads, LinearHead, tag_logits
 from genremodel.models.musicnn import MusicnnPair
-from genremodel.models.novelty import NO_MUSIC, Novelty
+from genremodel.models.novelty import NONMUSIC_NOVELTY, Novelty
 
 RNG = np.random.default_rng(0)
 NETWORK = LinearHead(RNG.normal(size=(TAGS, 3)), np.zeros(3))
@@ -30,7 +29,7 @@ def outputs(windows: int, by_expert: int) -> NetworkOutputs:
 
 
 def judged(weight: float, made: NetworkOutputs) -> NDArray[np.float64]:
-    return GenreHeads(NETWORK, EXPERT, NOVELTY, weight).judge(made.join()).probabilities
+    return GenreHeads(NETWORK, EXPERT, NOVELTY, weight).predict_proba(made.join()).probabilities
 
 
 def test_the_expert_has_its_say_in_every_window() -> None:
@@ -54,9 +53,9 @@ def test_without_the_expert_the_network_decides_alone() -> None:
 def test_heads_come_back_from_their_arrays() -> None:
     heads = GenreHeads(NETWORK, EXPERT, NOVELTY, 0.5)
     values = outputs(3, by_expert=3).join()
-    again = GenreHeads.from_arrays(heads.to_arrays()).judge(values)
-    np.testing.assert_array_equal(again.probabilities, heads.judge(values).probabilities)
-    assert again.novelty == heads.judge(values).novelty
+    again = GenreHeads.from_arrays(heads.to_arrays()).predict_proba(values)
+    np.testing.assert_array_equal(again.probabilities, heads.predict_proba(values).probabilities)
+    assert again.novelty == heads.predict_proba(values).novelty
 
 
 @given(st.floats(0.1, 5), st.floats(1.1, 3))
@@ -68,17 +67,17 @@ def test_novelty_grows_with_the_distance(distance: float, factor: float) -> None
 
 def test_what_is_no_music_is_as_far_as_can_be() -> None:
     never = Novelty(NOVELTY.centres, NOVELTY.whitening, np.append(np.zeros(EMBEDDING_SIZE), 1.0))
-    assert never.score(np.zeros((1, TAGS)), np.zeros((1, EMBEDDING_SIZE))) == NO_MUSIC
-    assert never.score(np.zeros((1, TAGS)), np.empty((1, 0))) < NO_MUSIC
+    assert never.score(np.zeros((1, TAGS)), np.zeros((1, EMBEDDING_SIZE))) == NONMUSIC_NOVELTY
+    assert never.score(np.zeros((1, TAGS)), np.empty((1, 0))) < NONMUSIC_NOVELTY
 
 
 def test_track_with_nan_in_one_window_is_not_music() -> None:
     embeddings = np.zeros((2, EMBEDDING_SIZE))
-    assert NOVELTY.score(np.zeros((2, TAGS)), embeddings) < NO_MUSIC
+    assert NOVELTY.score(np.zeros((2, TAGS)), embeddings) < NONMUSIC_NOVELTY
     embeddings[0, 0] = np.nan
-    assert NOVELTY.score(np.zeros((2, TAGS)), embeddings) == NO_MUSIC
+    assert NOVELTY.score(np.zeros((2, TAGS)), embeddings) == NONMUSIC_NOVELTY
     embeddings[:] = np.nan  # not known
-    assert NOVELTY.score(np.zeros((2, TAGS)), embeddings) < NO_MUSIC
+    assert NOVELTY.score(np.zeros((2, TAGS)), embeddings) < NONMUSIC_NOVELTY
 
 
 @pytest.mark.parametrize("silent", [[], [0, 1, 2, 3], [0, 1, 2, 3, 4]])

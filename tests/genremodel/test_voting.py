@@ -9,23 +9,22 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from genremodel.models.base import bundled_rules
-from genremodel.models.novelty import NO_MUSIC
+from genremodel.calibration import Calibration
+from genremodel.models.bundled import bundled_params
+from genremodel.models.novelty import NONMUSIC_NOVELTY
+from genremodel.prediction import DecisionParams, Prediction
 from genremodel.voting import (
-    VOTES,
+    AGGREGATIONS,
     Aggregation,
-    Calibration,
-    DecisionParams,
-    Prediction,
     abstain_silent,
-    decide,
-    decide_album,
-    winner,
+    vote_album,
+    vote_track,
+    winning_genre,
 )
 
 GENRES = ("blues", "jazz", "rock")
 # The confidence is the mean probability.
-PLAIN = Calibration(intercept=0.0, probability=1.0, novelty=0.0, windows=0.0, typical=0.0)
+PLAIN = Calibration(intercept=0.0, probability=1.0, novelty=0.0, windows=0.0, median_novelty=0.0)
 RULES = DecisionParams(GENRES, (0.2, 0.3, 0.5), PLAIN, min_confidence=0.4, model="m")
 
 
@@ -54,21 +53,21 @@ def distributions(rows: int = 12) -> st.SearchStrategy[NDArray[np.float64]]:
 )
 def test_winner(rows: list[list[float]], majority: int, mean: int) -> None:
     probabilities = np.array(rows)
-    assert winner(probabilities, RULES.prior, "majority") == majority
-    assert winner(probabilities, RULES.prior, "mean") == mean
+    assert winning_genre(probabilities, RULES.prior, "majority") == majority
+    assert winning_genre(probabilities, RULES.prior, "mean") == mean
 
 
-@given(distributions(), st.sampled_from(VOTES))
+@given(distributions(), st.sampled_from(AGGREGATIONS))
 def test_the_order_of_windows_does_not_matter(
     probabilities: NDArray[np.float64], vote: Aggregation
 ) -> None:
-    backwards = winner(probabilities[::-1], RULES.prior, vote)
-    assert winner(probabilities, RULES.prior, vote) == backwards
+    backwards = winning_genre(probabilities[::-1], RULES.prior, vote)
+    assert winning_genre(probabilities, RULES.prior, vote) == backwards
 
 
 @given(distributions())
 def test_no_genre_has_more_votes_than_the_winner(probabilities: NDArray[np.float64]) -> None:
-    index = winner(probabilities, RULES.prior, "majority")
+    index = winning_genre(probabilities, RULES.prior, "majority")
     votes = np.bincount(probabilities.argmax(axis=1), minlength=len(GENRES))
     assert votes[index] == votes.max()
 
@@ -77,7 +76,7 @@ def test_no_genre_has_more_votes_than_the_winner(probabilities: NDArray[np.float
 def test_confidence_grows_with_probability_and_windows_and_falls_with_novelty(
     probability: float, novelty: float, more: float, windows: int
 ) -> None:
-    calibration = Calibration(0.5, 1.2, -1.3, 0.2, typical=1.5)
+    calibration = Calibration(0.5, 1.2, -1.3, 0.2, median_novelty=1.5)
     confidence = float(calibration.confidence(np.array(probability), novelty, windows))
     assert 0 <= confidence <= 1
     larger = np.array(min(probability + more, 1.0))
@@ -86,7 +85,7 @@ def test_confidence_grows_with_probability_and_windows_and_falls_with_novelty(
     assert calibration.confidence(np.array(probability), novelty, windows + 1) >= confidence
 
 
-BUNDLED = [bundled_rules(backend).calibration for backend in ("cnn", "knn")]
+BUNDLED = [bundled_params(backend).calibration for backend in ("cnn", "knn")]
 LEARNED = [
     Calibration(intercept, probability, novelty, windows, 1.5).favoring_many_windows()
     for intercept, probability, novelty in ((2.8, 1.1, -1.4), (0.0, 1.0, 0.0), (9.0, 30.0, 0.0))
@@ -107,13 +106,13 @@ def test_one_window_is_less_sure_than_ten_such_windows(
 
 @pytest.mark.parametrize("knn", [False, True])
 def test_a_track_with_one_audible_window_is_less_sure(knn: bool) -> None:
-    rules = bundled_rules("knn" if knn else "cnn")
+    rules = bundled_params("knn" if knn else "cnn")
     row = np.full(len(rules.genres), 0.001)
     row[3] = 1 - row[1:].sum()
     starts = 3 * np.arange(10.0)
-    one = decide(row[np.newaxis], 1.0, starts, np.arange(10) == 4, rules)
-    ten = decide(np.tile(row, (10, 1)), 1.0, starts, np.ones(10, np.bool_), rules)
-    short = decide(row[np.newaxis], 1.0, starts[:1], np.ones(1, np.bool_), rules)
+    one = vote_track(row[np.newaxis], 1.0, starts, np.arange(10) == 4, rules)
+    ten = vote_track(np.tile(row, (10, 1)), 1.0, starts, np.ones(10, np.bool_), rules)
+    short = vote_track(row[np.newaxis], 1.0, starts[:1], np.ones(1, np.bool_), rules)
     assert one.confidence == short.confidence
     assert one.confidence is not None
     assert ten.confidence is not None
@@ -129,7 +128,7 @@ def _decide(
 ) -> Prediction:
     heard = np.array(audible or [True] * len(rows))
     starts = 3 * np.arange(len(heard), dtype=np.float64)
-    return decide(np.array(rows), novelty, starts, heard, rules, min_confidence=min_confidence)
+    return vote_track(np.array(rows), novelty, starts, heard, rules, min_confidence=min_confidence)
 
 
 def test_a_decided_track() -> None:
@@ -174,20 +173,20 @@ def test_unfamiliar_is_what_would_be_sure_enough_if_it_were_not() -> None:
     assert _decide([JAZZ], rules=rules).genre == "jazz"
     assert _decide([JAZZ], novelty=3.0, rules=rules).reason == "unfamiliar"
     assert _decide([ODD], novelty=3.0, rules=rules).reason == "low confidence"
-    assert _decide([ODD], novelty=NO_MUSIC, rules=rules).reason == "unfamiliar"
+    assert _decide([ODD], novelty=NONMUSIC_NOVELTY, rules=rules).reason == "not music"
     few = replace(rules, calibration=replace(PLAIN, novelty=-1.0, windows=1.0))
     assert _decide([ODD], novelty=3.0, rules=few).reason == "low confidence", "of one window"
     assert _decide([ODD] * 3, novelty=3.0, rules=few).reason == "unfamiliar", "of three"
 
 
 def test_the_rules_among_some_genres() -> None:
-    rules = RULES.without({"jazz"})
+    rules = RULES.excluding({"jazz"})
     assert (rules.genres, rules.prior) == (("blues", "rock"), (0.2, 0.5))
-    assert RULES.without(()) == RULES
+    assert RULES.excluding(()) == RULES
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.4, np.nan])
-@pytest.mark.parametrize("vote", VOTES)
+@pytest.mark.parametrize("vote", AGGREGATIONS)
 @pytest.mark.parametrize("wrong", ["probabilities", "novelty", "calibration", "threshold"])
 def test_nan_never_passes_a_threshold(wrong: str, vote: Aggregation, threshold: float) -> None:
     row = [np.nan] * 3 if wrong == "probabilities" else JAZZ
@@ -195,18 +194,20 @@ def test_nan_never_passes_a_threshold(wrong: str, vote: Aggregation, threshold: 
     calibration = replace(PLAIN, intercept=np.nan if wrong == "calibration" else 0.0)
     threshold = np.nan if wrong == "threshold" else threshold
     rules = replace(RULES, calibration=calibration, min_confidence=threshold)
-    track = decide(np.array([row]), novelty, np.zeros(1), np.array([True]), rules, vote=vote)
+    track = vote_track(
+        np.array([row]), novelty, np.zeros(1), np.array([True]), rules, aggregation=vote
+    )
     assert track.genre is None
     assert track.reason
     assert track.confidence is None or track.confidence > 0
-    album = decide_album([track, track], rules)
+    album = vote_album([track, track], rules)
     assert album.genre is None
     assert album.reason
 
 
 def test_album_is_not_decided_by_tracks_of_unknown_confidence() -> None:
     rules = replace(RULES, calibration=replace(PLAIN, intercept=np.nan), min_confidence=0.0)
-    album = decide_album([_decide([JAZZ])], rules)
+    album = vote_album([_decide([JAZZ])], rules)
     assert (album.genre, album.confidence) == (None, None)
 
 
@@ -216,7 +217,7 @@ SHORT = abstain_silent(np.zeros(0), np.zeros(0, np.bool_), RULES)
 
 
 def test_a_long_track_weighs_as_much_as_a_short_one() -> None:
-    album = decide_album([_decide([ROCK] * 10), _decide([JAZZ]), _decide([JAZZ])], RULES)
+    album = vote_album([_decide([ROCK] * 10), _decide([JAZZ]), _decide([JAZZ])], RULES)
     assert (album.genre, album.votes) == ("jazz", {"jazz": 2, "rock": 1})
     assert album.confidence == pytest.approx((0.1 + 0.8 + 0.8) / 3)
     assert album.probabilities == pytest.approx(
@@ -225,15 +226,15 @@ def test_a_long_track_weighs_as_much_as_a_short_one() -> None:
 
 
 def test_tracks_that_abstain_are_counted_last_and_vote_all_the_same() -> None:
-    album = decide_album([_decide([ODD]), SILENT, _decide([JAZZ])], RULES)
+    album = vote_album([_decide([ODD]), SILENT, _decide([JAZZ])], RULES)
     assert [*album.votes.items()] == [("jazz", 1), ("abstained", 2)]
     assert album.confidence == pytest.approx((0.33 + 0.8) / 2)
 
 
 def test_a_split_album_abstains() -> None:
-    album = decide_album([_decide([JAZZ]), _decide([ROCK])], RULES, min_confidence=0.9)
+    album = vote_album([_decide([JAZZ]), _decide([ROCK])], RULES, min_confidence=0.9)
     assert (album.genre, album.reason) == (None, "tie")
-    assert decide_album([_decide([ODD])], RULES).reason == "low confidence"
+    assert vote_album([_decide([ODD])], RULES).reason == "low confidence"
 
 
 @pytest.mark.parametrize(
@@ -241,7 +242,7 @@ def test_a_split_album_abstains() -> None:
     [([SHORT, SHORT], "too short"), ([SILENT, SHORT], "silence"), ([], "silence")],
 )
 def test_nothing_to_hear_on_an_album(tracks: list[Prediction], reason: str) -> None:
-    album = decide_album(tracks, RULES)
+    album = vote_album(tracks, RULES)
     assert (album.genre, album.confidence, album.reason) == (None, None, reason)
     assert album.votes == ({"abstained": 2} if tracks else {})
 
@@ -249,7 +250,7 @@ def test_nothing_to_hear_on_an_album(tracks: list[Prediction], reason: str) -> N
 @given(st.lists(distributions(), min_size=1, max_size=6))
 def test_albums_do_not_depend_on_the_order_of_tracks(tracks: list[NDArray[np.float64]]) -> None:
     heard = [_decide(rows.tolist()) for rows in tracks]
-    one, other = decide_album(heard, RULES), decide_album(heard[::-1], RULES)
+    one, other = vote_album(heard, RULES), vote_album(heard[::-1], RULES)
     assert one.genre == other.genre
     assert one.votes == other.votes
     assert one.confidence == pytest.approx(other.confidence)
