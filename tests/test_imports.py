@@ -109,7 +109,7 @@ def test_packages_import_in_one_direction(package: str, forbidden: set[str]) -> 
 
 
 def test_module_names_are_unique() -> None:
-    """Except for `errors` and `prediction`, and for commands, whose modules are named after them."""
+    """Except for `errors`, `prediction`, and the modules of commands, named after them."""
     places = defaultdict(list)
     for name, path in FILES.items():
         if (
