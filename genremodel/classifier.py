@@ -13,7 +13,7 @@ import numpy as np
 
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import PathLike
-from genremodel.audio.windows import DEFAULT_WINDOWS
+from genremodel.audio.windows import DEFAULT_WINDOWS, AudioSource
 from genremodel.custom.store import CustomModel, ModelStore
 from genremodel.errors import AudioError, ModelError, UnknownGenreError
 from genremodel.models.base import WindowClassifier, analyze_file
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from genremodel.batch.pool import Pool
 
 BackendName: TypeAlias = Literal["auto", "onnx", "knn"]
-Source: TypeAlias = PathLike
 P = TypeVar("P", bound=PathLike)
 
 _log = logging.getLogger(__name__)
@@ -142,13 +141,14 @@ class GenreClassifier:
         if unknown:
             raise UnknownGenreError(unknown, self.genres)
 
-    def analyze(self, source: Source) -> Analysis:
+    def analyze(self, source: AudioSource) -> Analysis:
         """Analyze an audio file, without a prediction.
 
         Parameters
         ----------
-        source : path
-            The audio.
+        source : path, binary file object or (samples, rate)
+            The audio. A file object must be seekable; samples are mono floats, of shape (samples,),
+            in [-1, 1] and with their sample rate in Hz.
 
         Returns
         -------
@@ -162,13 +162,14 @@ class GenreClassifier:
         """
         return analyze_file(self._backend, source, self._windows)
 
-    def predict(self, source: Source | Analysis) -> Prediction:
+    def predict(self, source: AudioSource | Analysis) -> Prediction:
         """Predict the genre of a track.
 
         Parameters
         ----------
-        source : path or Analysis
-            The audio, or its analysis by a classifier with the same `analysis_version`.
+        source : path, binary file object, (samples, rate) or Analysis
+            The audio, see `analyze`, or its analysis by a classifier with the same
+            `analysis_version`.
 
         Raises
         ------

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from math import inf
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 
 import av
 import av.error
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 PathLike: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
+FileLike: TypeAlias = "PathLike | BinaryIO"
 
 # Streams without a reliable header: FFmpeg estimates their duration from the bitrate.
 ESTIMATED_DURATION_FORMATS = {"mp3", "aac"}
@@ -58,17 +59,27 @@ _MIN_SAMPLE_RATE = 1000  # Hz
 _MAX_AMPLITUDE = 1000.0
 
 
-def open_audio(path: PathLike) -> tuple[InputContainer, AudioStream]:
+def open_audio(file: FileLike) -> tuple[InputContainer, AudioStream]:
     """Open a file and choose its best audio stream.
+
+    Parameters
+    ----------
+    file : path or binary file object
+        A file object must be seekable. It is read from the start, and not closed.
 
     Raises
     ------
     AudioError, av.error.FFmpegError, OSError
         If the file cannot be opened or has no audio stream with a known codec.
     """
-    try:
+    if isinstance(file, (str, bytes, os.PathLike)):
         # FFmpeg would take a relative name such as "a:b.mp3" for a URL.
-        container = av.open(os.path.abspath(os.fsdecode(path)), **_OPTIONS)  # noqa: PTH100
+        opened: Any = os.path.abspath(os.fsdecode(file))  # noqa: PTH100
+    else:
+        file.seek(0)
+        opened = file
+    try:
+        container = av.open(opened, **_OPTIONS)
     except av.error.ArgumentError as exc:
         raise AudioError("not one of the audio formats that can be read") from exc
     stream = container.streams.best("audio")
@@ -132,6 +143,24 @@ def resampled(frames: Iterable[AudioFrame]) -> Iterator[NDArray[np.float32]]:
         for _, samples in chunks:
             yield resampler.feed(samples)
         yield resampler.flush()
+
+
+def resampled_array(samples: NDArray[np.floating[Any]], rate: int) -> Iterator[NDArray[np.float32]]:
+    """Yield a mono signal, (samples,), at `SAMPLE_RATE`, in chunks.
+
+    Examples
+    --------
+    >>> np.concatenate([*resampled_array(np.zeros(44_100), 44_100)]).shape
+    (16000,)
+    """
+    if samples.ndim != 1 or samples.dtype.kind != "f":
+        raise ValueError(f"expected mono floats, got {samples.dtype} of shape {samples.shape}")
+    resampler = Resampler(rate)
+    for start in range(0, len(samples), _BATCH):
+        with np.errstate(over="ignore"):
+            chunk = samples[start : start + _BATCH].astype(np.float32)
+        yield resampler.feed(_zero_invalid(chunk))
+    yield resampler.flush()
 
 
 class Resampler:
@@ -209,6 +238,11 @@ def _average(frame: AudioFrame) -> NDArray[np.float32]:
         for channel in channels:  # ten times as fast as mean(axis=0) for interleaved samples
             mean += channel.astype(np.float32)
         mean /= np.float32(len(channels) * full_scale)
-        if not np.abs(mean).max() < _MAX_AMPLITUDE:
-            mean[~(np.abs(mean) < _MAX_AMPLITUDE)] = 0.0
-    return mean
+    return _zero_invalid(mean)
+
+
+def _zero_invalid(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Replace samples that are NaN, infinite or too large, in place."""
+    if not np.abs(samples).max() < _MAX_AMPLITUDE:
+        samples[~(np.abs(samples) < _MAX_AMPLITUDE)] = 0.0
+    return samples

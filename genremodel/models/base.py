@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import Analysis
-from genremodel.audio.decoding import PathLike
-from genremodel.audio.windows import Windows, read_windows
+from genremodel.audio.windows import AudioSource, Windows, read_windows
 from genremodel.prediction import DecisionParams
 
 # The version of decoding and of the choice of windows, a part of `Backend.version`. Change it when
@@ -62,23 +61,23 @@ class Backend(WindowClassifier, Protocol):
         ...
 
 
-def analyze_file(backend: Backend, path: PathLike, count: int) -> Analysis:
-    """Return the analysis of an audio file.
+def analyze_file(backend: Backend, source: AudioSource, count: int) -> Analysis:
+    """Return the analysis of a track.
 
     Parameters
     ----------
     backend : Backend
         The model.
-    path
-        The file.
+    source : path, binary file object or (samples, rate)
+        The track, see `read_windows`.
     count : int
         The number of windows.
 
     Raises
     ------
     AudioError
-        If the file cannot be decoded.
+        If it cannot be decoded.
     """
-    windows = read_windows(path, count)
+    windows = read_windows(source, count)
     values = backend.analyze(windows) if len(windows.starts) else np.empty((0, 0))
     return Analysis(windows.starts, windows.audible, values.astype(np.float16))
