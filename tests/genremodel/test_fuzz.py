@@ -27,7 +27,7 @@ def classify(*paths: Path) -> tuple[int, dict[str, dict[str, object]]]:
     return done.returncode, {line["path"]: line for line in lines}
 
 
-def test_a_thousand_mutated_files(tmp_path: Path) -> None:
+def test_mutated_files(tmp_path: Path) -> None:
     originals = {}
     for kind in CONTAINERS:
         seconds = 1 if kind == "dsf" else 4
