@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 from mediafile import MediaFile
 from rich.console import Console
 
-from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS, MODEL
+from beetsplug.genreclf.fields import CONFIDENCE, MEDIA_FIELDS, MODEL, PREDICTED_GENRE
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile
@@ -79,7 +79,9 @@ def formats(files: Mapping[str, Path]) -> list[Figures]:
         prediction = classifier.predict(path)
         file = TagFile(path)
         confidence = (prediction.confidence or 0) + perf_counter() % 0.01  # always a new value
-        file.set({GENRE: prediction.genre, CONFIDENCE: confidence, MODEL: prediction.model})
+        file.set(
+            {PREDICTED_GENRE: prediction.genre, CONFIDENCE: confidence, MODEL: prediction.model}
+        )
         file.save(redo_log, id3v23=False)
 
     figures = []
@@ -139,7 +141,7 @@ def command(root: Path, original: Path) -> Figures:
     large = Library(root / "large", root / "music")
     large.configure()
     large.fill(ITEMS)
-    query = f"{GENRE}:jazz", f"{CONFIDENCE}:0.8.."
+    query = f"{PREDICTED_GENRE}:jazz", f"{CONFIDENCE}:0.8.."
     queries = in_turn(with_and_without(large, ["types"], *query), root, 3)
     return {
         "sample": sample,

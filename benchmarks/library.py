@@ -19,9 +19,9 @@ from mutagen.id3 import ID3, TIT2
 from beetsplug.genreclf.fields import (
     AGREEMENT,
     CONFIDENCE,
-    GENRE,
-    HISTORY,
+    JOURNAL_ID,
     MODEL,
+    PREDICTED_GENRE,
     REASON,
     VOTES,
 )
@@ -80,13 +80,13 @@ class Library:
                     row,
                 )
                 values = {
-                    GENRE: rng.choice(("blues", "jazz", "pop", "rock", "classical", "")),
+                    PREDICTED_GENRE: rng.choice(("blues", "jazz", "pop", "rock", "classical", "")),
                     CONFIDENCE: f"{rng.random():.3f}",
                     MODEL: "bundled-cnn-3",
                     VOTES: "jazz 10",
                     REASON: "",
                     AGREEMENT: "differs",
-                    HISTORY: f"{number:016x}",
+                    JOURNAL_ID: f"{number:016x}",
                 }
                 library.executemany(
                     "INSERT INTO item_attributes (entity_id, key, value) VALUES (?, ?, ?)",

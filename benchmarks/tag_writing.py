@@ -14,7 +14,7 @@ from typing import Any
 
 from mediafile import MediaFile
 
-from beetsplug.genreclf.fields import CONFIDENCE, GENRE, MEDIA_FIELDS
+from beetsplug.genreclf.fields import CONFIDENCE, MEDIA_FIELDS, PREDICTED_GENRE
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile
@@ -51,7 +51,7 @@ def tag_writing(root: Path) -> list[dict[str, Any]]:
         with path.open("ab") as longer:
             longer.write(os.urandom(size - path.stat().st_size))
         saved = TagFile(path)
-        saved.set({GENRE: "jazz"})
+        saved.set({PREDICTED_GENRE: "jazz"})
         in_place(saved, path)  # makes room for the tags
         rounds = [[measured(save, path) for save in (in_place, full_copy)] for _ in range(ROUNDS)]
         ours, copies = zip(*rounds, strict=True)
@@ -73,7 +73,7 @@ def tag_writing(root: Path) -> list[dict[str, Any]]:
 def measured(save: Callable[[TagFile, Path], None], path: Path) -> tuple[float, int]:
     """Return the seconds and the bytes written by one save."""
     file = TagFile(path)
-    file.set({GENRE: f"jazz {perf_counter()}", CONFIDENCE: perf_counter() % 1})
+    file.set({PREDICTED_GENRE: f"jazz {perf_counter()}", CONFIDENCE: perf_counter() % 1})
     file._unsettled = 0  # otherwise a file that was just written delays the save
     start, before = perf_counter(), bytes_written()
     save(file, path)

@@ -14,7 +14,7 @@ import numpy as np
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import PathLike
 from genremodel.audio.windows import DEFAULT_WINDOWS, AudioSource
-from genremodel.custom.store import CustomModel, ModelStore
+from genremodel.custom.store import CustomModel
 from genremodel.errors import AudioError, ModelError, UnknownGenreError
 from genremodel.models.base import WindowClassifier, analyze_file
 from genremodel.models.knn import KnnBackend
@@ -288,7 +288,4 @@ def _load_backend(name: BackendName) -> tuple[CnnBackend | KnnBackend, str | Non
 
 
 def _load_custom(model: str | os.PathLike[str] | CustomModel) -> CustomModel:
-    if isinstance(model, CustomModel):
-        return model
-    path = Path(model)
-    return ModelStore(path.parent).load(path.stem)
+    return model if isinstance(model, CustomModel) else CustomModel.load(model)

@@ -124,7 +124,7 @@ def _import_modules() -> None:
         importlib.import_module(name)
     for name in _PACKAGES:
         package = importlib.import_module(name)
-        for module in pkgutil.iter_modules(package.__path__, f"{name}."):
+        for module in pkgutil.walk_packages(package.__path__, f"{name}."):
             if module.name != f"{name}.__main__":
                 importlib.import_module(module.name)
     gc.freeze()  # or the collector of each fork would copy all their memory

@@ -187,6 +187,25 @@ def beets(tmp_path: Path) -> Beets:
 
 
 @pytest.fixture(scope="session")
+def _analyses(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("analyses") / "genreclf-cache.db"
+
+
+@pytest.fixture
+def known_analyses(beets: Beets, _analyses: Path) -> Iterator[None]:
+    """Begin with the analyses of earlier tests, for tests of what is done with them.
+
+    The same few sounds are in most tests, and to start a worker takes longer than all else.
+    """
+    if _analyses.exists():
+        shutil.copy(_analyses, beets.root)
+    yield
+    cache = beets.root / _analyses.name
+    if cache.exists():
+        shutil.copy(cache, _analyses)
+
+
+@pytest.fixture(scope="session")
 def data() -> Path:
     """Return the folder of genre-labelled music; without it the test fails in CI, or is skipped."""
     if not DEFAULT_FOLDER.is_dir():

@@ -55,5 +55,10 @@ def our_tags(path: Path) -> dict[str, str]:
     return {name: "; ".join(values) for name, values in ours.items()}
 
 
+def is_ours(key: str) -> bool:
+    ours = ("tcon", "genre", "\xa9gen", "wm/genre")
+    return key.lower() in ours or "predicted_" in key.lower() or "genre_" in key.lower()
+
+
 def _text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -19,4 +19,8 @@ def test_the_wheel_holds_the_plugin_and_the_model_alone(tmp_path: Path) -> None:
         assert any(name.endswith("licenses/NOTICE") for name in archive.namelist())
     assert {name.split("/")[0] for name in names} == {"beetsplug", "genremodel"}
     assert "beetsplug/__init__.py" not in names, "beetsplug is a namespace package"
-    assert {"beetsplug/genreclf/__init__.py", "genremodel/assets/musicnn.onnx"} <= set(names)
+    assert {
+        "beetsplug/genreclf/__init__.py",
+        "beetsplug/genreclf/genres/families.yaml",
+        "genremodel/assets/musicnn.onnx",
+    } <= set(names)

@@ -14,17 +14,18 @@ from training import build, corpus
 from training.datasets.track import DataError
 from training.evaluation.evaluate import evaluate, evaluate_activations
 from training.musicnn.network import WHEEL, load_musicnn
+from training.release import WorseModelError
 
 Step: TypeAlias = Callable[[argparse.Namespace], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one step. Returns 1 if the data is missing or invalid."""
+    """Run one step. Returns 1 if the data is invalid or the model worse than a release."""
     options = _parser().parse_args(arguments)
     step: Step = options.step
     try:
         step(options)
-    except DataError as exc:
+    except (DataError, WorseModelError) as exc:
         print(exc, file=sys.stderr)
         return 1
     return 0

@@ -1,6 +1,6 @@
-"""The steps from the published backbone and a data folder to the assets of `genremodel`.
+"""Build the assets of `genremodel` from the published backbones and a data folder.
 
-Each step writes its asset and its part of `model.json`; the head needs the exported backbone.
+Each step writes its asset and its part of `model.json`. The heads need the exported backbones.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from genremodel.models.knn import window_features
 from genremodel.models.musicnn import MusicnnPair, MusicnnSession
 from genremodel.outputs import replace_file
 from genremodel.prediction import DecisionParams
+from training import release
 from training.corpus import Corpus
 from training.datasets.track import DataError
 from training.evaluation.ablation import ablations
@@ -44,12 +45,12 @@ from training.evaluation.evaluate import calibrated, measure
 from training.evaluation.ood import FitWithNonmusic, SelectColumns, measure_nonmusic
 from training.feature_selection import choose, select_groups
 from training.fit import (
+    fit_head_classifier,
     fit_heads,
+    fit_knn_classifier,
     fit_nonmusic,
-    judge_by_heads,
-    judge_by_neighbours,
-    neighbouring,
     prior,
+    select_neighbors,
 )
 from training.musicnn import network as musicnn
 from training.musicnn.export import to_onnx
@@ -59,18 +60,19 @@ from training.synthetic_nonmusic import nonmusic
 from training.tables import WindowTable
 
 NETWORKS: dict[str, musicnn.Name] = {MSD_FILE: "MSD_musicnn", MTT_FILE: "MTT_musicnn"}
-VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its verdicts change
-# Where three quarters of the songs by artists never heard are decided, and most of the songs of a
-# genre never heard are not; the card has the figures.
+VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its predictions change
+# Gives a coverage of three quarters on songs by unseen artists, and abstention on most songs of
+# genres left out of training; the model card has the figures.
 _MIN_CONFIDENCE = 0.7
-_SOUNDS = {"cnn": 300, "knn": 150}  # of each kind that is no music, where there is as much music
+_SOUNDS = {"cnn": 300, "knn": 150}  # windows of each kind of non-music, if there is as much music
+_ARRAYS = {"cnn": HEADS_FILE, "knn": KNN_FILE}
 _TOLERANCE = 1e-5  # largest difference from the published network
 
 
 def require_model_folder(folder: Path) -> None:
-    """Make a folder for a model, if need be.
+    """Create the folder of a model if it does not exist.
 
-    Raises DataError where it holds files by the same names that are not of a model.
+    Raises DataError if it has files of the same names that are not those of a model.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,12 +86,12 @@ def require_model_folder(folder: Path) -> None:
     names = (MSD_FILE, MTT_FILE, HEADS_FILE, KNN_FILE)
     foreign = [str(folder / name) for name in names if (folder / name).exists()]
     if foreign:
-        raise DataError(f"{', '.join(foreign)}: without the description of a model beside them")
-    _describe(folder, backbones={})  # an interrupted build leaves files that are known again
+        raise DataError(f"{', '.join(foreign)}: no description of a model in this folder")
+    _describe(folder, backbones={})  # marks the files of an interrupted build as ours
 
 
 def build_backbones(folder: Path) -> None:
-    """Fetch the published networks, prune them, export them and check what was written."""
+    """Download, prune, export and verify the published networks."""
     parts: dict[str, Any] = {}
     for file, name in NETWORKS.items():
         published = musicnn.load_musicnn(name)
@@ -101,7 +103,7 @@ def build_backbones(folder: Path) -> None:
         parts[file] = {
             "source": f"{name} of {musicnn.WHEEL.name} {musicnn.WHEEL.version}",
             "source_sha256": musicnn.WHEEL.sha256,
-            "licence": musicnn.LICENSE,
+            "license": musicnn.LICENSE,
             "trained_on": asdict(musicnn.TRAINED_ON[name]),
             "channels": _channels(pruned),
             "published_channels": _channels(published),
@@ -134,53 +136,66 @@ def check_backbone(file: Path, published: musicnn.Musicnn) -> float:
 
 
 def build_heads(folder: Path, corpus: Corpus, seeds: int) -> None:
-    """Fit the genre heads on everything, calibrate them across artists, and measure the recipe."""
+    """Fit the genre heads on the whole corpus, calibrate and evaluate them, and write them.
+
+    Raises WorseModelError if the corpus is that of the released model and the heads are worse.
+    """
     backbones = _backbones(folder)
     table = corpus.outputs(backbones)
     music = table.with_role("train", "valid", "altered")
     sounds = _sounds("cnn", backbones.run, len(music))
     every = np.concatenate([*sounds.values()])
     heads = fit_heads(table, fit_nonmusic(_embeddings(music.values), _embeddings(every)))
-    _save_arrays(folder / HEADS_FILE, heads.to_arrays())
-    _describe(
+    shared = {
+        "genres": np.unique(table.genre).tolist(),
+        "prior": prior(table.with_role("song", "train", "valid")),
+    }
+    params = _params("cnn", shared)
+    figures = _evaluate(params, table, fit_head_classifier, sounds, _embeddings, seeds)
+    write_backend(
         folder,
-        genres=np.unique(table.genre).tolist(),
-        prior=prior(table.with_role("song", "train", "valid")),
+        "cnn",
+        heads.to_arrays(),
+        figures,
+        is_release=corpus.is_project_data,
         styles=style_thresholds(table.with_role("song", "train")),
         data=[asdict(source) for source in corpus.sources],
+        **shared,
     )
-    _calibrate(folder, "cnn", table, judge_by_heads, sounds, _embeddings, seeds)
 
 
 def measure_ablations(folder: Path, corpus: Corpus) -> None:
     """Measure ablations of the heads, if there are whole songs."""
-    if corpus.taggrams:
+    if corpus.is_project_data:
         table = corpus.outputs(_backbones(folder))
-        _describe(folder, tried=ablations(table, _params(folder, "cnn")))
+        _describe(folder, ablations=ablations(table, _params("cnn", read_description(folder))))
 
 
 def build_knn(folder: Path, corpus: Corpus, seeds: int) -> None:
-    """Choose features and K across artists, keep the neighbours, calibrate, and measure.
+    """Choose features and K, calibrate and evaluate the KNN fallback, and write its neighbors.
 
-    The choice is made without the validation files, whose figures are to tell how good it is.
+    The choice does not use the validation files, so that their figures are unaffected by it.
+    Raises WorseModelError if the corpus is that of the released model and KNN is worse.
     """
+    params = _params("knn", read_description(folder))
     table = corpus.features()
-    choice = choose(table.with_role("train"), _params(folder, "knn"))
+    choice = choose(table.with_role("train"), params)
     table = select_groups(table, choice.groups)
     sounds = _sounds(
         "knn", lambda windows: window_features(windows.samples, choice.groups), len(table)
     )
-    known = neighbouring(table)
+    known = select_neighbors(table)
     arrays: dict[str, NDArray[Any]] = {
         "features": known.values,
         "genre": np.unique(known.genre, return_inverse=True)[1].astype(np.int8),
         "groups": np.array(choice.groups),
-        "neighbours": np.array(choice.neighbours),
+        "neighbours": np.array(choice.neighbors),
         "nonmusic": fit_nonmusic(table.values, np.concatenate([*sounds.values()])),
     }
-    _save_arrays(folder / KNN_FILE, arrays)
-    fit = partial(judge_by_neighbours, neighbours=choice.neighbours)
-    _calibrate(folder, "knn", table, fit, sounds, np.asarray, seeds, choice=asdict(choice))
+    fit = partial(fit_knn_classifier, neighbors=choice.neighbors)
+    figures = _evaluate(params, table, fit, sounds, np.asarray, seeds)
+    figures["choice"] = asdict(choice)
+    write_backend(folder, "knn", arrays, figures, is_release=corpus.is_project_data)
 
 
 def _embeddings(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
@@ -195,47 +210,64 @@ def _backbones(folder: Path) -> MusicnnPair:
 
 
 def _sounds(
-    backend: str, analyse: Callable[[Windows], NDArray[np.float32]], music: int
+    backend: str, analyze: Callable[[Windows], NDArray[np.float32]], music: int
 ) -> dict[str, NDArray[np.float32]]:
-    """Return what a backend hears in sounds that are no music, each on its own.
+    """Return the outputs of a backend for synthetic non-music, (windows, values) by kind.
 
-    music: how many windows there are of it, which sounds are not to outnumber.
+    music: number of windows of music, which those of each kind must not outnumber.
     """
     kinds = nonmusic(min(_SOUNDS[backend], music), np.random.default_rng(0))
     return {
-        kind: np.concatenate([analyse(Windows(np.zeros(1), sound[np.newaxis])) for sound in sounds])
+        kind: np.concatenate([analyze(Windows(np.zeros(1), sound[np.newaxis])) for sound in sounds])
         for kind, sounds in kinds.items()
     }
 
 
-def _calibrate(
-    folder: Path,
-    backend: str,
+def _evaluate(
+    params: DecisionParams,
     table: WindowTable,
     fit: FitWithNonmusic,
     sounds: Mapping[str, NDArray[np.float32]],
     select: SelectColumns,
     seeds: int,
-    **known: Any,
-) -> None:
-    """Fit the calibration and write the backend's part of `model.json`, figures included.
+) -> dict[str, Any]:
+    """Calibrate and evaluate a backend, and return its part of `model.json`.
 
-    sounds, select: as `measure_nonmusic` has them. known: what else that part is to hold.
+    sounds, select: see `measure_nonmusic`.
     """
-    params = calibrated(_params(folder, backend), table, fit)
-    figures = {
+    params = calibrated(params, table, fit)
+    return {
         "id": params.model,
         "calibration": asdict(params.calibration),
         "min_confidence": params.min_confidence,
-        **known,
         **measure(table, fit, params, seeds),
         "nonmusic": measure_nonmusic(table, sounds, select, fit, params),
     }
-    _describe(folder, **{backend: figures})
 
 
-def _params(folder: Path, backend: str) -> DecisionParams:
-    model = read_description(folder)
+def write_backend(
+    folder: Path,
+    backend: str,
+    arrays: Mapping[str, NDArray[Any]],
+    figures: Mapping[str, Any],
+    *,
+    is_release: bool,
+    **parts: Any,
+) -> None:
+    """Write the arrays of a backend and its part of `model.json`, with other parts of it.
+
+    Raises WorseModelError if a release is worse than it must be; then nothing is written.
+    """
+    if is_release:
+        release.check(backend, figures)
+    content = BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    replace_file(folder / _ARRAYS[backend], content.getvalue())
+    _describe(folder, **{backend: figures}, **parts)
+
+
+def _params(backend: str, model: Mapping[str, Any]) -> DecisionParams:
+    """Return the parameters of a backend before calibration. model: genres and prior."""
     return DecisionParams(
         genres=tuple(model["genres"]),
         prior=tuple(model["prior"]),
@@ -246,7 +278,7 @@ def _params(folder: Path, backend: str) -> DecisionParams:
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Return `model.json` as far as it is written."""
+    """Return the content of `model.json`, empty if it does not exist."""
     path = folder / assets.DESCRIPTION
     if not path.exists():
         return {}
@@ -255,11 +287,11 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 
 def _describe(folder: Path, **parts: Any) -> None:
-    """Replace parts of `model.json` and bring its checksums up to date."""
+    """Replace parts of `model.json` and update its checksums."""
     names = (MSD_FILE, MTT_FILE, HEADS_FILE, KNN_FILE)
     files = [path for name in names if (path := folder / name).exists()]
     checksums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    # Cross-validation depends on how scikit-learn draws its folds.
+    # Folds depend on the version of scikit-learn.
     fixed = {
         "scikit_learn": sklearn.__version__,
         "sha256": checksums,
@@ -268,12 +300,6 @@ def _describe(folder: Path, **parts: Any) -> None:
     content = read_description(folder) | parts | fixed
     text = json.dumps(content, indent=2, sort_keys=True) + "\n"
     replace_file(folder / assets.DESCRIPTION, text.encode())
-
-
-def _save_arrays(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    content = BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)
-    replace_file(file, content.getvalue())
 
 
 def _channels(net: musicnn.Musicnn | PrunedMusicnn) -> int:

@@ -39,10 +39,15 @@ class Corpus:
         """All audio files."""
         return [*self.train, *self.valid]
 
+    @property
+    def is_project_data(self) -> bool:
+        """Whether this is the data of the released model, with whole songs."""
+        return self.taggrams is not None
+
     def outputs(self, backbones: MusicnnPair) -> WindowTable:
         """Return the table that the heads are fitted on and evaluated with, in all roles."""
         table = read_outputs(self.files, backbones) + read_augmented(self.files, backbones)
-        return table + self.taggrams if self.taggrams else table
+        return table if self.taggrams is None else table + self.taggrams
 
     def features(self, groups: Collection[str] = tuple(GROUPS)) -> WindowTable:
         """Return the table that KNN is fitted on and evaluated with: features of some groups."""

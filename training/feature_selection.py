@@ -10,11 +10,11 @@ import numpy as np
 from genremodel.models.knn import GROUPS, group_mask
 from genremodel.prediction import DecisionParams
 from training.evaluation.evaluate import accuracy
-from training.fit import judge_by_neighbours
+from training.fit import fit_knn_classifier
 from training.tables import WindowTable
 
-_NEIGHBOURS = (5, 10, 20, 40)  # candidates for K
-_MEANWHILE = 20
+_NEIGHBORS = (5, 10, 20, 40)  # candidates for K
+_ELIMINATION_K = 20
 _SEEDS = 3
 
 
@@ -22,18 +22,18 @@ _SEEDS = 3
 class Choice:
     """The chosen feature groups and K, and the accuracies that led to them.
 
-    every: with all groups. left_out: the eliminated groups in order, and the accuracy without them.
-    without: the accuracy without each of the chosen groups. K is `meanwhile` in all of these.
-    by_neighbours: with the chosen groups, for each K.
+    all_groups: accuracy with all groups. eliminated: the removed groups in order, and the accuracy
+    after each. without: the accuracy without each of the chosen groups. K is `elimination_k` in all
+    of these. by_neighbors: the accuracy with the chosen groups, for each K.
     """
 
     groups: tuple[str, ...]
-    neighbours: int
-    meanwhile: int
-    every: float
-    left_out: list[tuple[str, float]]
+    neighbors: int
+    elimination_k: int
+    all_groups: float
+    eliminated: list[tuple[str, float]]
     without: list[tuple[str, float]]
-    by_neighbours: list[tuple[int, float]]
+    by_neighbors: list[tuple[int, float]]
 
 
 def choose(table: WindowTable, params: DecisionParams) -> Choice:
@@ -55,17 +55,17 @@ def choose(table: WindowTable, params: DecisionParams) -> Choice:
     Friedman, Olshen and Stone, "Classification and regression trees", 1984.
     """
 
-    def mean_accuracy(groups: Collection[str], neighbours: int = _MEANWHILE) -> float:
+    def mean_accuracy(groups: Collection[str], neighbors: int = _ELIMINATION_K) -> float:
         known = select_groups(table, groups)
         runs = [
-            accuracy(known, lambda some: judge_by_neighbours(some, neighbours), params, seed)
+            accuracy(known, lambda some: fit_knn_classifier(some, neighbors), params, seed)
             for seed in range(_SEEDS)
         ]
         return round(float(np.mean(runs)), 4)
 
     groups = tuple(GROUPS)
-    every = best = mean_accuracy(groups)
-    left_out: list[tuple[str, float]] = []
+    all_groups = best = mean_accuracy(groups)
+    eliminated: list[tuple[str, float]] = []
     while True:
         without = {
             group: mean_accuracy(others)
@@ -76,17 +76,26 @@ def choose(table: WindowTable, params: DecisionParams) -> Choice:
         if least is None or without[least] < best:
             break
         best = without[least]
-        left_out.append((least, best))
+        eliminated.append((least, best))
         groups = tuple(group for group in groups if group != least)
-    by_neighbours = [
-        (neighbours, best if neighbours == _MEANWHILE else mean_accuracy(groups, neighbours))
-        for neighbours in _NEIGHBOURS
+    by_neighbors = [
+        (
+            neighbors,
+            best if neighbors == _ELIMINATION_K else mean_accuracy(groups, neighbors),
+        )
+        for neighbors in _NEIGHBORS
     ]
-    top = max(share for _, share in by_neighbours)
+    top = max(share for _, share in by_neighbors)
     error = np.sqrt(top * (1 - top) / len(table.by_track()[0]))
-    neighbours = max(k for k, share in by_neighbours if share >= top - error)
+    neighbors = max(k for k, share in by_neighbors if share >= top - error)
     return Choice(
-        groups, neighbours, _MEANWHILE, every, left_out, [*without.items()], by_neighbours
+        groups,
+        neighbors,
+        _ELIMINATION_K,
+        all_groups,
+        eliminated,
+        [*without.items()],
+        by_neighbors,
     )
 
 

@@ -27,12 +27,12 @@ from genremodel.models.novelty import NO_NONMUSIC_DETECTION, Novelty, fit_novelt
 from training.hyperparameters import HYPERPARAMETERS, HeadHyperparameters
 from training.tables import WindowTable
 
-# Classifies the windows of a track, (windows, columns), by the genres of the rows fitted on.
-WindowClassifier: TypeAlias = Callable[[NDArray[np.floating[Any]]], WindowProbabilities]
-Fit: TypeAlias = Callable[[WindowTable], WindowClassifier]
+# Predicts the windows of a track, (windows, columns), with the genres of the rows fitted on.
+PredictProba: TypeAlias = Callable[[NDArray[np.floating[Any]]], WindowProbabilities]
+Fit: TypeAlias = Callable[[WindowTable], PredictProba]
 
 _LONG = 3  # windows of a track whose position is reliable
-_NEIGHBOURING = 2  # windows of a track that are used as neighbors
+_NEIGHBORS_PER_TRACK = 2  # windows of a track that are used as neighbors
 
 
 def fit_heads(
@@ -51,18 +51,18 @@ def fit_heads(
     analyzed = np.isfinite(expert[:, 0])
     both = np.concatenate([activations, expert], axis=1)[analyzed]
     return GenreHeads(
-        fit_genres(activations, table, genres, hyperparameters.msd_c),
-        fit_genres(both, table[analyzed], genres, hyperparameters.mtt_c),
+        fit_head(activations, table, genres, hyperparameters.msd_c),
+        fit_head(both, table[analyzed], genres, hyperparameters.mtt_c),
         _fit_novelty(table, genres, nonmusic),
         hyperparameters.mtt_weight,
     )
 
 
-def judge_by_heads(
+def fit_head_classifier(
     table: WindowTable,
     nonmusic: NDArray[np.float64] = NO_NONMUSIC_DETECTION,
     hyperparameters: HeadHyperparameters = HYPERPARAMETERS,
-) -> WindowClassifier:
+) -> PredictProba:
     """Fit the heads and return them as a classifier."""
     return fit_heads(table, nonmusic, hyperparameters).predict_proba
 
@@ -83,27 +83,27 @@ def fit_nonmusic(
     return np.append(weight, regression.intercept_[0] - scaler.mean_ @ weight)
 
 
-def judge_by_neighbours(
-    table: WindowTable, neighbours: int, nonmusic: NDArray[np.float64] | None = None
-) -> WindowClassifier:
+def fit_knn_classifier(
+    table: WindowTable, neighbors: int, nonmusic: NDArray[np.float64] | None = None
+) -> PredictProba:
     """Fit K nearest neighbors. table: features. nonmusic: weights from `fit_nonmusic`, if any."""
     genres = np.unique(table.genre)
-    known = neighbouring(table)
+    known = select_neighbors(table)
     genre = np.searchsorted(genres, known.genre)
     if nonmusic is None:
         nonmusic = np.zeros(table.values.shape[1] + 1)
     return partial(
-        predict_features, KnnClassifier(known.values, genre, len(genres), neighbours), nonmusic
+        predict_features, KnnClassifier(known.values, genre, len(genres), neighbors), nonmusic
     )
 
 
-def neighbouring(table: WindowTable) -> WindowTable:
+def select_neighbors(table: WindowTable) -> WindowTable:
     """Return the few windows of each track that are used as neighbors.
 
     With all of them, the genre with the longest files would dominate.
     """
     _, _, members = table.by_track()
-    return table[np.concatenate([evenly_spaced(track, _NEIGHBOURING) for track in members])]
+    return table[np.concatenate([evenly_spaced(track, _NEIGHBORS_PER_TRACK) for track in members])]
 
 
 def prior(table: WindowTable) -> list[float]:
@@ -113,18 +113,18 @@ def prior(table: WindowTable) -> list[float]:
     return [round(float(share), 4) for share in counts / counts.sum()]
 
 
-def fit_genres(
+def fit_head(
     activations: NDArray[np.float32],
     table: WindowTable,
     genres: NDArray[np.str_],
-    regularisation: float,
+    c: float,
 ) -> LinearHead:
-    """Fit a head on tag logits, with equal weight for every genre."""
+    """Fit a head on tag logits, with equal weight for every genre. c: scikit-learn's C."""
     weight = balanced_sample_weight(
         np.unique(table.genre, return_inverse=True)[1], table.group, table.weight
     )
     genre = np.searchsorted(genres, table.genre)
-    return fit_linear_head(tag_logits(activations), genre, weight, len(genres), regularisation)
+    return fit_linear_head(tag_logits(activations), genre, weight, len(genres), c)
 
 
 def _fit_novelty(

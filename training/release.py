@@ -13,9 +13,9 @@ _AT_LEAST: Mapping[str, Mapping[str, float]] = {
         "valid.accuracy": 0.65,
         "songs.coverage": 0.7,
         "songs.selective_accuracy": 0.9,
-        "songs.unheard_genres.known_decided": 0.75,
-        "songs.unheard_genres.abstained": 0.6,
-        "files.unheard_genres.abstained": 0.6,
+        "songs.left_out_genres.known_coverage": 0.75,
+        "songs.left_out_genres.abstained": 0.6,
+        "files.left_out_genres.abstained": 0.6,
         "files.genres.electronic.recall": 0.88,
         "files.genres.classical.recall": 0.88,
         "nonmusic.kinds.noise.abstained": 0.9,
@@ -26,12 +26,12 @@ _AT_LEAST: Mapping[str, Mapping[str, float]] = {
     "knn": {"files.accuracy": 0.5},
 }
 _AT_MOST: Mapping[str, Mapping[str, float]] = {
-    "cnn": {"songs.ece": 0.05, "valid.ece": 0.08, "nonmusic.mistaken": 0.01},
+    "cnn": {"songs.ece": 0.05, "valid.ece": 0.08, "nonmusic.false_rejections": 0.01},
     # The validation files are unlike the few files that KNN is calibrated on.
-    "knn": {"files.ece": 0.05, "valid.ece": 0.15, "nonmusic.mistaken": 0.02},
+    "knn": {"files.ece": 0.05, "valid.ece": 0.15, "nonmusic.false_rejections": 0.02},
 }
-_SLACK = 0.01  # for figures of fewer cross-validations than a release has
-_SEEDS = 10
+_SEEDS = 10  # cross-validations whose mean a release has
+_SLACK = 0.03  # the spread of a single one around that mean
 
 
 class WorseModelError(Exception):

@@ -35,7 +35,7 @@ _TAGS = {
     "r&b": "rnb",
     "soul": "soul",
 }
-# Both are judgment calls, because there are no labels to tune them on. One track in ten is about as
+# Neither is tuned: there are no labels to tune them on. One track in ten is about as
 # many as one of eleven genres has. An activation is the probability that a listener gave the tag:
 # below 0.1 it is more likely that no listener did.
 _QUANTILE = 0.9

@@ -1,7 +1,7 @@
-"""Sounds that are no music, synthesised: what a genre should never be heard in.
+"""Synthesized non-music: noise, tones, pulses and speech-like sounds.
 
-To show a model what it must not take for music is outlier exposure: Hendrycks, Mazeika and
-Dietterich, "Deep anomaly detection with outlier exposure", ICLR 2019.
+Fitting a model on what it must reject is outlier exposure: Hendrycks, Mazeika and Dietterich, "Deep
+anomaly detection with outlier exposure", ICLR 2019.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Sound = NDArray[np.float64]
 
 _TIME = np.arange(WINDOW_SAMPLES) / SAMPLE_RATE
 _FREQUENCY = np.fft.rfftfreq(WINDOW_SAMPLES, 1 / SAMPLE_RATE)
-_FRAME = SAMPLE_RATE // 50  # samples in which a voice does not change
-# First three formants of ten vowels, Hz, means of men's: Peterson and Barney, "Control methods used
-# in a study of the vowels", 1952.
+_FRAME = SAMPLE_RATE // 50  # samples during which a voice is constant
+# First three formants of ten vowels, Hz, means of men's: Peterson and Barney, "Control methods
+# used in a study of the vowels", 1952.
 _VOWELS = np.array(
     [
         (270, 2290, 3010), (390, 1990, 2550), (530, 1840, 2480), (660, 1720, 2410),
@@ -28,26 +28,26 @@ _VOWELS = np.array(
         (640, 1190, 2390), (490, 1350, 1690),
     ]
 )  # fmt: skip
-_BANDWIDTHS = (60, 90, 150, 250)  # Hz, of these and a fourth
+_BANDWIDTHS = (60, 90, 150, 250)  # Hz, of these formants and a fourth
 _FOURTH = 3500.0  # Hz
 _TINY = 1e-9  # keeps the level of silence finite
 
 
 def nonmusic(each: int, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
-    """Return windows of every kind of sound, (each, WINDOW_SAMPLES), by its name."""
+    """Return windows of every kind of sound, (each, WINDOW_SAMPLES), by name."""
     return {
-        kind: np.stack([_levelled(synthesise(rng), rng) for _ in range(each)]).astype(np.float32)
-        for kind, synthesise in _KINDS.items()
+        kind: np.stack([_leveled(synthesize(rng), rng) for _ in range(each)]).astype(np.float32)
+        for kind, synthesize in _KINDS.items()
     }
 
 
-def _levelled(sound: Sound, rng: np.random.Generator) -> Sound:
+def _leveled(sound: Sound, rng: np.random.Generator) -> Sound:
     level = 10 ** (rng.uniform(-50, 0) / 20)
     return sound / max(float(np.abs(sound).max()), _TINY) * level
 
 
 def _noise(rng: np.random.Generator) -> Sound:
-    """Noise that falls by up to 12 dB an octave, whole or a band of it, steady or swelling."""
+    """Noise that falls by up to 12 dB per octave, full or band-limited, steady or swelling."""
     spectrum = np.fft.rfft(rng.normal(size=WINDOW_SAMPLES))
     spectrum /= (np.arange(len(spectrum)) + 1) ** rng.uniform(0, 2)
     if rng.random() < 0.5:
@@ -64,7 +64,7 @@ def _swelling(rng: np.random.Generator) -> Sound:
 
 
 def _tones(rng: np.random.Generator) -> Sound:
-    """One to four tones that stay, glide or warble, of several shapes, steady or beeping."""
+    """One to four steady, gliding or warbling tones of several waveforms, continuous or beeping."""
     shape = rng.choice(4)
     sound = np.zeros(WINDOW_SAMPLES)
     for _ in range(rng.integers(1, 5)):
@@ -84,7 +84,7 @@ def _tones(rng: np.random.Generator) -> Sound:
 
 
 def _pulses(rng: np.random.Generator) -> Sound:
-    """Clicks or bursts of noise, evenly spaced or not, sharp or dying away, dry or in a room."""
+    """Clicks or noise bursts, evenly spaced or not, sharp or decaying, dry or resonant."""
     sound = np.zeros(WINDOW_SAMPLES)
     length = int(np.exp(rng.uniform(np.log(2), np.log(3000))))
     shape = np.exp(-rng.choice([0.0, rng.uniform(1, 8)]) * np.linspace(0, 1, length))
@@ -101,19 +101,19 @@ def _pulses(rng: np.random.Generator) -> Sound:
 
 
 def _speech(rng: np.random.Generator) -> Sound:
-    """Syllables of vowels that glide into each other, with hisses and pauses, voiced or whispered.
+    """Syllables of gliding vowels with hisses and pauses, voiced or whispered.
 
-    A source and formants in a row: Klatt, "Software for a cascade/parallel formant synthesizer",
-    1980, much reduced.
+    A source and a cascade of formants, a much reduced form of Klatt, "Software for a
+    cascade/parallel formant synthesizer", 1980.
     """
     frames = WINDOW_SAMPLES // _FRAME
     formants, voiced, hissed = _articulation(frames, rng)
     melody = np.cumsum(rng.normal(0, 0.015, frames)) - np.linspace(0, rng.uniform(0, 0.4), frames)
     pitch = rng.uniform(70, 300) * np.exp(melody)
     cycles = np.cumsum(np.repeat(pitch, _FRAME)) / SAMPLE_RATE
-    impulses = np.diff(np.floor(cycles), prepend=0.0)  # one a cycle
-    dull = np.exp(-2 * np.pi * rng.uniform(50, 800) / SAMPLE_RATE)
-    glottis = 30 * lfilter([1 - dull], [1, -dull], impulses)
+    impulses = np.diff(np.floor(cycles), prepend=0.0)  # one per cycle
+    damping = np.exp(-2 * np.pi * rng.uniform(50, 800) / SAMPLE_RATE)
+    glottis = 30 * lfilter([1 - damping], [1, -damping], impulses)
     breath = rng.normal(size=WINDOW_SAMPLES)
     whispered = rng.choice([0.02, 0.1, 1.0], p=[0.5, 0.35, 0.15])
     source = np.repeat(voiced, _FRAME) * ((1 - whispered) * glottis + 0.3 * whispered * breath)
@@ -124,7 +124,7 @@ def _speech(rng: np.random.Generator) -> Sound:
 
 
 def _articulation(frames: int, rng: np.random.Generator) -> tuple[Sound, Sound, Sound]:
-    """Return formants in Hz, (frames, 4), and how loud voice and hisses are, (frames,) each."""
+    """Return formants in Hz, (frames, 4), and the levels of voice and hisses, (frames,) each."""
     size = rng.uniform(0.9, 1.3)  # of formants: from men's to children's
     rate = rng.uniform(3, 7)  # syllables a second
     ends, vowels = [0.0], [rng.choice(_VOWELS)]
@@ -144,13 +144,13 @@ def _articulation(frames: int, rng: np.random.Generator) -> tuple[Sound, Sound, 
 
 
 def _resonating(source: Sound, formants: Sound) -> Sound:
-    """Return the source through resonators that move from frame to frame. formants: (frames, 4)."""
+    """Filter the source by resonators that change every frame. formants: (frames, 4)."""
     sound = source.copy()
-    for centres, width in zip(formants.T, _BANDWIDTHS, strict=True):
+    for centers, width in zip(formants.T, _BANDWIDTHS, strict=True):
         radius, state = np.exp(-np.pi * width / SAMPLE_RATE), np.zeros(2)
-        for frame, centre in enumerate(centres):
+        for frame, center in enumerate(centers):
             part = slice(frame * _FRAME, (frame + 1) * _FRAME)
-            poles = [1, -2 * radius * np.cos(2 * np.pi * centre / SAMPLE_RATE), radius**2]
+            poles = [1, -2 * radius * np.cos(2 * np.pi * center / SAMPLE_RATE), radius**2]
             sound[part], state = lfilter([sum(poles)], poles, sound[part], zi=state)
     return sound
 

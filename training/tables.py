@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from rich.progress import track as progress
 
 from genremodel.audio.windows import DEFAULT_WINDOWS, Windows, read_windows
+from genremodel.column_table import ColumnTable
 from genremodel.errors import AudioError
 from genremodel.models.knn import window_features
 from genremodel.models.musicnn import MTT_WINDOWS, MusicnnPair
-from genremodel.tables import ColumnTable
 from training.augmentation import augmented
 from training.datasets.track import DataError, Track
 

@@ -20,7 +20,7 @@ from beets.library import Album, Item
 from beets.util import diff
 from beets.util.color import colorize
 
-from beetsplug.genreclf.fields import GENRES, STYLES, TYPES
+from beetsplug.genreclf.fields import ALBUM_NAMES, ALBUM_TYPES, GENRES, STYLES
 
 _MARK = "_patched_by_genreclf"
 
@@ -65,14 +65,15 @@ _left_out: list[Patch] = []
 
 
 def _keep_album_apart(store: Callable[..., None]) -> Callable[..., None]:
-    """Store the album's own prediction, and the genres of one track, without handing them down.
+    """Store the genres of one track, and the plugin's fields, without handing them down to tracks.
 
-    beets hands down whatever has changed in an album: importing again, all of its fields; `beet
-    update`, mbsync and bpsync, the genres of one track, which they have copied to the album.
+    beets hands down whatever has changed in an album. `beet update`, mbsync and bpsync have copied
+    the genres of one track to it. The plugin's fields of albums are computed fields of tracks:
+    copies would never be seen, and beets cannot delete what it takes for a copy.
     """
 
     def store_apart(self: Album, fields: Iterable[str] | None = None, inherit: bool = True) -> None:
-        apart = self._dirty & TYPES.keys() if inherit else set[str]()
+        apart = self._dirty & ALBUM_TYPES.keys() if inherit else set[str]()
         if inherit and self._dirty >= Album.item_keys:  # all that a track has
             apart.add(GENRES)
         if not apart:
@@ -102,7 +103,8 @@ def _show_lost_styles(field_diff: Callable[..., str | None]) -> Callable[..., st
     """Show that a track has no styles any more. beets expects that a list is never absent."""
 
     def field_diff_or_lost(field: str, old: FormattedMapping, new: FormattedMapping) -> str | None:
-        if field == STYLES and old.model.get(field) and new.model.get(field) is None:
+        is_lost = old.model.get(field) and new.model.get(field) is None
+        if is_lost and field in (STYLES, ALBUM_NAMES[STYLES]):
             return colorize("text_diff_removed", f"{field}: {old.get(field)}")
         return field_diff(field, old, new)
 

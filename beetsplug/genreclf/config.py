@@ -1,10 +1,11 @@
-"""The plugin's configuration, checked once, before the first track."""
+"""The plugin's options, checked once, before the first track."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from beets import ui
 from confuse import ConfigValueError, MappingValues
 
 from beetsplug.genreclf.genres.labels import split
@@ -13,6 +14,8 @@ from beetsplug.genreclf.genres.spelling import Spelling
 
 Scope: TypeAlias = Literal["track", "album"]
 Aggregation: TypeAlias = Literal["majority", "mean"]
+BackendName: TypeAlias = Literal["auto", "onnx", "knn"]
+Write: TypeAlias = 'bool | Literal["auto"]'
 
 _LONGEST_TIMEOUT = 1e9  # s; what is longer, or infinite, is a mistake
 
@@ -20,18 +23,18 @@ DEFAULTS: dict[str, Any] = {
     "auto": True,
     "write": "auto",
     "model": "auto",
-    "genres": "fill",
+    "policy": "fill",
     "min_confidence": None,
     "scope": "track",
     "compilations": False,
     "title_case": False,
     "names": {},
-    "ignore": [],
+    "exclude": [],
     "placeholders": [],
-    "styles": 3,
+    "max_styles": 3,
     "windows": 10,
-    "vote": "majority",
-    "knn": False,
+    "aggregation": "majority",
+    "backend": "auto",
     "threads": None,
     "timeout": 60,
 }
@@ -39,53 +42,75 @@ DEFAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Config:
-    """How tracks are heard and what becomes of their genres; `docs/options.md` tells each."""
+    """The options, see the documentation of each."""
 
+    auto: bool
+    write: Write
     model: str
     policy: Policy
     min_confidence: float | None
     scope: Scope
     compilations: bool
     spelling: Spelling
-    ignore: tuple[str, ...]
+    exclude: tuple[str, ...]
     placeholders: frozenset[str]
-    styles: int
+    max_styles: int
     windows: int
-    vote: Aggregation
-    knn: bool
+    aggregation: Aggregation
+    backend: BackendName
     threads: int | None
     timeout: float
 
     @classmethod
     def read(cls, config: Any) -> Config:
-        """Return the settings of a confuse view. Raises confuse.ConfigError, naming the option."""
-        for option in config.keys() - DEFAULTS.keys():
-            raise ConfigValueError(f"{config[option].name}: there is no such option")
-        config["auto"].get(bool)  # read by the plugin itself
+        """Return the options of a confuse view. Raises confuse.ConfigError, naming the option."""
+        for option in sorted(config.keys() - DEFAULTS.keys()):
+            raise ConfigValueError(f"{config[option].name}: unknown option")
         threshold = config["min_confidence"].get()
         if threshold is not None and not (_is_number(threshold) and 0 <= threshold <= 1):
             raise _error(config["min_confidence"], "a number from 0 to 1", threshold)
         timeout = config["timeout"].get()
         if not (_is_number(timeout) and 0 < timeout <= _LONGEST_TIMEOUT):
             raise _error(config["timeout"], "a number of seconds", timeout)
-        if config["write"].get() not in ("auto", True, False):
-            raise _error(config["write"], "auto, yes or no, without quotes", config["write"].get())
+        write = config["write"].get()
+        if write not in ("auto", True, False):
+            raise _error(config["write"], "auto, yes or no, without quotes", write)
         return cls(
+            auto=config["auto"].get(bool),
+            write=write,
             model="auto" if config["model"].get() is None else config["model"].as_str(),
-            policy=config["genres"].as_choice(POLICIES),
+            policy=config["policy"].as_choice(POLICIES),
             min_confidence=threshold,
             scope=config["scope"].as_choice(("track", "album")),
             compilations=config["compilations"].get(bool),
             spelling=Spelling(config["title_case"].get(bool), _names(config["names"])),
-            ignore=tuple(map(str.lower, _texts(config["ignore"]))),
+            exclude=tuple(map(str.lower, _texts(config["exclude"]))),
             placeholders=frozenset(_texts(config["placeholders"])),
-            styles=_count(config["styles"], 0, 10),
+            max_styles=_count(config["max_styles"], 0, 10),
             windows=_count(config["windows"]),
-            vote=config["vote"].as_choice(("majority", "mean")),
-            knn=config["knn"].get(bool),
+            aggregation=config["aggregation"].as_choice(("majority", "mean")),
+            backend=config["backend"].as_choice(("auto", "onnx", "knn")),
             threads=None if config["threads"].get() is None else _count(config["threads"]),
             timeout=timeout,
         )
+
+    def writes(self) -> bool:
+        """Return whether tags are written to files where the command line does not say."""
+        return should_write(self.write)
+
+    def always_writes(self) -> bool:
+        """Return whether tags are written whether or not beets itself writes."""
+        return self.write != "auto" and self.writes()
+
+
+def is_auto(config: Any) -> bool:
+    """Return whether imports classify tracks. config: not necessarily valid."""
+    return config["auto"].get() is not False
+
+
+def should_write(choice: Write) -> bool:
+    """Return whether tags are written by the option `write`, or by that of beets."""
+    return ui.should_write() if choice == "auto" else bool(choice)
 
 
 def _names(view: Any) -> dict[str, str]:

@@ -1,18 +1,13 @@
-"""The fields of a prediction: their types in the database and their tags in files.
-
-Four are also tags, see `MEDIA_FIELDS`; the others stay in the database. Albums have all of them,
-and because tracks inherit the flexible fields of their album, each of its tracks has all as well.
-"""
+"""The fields of a prediction, on tracks and on albums: their types, and their tags in files."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from beets import ui
 from beets.dbcore import types
 from beets.dbcore.query import NumericQuery
-from beets.library import Album, Item
 from mediafile import (
     ASFStorageStyle,
     ListMediaField,
@@ -29,19 +24,20 @@ from mediafile import (
 from beetsplug.genreclf.storage.values import is_absent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable
 
     from beets.dbcore import Model
+    from beets.library import Item
 
 GENRES = "genres"  # beets' own
-GENRE = "predicted_genre"
+PREDICTED_GENRE = "predicted_genre"
 CONFIDENCE = "genre_confidence"
 MODEL = "genre_model"
 STYLES = "predicted_styles"
 REASON = "genre_reason"
 VOTES = "genre_votes"
 AGREEMENT = "genre_agreement"
-HISTORY = "genre_history"  # the object's key in the journal
+JOURNAL_ID = "genre_journal_id"
 
 CONFIDENCE_DIGITS = 3
 
@@ -113,22 +109,6 @@ class OptionalList(types.DelimitedString):
         return None if model_value is None else super().to_sql(model_value)
 
 
-TYPES: dict[str, types.Type[Any, Any]] = {
-    GENRE: OptionalString(),
-    CONFIDENCE: OptionalFloat(CONFIDENCE_DIGITS),
-    MODEL: OptionalString(),
-    STYLES: OptionalList(types.MULTI_VALUE_DSV.db_delimiter),
-    REASON: OptionalString(),
-    VOTES: OptionalString(),
-    AGREEMENT: OptionalString(),
-    HISTORY: OptionalString(),
-}
-# Hides the fields of the album on a track that has no prediction of its own.
-EMPTY: dict[str, Any] = dict.fromkeys(TYPES)
-# All that the plugin sets in the database.
-CHANGED = (GENRES, *TYPES)
-
-
 class OptionalField(MediaField):
     """A tag that is deleted when its value is emptied, so that no empty tag is ever written."""
 
@@ -155,52 +135,67 @@ def _tag(name: str, out_type: type = str) -> OptionalField:
     )
 
 
-MEDIA_FIELDS: dict[str, MediaField] = {
-    GENRE: _tag(GENRE),
-    CONFIDENCE: _tag(CONFIDENCE, float),
-    MODEL: _tag(MODEL),
-    STYLES: OptionalListField(
+def _styles_tag() -> OptionalListField:
+    return OptionalListField(
         MP3ListDescStorageStyle(STYLES, split_v23=True),  # beets joins them by "/" there
         MP4ListStorageStyle(f"----:com.apple.iTunes:{STYLES}"),
         ListStorageStyle(STYLES),
         ASFStorageStyle(STYLES),
-    ),
-}
+    )
 
 
-def own_values(model: Item | Album, names: Iterable[str] = CHANGED) -> dict[str, Any]:
-    """Return the fields that a track, its album aside, or an album has."""
-    present = model.keys(with_album=False) if isinstance(model, Item) else model.keys()
-    return {name: model[name] for name in names if name in present}
+@dataclass(frozen=True)
+class Field:
+    """A field of predictions.
+
+    name: on tracks, and of its tag. album_name: on albums. tag: None for a field that files do not
+    have.
+    """
+
+    name: str
+    album_name: str
+    type: types.Type[Any, Any]
+    tag: MediaField | None = None
 
 
-def fresh(model: Item | Album) -> Item | Album | None:
-    """Return a track or an album as the database has it now, unless it has been removed."""
-    assert model.id is not None  # it has been in the library
-    return model.db.get_album(model.id) if isinstance(model, Album) else model.db.get_item(model.id)
+_TEXT = OptionalString()
+_TEXTS = OptionalList(types.MULTI_VALUE_DSV.db_delimiter)
+_NUMBER = OptionalFloat(CONFIDENCE_DIGITS)
+
+FIELDS = (
+    Field(PREDICTED_GENRE, "album_genre", _TEXT, _tag(PREDICTED_GENRE)),
+    Field(CONFIDENCE, "album_genre_confidence", _NUMBER, _tag(CONFIDENCE, float)),
+    Field(MODEL, "album_genre_model", _TEXT, _tag(MODEL)),
+    Field(STYLES, "album_genre_styles", _TEXTS, _styles_tag()),
+    Field(REASON, "album_genre_reason", _TEXT),
+    Field(VOTES, "album_genre_votes", _TEXT),
+    Field(AGREEMENT, "album_genre_agreement", _TEXT),
+    Field(JOURNAL_ID, "album_genre_journal_id", _TEXT),  # the key of the object in the journal
+)
+
+# Elsewhere, values of tracks and albums alike are known by the names that tracks use.
+ALBUM_NAMES = {GENRES: GENRES} | {field.name: field.album_name for field in FIELDS}
+MANAGED_FIELDS = (*ALBUM_NAMES,)
+MEDIA_FIELDS = {field.name: field.tag for field in FIELDS if field.tag}
+TAG_NAMES = (GENRES, *MEDIA_FIELDS)
+ALBUM_TYPES = {field.album_name: field.type for field in FIELDS}
+# Tracks show the fields of their album, see `album_getters`.
+ITEM_TYPES = {field.name: field.type for field in FIELDS} | ALBUM_TYPES
 
 
-def set_values(model: Item | Album, values: Mapping[str, Any]) -> None:
-    """Set the fields of a track or an album to `values`, and remove those that are not there."""
-    present = own_values(model)
-    for name in present.keys() - values.keys():
-        del model[name]
-    for name, value in values.items():
-        model[name] = value
-        if value is None and name in TYPES:
-            model._dirty.add(name)  # beets stores None only where it replaces another value
+def album_getters() -> dict[str, Callable[[Item], Any]]:
+    """Return the computed fields of tracks: those of the album, by their names.
+
+    The genre of a track without an album is its own, so that path formats can use `$album_genre`
+    for all tracks.
+    """
+    return {field.album_name: _album_getter(field) for field in FIELDS}
 
 
-def show_changes(old: Item | Album, new: Item | Album) -> None:
-    """Print how the fields of a track or an album change, as beets does."""
-    before, after = own_values(old), own_values(new)
-    said = (name for name in CHANGED if name != HISTORY and (before.get(name) or after.get(name)))
-    ui.show_model_changes(new, old, [*said] or [HISTORY])
+def _album_getter(field: Field) -> Callable[[Item], Any]:
+    def get(item: Item) -> Any:
+        if album := item._cached_album:
+            return album.get(field.album_name)
+        return item.get(field.name, with_album=False) if field.name == PREDICTED_GENRE else None
 
-
-def store(model: Item | Album) -> None:
-    """Save a track or an album, without handing the fields of the album down to its tracks."""
-    if isinstance(model, Album):
-        model.store(inherit=False)
-    else:
-        model.store()
+    return get

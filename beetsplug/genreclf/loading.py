@@ -1,4 +1,4 @@
-"""Which model decides: the bundled one, a learned one, or what stands in for it."""
+"""Load the model that the configuration asks for."""
 
 from __future__ import annotations
 
@@ -16,80 +16,50 @@ from genremodel.models.bundled import bundled_params
 
 
 class Loaded(NamedTuple):
-    """A classifier, and the settings that are for it.
+    """A classifier, and the configuration that it was made by.
 
-    problem: why it stands in for the one that was asked for, if it does.
+    problem: why it is a substitute for another, if it is.
     """
 
     classifier: GenreClassifier
-    settings: Config
-    problem: str | None
+    config: Config
+    problem: str | None = None
 
 
-def load(settings: Config, models: ModelStore) -> Loaded:
-    """Load the model that the settings ask for, or what stands in for it.
+def load(config: Config, models: ModelStore) -> Loaded:
+    """Load the configured model or, with `auto`, a substitute for one that cannot be loaded.
 
-    Raises UserError where none can be loaded, confuse.ConfigError where an option names a model
-    that cannot be used, or a genre that the model does not have.
+    Raises confuse.ConfigError where a configured model cannot be loaded, or does not have a genre
+    that an option names; UserError where no model can be loaded.
+    """
+    if config.model == "bundled" or (config.model == "auto" and config.backend == "knn"):
+        return _load_bundled(config)
+    try:
+        custom = _newest(models) if config.model == "auto" else models.load(config.model)
+        return _load(config, custom) if custom else _load_bundled(config)
+    except ModelError as exc:
+        problem = describe_model_error(exc)
+        if config.model != "auto":
+            raise ConfigValueError(f"genreclf.model: {problem}") from exc
+    except ImportError as exc:
+        raise _no_model(config, exc) from exc
+    loaded = load_bundled(config)
+    return loaded._replace(problem=loaded.problem or f"using the bundled genres: {problem}")
+
+
+def load_bundled(config: Config) -> Loaded:
+    """Load the bundled model, leaving out options of genres that only a custom model has.
+
+    Raises UserError or confuse.ConfigError.
     """
     try:
-        try:
-            return _loaded(settings, _learned(settings, models))
-        except ModelError as exc:
-            if settings.model != "auto":
-                raise ConfigValueError(f"genreclf.model: {describe_model_error(exc)}") from exc
-            loaded = load_bundled(settings)
-            problem = f"using the bundled genres: {describe_model_error(exc)}"
-            return loaded._replace(problem=loaded.problem or problem)
-    except (ImportError, ModelError) as exc:
-        raise _none(exc) from exc
-
-
-def load_bundled(settings: Config) -> Loaded:
-    """Load the bundled model, whatever the settings say of others and of their genres."""
-    try:
         known = bundled_params("cnn").genres
-        names = {genre: name for genre, name in settings.spelling.names.items() if genre in known}
-        settings = replace(
-            settings,
-            ignore=tuple(genre for genre in settings.ignore if genre in known),
-            spelling=replace(settings.spelling, names=names),
-        )
-        return _loaded(settings, None)
-    except (ImportError, ModelError) as exc:
-        raise _none(exc) from exc
-
-
-def _learned(settings: Config, models: ModelStore) -> CustomModel | None:
-    """Return the learned model that is asked for, if one is. Raises ModelError."""
-    if settings.model == "bundled" or (settings.model == "auto" and settings.knn):
-        return None
-    if settings.model != "auto":
-        return models.load(settings.model)
-    described = [models.describe(name) for name in models.names()]
-    learned = [model for model in described if model.field == GENRES and model.is_default]
-    last = max(learned, key=lambda model: model.trained, default=None)
-    return models.load(last.name) if last else None
-
-
-def _loaded(settings: Config, learned: CustomModel | None) -> Loaded:
-    option = "ignore"
-    try:
-        classifier = GenreClassifier(
-            learned or "bundled",
-            windows=settings.windows,
-            aggregation=settings.vote,
-            min_confidence=settings.min_confidence,
-            exclude=settings.ignore,
-            max_styles=settings.styles,
-            backend="knn" if settings.knn else "auto",
-        )
-        option = "names"
-        classifier.check_genres(settings.spelling.names)
-    except UnknownGenreError as exc:
-        raise ConfigValueError(f"genreclf.{option}: {_describe(exc)}") from exc
-    fallback = classifier.fallback_reason
-    return Loaded(classifier, settings, fallback and f"using the KNN fallback: {fallback}")
+    except ModelError as exc:
+        raise _no_model(config, exc) from exc
+    names = {genre: name for genre, name in config.spelling.names.items() if genre in known}
+    exclude = tuple(genre for genre in config.exclude if genre in known)
+    spelling = replace(config.spelling, names=names)
+    return _load_bundled(replace(config, exclude=exclude, spelling=spelling))
 
 
 def describe_model_error(error: ModelError) -> str:
@@ -97,7 +67,44 @@ def describe_model_error(error: ModelError) -> str:
     if error.retrain is None:
         return str(error)
     source = f" --field {error.field}" if error.field else ", from the same field"
-    return f"{error}; train it again: beet genreclf-learn --name {error.retrain}{source}"
+    return f"{error}; train it again: beet genreclf-train --name {error.retrain}{source}"
+
+
+def _newest(models: ModelStore) -> CustomModel | None:
+    """Return the custom model that was trained last of those for `auto`. Raises ModelError."""
+    described = [models.describe(name) for name in models.names()]
+    usable = [model for model in described if model.field == GENRES and model.is_default]
+    newest = max(usable, key=lambda model: model.trained, default=None)
+    return models.load(newest.name) if newest else None
+
+
+def _load_bundled(config: Config) -> Loaded:
+    try:
+        return _load(config, "bundled")
+    except (ImportError, ModelError) as exc:
+        raise _no_model(config, exc) from exc
+
+
+def _load(config: Config, model: CustomModel | str) -> Loaded:
+    """Load a model. Raises ImportError, ModelError or confuse.ConfigError."""
+    try:
+        classifier = GenreClassifier(
+            model,
+            windows=config.windows,
+            aggregation=config.aggregation,
+            min_confidence=config.min_confidence,
+            exclude=config.exclude,
+            max_styles=config.max_styles,
+            backend=config.backend,
+        )
+    except UnknownGenreError as exc:
+        raise ConfigValueError(f"genreclf.exclude: {_describe(exc)}") from exc
+    try:
+        classifier.check_genres(config.spelling.names)
+    except UnknownGenreError as exc:
+        raise ConfigValueError(f"genreclf.names: {_describe(exc)}") from exc
+    fallback = classifier.fallback_reason
+    return Loaded(classifier, config, fallback and f"using the KNN fallback: {fallback}")
 
 
 def _describe(error: UnknownGenreError) -> str:
@@ -107,5 +114,8 @@ def _describe(error: UnknownGenreError) -> str:
     return f"unknown genre {', '.join(map(repr, error.unknown))}; genres of the model: {known}"
 
 
-def _none(reason: Exception) -> UserError:
+def _no_model(config: Config, reason: Exception) -> Exception:
+    """Return the error where not even the bundled model can be loaded."""
+    if config.backend != "auto":
+        return ConfigValueError(f"genreclf.backend: {config.backend} cannot be loaded: {reason}")
     return UserError(f"no model can be loaded: {reason}")

@@ -5,68 +5,91 @@ beets itself matches flexible fields one object at a time, in Python: seconds in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from beets.dbcore.query import SQLiteType, SubstringQuery
+from beets.dbcore.types import Type
 
-from beetsplug.genreclf.fields import CONFIDENCE, TYPES, PresentNumericQuery
+from beetsplug.genreclf.fields import (
+    ALBUM_NAMES,
+    ALBUM_TYPES,
+    ITEM_TYPES,
+    PREDICTED_GENRE,
+    PresentNumericQuery,
+)
 
 Clause: TypeAlias = "tuple[str | None, Sequence[SQLiteType]]"
 
-_OWN = "{table}s.id IN (SELECT entity_id FROM {table}_attributes WHERE key = ? AND {condition})"
-# An item without a value has that of its album.
-_OF_ALBUM = (
-    "items.album_id IS NOT NULL "
-    "AND items.album_id IN (SELECT entity_id FROM album_attributes WHERE key = ? AND {condition}) "
-    "AND items.id NOT IN (SELECT entity_id FROM item_attributes WHERE key = ?)"
-)
+
+class _AlbumText(SubstringQuery):
+    def clause(self) -> Clause:
+        return _text_clause(self, _of_album(self.field_name))
 
 
-class _Text(SubstringQuery):
-    """A query of a text. The condition is on the column `value` of an attribute."""
-
-    def condition(self) -> tuple[str, Sequence[SQLiteType]]:
-        return SubstringQuery("value", self.pattern).col_clause()
+class _AlbumNumber(PresentNumericQuery):
+    def clause(self) -> Clause:
+        return _number_clause(self, _of_album(self.field_name))
 
 
-class _Number(PresentNumericQuery):
-    """A query of a number."""
-
-    def condition(self) -> tuple[str, Sequence[SQLiteType]]:
-        clause, values = PresentNumericQuery("CAST(value AS REAL)", self.pattern).col_clause()
-        return f"value IS NOT NULL AND {clause}", values
+class _ItemText(SubstringQuery):
+    def clause(self) -> Clause:
+        return _text_clause(self, _of_item(self.field_name))
 
 
-def _of_album(query: _Text | _Number) -> Clause:
-    condition, values = query.condition()
-    return _OWN.format(table="album", condition=condition), (query.field_name, *values)
+class _ItemNumber(PresentNumericQuery):
+    def clause(self) -> Clause:
+        return _number_clause(self, _of_item(self.field_name))
 
 
-def _of_item(query: _Text | _Number) -> Clause:
-    condition, values = query.condition()
-    own = _OWN.format(table="item", condition=condition)
-    name = query.field_name
-    return (
-        f"({own} OR {_OF_ALBUM.format(condition=condition)})",
-        (name, *values, name, *values, name),
-    )
+def _text_clause(query: SubstringQuery, conditions: Sequence[str]) -> Clause:
+    return _clause(query.pattern, *SubstringQuery("value", query.pattern).col_clause(), conditions)
 
 
-def _fast(query: type[_Text | _Number], clause: Callable[[_Text | _Number], Clause]) -> Any:
-    """Return a query that is answered by a clause."""
-
-    def answered(self: _Text | _Number) -> Clause:
-        # An empty pattern matches objects without a value as well.
-        return clause(self) if self.pattern else (None, ())
-
-    return type(query.__name__, (query,), {"clause": answered})
+def _number_clause(query: PresentNumericQuery, conditions: Sequence[str]) -> Clause:
+    number = PresentNumericQuery("CAST(value AS REAL)", query.pattern)
+    clause, values = number.col_clause()
+    return _clause(query.pattern, f"value IS NOT NULL AND {clause}", values, conditions)
 
 
-def _queries(clause: Callable[[_Text | _Number], Clause]) -> dict[str, Any]:
-    text, number = _fast(_Text, clause), _fast(_Number, clause)
-    return {name: number if name == CONFIDENCE else text for name in TYPES}
+def _clause(
+    pattern: str, condition: str, values: Sequence[SQLiteType], conditions: Sequence[str]
+) -> Clause:
+    """Return a clause that is true where one of the conditions is.
+
+    condition, values: on the column `value` of an attribute.
+    """
+    if not pattern:  # matches objects without a value as well
+        return None, ()
+    alternatives = " OR ".join(each.format(condition=condition) for each in conditions)
+    return f"({alternatives})", [*values] * len(conditions)
 
 
-ITEM_QUERIES = _queries(_of_item)
-ALBUM_QUERIES = _queries(_of_album)
+def _of_album(name: str) -> list[str]:
+    return [_has("album_attributes", "albums.id", name)]
+
+
+def _of_item(name: str) -> list[str]:
+    """Return conditions on the fields of a track, or of its album."""
+    if name not in ALBUM_TYPES:
+        return [_has("item_attributes", "items.id", name)]
+    of_album = _has("album_attributes", "items.album_id", name)
+    if name != ALBUM_NAMES[PREDICTED_GENRE]:
+        return [of_album]
+    # As `fields.album_getters` has it: without an album, the genre is that of the track.
+    alone = "COALESCE(items.album_id, 0) NOT IN (SELECT id FROM albums)"
+    return [of_album, f"({alone} AND {_has('item_attributes', 'items.id', PREDICTED_GENRE)})"]
+
+
+def _has(table: str, column: str, name: str) -> str:
+    return f"{column} IN (SELECT entity_id FROM {table} WHERE key = '{name}' AND {{condition}})"
+
+
+def _query(type_: Type[Any, Any], text: Any, number: Any) -> Any:
+    return number if type_.query is PresentNumericQuery else text
+
+
+ITEM_QUERIES = {name: _query(type_, _ItemText, _ItemNumber) for name, type_ in ITEM_TYPES.items()}
+ALBUM_QUERIES = {
+    name: _query(type_, _AlbumText, _AlbumNumber) for name, type_ in ALBUM_TYPES.items()
+}

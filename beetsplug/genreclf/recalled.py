@@ -14,17 +14,18 @@ from typing import Any
 from beets.library import Album, Item
 
 from beetsplug.genreclf import fields
+from beetsplug.genreclf.storage.objects import get_values
 from genremodel.prediction import ABSTAINED, Prediction
 from genremodel.styles import album_styles
 
 _EXPLANATION = (fields.VOTES, fields.REASON)
 
 
-def kept_fields(model: Item | Album) -> dict[str, Any]:
+def kept_fields(obj: Item | Album) -> dict[str, Any]:
     """Return the fields that stay as they are when the policy is applied again."""
-    own = fields.own_values(model)
+    own = get_values(obj)
     kept = {
-        fields.GENRE: own.get(fields.GENRE),
+        fields.PREDICTED_GENRE: own.get(fields.PREDICTED_GENRE),
         fields.CONFIDENCE: own.get(fields.CONFIDENCE),
         fields.MODEL: own.get(fields.MODEL),
         fields.STYLES: own.get(fields.STYLES),
@@ -34,15 +35,15 @@ def kept_fields(model: Item | Album) -> dict[str, Any]:
 
 
 def recalled(
-    model: Item | Album, decided: Prediction | None, unspelled: Mapping[str, str]
+    obj: Item | Album, decided: Prediction | None, unspelled: Mapping[str, str]
 ) -> Prediction:
     """Return the prediction that a track or an album has.
 
     decided: the prediction of the same model from the cached analysis, if there is one; it adds the
     votes and the probabilities. unspelled: the model's genres by their spelling in tags.
     """
-    kept = kept_fields(model)
-    genre, confidence = kept[fields.GENRE] or None, kept[fields.CONFIDENCE]
+    kept = kept_fields(obj)
+    genre, confidence = kept[fields.PREDICTED_GENRE] or None, kept[fields.CONFIDENCE]
     prediction = decided or Prediction(None, None, None, {}, {}, None, (), (), kept[fields.MODEL])
     reason = prediction.reason
     if genre:

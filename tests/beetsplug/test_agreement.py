@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
 from mutagen._constants import GENRES as ID3_GENRES
 
 from beetsplug.genreclf.genres.agreement import agreement
 
+LASTGENRE = find_spec("beetsplug.lastgenre")
+assert LASTGENRE
+assert LASTGENRE.origin
+ALIASES = Path(LASTGENRE.origin).with_name("aliases.yaml")
 BUNDLED = (
     "blues", "classical", "country", "disco", "electronic", "hip hop", "jazz", "metal", "pop",
     "reggae", "rock",
@@ -12,7 +19,7 @@ BUNDLED = (
 
 
 @pytest.mark.parametrize(
-    ("before", "heard", "expected"),
+    ("before", "predicted", "expected"),
     [
         (["Hip-Hop"], "hip hop", "agrees"),
         (["HipHop"], "hip hop", "agrees"),
@@ -42,23 +49,37 @@ BUNDLED = (
         (["Soul/Jazz"], "soul jazz", "agrees"),
     ],
 )
-def test_agreement(before: list[str], heard: str, expected: str) -> None:
-    assert agreement(before, heard) == expected
+def test_agreement(before: list[str], predicted: str, expected: str) -> None:
+    assert agreement(before, predicted) == expected
 
 
-def test_a_spelling_and_a_genre_of_ones_own() -> None:
+@pytest.mark.parametrize(
+    ("before", "predicted"),
+    [("Isicathamiya", "world"), ("Chimurenga", "world")],
+)
+def test_lastgenre_tree_extends_the_families(before: str, predicted: str) -> None:
+    assert agreement([before], predicted) == "agrees"
+
+
+@pytest.mark.skipif(not ALIASES.exists(), reason="beets 2.12 has no aliases")
+def test_spellings_by_aliases_of_lastgenre() -> None:
+    assert agreement(["drumnbass"], "electronic") == "agrees"
+    assert agreement(["rhythmblues"], "soul") == "agrees"
+
+
+def test_users_spelling_and_users_genre() -> None:
     assert agreement(["Elektronische Musik"], "electronic", "Elektronische Musik") == "agrees"
     assert agreement(["zeuhl"], "Zeuhl") == "agrees"
     assert agreement(["Techno"], "synthwave") == "related"
 
 
 @pytest.mark.parametrize("genre", BUNDLED)
-def test_every_genre_agrees_with_itself_and_with_nothing_that_is_far(genre: str) -> None:
+def test_bundled_genre_agrees_with_itself_only(genre: str) -> None:
     assert agreement([genre.title()], genre) == "agrees"
     assert agreement(["Spoken Word"], genre) == "differs"
 
 
-def test_the_id3_list_is_known() -> None:
+def test_id3_genres_are_known() -> None:
     unknown = {name for name in ID3_GENRES if not any(agreement([name], g) for g in BUNDLED)}
     assert unknown == {
         "A Cappella", "Abstract", "Avantgarde", "Cabaret", "Chorus", "Crossover", "Cult", "Dream",

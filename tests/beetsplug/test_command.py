@@ -183,37 +183,6 @@ def test_a_misspelt_option_is_named(untouched: Beets) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("command", "summary", "options"),
-    [
-        (
-            "genreclf",
-            "name the genre of tracks from their sound",
-            ["-f, --force", "-p, --pretend", "-w, --write", "-W, --nowrite"],
-        ),
-        (
-            "genreclf-undo",
-            "take back what genreclf changed",
-            ["-r ID, --run=ID", "-l, --last", "--list"],
-        ),
-        (
-            "genreclf-explain",
-            "show why tracks have their predicted genre",
-            ["--json", "--plot=FILE.png"],
-        ),
-    ],
-)
-def test_help_reads_like_that_of_beets(
-    command: str, summary: str, options: list[str], beets: Beets
-) -> None:
-    text = beets(command, "--help")
-    for option in options:
-        (said,) = [line.split(option)[1].strip() for line in text.splitlines() if option in line]
-        assert said[0].islower()
-        assert not said.endswith(".")
-    assert summary in " ".join(beets("help").split())
-
-
 def test_nothing_heavy_is_imported_before_the_first_track(untouched: Beets) -> None:
     heavy = {"numpy", "av", "onnxruntime", "librosa", "sklearn", "scipy", "genremodel"}
     code = (
@@ -307,22 +276,22 @@ def test_tags_of_a_track_whose_prediction_came_with_its_file(untouched: Beets) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("genreclf-cache --prune --clear", "either --prune or --clear"),
-        ("genreclf-cache --clear artist:x", "the cache is of all tracks: it takes no query"),
-        ("genreclf-learn --list --forget mine", "either --list or --forget"),
-        ("genreclf-learn --forget mine artist:x", "either --forget or a query"),
-        ("genreclf-undo --list -l", "either --list or --last"),
-        ("genreclf-undo -l -r 1", "either --last or --run"),
-        ("genreclf-undo --list artist:x", "either --list or a query"),
-        ("genreclf --suggest -p", "either --suggest or --pretend"),
+        ("genreclf-cache --prune --clear", "--prune and --clear cannot be combined"),
+        ("genreclf-cache --clear artist:x", "genreclf-cache takes no query"),
+        ("genreclf-train --list --delete mine", "--list and --delete cannot be combined"),
+        ("genreclf-train --delete mine artist:x", "--delete and a query cannot be combined"),
+        ("genreclf-undo --list -l", "--list and --last cannot be combined"),
+        ("genreclf-undo -l -r 1", "--last and --run cannot be combined"),
+        ("genreclf-undo --list artist:x", "--list and a query cannot be combined"),
+        ("genreclf --review -p", "--review and --pretend cannot be combined"),
     ],
 )
-def test_what_excludes_each_other_is_refused(beets: Beets, arguments: str, message: str) -> None:
+def test_mutually_exclusive_options(beets: Beets, arguments: str, message: str) -> None:
     done = beets.run(*arguments.split())
     assert done.returncode == 1
     assert message in done.stderr
 
 
 def test_nothing_to_list(beets: Beets) -> None:
-    assert "nothing has been learned yet" in beets.run("genreclf-learn", "--list").stderr
-    assert "nothing has been changed yet" in beets.run("genreclf-undo", "--list").stderr
+    assert "no models trained yet" in beets.run("genreclf-train", "--list").stderr
+    assert "no runs recorded" in beets.run("genreclf-undo", "--list").stderr

@@ -128,7 +128,7 @@ def test_every_write_sends_both_events(first: bool, beets: Beets) -> None:
     beets("genreclf")
     check()
     beets.settings["genreclf"]["genres"] = "fill"
-    done = beets.run("genreclf", "--suggest", stdin="e\nTango\n")
+    done = beets.run("genreclf", "--review", stdin="e\nTango\n")
     assert done.returncode == 0, done.stderr
     check()
     assert plain_tags(beets.files()[0])["genre"] == ["Tango"]
@@ -369,7 +369,7 @@ def test_beets_writes_without_the_journal(beets: Beets) -> None:
         assert our_tags(path)["predicted_genre"] == "tango"
     journal.write_bytes(content)
     done = beets.run("genreclf-undo")
-    assert done.stderr.count("changed since, left alone: genres, predicted_genre") == 3
+    assert done.stderr.count("not restored, changed since: genres, predicted_genre") == 3
 
     journal.unlink()  # the advice for a damaged one
     beets("modify", "-y", "title=other")

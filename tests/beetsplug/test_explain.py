@@ -25,39 +25,42 @@ def imported(library: Beets) -> Beets:
     return library
 
 
-def test_a_track_is_explained_and_not_changed(imported: Beets) -> None:
+def test_explanation_changes_nothing(imported: Beets) -> None:
     rows = imported.rows()
     text = imported("genreclf-explain", "title:a")
     (genre,) = imported.field("predicted_genre")
-    (path,) = imported.files()
     lines = text.splitlines()
-    assert lines[0] == str(path)
+    assert lines[0] == imported("ls").rstrip()
     assert lines[1].split()[0] == "0:00"
     assert len([line for line in lines if ":0" in line]) == 10
-    assert f"genre       {genre}" in text
-    assert f"genres were none, the plugin made them {genre}; fill keeps them" in text
-    assert "of which 0.700 is needed" in text
+    assert f"genre          {genre}" in text
+    assert f"genres         none -> {genre} (set by genreclf)\n" in text
+    assert "policy         fill keeps them\n" in text
+    assert " (threshold 0.700)\n" in text
     assert imported.rows() == rows
 
 
-def test_why_it_abstained(imported: Beets) -> None:
+def test_abstention_shows_threshold_and_most_probable_genres(imported: Beets) -> None:
     imported.settings["genreclf"]["min_confidence"] = 1
-    text = imported("genreclf-explain")
-    assert "none: low confidence" in text
-    assert "of which 1.000 is needed" in text
+    text = imported("genreclf-explain", "title:a")
+    assert "genre          none (low confidence)\n" in text
+    assert " (threshold 1.000)\n" in text
+    (line,) = [line for line in text.splitlines() if "most probable" in line]
+    (first, second) = line.removeprefix("  most probable").split(",")
+    assert float(first.split()[-1]) >= float(second.split()[-1])
 
 
 def test_json(imported: Beets) -> None:
-    imported.settings["genreclf"]["genres"] = "append"
+    imported.settings["genreclf"]["policy"] = "append"
     imported("modify", "--yes", "genres=Polka")
-    (line,) = imported("genreclf-explain", "--json").splitlines()
+    (line,) = imported("genreclf-explain", "--json", "title:a").splitlines()
     told = json.loads(line)
     assert told["path"] == str(imported.files()[0])
     assert told["genre"] == imported.field("predicted_genre")[0]
     assert len(told["windows"]) == 10
     assert told["min_confidence"] == 0.7
     assert told["policy"] == {
-        "genres": "append",
+        "policy": "append",
         "scope": "track",
         "before": ["Polka"],
         "now": ["Polka"],
@@ -111,8 +114,24 @@ def test_plot_without_matplotlib(imported: Beets, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_file_that_is_gone(imported: Beets) -> None:
+def test_missing_file(imported: Beets) -> None:
     shutil.rmtree(imported.library)
-    done = imported.run("genreclf-explain")
+    done = imported.run("genreclf-explain", "title:a")
     assert done.returncode == 1
     assert "a.flac: No such file or directory" in done.stderr
+
+
+def test_query_is_required(imported: Beets) -> None:
+    done = imported.run("genreclf-explain")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "missing query: beet genreclf-explain QUERY" in done.stderr
+    done = imported.run("genreclf-explain", "title:none")
+    assert "No matching tracks." in done.stderr
+
+
+def test_common_options(imported: Beets) -> None:
+    (path,) = imported.files()
+    assert imported("genreclf-explain", "-p", "title:a").splitlines()[0] == str(path)
+    text = imported("genreclf-explain", "-a", "-f", "<$title>", "id:1")
+    assert text.splitlines()[0] == "<a>"
+    assert "No matching tracks." in imported.run("genreclf-explain", "-a", "id:2").stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import mutagen
@@ -253,7 +252,8 @@ def test_a_hidden_track_behind_a_long_silence_is_analyzed(beets: Beets) -> None:
     media.save()
     beets.import_music()
     (windows,) = (
-        json.loads(line)["windows"] for line in beets("genreclf-explain", "--json").splitlines()
+        json.loads(line)["windows"]
+        for line in beets("genreclf-explain", "--json", "path::.").splitlines()
     )
     assert len(windows) == 10
     assert all(window["genre"] for window in windows)
@@ -270,10 +270,10 @@ def test_tracks_that_begin_alike_are_analyzed_separately(kind: str, beets: Beets
         media.title = name
         media.save()
     beets.import_music()
-    assert "2 analyses, 0 failures, of 4 files" in beets("genreclf-cache")
+    assert "2 analyses and 0 failures of 4 files" in beets("genreclf-cache")
     beets("modify", "--yes", "title:tune", "title=other tune")
     beets("genreclf", "--force")
-    assert "2 analyses, 0 failures" in beets("genreclf-cache"), "known again by the audio"
+    assert "2 analyses and 0 failures" in beets("genreclf-cache"), "known again by the audio"
     votes = beets.field("genre_votes")
     beets("genreclf-cache", "--clear")
     beets("genreclf", "--force")
@@ -295,18 +295,6 @@ def test_knn_takes_over_where_onnxruntime_is_missing(beets: Beets) -> None:
     beets.environment["PYTHONPATH"] = str(block)
     beets("genreclf")  # the fallback does not replace what the CNN said
     assert beets.field("genre_model") == ["bundled-cnn-3"]
-
-
-def test_real_music(beets: Beets, data: Path) -> None:
-    for genre in ("classical", "electronic"):
-        sources = sorted((data / "emotify" / genre).glob("*.mp3"))[:6]
-        (beets.music / genre).mkdir(parents=True)
-        for source in sources:
-            shutil.copyfile(source, beets.music / genre / source.name)
-    beets.import_music()
-    heard = beets.field("predicted_genre")
-    assert len(heard) == 12
-    assert heard.count("classical") + heard.count("electronic") >= 10
 
 
 @pytest.mark.parametrize("option", ["copy", "move", "hardlink", "link"])

@@ -4,22 +4,20 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beetsplug.genreclf.genres import labels as parsing
 from beetsplug.genreclf.genres.labels import (
     Vocabulary,
     genre_parts,
     is_placeholder,
     labels,
-    normalize,
     split,
 )
+from beetsplug.genreclf.genres.normalize import normalize
 
 # Texts of what separates values and parts, numbers of ID3v1, placeholders and genres.
 TEXTS = st.lists(
@@ -119,21 +117,36 @@ def test_the_users_own_genres_are_not_split_and_the_longest_wins() -> None:
     assert genre_parts("A/B/Tango", own) == ["A/B", "Tango"]
 
 
-@pytest.mark.parametrize("tree", [None, b"- a: [", b"\xff", b"- death: [{1: 2}, null]\n"])
-def test_lastgenre_may_lack_its_tree(
-    tree: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spec = ModuleSpec("beetsplug.lastgenre", None)
-    spec.submodule_search_locations = [str(tmp_path)]
-    if tree is not None:
-        (tmp_path / "genres-tree.yaml").write_bytes(tree)
-    monkeypatch.setattr("beetsplug.genreclf.genres.labels.find_spec", lambda name: spec)
-    caches = (parsing._known_genres, parsing._parts)
-    for cache in caches:
-        cache.cache_clear()
-    assert genre_parts("Death/Doom, Singer/Songwriter") == ["Death", "Doom", "Singer/Songwriter"]
-    for cache in caches:
-        cache.cache_clear()
+LASTGENRE_FILES = {
+    "none": {},
+    "broken YAML": {"genres-tree.yaml": b"- a: [", "aliases.yaml": b"a: ["},
+    "no text": {"genres-tree.yaml": b"\xff", "aliases.yaml": b"\xff"},
+    "of other types": {
+        "genres-tree.yaml": b"- death: [{1: 2}, null]\n",
+        "aliases.yaml": b"- 1\n",
+    },
+    "broken patterns": {"aliases.yaml": b"a: ['(']\nb: 5\n'\\9': ['death']\n"},
+}
+
+
+@pytest.mark.parametrize("files", LASTGENRE_FILES.values(), ids=LASTGENRE_FILES)
+def test_lastgenre_may_lack_its_files(files: dict[str, bytes], tmp_path: Path) -> None:
+    """In a process of its own, because the files are read once."""
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    code = (
+        "import importlib.util, importlib.machinery as machinery, sys\n"
+        "spec = machinery.ModuleSpec('beetsplug.lastgenre', None)\n"
+        "spec.submodule_search_locations = sys.argv[1:]\n"
+        "importlib.util.find_spec = lambda name: spec\n"
+        "from beetsplug.genreclf.genres.agreement import agreement\n"
+        "from beetsplug.genreclf.genres.labels import genre_parts\n"
+        "print(genre_parts('Death/Doom, Singer/Songwriter'), agreement(['Death'], 'metal'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "['Death', 'Doom', 'Singer/Songwriter'] agrees\n"
 
 
 def test_lastgenre_is_not_imported() -> None:

@@ -26,7 +26,7 @@ def test_learned_genres_are_printed(beets: Beets) -> None:
         media.save()
     beets.import_music()
     beets.environment = ASCII
-    said = beets("genreclf-learn", "-f", "--min-tracks", "2")
+    said = beets("genreclf-train", "-f", "--min-tracks", "2")
     assert "Tunes" in said
     assert "saved as mine" in said
 
@@ -42,12 +42,12 @@ def test_explained_names_are_printed(beets: Beets, environment: dict[str, str]) 
         os.rename(make(beets.root / "a.flac"), path)  # noqa: PTH104  # bytes
     beets.import_music()
     beets.environment = environment
-    said = beets("genreclf-explain")
+    said = beets("genreclf-explain", "path::.")
     assert said.count("votes") == len(names)
     assert "[red]:smile: " in said
     assert r"a\nb\x1b[31m.flac" in said
     explained: list[dict[str, Any]] = [
-        json.loads(line) for line in beets("genreclf-explain", "--json").splitlines()
+        json.loads(line) for line in beets("genreclf-explain", "--json", "path::.").splitlines()
     ]
     found = {track["path"].encode("utf-8", "surrogateescape") for track in explained}
     assert found == {*paths}

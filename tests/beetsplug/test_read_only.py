@@ -15,17 +15,17 @@ from tests.conftest import Beets
 pytestmark = pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
 
 COMMANDS = {
-    ("genreclf-explain",): "votes",
-    ("genreclf-explain", "--json"): '"votes"',
+    ("genreclf-explain", "path::."): "votes",
+    ("genreclf-explain", "--json", "path::."): '"votes"',
     ("genreclf", "--pretend", "--force"): "0 failed",
     ("genreclf", "--pretend", "--write"): "0 failed",
     ("genreclf", "--pretend", "--no-cache"): "0 failed",
     ("genreclf-similar", "title:a"): " - b",
-    ("genreclf-learn", "--list"): "nothing has been learned yet",
+    ("genreclf-train", "--list"): "no models trained yet",
 }
 # Of a library in which the plugin has run before.
 KNOWN = {
-    ("genreclf-cache",): "2 analyses, 0 failures",
+    ("genreclf-cache",): "2 analyses and 0 failures",
     ("genreclf-undo", "--list"): "1: ",
 }
 
@@ -77,4 +77,4 @@ def test_library_in_which_the_plugin_never_ran(two_tracks: Beets) -> None:
     similar = ("genreclf-similar", "title:a")
     commands = {command: said for command, said in COMMANDS.items() if command != similar}
     with read_only(two_tracks.root):
-        run_all(two_tracks, {**commands, ("genreclf-undo", "--list"): "nothing has been changed"})
+        run_all(two_tracks, {**commands, ("genreclf-undo", "--list"): "no runs recorded"})

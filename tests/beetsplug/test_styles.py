@@ -184,7 +184,7 @@ def test_update_reads_what_another_program_changed(heard: Beets) -> None:
 def test_what_the_user_changed_since_stays(heard: Beets) -> None:
     heard("modify", "--yes", "predicted_styles=polka; ska")
     done = heard.run("genreclf-undo")
-    assert "a.flac: changed since, left alone: predicted_styles" in done.stderr
+    assert "a.flac: not restored, changed since: predicted_styles" in done.stderr
     assert our_tags(heard.files()[0]) == {"predicted_styles": "polka; ska"}
     assert heard.field("predicted_styles") == ["polka; ska"]
 
@@ -216,7 +216,7 @@ def test_id3v23_in_which_beets_joins_values(beets: Beets) -> None:
     os.utime(path, (time.time() + 9, time.time() + 9))
     assert "predicted_styles" not in beets("update")
     assert beets.field("predicted_styles") == [styles]
-    assert "left alone" not in beets.run("genreclf-undo").stderr
+    assert "not restored" not in beets.run("genreclf-undo").stderr
     assert not our_tags(path)
 
 
@@ -225,7 +225,7 @@ def test_spelling_and_explanation(heard: Beets) -> None:
     heard("genreclf", "-f")
     styles = in_file(heard.files()[0])
     assert "Ambient" in styles
-    assert f"styles      {', '.join(styles).lower()}\n" in heard("genreclf-explain")
-    assert json.loads(heard("genreclf-explain", "--json"))["styles"] == [
+    assert f"styles         {', '.join(styles).lower()}\n" in heard("genreclf-explain", "path::.")
+    assert json.loads(heard("genreclf-explain", "--json", "path::."))["styles"] == [
         style.lower() for style in styles
     ]

@@ -171,7 +171,7 @@ def test_nan_abstains(wrong: str, aggregation: Aggregation, threshold: float) ->
     threshold = np.nan if wrong == "threshold" else threshold
     params = replace(PARAMS, calibration=calibration, min_confidence=threshold)
     track = vote_track(
-        np.array([row]), novelty, np.zeros(1), np.array([True]), params, aggregation=vote
+        np.array([row]), novelty, np.zeros(1), np.array([True]), params, aggregation=aggregation
     )
     assert track.genre is None
     assert track.reason

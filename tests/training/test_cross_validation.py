@@ -11,7 +11,7 @@ from genremodel.calibration import Calibration
 from genremodel.models.base import WindowProbabilities
 from genremodel.prediction import DecisionParams
 from training.evaluation.cross_validation import out_of_fold
-from training.fit import WindowClassifier
+from training.fit import PredictProba
 from training.tables import WindowTable
 
 GENRES = ("blues", "jazz")
@@ -37,7 +37,7 @@ def table() -> WindowTable:
 def test_augmented_copies_of_held_out_artists_are_left_out() -> None:
     windows = table()
 
-    def fit(known: WindowTable) -> WindowClassifier:
+    def fit(known: WindowTable) -> PredictProba:
         artists = {*known.values[:, 0].tolist()}
         assert {*known.role.tolist()} == {"train", "altered"}
 
@@ -60,7 +60,7 @@ def test_genres_without_other_artists_are_not_predicted() -> None:
     windows.group[windows.genre == "jazz"] = "one artist"
     fitted: list[list[str]] = []
 
-    def fit(known: WindowTable) -> WindowClassifier:
+    def fit(known: WindowTable) -> PredictProba:
         genres = np.unique(known.genre)
         fitted.append(genres.tolist())
         return lambda values: WindowProbabilities(

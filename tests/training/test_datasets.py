@@ -56,7 +56,7 @@ def test_genre_folders(tmp_path: Path) -> None:
     parts = corpus.load(tmp_path)
     assert len(parts.train) + len(parts.valid) == 12
     assert parts.valid
-    assert [source.licence for source in parts.sources] == ["unknown"]
+    assert [source.license for source in parts.sources] == ["unknown"]
     with pytest.raises(DataError, match="no genre/track files"):
         genre_folders.load(tmp_path / "jazz")
 
@@ -75,7 +75,7 @@ def test_public_gtzan_with_split_lists(tmp_path: Path) -> None:
     ]
     parts = corpus.load(tmp_path)
     assert len(parts.valid) == 1
-    assert [source.licence for source in parts.sources] == [gtzan.LICENSE]
+    assert [source.license for source in parts.sources] == [gtzan.LICENSE]
     (tmp_path / "test_filtered.txt").write_text("rock/rock.00000.wav\n")
     with pytest.raises(DataError, match="listed, but missing"):
         gtzan.load(tmp_path)

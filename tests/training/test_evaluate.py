@@ -15,7 +15,7 @@ from genremodel.models.novelty import NONMUSIC_NOVELTY, is_nonmusic
 from genremodel.prediction import DecisionParams
 from training.evaluation.evaluate import measure, validate
 from training.evaluation.ood import left_out_genres, measure_nonmusic
-from training.fit import WindowClassifier
+from training.fit import PredictProba
 from training.tables import WindowTable
 
 GENRES = ("blues", "jazz", "metal", "rock")
@@ -47,7 +47,7 @@ class RecordingFit:
 
     def __call__(
         self, table: WindowTable, nonmusic: NDArray[np.float64] = NO_WEIGHTS
-    ) -> WindowClassifier:
+    ) -> PredictProba:
         self.tables.append(table)
         columns = [GENRES.index(name) for name in np.unique(table.genre)]
 
@@ -101,7 +101,7 @@ def test_kinds_of_nonmusic_are_rejected_by_their_likeness_to_other_kinds(
     }
     figures = measure_nonmusic(table(), sounds, np.asarray, RecordingFit(), PARAMS)
     for shares in figures["kinds"].values():
-        assert shares["told"] == rejected
+        assert shares["rejected"] == rejected
 
 
 def test_figures_by_window_count() -> None:

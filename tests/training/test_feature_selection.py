@@ -32,11 +32,11 @@ def test_informative_group_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     choice = choose(features("tonnetz"), PARAMS)
     assert "tonnetz" in choice.groups
     assert len(choice.groups) < len(GROUPS)
-    assert {*choice.groups, *(group for group, _ in choice.left_out)} == {*GROUPS}
-    path = [choice.every, *(accuracy for _, accuracy in choice.left_out)]
+    assert {*choice.groups, *(group for group, _ in choice.eliminated)} == {*GROUPS}
+    path = [choice.all_groups, *(accuracy for _, accuracy in choice.eliminated)]
     assert path == sorted(path), "accuracy never drops"
     assert all(group in choice.groups and share < path[-1] for group, share in choice.without)
-    assert dict(choice.by_neighbours)[choice.neighbours] > 0.9
+    assert dict(choice.by_neighbors)[choice.neighbors] > 0.9
 
 
 def test_features_of_some_groups_are_columns_of_all() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.tables import ColumnTable
+from genremodel.column_table import ColumnTable
 
 
 @dataclass(frozen=True)

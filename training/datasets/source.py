@@ -11,4 +11,4 @@ class Source:
 
     name: str
     part: str
-    licence: str
+    license: str

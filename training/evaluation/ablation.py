@@ -10,7 +10,7 @@ import numpy as np
 
 from genremodel.prediction import DecisionParams
 from training.evaluation.evaluate import accuracy
-from training.fit import judge_by_heads
+from training.fit import fit_head_classifier
 from training.hyperparameters import HYPERPARAMETERS as RELEASED
 from training.hyperparameters import HeadHyperparameters
 from training.tables import Role, WindowTable
@@ -19,16 +19,16 @@ _SEEDS = 3
 _SCORED: tuple[Role, Role] = ("song", "train")
 _ALL: tuple[Role, ...] = ("song", "train", "altered")
 _VARIANTS: Mapping[str, tuple[tuple[Role, ...], HeadHyperparameters]] = {
-    "as it is": (_ALL, RELEASED),
-    "the first network alone": (_ALL, replace(RELEASED, mtt_weight=0.0)),
-    "less of the second network (0.25)": (_ALL, replace(RELEASED, mtt_weight=0.25)),
-    "more of the second network (0.75)": (_ALL, replace(RELEASED, mtt_weight=0.75)),
-    "first head four times as regularised": (_ALL, replace(RELEASED, msd_c=RELEASED.msd_c / 4)),
-    "first head a quarter as regularised": (_ALL, replace(RELEASED, msd_c=RELEASED.msd_c * 4)),
-    "second head four times as regularised": (_ALL, replace(RELEASED, mtt_c=RELEASED.mtt_c / 4)),
-    "second head a quarter as regularised": (_ALL, replace(RELEASED, mtt_c=RELEASED.mtt_c * 4)),
-    "no altered copies of files": (("song", "train"), RELEASED),
-    "every track weighs the same, whoever plays it": (_ALL, replace(RELEASED, by_artist=False)),
+    "released model": (_ALL, RELEASED),
+    "first network alone": (_ALL, replace(RELEASED, mtt_weight=0.0)),
+    "second network weighted by 0.25": (_ALL, replace(RELEASED, mtt_weight=0.25)),
+    "second network weighted by 0.75": (_ALL, replace(RELEASED, mtt_weight=0.75)),
+    "first head: 4 times the regularization": (_ALL, replace(RELEASED, msd_c=RELEASED.msd_c / 4)),
+    "first head: 1/4 of the regularization": (_ALL, replace(RELEASED, msd_c=RELEASED.msd_c * 4)),
+    "second head: 4 times the regularization": (_ALL, replace(RELEASED, mtt_c=RELEASED.mtt_c / 4)),
+    "second head: 1/4 of the regularization": (_ALL, replace(RELEASED, mtt_c=RELEASED.mtt_c * 4)),
+    "no augmentation": (("song", "train"), RELEASED),
+    "no weighting by artist": (_ALL, replace(RELEASED, by_artist=False)),
 }
 
 
@@ -42,7 +42,7 @@ def ablations(table: WindowTable, params: DecisionParams) -> list[tuple[str, flo
     results = []
     for name, (roles, hyperparameters) in _VARIANTS.items():
         some = known.with_role(*roles)
-        fit = partial(judge_by_heads, hyperparameters=hyperparameters)
+        fit = partial(fit_head_classifier, hyperparameters=hyperparameters)
         songs, files = (
             float(np.mean([accuracy(some, fit, params, seed, role) for seed in range(_SEEDS)]))
             for role in _SCORED

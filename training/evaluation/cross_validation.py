@@ -12,7 +12,7 @@ from genremodel.audio.windows import DEFAULT_WINDOWS, evenly_spaced
 from genremodel.evaluation import Classify, OutOfFold, Scores
 from genremodel.models.base import WindowProbabilities
 from genremodel.prediction import DecisionParams
-from training.fit import Fit, WindowClassifier
+from training.fit import Fit, PredictProba
 from training.tables import WindowTable
 
 
@@ -41,7 +41,7 @@ def out_of_fold(
 
 
 def predict_tracks(
-    table: WindowTable, classifier: WindowClassifier, params: DecisionParams
+    table: WindowTable, classifier: PredictProba, params: DecisionParams
 ) -> OutOfFold:
     """Return predictions of tracks by one model, all of whose genres are those of `params`."""
     classify = _each(classifier, np.ones(len(params.genres), np.bool_))
@@ -67,7 +67,7 @@ def _tracks(
     return windows, genre[:, np.newaxis] == np.array(params.genres), artist
 
 
-def _each(classifier: WindowClassifier, has: NDArray[np.bool_]) -> Classify:
+def _each(classifier: PredictProba, has: NDArray[np.bool_]) -> Classify:
     """Apply a classifier track by track. has: (genres,) False for genres that it does not have."""
 
     def widened(found: WindowProbabilities) -> WindowProbabilities:

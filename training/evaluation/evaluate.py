@@ -24,20 +24,20 @@ from training.evaluation.cross_validation import (
 )
 from training.evaluation.metrics import details, intervals
 from training.evaluation.ood import left_out_genres
-from training.fit import Fit, judge_by_heads, judge_by_neighbours
+from training.fit import Fit, fit_head_classifier, fit_knn_classifier
 from training.tables import Role, WindowTable
 
 _MANY = 3  # genres; with fewer, none can be left out
 
 
 def evaluate(corpus: Corpus, seeds: int) -> dict[str, Any]:
-    """Return the metrics of both bundled models, fitted anew."""
+    """Return the metrics of both bundled models, fitted again."""
     cnn, knn = CnnBackend(), KnnBackend()
     outputs, features = corpus.outputs(cnn.networks), corpus.features(knn.groups)
     return {
-        cnn.params.model: measure(outputs, judge_by_heads, cnn.params, seeds),
+        cnn.params.model: measure(outputs, fit_head_classifier, cnn.params, seeds),
         knn.params.model: measure(
-            features, lambda table: judge_by_neighbours(table, knn.neighbors), knn.params, seeds
+            features, lambda table: fit_knn_classifier(table, knn.neighbors), knn.params, seeds
         ),
     }
 
@@ -54,7 +54,7 @@ def measure(table: WindowTable, fit: Fit, params: DecisionParams, seeds: int) ->
 
     "songs", "files": metrics by cross-validation grouped by artist, means over seeds; `details` of
     the first. Their "by_windows": the number of windows, of tracks with so many, the accuracy and
-    the calibration error. Their "unheard_genres": see `left_out_genres`. "valid": the validation
+    the calibration error. Their "left_out_genres": see the function. "valid": the validation
     files by a model fitted without them.
     """
     protocols = _protocols(table)
@@ -73,7 +73,7 @@ def measure(table: WindowTable, fit: Fit, params: DecisionParams, seeds: int) ->
         }
     if len(params.genres) > _MANY:
         for name, left_out in left_out_genres(table, fit, params, protocols, basis).items():
-            figures[name]["unheard_genres"] = left_out
+            figures[name]["left_out_genres"] = left_out
     valid = validate(table, fit, params)
     figures["valid"] = {
         **Metrics.from_scores(valid).rounded(),

@@ -19,7 +19,7 @@ from training.evaluation.cross_validation import (
     predict_tracks,
     recalibrated,
 )
-from training.fit import Fit, WindowClassifier, fit_nonmusic
+from training.fit import Fit, PredictProba, fit_nonmusic
 from training.tables import WindowTable
 
 SelectColumns: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.floating[Any]]]
@@ -28,7 +28,7 @@ SelectColumns: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.floa
 class FitWithNonmusic(Protocol):
     """Fits a model that rejects non-music by the weights of `fit_nonmusic`."""
 
-    def __call__(self, table: WindowTable, nonmusic: NDArray[np.float64] = ...) -> WindowClassifier:
+    def __call__(self, table: WindowTable, nonmusic: NDArray[np.float64] = ...) -> PredictProba:
         """Fit the model; without weights it rejects nothing."""
         ...
 
@@ -55,7 +55,7 @@ def left_out_genres(
     -------
     dict
         By protocol: "abstained", the share of tracks of left-out genres; "genres", the same by
-        genre; "known_decided", the coverage of the other tracks, by unseen artists.
+        genre; "known_coverage", the coverage of the other tracks, by unseen artists.
     """
     abstained: dict[str, dict[str, float]] = {name: {} for name in protocols}
     coverage: dict[str, list[float]] = {name: [] for name in protocols}
@@ -78,7 +78,7 @@ def left_out_genres(
             abstained[name][genre] = round(float(scores.abstained.mean()), 4)
     return {
         name: {
-            "known_decided": round(float(np.mean(coverage[name])), 4),
+            "known_coverage": round(float(np.mean(coverage[name])), 4),
             "abstained": round(float(np.mean([*shares.values()])), 4),
             "genres": shares,
         }
@@ -107,9 +107,9 @@ def measure_nonmusic(
     Returns
     -------
     dict
-        "kinds": of each, the number of sounds, the share rejected as non-music ("told") and the
-        share without a genre ("abstained"). "files" and "mistaken": the number of files and the
-        share of them rejected as non-music, by unseen artists.
+        "kinds": of each, the number of sounds, the share rejected as non-music ("rejected") and the
+        share without a genre ("abstained"). "files": the number of files. "false_rejections": the
+        share of files, by unseen artists, that are rejected as non-music.
     """
     music = table[np.flatnonzero(np.isfinite(select(table.values)).all(axis=1))]
     kinds = {}
@@ -121,19 +121,19 @@ def measure_nonmusic(
         confidence = np.array([vote_with_confidence(*one, params, "majority")[1] for one in found])
         kinds[kind] = {
             "sounds": len(unknown),
-            "told": round(float(rejected.mean()), 4),
+            "rejected": round(float(rejected.mean()), 4),
             "abstained": round(float((rejected | (confidence < params.min_confidence)).mean()), 4),
         }
     every = select(np.concatenate([*sounds.values()]))
     files = music.with_role("train", "valid")
     genres, groups, members = files.by_track()
-    mistaken = []
+    rejected_files = []
     for _, held_out in GroupKFold(FOLDS).split(genres, genres, groups):
         others = music[~np.isin(music.group, groups[held_out])]
         weights = fit_nonmusic(select(others.values), every)
-        mistaken += [is_nonmusic(weights, select(files.values[members[i]])) for i in held_out]
+        rejected_files += [is_nonmusic(weights, select(files.values[members[i]])) for i in held_out]
     return {
         "kinds": kinds,
-        "files": len(mistaken),
-        "mistaken": round(float(np.mean(mistaken)), 4),
+        "files": len(rejected_files),
+        "false_rejections": round(float(np.mean(rejected_files)), 4),
     }

@@ -45,9 +45,9 @@ def model_card(model: Figures, benchmarks: Figures) -> str:
         valid=valid,
         intervals=songs["intervals"],
         country=valid["genres"]["country"],
-        songs_unknown=songs["unheard_genres"],
-        files_unknown=files["unheard_genres"],
-        knn_unknown=knn["files"]["unheard_genres"],
+        songs_unknown=songs["left_out_genres"],
+        files_unknown=files["left_out_genres"],
+        knn_unknown=knn["files"]["left_out_genres"],
         speed=mp3_speed(benchmarks),
         system=benchmarks["system"],
         seeds=files["seeds"],
@@ -67,10 +67,10 @@ def model_card(model: Figures, benchmarks: Figures) -> str:
         by_genre=_by_genre(model["genres"], [songs, files, valid]),
         song_confusion=_confusion_matrix("songs", songs, model["genres"]),
         file_confusion=_confusion_matrix("files", files, model["genres"]),
-        unknown=_unknown_genres(songs["unheard_genres"], files["unheard_genres"]),
+        unknown=_unknown_genres(songs["left_out_genres"], files["left_out_genres"]),
         nonmusic=_nonmusic(model),
         false_rejections=_false_rejections(model),
-        ablations=rows((text, f"{a:.3f}", f"{b:.3f}") for text, a, b in model["tried"]),
+        ablations=rows((text, f"{a:.3f}", f"{b:.3f}") for text, a, b in model["ablations"]),
         choices=_choices(knn["choice"]),
         novelty_note="" if knn["calibration"]["novelty"] else _NO_NOVELTY,
         worst=_lowest_recalls(songs),
@@ -87,7 +87,7 @@ def mp3_speed(benchmarks: Figures) -> Figures:
 
 def _network(part: Figures) -> str:
     return (
-        f"{part['source']} ({part['licence']} license, see `NOTICE`), pruned to "
+        f"{part['source']} ({part['license']} license, see `NOTICE`), pruned to "
         f"{part['channels']} of {part['published_channels']} channels, outputs within "
         f"{part['agrees_within']:.0e} of the published network"
     )
@@ -95,7 +95,7 @@ def _network(part: Figures) -> str:
 
 def _data(model: Figures) -> str:
     sources = [*model["data"], *(model["backbones"][file]["trained_on"] for file in _NETWORKS)]
-    return rows((source["name"], source["part"], source["licence"]) for source in sources)
+    return rows((source["name"], source["part"], source["license"]) for source in sources)
 
 
 def _validation_genres(genres: Figures) -> str:
@@ -166,7 +166,7 @@ def _nonmusic(model: Figures) -> str:
             f"`{model[backend]['id']}`",
             kind,
             of["sounds"],
-            f"{of['told']:.0%}",
+            f"{of['rejected']:.0%}",
             f"{of['abstained']:.0%}",
         )
         for backend in _BACKENDS
@@ -177,19 +177,19 @@ def _nonmusic(model: Figures) -> str:
 def _false_rejections(model: Figures) -> str:
     parts = [(model[backend]["id"], model[backend]["nonmusic"]) for backend in _BACKENDS]
     return enumerate_items(
-        [f"{of['mistaken']:.1%} of {of['files']} by `{name}`" for name, of in parts]
+        [f"{of['false_rejections']:.1%} of {of['files']} by `{name}`" for name, of in parts]
     )
 
 
 def _choices(choice: Figures) -> str:
-    trials = [("all groups", choice["meanwhile"], choice["every"])]
+    trials = [("all groups", choice["elimination_k"], choice["all_groups"])]
     removed: list[str] = []
-    for group, accuracy in choice["left_out"]:
+    for group, accuracy in choice["eliminated"]:
         removed.append(group)
-        trials.append((f"without {enumerate_items(removed)}", choice["meanwhile"], accuracy))
+        trials.append((f"without {enumerate_items(removed)}", choice["elimination_k"], accuracy))
     for group, accuracy in choice["without"]:
-        trials.append((f"selected groups without {group}", choice["meanwhile"], accuracy))
-    trials += [("selected groups", count, x) for count, x in choice["by_neighbours"]]
+        trials.append((f"selected groups without {group}", choice["elimination_k"], accuracy))
+    trials += [("selected groups", count, x) for count, x in choice["by_neighbors"]]
     return rows((features, count, f"{accuracy:.3f}") for features, count, accuracy in trials)
 
 

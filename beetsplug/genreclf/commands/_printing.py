@@ -1,15 +1,45 @@
-"""Print rich tables and texts through beets, which replaces characters the terminal lacks."""
+"""Print through beets, which replaces characters that the terminal lacks."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from beets import ui
-from rich.console import Console, RenderableType
+from beets.library import Album, Item
+
+from beetsplug.genreclf.fields import JOURNAL_ID, MANAGED_FIELDS
+from beetsplug.genreclf.storage.objects import get_values, stored_name
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 def print_rich(*parts: RenderableType, soft_wrap: bool = False) -> None:
     """Print tables and texts below each other. soft_wrap: do not break lines to the width."""
+    from rich.console import Console  # slow to import
+
     console = Console()
     with console.capture() as captured:
         for part in parts:
             console.print(part, soft_wrap=soft_wrap)
     ui.print_(captured.get(), end="")
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """Return a number and its noun.
+
+    >>> count(1, "track"), count(2, "track"), count(0, "analysis", "analyses")
+    ('1 track', '2 tracks', '0 analyses')
+    """
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def show_changes(old: Item | Album, new: Item | Album) -> None:
+    """Print how the fields of a track or an album change, as beets does."""
+    before, after = get_values(old), get_values(new)
+    shown = [
+        stored_name(new, name)
+        for name in MANAGED_FIELDS
+        if name != JOURNAL_ID and (before.get(name) or after.get(name))
+    ]
+    ui.show_model_changes(new, old, shown or [stored_name(new, JOURNAL_ID)])

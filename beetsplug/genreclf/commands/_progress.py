@@ -1,49 +1,44 @@
-"""How far a run is, on a terminal."""
+"""Show the progress of a run on a terminal."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from logging import Logger
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.progress import Progress, Task
+    from rich.text import Text
+
+
+Report = Callable[[str], None]  # takes a message, path first
+
+
+class Failures:
+    """Reports failures, and counts them."""
+
+    def __init__(self, log: Logger) -> None:
+        self.count = 0
+        self._log = log
+
+    def report(self, message: str) -> None:
+        """Report one more failure. message: path first."""
+        self.count += 1
+        self._log.error("{}", message)
 
 
 def is_terminal() -> bool:
-    """Tell whether somebody is watching."""
-    return sys.stderr is not None and sys.stderr.isatty()  # None where it is closed
-
-
-class SpeedColumn(ProgressColumn):
-    """Tracks a second."""
-
-    def render(self, task: Task) -> Text:
-        """Return the speed of the last half minute."""
-        return Text("" if task.speed is None else f"{task.speed:.1f} tracks/s")
+    """Return True if stderr is a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()  # None if it is closed
 
 
 class Bar:
-    """A bar with tracks a second and the time left, or nothing where `shown` is false."""
+    """A progress bar with tracks per second and the time left; invisible unless `shown`."""
 
     def __init__(self, total: int, *, shown: bool) -> None:
-        self._bar = Progress(
-            BarColumn(),
-            MofNCompleteColumn(),
-            SpeedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not shown,
-        )
+        self._bar = _progress(shown=shown)
         self._task = self._bar.add_task("", total=total)
 
     def __enter__(self) -> Bar:
@@ -59,9 +54,31 @@ class Bar:
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
-        """Make room for a message."""
+        """Hide the bar while a message is printed."""
         self._bar.stop()
         try:
             yield
         finally:
             self._bar.start()
+
+
+def _progress(*, shown: bool) -> Progress:
+    from rich import progress  # slow to import
+    from rich.console import Console
+    from rich.text import Text
+
+    class SpeedColumn(progress.ProgressColumn):
+        """Tracks per second, over the last half minute."""
+
+        def render(self, task: Task) -> Text:
+            return Text("" if task.speed is None else f"{task.speed:.1f} tracks/s")
+
+    return progress.Progress(
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        SpeedColumn(),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not shown,
+    )

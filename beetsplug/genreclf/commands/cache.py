@@ -1,37 +1,88 @@
-"""`beet genreclf-cache`: what is kept of the tracks that were heard."""
+"""The `genreclf-cache` command: show, prune or clear the analysis cache."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from beets import ui
 from beets.exceptions import UserError
 from beets.util.units import human_bytes
 
+from beetsplug.genreclf.commands import exclusive
+from beetsplug.genreclf.commands._printing import count
+from beetsplug.genreclf.storage.paths import cache_file
+
 if TYPE_CHECKING:
-    from genremodel import GenreClassifier
+    from beets.library import Library
+
+    from beetsplug.genreclf.context import Context
 
 
-def tend(file: Path, classifier: GenreClassifier, *, prune: bool, clear: bool) -> None:
-    """Forget files that are gone, or everything, and show what there is.
+class CacheOptions(Protocol):
+    """The options of `beet genreclf-cache`."""
 
-    Raises UserError when the cache cannot be read.
-    """
+    prune: bool
+    clear: bool
+
+
+def command(context: Context) -> ui.Subcommand:
+    """Return `beet genreclf-cache`, which needs neither a model nor the journal."""
+    cache = ui.Subcommand("genreclf-cache", help="show, prune or clear the analysis cache")
+    cache.parser.add_option(
+        "--prune",
+        action="store_true",
+        default=False,
+        help="remove entries of deleted files and outdated models",
+    )
+    cache.parser.add_option(
+        "--clear",
+        action="store_true",
+        default=False,
+        help="remove all entries",
+    )
+    cache.func = _run
+    return cache
+
+
+def _run(lib: Library, options: CacheOptions, query: list[str]) -> None:
+    exclusive({"--prune": options.prune, "--clear": options.clear})
+    if query:
+        raise UserError("genreclf-cache takes no query")
+    _manage(prune=options.prune, clear=options.clear)
+
+
+def _manage(*, prune: bool, clear: bool) -> None:
+    """Clear or prune the cache, and print its statistics. Raises UserError."""
     from genremodel.batch.cache import Cache, CacheError
 
-    cache = Cache(file, "" if classifier.fallback_reason else classifier.analysis_version)
+    file = cache_file()
+    cache = Cache(file, _version())
     try:
         if clear:
             cache.clear()
         if prune:
-            ui.print_(f"{cache.prune()} analyses forgotten")
+            removed = cache.prune()
+            ui.print_(f"removed {count(removed, 'analysis', 'analyses')}")
         now = cache.statistics()
     except CacheError as exc:
         raise UserError(f"{exc}; without it, tracks are analyzed again") from exc
     finally:
         cache.close()
-    asked = now.hits + now.misses
+    lookups = now.hits + now.misses
     ui.print_(f"{file}: {human_bytes(now.size)}")
-    ui.print_(f"{now.analyses} analyses, {now.failures} failures, of {now.files} files")
-    ui.print_(f"{now.hits} of {asked} found ({now.hits / max(asked, 1):.0%})")
+    ui.print_(
+        f"{count(now.analyses, 'analysis', 'analyses')} and {count(now.failures, 'failure')} "
+        f"of {count(now.files, 'file')}"
+    )
+    ui.print_(f"{now.hits} of {count(lookups, 'lookup')} found ({now.hits / max(lookups, 1):.0%})")
+
+
+def _version() -> str:
+    """Return the version of the bundled networks, or nothing where they cannot be read."""
+    from genremodel import GenreClassifier, ModelError
+
+    try:
+        classifier = GenreClassifier()
+    except (ImportError, ModelError):
+        return ""
+    return "" if classifier.fallback_reason else classifier.analysis_version

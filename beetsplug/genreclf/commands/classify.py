@@ -1,225 +1,413 @@
-"""`beet genreclf`: tracks of a library that exists."""
+"""The `genreclf` command: classify the tracks of a library."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from logging import Logger
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from beets import config as beets_config
 from beets import ui
+from beets.exceptions import UserError
 from beets.library import Album, Item, Library
 from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
-from beetsplug.genreclf import fields
-from beetsplug.genreclf.commands._progress import Bar, is_terminal
-from beetsplug.genreclf.storage.selection import AlbumSelection, Group
+from beetsplug.genreclf.commands import exclusive, user_errors
+from beetsplug.genreclf.commands._printing import count, show_changes
+from beetsplug.genreclf.commands.review import Answer, ask, keep_existing
+from beetsplug.genreclf.fields import GENRES
+from beetsplug.genreclf.planning import Planner
+from beetsplug.genreclf.storage.objects import reload, replace_values
+from beetsplug.genreclf.storage.selection import NO_MATCHES, AlbumSelection, Selection
 from beetsplug.genreclf.storage.tag_file import reason
-from beetsplug.genreclf.tagging import AHEAD, Tagger, Update
+from beetsplug.genreclf.updates import Update, describe
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from genremodel import Analysis, Prediction
+    from beetsplug.genreclf.commands._progress import Bar
+    from beetsplug.genreclf.context import Context
+    from beetsplug.genreclf.prediction import Predictor
+    from beetsplug.genreclf.updates import Predicted
+    from genremodel import Analysis
+
+Confirm: TypeAlias = Callable[[Sequence[Update]], Answer]
+
+_COMPANIONS = ("undo", "explain", "train", "similar", "cache", "web")
+_LOOKAHEAD = 64  # tracks that are analyzed while others are decided and written
 
 
-@dataclass(frozen=True)
-class Mode:
-    """What `beet genreclf` was asked for.
-
-    force: also tracks that have a prediction. pretend: show changes, make none. write: tags too,
-    and those of tracks whose file could not be written before; rewrite: those of all tracks of the
-    query. quiet: say nothing of tracks that are well.
-    """
+class ClassifyOptions(Protocol):
+    """The options of `beet genreclf`. write: None where neither -w nor -W is given."""
 
     force: bool
     pretend: bool
-    write: bool
-    rewrite: bool
+    write: bool | None
     quiet: bool
+    cache: bool
+    review: bool
+    album: bool
+
+
+def command(context: Context) -> ui.Subcommand:
+    """Return `beet genreclf`."""
+    classify = ui.Subcommand("genreclf", help="classify tracks by genre from their audio")
+    classify.parser.add_option(
+        "-f",
+        "--force",
+        action="store_true",
+        default=False,
+        help="reclassify tracks that already have a prediction",
+    )
+    classify.parser.add_option(
+        "-p",
+        "--pretend",
+        action="store_true",
+        default=False,
+        help="show all changes but do nothing",
+    )
+    classify.parser.add_option(
+        "-w",
+        "--write",
+        action="store_true",
+        default=None,
+        help="write tags, also for tracks classified earlier",
+    )
+    classify.parser.add_option(
+        "-W",
+        "--nowrite",
+        action="store_false",
+        dest="write",
+        help="don't write tags",
+    )
+    classify.parser.add_option(
+        "-q",
+        "--quiet",
+        action="store_true",
+        default=False,
+        help="print only errors and the summary",
+    )
+    classify.parser.add_option(
+        "--no-cache",
+        action="store_false",
+        dest="cache",
+        default=True,
+        help="ignore the analysis cache",
+    )
+    classify.parser.add_option(
+        "--review",
+        action="store_true",
+        default=False,
+        help="review predictions for tracks without genres, album by album",
+    )
+    classify.parser.add_album_option()
+    classify.func = partial(_run, context)
+    return classify
+
+
+def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[str]) -> None:
+    from beetsplug.genreclf.commands._progress import Bar, is_terminal
+
+    exclusive({"--review": options.review, "--pretend": options.pretend})
+    if len(query) == 1 and query[0] in _COMPANIONS:
+        raise UserError(
+            f"Did you mean `beet genreclf-{query[0]}`? To search for the word, use "
+            f"`beet genreclf title:{query[0]}`"
+        )
+    if options.review and context.config().policy == "never":
+        raise UserError("--review has nothing to set with genreclf.policy: never")
+    selection = AlbumSelection(lib, query, match_albums=options.album)
+    if not selection.total:
+        ui.print_(NO_MATCHES)
+        return
+    shown = is_terminal() and not (options.quiet or options.pretend or options.review)
+    predicting = context.predictor(lib, cached=options.cache, retry=options.force)
+    with user_errors(), predicting as predictor, Bar(selection.total, shown=shown) as bar:
+        classify = Classify(context, lib, predictor, options, bar, ask if options.review else None)
+        try:
+            classify.run(selection)
+        finally:
+            with bar.hidden():
+                classify.show_summary(selection.total)
+        if classify.failures:
+            context.fail("some tracks could not be classified or written")
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Tracks that are heard together: an album, or one track.
+    """Tracks that are analyzed together: an album, or one track.
 
-    asked: those that the query selects. wanted: those that are to be changed. unfilled: those, or
-    the album, that get genres by the policy but keep their prediction. pending: what is being
-    heard, by the ids of the tracks; empty where all is known.
+    selected: those that the query matches. wanted: those of them that get a new prediction.
+    lacking: those, or the album, that keep their prediction but get the genres of the policy.
+    pending: analyses by the ids of the tracks; empty where none is needed.
     """
 
     album: Album | None
-    tracks: list[Item]
-    asked: list[Item]
+    items: list[Item]
+    selected: list[Item]
     wanted: list[Item]
-    unfilled: list[Item | Album]
+    lacking: list[Item | Album]
     pending: dict[int | None, Future[Analysis]]
 
 
-class Retag:
-    """Hears the tracks of a query, album by album, and shows or makes the changes."""
+class Classify:
+    """Classifies tracks, album by album, and shows or makes the changes.
 
-    outcomes: ClassVar = ["written", "kept", "abstained", "failed"]
+    bar: advances with each track. confirm: asks the user about the updates of each album; then
+    only tracks without genres are classified, and existing genres stay, whatever the policy.
+    """
 
-    def __init__(self, tagger: Tagger, log: Logger, mode: Mode) -> None:
-        self._tagger = tagger
-        self._log = log
-        self._mode = mode
+    def __init__(
+        self,
+        context: Context,
+        lib: Library,
+        predictor: Predictor,
+        options: ClassifyOptions,
+        bar: Bar,
+        confirm: Confirm | None = None,
+    ) -> None:
+        self._log = context.log
+        self._options = options
+        self._predictor = predictor
+        self._planner = Planner(predictor, context.journal(lib))
+        self._writer = context.writer(lib, predictor, "genreclf")
+        self._writes = predictor.config.writes() if options.write is None else options.write
+        self._bar = bar
+        self._confirm = confirm
         self._counts = Counter[str]()
+        self._changes = Counter[tuple[str, str]]()  # of genres, shown by --pretend
 
-    def run(self, lib: Library, query: Sequence[str]) -> int:
-        """Do it, and count; return how many tracks failed."""
-        groups = AlbumSelection(lib, query)
-        self._watched = is_terminal() and not (self._mode.quiet or self._mode.pretend)
-        with Bar(groups.total, shown=self._watched) as self._bar:
-            try:
-                for batch in self._submitted_ahead(groups):
-                    self._decide(batch)
-            finally:
-                rare = [name for name in ("tagged", "skipped") if self._counts[name]]
-                outcomes = dict.fromkeys([*self.outcomes, *rare])
-                counts = (f"{self._counts[outcome]} {outcome}" for outcome in outcomes)
-                with self._bar.hidden():
-                    self._log.info("{}", ", ".join(counts))
+    @property
+    def failures(self) -> int:
+        """How many tracks could not be classified or written."""
         return self._counts["failed"]
 
-    def _submitted_ahead(self, groups: Iterable[Group]) -> Iterator[_Batch]:
-        """Submit what is to be heard, and return it in order once enough is under way behind it."""
+    def run(self, selections: Iterable[Selection]) -> None:
+        """Classify the selected tracks, until the user quits."""
+        for batch in self._submit_ahead(selections):
+            if not self._process(batch):
+                return
+
+    def show_summary(self, total: int) -> None:
+        """Print the counts, after the changes of genres that --pretend has found."""
+        for (old, new), tracks in self._changes.most_common():
+            ui.print_(f"{tracks:>6}  {old} -> {new}")
+        counts = self._counts
+        if not counts.total():
+            self._log.info("{}", self._nothing_to_do(total))
+            return
+        updated, written = (
+            ("to update", "to write")
+            if self._options.pretend
+            else (
+                "updated",
+                "written",
+            )
+        )
+        parts = [f"{count(counts['updated'], 'track')} {updated}"]
+        parts += [f"{counts[name]} {name}" for name in ("unchanged", "abstained", "failed")]
+        parts += [f"{counts[name]} {name}" for name in ("edited", "skipped") if counts[name]]
+        if not self._options.pretend or counts["files"]:
+            parts.append(f"{count(counts['files'], 'file')} {written}")
+        self._log.info("{}", ", ".join(parts))
+
+    def _nothing_to_do(self, total: int) -> str:
+        if self._confirm:
+            return "nothing to review: all matching tracks have genres"
+        return (
+            f"nothing to do: {count(total, 'matching track')} already classified; "
+            "use -f to classify again"
+        )
+
+    def _submit_ahead(self, selections: Iterable[Selection]) -> Iterator[_Batch]:
+        """Yield batches in order, once enough tracks behind them are being analyzed."""
         ahead = deque[_Batch]()
         size = 0
-        for album, tracks, chosen in groups:
-            asked = [track for track in tracks if track.id in chosen]
-            if unplaced := [track for track in asked if self._tagger.is_unplaced(track)]:
-                self._skip(unplaced)
-                asked = [track for track in asked if track not in unplaced]
-                tracks = [track for track in tracks if track not in unplaced]
-            if not asked:
+        for selection in selections:
+            unplaced = [item for item in selection.selected if self._writer.is_unplaced(item)]
+            self._skip_unplaced(unplaced)
+            items = [item for item in selection.items if item not in unplaced]
+            selected = [item for item in selection.selected if item not in unplaced]
+            if not selected:
                 continue
-            wanted = self._wanted(album, asked)
-            pending = {} if wanted is None else self._tagger.submit(tracks)
-            unfilled = self._unfilled(album, asked, wanted)
-            ahead.append(_Batch(album, tracks, asked, wanted or [], unfilled, pending))
-            size += len(tracks)
-            while size > AHEAD:
-                size -= len(ahead[0].tracks)
+            ahead.append(self._submit(selection.album, items, selected))
+            size += len(items)
+            while size > _LOOKAHEAD:
+                size -= len(ahead[0].items)
                 yield ahead.popleft()
         yield from ahead
 
-    def _wanted(self, album: Album | None, asked: list[Item]) -> list[Item] | None:
-        """Return the tracks that are to be changed, or None where nothing need be heard."""
-        tagger = self._tagger
-        wanted = [track for track in asked if self._mode.force or not tagger.is_current(track)]
-        if not wanted and (album is None or tagger.is_current(album)):
-            return None
-        return asked if album and tagger.is_one(album) else wanted
+    def _submit(self, album: Album | None, items: list[Item], selected: list[Item]) -> _Batch:
+        """Schedule the analyses that a batch needs."""
+        shares = bool(album and self._planner.shares_genre(album))
+        wanted = [item for item in selected if self._is_wanted(item)]
+        if not wanted and (self._confirm or album is None or self._predictor.is_current(album)):
+            known: list[Item | Album] = [*selected, *([album] if album else [])]
+            return _Batch(album, items, selected, [], self._lacking(album, known), {})
+        if shares and not self._confirm:
+            wanted = selected
+        known = [item for item in selected if item not in wanted]
+        lacking = self._lacking(album, known)
+        return _Batch(album, items, selected, wanted, lacking, self._predictor.submit(items))
 
-    def _unfilled(
-        self, album: Album | None, asked: list[Item], wanted: list[Item] | None
-    ) -> list[Item | Album]:
-        """Return the current tracks, and the album, that miss the genres of the policy."""
-        tagger = self._tagger
-        one = album if album and tagger.is_one(album) else None
-        known: list[Item | Album] = [track for track in asked if track not in (wanted or [])]
-        if album and wanted is None:
-            known.append(album)
-        return [model for model in known if tagger.misses_policy(model, one or model)]
+    def _is_wanted(self, item: Item) -> bool:
+        if self._confirm:
+            return self._predictor.rules.are_missing(item.genres)
+        return self._options.force or not self._predictor.is_current(item)
 
-    def _decide(self, batch: _Batch) -> None:
-        heard: dict[int | None, Prediction] = {}
-        for track in batch.tracks:  # others of the album fail without being counted
-            report = self._fail if track in batch.asked else self._warn
-            heard |= self._tagger.collect([track], batch.pending, report)
-        updates = self._tagger.updates(batch.album, batch.wanted, heard)
-        self._agree([self._sparing(update) for update in updates])
-        if batch.unfilled:
-            one = batch.album if batch.album and self._tagger.is_one(batch.album) else None
-            self._agree(self._tagger.reapplied(one, batch.unfilled))
-        for track in batch.asked:
-            decided = track in batch.wanted or track in batch.unfilled
-            if not decided and self._is_unwritten(track):
-                self._write_stored(track)
+    def _lacking(self, album: Album | None, known: Iterable[Item | Album]) -> list[Item | Album]:
+        """Return the tracks, and the album, that lack the genres that the policy gives them."""
+        if self._confirm:
+            return []  # all tracks without genres are wanted
+        shared = album if album and self._planner.shares_genre(album) else None
+        return [obj for obj in known if self._planner.lacks_genres(obj, shared or obj)]
+
+    def _process(self, batch: _Batch) -> bool:
+        """Decide and change the tracks of a batch; return False if the user quits."""
+        predicted: dict[int | None, Predicted] = {}
+        for item in batch.items:  # others of the album fail without being counted
+            report = self._fail if item in batch.selected else self._warn
+            predicted |= self._predictor.collect([item], batch.pending, report)
+        updates = self._planner.plan(batch.album, batch.wanted, predicted)
+        if self._confirm:
+            rules = self._predictor.rules
+            goes_on = self._review([keep_existing(update, rules) for update in updates])
+            self._advance(batch)
+            return goes_on
+        self._apply_all([_keep_emptied(update) for update in updates])
+        if batch.lacking:
+            shares = batch.album and self._planner.shares_genre(batch.album)
+            self._apply_all(self._planner.replan(batch.album if shares else None, batch.lacking))
+        for item in batch.selected:
+            if item not in batch.wanted and item not in batch.lacking:
+                self._rewrite(item)
+        self._advance(batch)
+        return True
+
+    def _advance(self, batch: _Batch) -> None:
+        for _ in batch.selected:
             self._bar.advance()
 
-    def _sparing(self, update: Update) -> Update:
-        """Return an update that leaves genres empty where somebody has emptied them."""
-        emptied = self._tagger.was_emptied(update.model)
-        return update.with_genres([]) if emptied else update
+    def _review(self, updates: Sequence[Update]) -> bool:
+        """Apply the updates as the user decides; return False if the user quits."""
+        items = [update for update in updates if isinstance(update.obj, Item)]
+        if self._confirm is None or not any(update.changes_genres for update in items):
+            self._counts.update(_outcome(update) for update in items)
+            return True
+        answer = self._confirm(updates)
+        if answer.choice == "skip":
+            self._counts["skipped"] += len(items)
+        elif answer.choice == "edit":
+            self._edit(updates, [*answer.genres])
+        elif answer.choice == "apply":
+            self._apply_all(updates)
+        return answer.choice != "quit"
 
-    def _agree(self, updates: list[Update]) -> None:
-        """Apply what changes on the tracks of an album, and on the album, or on one track."""
+    def _edit(self, updates: Iterable[Update], genres: list[str]) -> None:
+        """Set genres, which are then the user's own, and the fields of the predictions."""
+        for update in updates:
+            if not self._predictor.rules.are_missing(update.obj.genres):
+                self._apply(update, "edited")
+                continue
+            try:
+                with self._writer.lock():
+                    if self._writer.is_stale(update.obj):
+                        self._skip_stale(update)
+                        continue
+                    self._writer.set_users_genres(update.obj, genres, write=self._writes)
+            except (UnreadableFileError, OSError) as exc:
+                self._fail(f"{displayable_path(update.obj.path)}: {reason(exc)}")
+                continue
+            before = replace(update.before, genres_before=genres)
+            edited = replace(update.with_genres(genres), before=before, genre=None)
+            self._apply(edited, "edited")
+
+    def _apply_all(self, updates: Iterable[Update]) -> None:
         for update in updates:
             self._apply(update)
 
     def _apply(self, update: Update, outcome: str | None = None) -> None:
         """Show or make a change. outcome: what it counts as, by default that of the update."""
-        outcome = outcome or update.outcome
-        if self._mode.pretend:
-            new = update.model.copy()
-            new.update(update.values)
-            fields.show_changes(update.model, new)
+        outcome = outcome or _outcome(update)
+        if self._options.pretend:
+            self._show(update)
         else:
-            with self._tagger.lock():
+            with self._writer.lock():
                 if not self._change(update):
                     return
-        if isinstance(update.model, Item):
+        if isinstance(update.obj, Item):
             self._counts[outcome] += 1
 
+    def _show(self, update: Update) -> None:
+        """Show the changes of genres or, if beets is verbose, of all fields."""
+        old = update.obj
+        new = old.copy()
+        replace_values(new, update.values)
+        if beets_config["verbose"].get(int):
+            show_changes(old, new)
+        else:
+            ui.show_model_changes(new, old, [GENRES])
+        if isinstance(old, Item) and update.changes_genres:
+            genres = ("; ".join(names) or "(none)" for names in (old.genres, new.genres))
+            self._changes[next(genres), next(genres)] += 1
+
     def _change(self, update: Update) -> bool:
-        """Make a change, and tell whether all of it could be made."""
-        if self._tagger.is_stale(update.model):
-            self._leave(update)
+        """Make a change; return whether all of it could be made."""
+        if self._writer.is_stale(update.obj):
+            self._skip_stale(update)
             return False
-        if not (self._watched or self._mode.quiet):
-            self._log.info("{}", update)
-        self._tagger.store(update, writes=self._mode.write)
-        if isinstance(update.model, Album):
+        if not (self._options.quiet or self._confirm):
+            with self._bar.hidden():
+                ui.print_(describe(update))
+        self._writer.store(update, tags_follow=self._writes)
+        if isinstance(update.obj, Album):
             return True
-        if self._mode.write:
-            return self._write_tags(update) is not None
-        self._tagger.settle(update)
+        if self._writes:
+            return self._write(update) is not None
+        self._writer.mark_synced(update)
         return True
 
-    def _leave(self, update: Update) -> None:
-        self._counts["skipped"] += isinstance(update.model, Item)
-        path = displayable_path(update.model.path)
-        self._warn(f"{path}: changed meanwhile by another command, left alone")
+    def _rewrite(self, item: Item) -> None:
+        """Write the tags of a track that was classified earlier, if they are to be written."""
+        if not (self._options.write or (self._writes and self._writer.is_write_pending(item))):
+            return
+        with nullcontext() if self._options.pretend else self._writer.lock():
+            now = reload(item)
+            if not isinstance(now, Item) or not self._predictor.is_current(now):
+                return
+            changes = self._write(self._writer.rewrite_of(now))
+            if changes and self._options.pretend:
+                ui.print_(f"{now}: tags to write: {', '.join(changes)}")
 
-    def _skip(self, tracks: list[Item]) -> None:
+    def _write(self, update: Update) -> list[str] | None:
+        """Write the tags of a track; return the names of those that change, None if it fails."""
+        try:
+            write = self._writer.preview if self._options.pretend else self._writer.write
+            changes = write(update)
+        except (UnreadableFileError, OSError) as exc:
+            self._fail(f"{displayable_path(update.obj.path)}: {reason(exc)}")
+            return None
+        self._counts["files"] += bool(changes)
+        return changes
+
+    def _skip_stale(self, update: Update) -> None:
+        self._counts["skipped"] += isinstance(update.obj, Item)
+        path = displayable_path(update.obj.path)
+        self._warn(f"{path}: skipped: changed by another command in the meantime")
+
+    def _skip_unplaced(self, items: Iterable[Item]) -> None:
         """Skip tracks whose files an import has not placed yet."""
-        for track in tracks:
+        for item in items:
             self._counts["skipped"] += 1
             self._warn(
-                f"{displayable_path(track.path)}: skipped until its import has placed the file; if "
+                f"{displayable_path(item.path)}: skipped until its import has placed the file; if "
                 "it was interrupted, import it again"
             )
             self._bar.advance()
-
-    def _is_unwritten(self, track: Item) -> bool:
-        """Tell whether the tags of a track are to be written that has a prediction."""
-        return self._mode.rewrite or (self._mode.write and self._tagger.is_unwritten(track))
-
-    def _write_stored(self, track: Item) -> None:
-        """Write, or show, the tags of a track that has a prediction, if it still has."""
-        with nullcontext() if self._mode.pretend else self._tagger.lock():
-            now = fields.fresh(track)
-            if not isinstance(now, Item) or not self._tagger.is_current(now):
-                return
-            if changes := self._write_tags(self._tagger.stored(now)):
-                self._counts["tagged"] += 1
-                if self._mode.pretend:
-                    path = displayable_path(now.path)
-                    ui.print_(f"{path}: tags to write: {', '.join(changes)}")
-
-    def _write_tags(self, update: Update) -> list[str] | None:
-        """Write the tags of a track; return the names of those that change, None if it fails."""
-        try:
-            return self._tagger.write(update, pretend=self._mode.pretend)
-        except (UnreadableFileError, OSError) as exc:
-            self._fail(f"{displayable_path(update.model.path)}: {reason(exc)}")
-            return None
 
     def _fail(self, message: str) -> None:
         self._counts["failed"] += 1
@@ -229,3 +417,14 @@ class Retag:
     def _warn(self, message: str) -> None:
         with self._bar.hidden():
             self._log.warning("{}", message)
+
+
+def _keep_emptied(update: Update) -> Update:
+    """Return an update that leaves genres empty where somebody has emptied them."""
+    return update.with_genres([]) if update.before.was_emptied else update
+
+
+def _outcome(update: Update) -> str:
+    if update.genre is None:
+        return "abstained"
+    return "updated" if update.changes_genres else "unchanged"

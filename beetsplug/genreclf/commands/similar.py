@@ -1,71 +1,133 @@
-"""`beet genreclf-similar`: tracks that sound like others."""
+"""The `genreclf-similar` command: list tracks that sound like those of a query."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from logging import Logger
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from beets import ui
 from beets.exceptions import UserError
 from beets.library import Item, Library
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.commands._playlist import Playlist
-from beetsplug.genreclf.genres.labels import genre_parts, is_placeholder, squash
+from beetsplug.genreclf.commands import user_errors
+from beetsplug.genreclf.commands._progress import Failures
+from beetsplug.genreclf.genres.labels import genre_parts, is_placeholder
+from beetsplug.genreclf.genres.normalize import squash
 from beetsplug.genreclf.storage.artists import Artists
-from beetsplug.genreclf.tagging import Failures
+from beetsplug.genreclf.storage.selection import NO_MATCHES, matching_items
 
 if TYPE_CHECKING:
-    from beetsplug.genreclf.cli import SimilarOptions
-    from beetsplug.genreclf.tagging import Tagger
+    from beetsplug.genreclf.context import Context
+    from beetsplug.genreclf.prediction import Predictor
 
 
-def list_similar(
-    lib: Library, query: Sequence[str], tagger: Tagger, log: Logger, options: SimilarOptions
+class SimilarOptions(Protocol):
+    """The options of `beet genreclf-similar`."""
+
+    album: bool
+    format: str | None
+    limit: int
+    same_genre: bool
+    other_artists: bool
+    playlist: str | None
+
+
+def command(context: Context) -> ui.Subcommand:
+    """Return `beet genreclf-similar`."""
+    similar = ui.Subcommand("genreclf-similar", help="list tracks that sound like others")
+    similar.parser.add_option(
+        "-n",
+        "--limit",
+        type="int",
+        default=20,
+        metavar="N",
+        help="number of tracks to list (default: %default)",
+    )
+    similar.parser.add_option(
+        "--same-genre",
+        action="store_true",
+        default=False,
+        help="list only tracks that share a genre with the query",
+    )
+    similar.parser.add_option(
+        "--other-artists",
+        action="store_true",
+        default=False,
+        help="list only tracks by other artists",
+    )
+    similar.parser.add_option(
+        "--playlist",
+        default=None,
+        metavar="FILE.m3u8",
+        help="also write a playlist",
+    )
+    similar.parser.add_all_common_options()
+    similar.func = partial(_run, context)
+    return similar
+
+
+def _run(context: Context, lib: Library, options: SimilarOptions, query: list[str]) -> None:
+    if not query:
+        raise UserError("missing query: beet genreclf-similar QUERY")
+    if options.limit < 1:
+        raise UserError("--limit must be 1 or more")
+    with user_errors(), context.cnn_predictor(lib) as predictor:
+        if not _list_similar(context, lib, query, predictor, options):
+            context.fail("some tracks could not be analyzed")
+
+
+def _list_similar(
+    context: Context,
+    lib: Library,
+    query: Sequence[str],
+    predictor: Predictor,
+    options: SimilarOptions,
 ) -> bool:
-    """Print the tracks nearest to those of a query, nearest first, without these themselves.
+    """List the tracks most similar to those of a query, without these, most similar first.
 
-    Those of the query are heard if need be; of the others, those that have been. Returns whether
-    all of the query could be heard. Raises UserError where there is nothing to go by, or where the
-    playlist must not or cannot be written.
+    Tracks of the query are analyzed if necessary; the others are found if they have been analyzed.
+    Returns whether all tracks of the query could be analyzed. Raises UserError without any, or if
+    the playlist must not or cannot be written.
     """
+    from beetsplug.genreclf.commands._playlist import Playlist  # slow to import
     from genremodel.similarity import track_embedding
 
-    failures = Failures(log)
-    if options.number < 1:
-        raise UserError("--number must be 1 or more")
-    playlist = None if options.playlist is None else Playlist(options.playlist, log)
-    seeds = [*lib.items(query)]
-    heard = tagger.analyses(lib, [seed.id for seed in seeds], failures.report)
-    places = [lies for _, analysis in heard if (lies := track_embedding(analysis))]
-    if not places:
-        raise UserError("no track of the query can be heard" if seeds else "no track matches")
-    found: list[Item] = []
-    artist, placeholders = Artists(lib), tagger.settings.placeholders
+    playlist = None if options.playlist is None else Playlist(options.playlist, context.log)
+    seeds = [*matching_items(lib, query, match_albums=options.album)]
+    if not seeds:
+        raise UserError(NO_MATCHES)
+    failures = Failures(context.log)
+    analyzed = predictor.iter_analyses(lib, [seed.id for seed in seeds], failures.report)
+    embeddings = [embedding for _, it in analyzed if (embedding := track_embedding(it))]
+    if not embeddings:
+        raise UserError("no matching track could be analyzed")
+    artist, placeholders = Artists(lib), predictor.config.placeholders
     artists = {*map(artist, seeds)}
     genres = set[str]().union(*(_genres(seed, placeholders) for seed in seeds))
-    for track in _by_likeness(lib, tagger, places, {seed.id for seed in seeds}):
-        if len(found) == options.number:
+    found: list[Item] = []
+    for track in _most_similar_first(lib, predictor, embeddings, {seed.id for seed in seeds}):
+        if len(found) == options.limit:
             break
-        if options.not_artist and artist(track) in artists:
+        if options.other_artists and artist(track) in artists:
             continue
         if options.same_genre and not _genres(track, placeholders) & genres:
             continue
         found.append(track)
-        ui.print_(format(track))
+        ui.print_(format(track, options.format or ""))
     if not found:
-        log.warning("no such track has been heard; `beet genreclf` hears what is new")
+        context.log.warning("no matching track has been analyzed yet; run `beet genreclf` first")
     elif playlist:
         playlist.write(found)
     return not failures.count
 
 
-def _by_likeness(
-    lib: Library, tagger: Tagger, seeds: Sequence[bytes], without: set[int | None]
+def _most_similar_first(
+    lib: Library, predictor: Predictor, seeds: Sequence[bytes], without: set[int | None]
 ) -> Iterator[Item]:
-    """Yield the tracks that have been heard, those most like the seeds first."""
+    """Yield the analyzed tracks of the library, by their similarity to the seeds."""
     from genremodel.similarity import nearest
 
     with lib.transaction() as transaction:
@@ -73,17 +135,16 @@ def _by_likeness(
     ids = dict(map(tuple, rows))
     # From beets 2.10 on, paths within the music folder are kept relative to it.
     folder = os.path.join(lib.directory, b"")  # noqa: PTH118  # bytes
-    known = (
-        (path.removeprefix(folder), place) for path, place in tagger.pool.cache.embeddings().items()
-    )
-    places = [(ids[path], place) for path, place in known if path in ids]
-    for index in nearest(seeds, [place for _, place in places]):
-        id_ = places[index][0]
+    cached = predictor.pool.cache.embeddings().items()
+    known = ((path.removeprefix(folder), embedding) for path, embedding in cached)
+    candidates = [(ids[path], embedding) for path, embedding in known if path in ids]
+    for index in nearest(seeds, [embedding for _, embedding in candidates]):
+        id_ = candidates[index][0]
         if id_ not in without and (track := lib.get_item(id_)):
             yield track
 
 
 def _genres(track: Item, placeholders: frozenset[str]) -> set[str]:
-    """Return the genres of a track, and parts of them, so that spellings do not matter."""
-    names = genre_parts([*track.genres, track.get(fields.GENRE) or ""])
+    """Return the genres of a track and their parts, in a form that ignores spelling."""
+    names = genre_parts([*track.genres, track.get(fields.PREDICTED_GENRE) or ""])
     return {squash(name) for name in names if not is_placeholder(name, placeholders)}

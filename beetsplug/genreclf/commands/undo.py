@@ -1,213 +1,331 @@
-"""Takes back what the plugin changed, in the database and in files."""
+"""The `genreclf-undo` command: undo changes in the database and in files."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from logging import Logger
+from typing import TYPE_CHECKING, Protocol
 
-from beets import ui
+from beets import config, ui
 from beets.exceptions import UserError
 from beets.library import Album, Item, Library
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
+from beetsplug.genreclf.commands import exclusive, user_errors
+from beetsplug.genreclf.commands._printing import count, show_changes
+from beetsplug.genreclf.commands._progress import Failures
 from beetsplug.genreclf.storage.compaction import compact
 from beetsplug.genreclf.storage.inplace.file_state import NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import COMPACTED, Change, Journal, revert
-from beetsplug.genreclf.storage.lost_tracks import has_prediction, name_in_journal, relink_lost
-from beetsplug.genreclf.storage.selection import AlbumSelection
+from beetsplug.genreclf.storage.lost_tracks import (
+    ObjectKey,
+    find_lost,
+    has_prediction,
+    name_in_journal,
+    object_key,
+    relink_lost,
+)
+from beetsplug.genreclf.storage.objects import (
+    get_values,
+    is_synced,
+    reload,
+    replace_values,
+    save,
+    stored_name,
+)
+from beetsplug.genreclf.storage.selection import NO_MATCHES, AlbumSelection, matching_items
 from beetsplug.genreclf.storage.tag_file import TagFile, reason
-from beetsplug.genreclf.storage.tag_writer import TagWriter
-from beetsplug.genreclf.storage.values import is_absent
-from beetsplug.genreclf.tagging import Failures, Report, is_synced
+
+if TYPE_CHECKING:
+    from beetsplug.genreclf.context import Context
 
 _ALL = 1_000_000  # days: more than any journal has, and still a time
 
 
-def show_runs(journal: Journal, log: Logger) -> None:
+class UndoOptions(Protocol):
+    """The options of `beet genreclf-undo`."""
+
+    album: bool
+    pretend: bool
+    quiet: bool
+    run: int | None
+    last: bool
+    list: bool
+    forget_older_than: int | None
+
+
+def command(context: Context) -> ui.Subcommand:
+    """Return `beet genreclf-undo`."""
+    undo = ui.Subcommand("genreclf-undo", help="undo changes made by genreclf")
+    undo.parser.add_option(
+        "-p",
+        "--pretend",
+        action="store_true",
+        default=False,
+        help="show all changes but do nothing",
+    )
+    undo.parser.add_option(
+        "-q",
+        "--quiet",
+        action="store_true",
+        default=False,
+        help="print only errors and the summary",
+    )
+    undo.parser.add_option(
+        "-r",
+        "--run",
+        type="int",
+        default=None,
+        metavar="ID",
+        help="undo one run only",
+    )
+    undo.parser.add_option(
+        "-l",
+        "--last",
+        action="store_true",
+        default=False,
+        help="undo the most recent run",
+    )
+    undo.parser.add_option(
+        "--list",
+        action="store_true",
+        default=False,
+        help="list the runs",
+    )
+    undo.parser.add_option(
+        "--forget-older-than",
+        type="int",
+        default=None,
+        metavar="DAYS",
+        help="delete older changes, which can then no longer be undone",
+    )
+    undo.parser.add_album_option()
+    undo.func = partial(_run, context)
+    return undo
+
+
+def _run(context: Context, lib: Library, options: UndoOptions, query: list[str]) -> None:
+    forget = options.forget_older_than is not None
+    other = {"--list": options.list, "--forget-older-than": forget}
+    exclusive({**other, "--last": options.last, "--run": options.run is not None})
+    exclusive({**other, "a query": query})
+    journal = context.journal(lib)
+    context.clear_marker_at_exit()
+    with user_errors():
+        if options.list:
+            _list_runs(journal, context.log)
+        elif options.forget_older_than is not None:
+            _forget_older_than(journal, options.forget_older_than, context.log)
+        elif not _undo(context, lib, query, journal, options):
+            context.fail("some tracks could not be restored")
+
+
+def _list_runs(journal: Journal, log: Logger) -> None:
     """Print the runs, oldest first."""
     runs = journal.runs()
     if not runs:
-        log.info("nothing has been changed yet")
+        log.info("no runs recorded")
     for run in runs:
         started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
         state = " (undone)" if run.undone else ""
-        ui.print_(f"{run.id}: {started} {run.command}, {run.objects} tracks and albums{state}")
+        objs = count(run.objects, "track or album", "tracks and albums")
+        ui.print_(f"{run.id}: {started} {run.command}, {objs}{state}")
 
 
-def forget_older_than(journal: Journal, days: int, log: Logger) -> None:
-    """Forget changes that are older than some days, and report how many. Raises UserError."""
+def _forget_older_than(journal: Journal, days: int, log: Logger) -> None:
+    """Delete changes older than some days from the journal. Raises UserError."""
     if days < 0:
         raise UserError("--forget-older-than must be 0 or more")
     with journal.lock():
-        count = compact(journal, time.time() - min(days, _ALL) * 86400)
-    log.info("{} changes forgotten; they can no longer be undone", count)
+        deleted = compact(journal, time.time() - min(days, _ALL) * 86400)
+    log.info("deleted {}; they can no longer be undone", count(deleted, "change"))
 
 
-def last_run(lib: Library, journal: Journal) -> int:
-    """Return the id of the newest run that can be undone. Raises UserError when there is none."""
-    relink_lost(lib, [], journal)
+def _undo(
+    context: Context, lib: Library, query: Sequence[str], journal: Journal, options: UndoOptions
+) -> bool:
+    """Undo one run, or all, on the tracks of a query; return whether all could be restored.
+
+    Raises UserError when there is no such run.
+    """
+    if options.run is not None and options.run not in [run.id for run in journal.runs()]:
+        raise UserError(f"there is no run {options.run}; `beet genreclf-undo --list` shows them")
+    selection = AlbumSelection(lib, query, match_albums=options.album)
+    if not selection.total:
+        context.log.warning(NO_MATCHES)
+        return True
+    items = matching_items(lib, [] if options.last else query, match_albums=options.album)
+    lost: dict[ObjectKey, str] = {}
+    if options.pretend:
+        lost = find_lost(lib, items, journal)
+    else:
+        relink_lost(lib, items, journal)
+    run = _last_run(lib, journal, {*lost.values()}) if options.last else options.run
+
+    log, failures = context.log, Failures(context.log)
+    undo = Undo(journal, run, context, failures, lost, pretend=options.pretend, quiet=options.quiet)
+    restored = Counter[type]()
+    unknown: list[str] = []
+    for obj in _selected(selection):
+        with nullcontext() if options.pretend else journal.lock():
+            now = reload(obj)
+            failed = failures.count
+            done = now is not None and undo.restore(now)
+        if now and run is None and not done and failures.count == failed and has_prediction(now):
+            unknown.append(name_in_journal(now))
+        if done:
+            restored[type(obj)] += 1
+    log.info(
+        "{} and {} {}, {} failed",
+        count(restored[Item], "track"),
+        count(restored[Album], "album"),
+        "would be restored" if options.pretend else "restored",
+        failures.count,
+    )
+    if unknown:
+        log.error(
+            "{}: no changes recorded for {} with predictions, such as {}; not restored: the "
+            "journal was moved away, its changes were deleted, or the predictions are from another "
+            "library",
+            journal.path,
+            count(len(unknown), "track or album", "tracks and albums"),
+            unknown[0],
+        )
+    return not failures.count and not unknown
+
+
+def _last_run(lib: Library, journal: Journal, lost: set[str]) -> int:
+    """Return the id of the newest run that can be undone. Raises UserError when there is none.
+
+    lost: journal ids of tracks and albums in the library that are not stored there.
+    """
     with lib.transaction() as transaction:
         rows = transaction.query(
             "SELECT value FROM item_attributes WHERE key = ? "
             "UNION SELECT value FROM album_attributes WHERE key = ?",
-            (fields.HISTORY, fields.HISTORY),
+            (fields.JOURNAL_ID, fields.ALBUM_NAMES[fields.JOURNAL_ID]),
         )
-    present = {
-        journal_id for (journal_id,) in rows
-    }  # the others have been removed from the library
+    present = lost | {id_ for (id_,) in rows}  # the others have been removed from the library
     for run in reversed(journal.runs()):
         if present & journal.objects_of_run(run.id):
             return run.id
     raise UserError("there is nothing to undo")
 
 
-def undo(
-    lib: Library,
-    query: Sequence[str],
-    journal: Journal,
-    run: int | None,
-    writer: TagWriter,
-    log: Logger,
-) -> bool:
-    """Take back one run, or all, on the tracks of a query.
-
-    Returns whether all could be restored. Raises UserError when there is no such run.
-    """
-    if run is not None and run not in [known.id for known in journal.runs()]:
-        raise UserError(f"there is no run {run}; `beet genreclf-undo --list` shows them")
-    counts = Counter[str]()
-    failures = Failures(log)
-    unknown: list[str] = []
-
-    relink_lost(lib, query, journal)
-    undoing = Undo(
-        journal, run, writer, failures.report, lambda message: log.warning("{}", message)
-    )
-    for model in _selected(lib, query):
-        with journal.lock():
-            now = fields.fresh(model)
-            failed = failures.count
-            restored = now is not None and undoing.restore(now)
-        nothing = not restored and failures.count == failed
-        if now and run is None and nothing and has_prediction(now):
-            unknown.append(name_in_journal(now))
-        if restored:
-            counts["album" if isinstance(model, Album) else "track"] += 1
-    log.info(
-        "{} tracks and {} albums restored, {} failed",
-        counts["track"], counts["album"], failures.count,
-    )  # fmt: skip
-    if unknown:
-        log.error(
-            "{}: no history of {} tracks and albums with predictions, such as {}; they stay as "
-            "they are: the journal was moved away, its changes were forgotten, or the predictions "
-            "are from another library",
-            journal.path, len(unknown), unknown[0],
-        )  # fmt: skip
-    return not failures.count and not unknown
-
-
 class Undo:
-    """Restores tracks and albums to what they were before one run, or before all of them.
+    """Restores tracks and albums to their values before one run, or before all of them.
 
-    run: its id, or None for all. writer: saves tags. failed: takes what could not be restored, path
-    first. kept: takes what was left alone because somebody has changed it since.
+    run: its id, or None for all. lost: journal ids of objects that do not have them stored.
+    pretend: show changes but do nothing. quiet: do not show them.
     """
 
     def __init__(
         self,
         journal: Journal,
         run: int | None,
-        writer: TagWriter,
-        failed: Report,
-        kept: Report,
+        context: Context,
+        failures: Failures,
+        lost: Mapping[ObjectKey, str],
+        *,
+        pretend: bool,
+        quiet: bool,
     ) -> None:
         self._journal = journal
         self._redo_log = RedoLog(journal)
         self._run = run
-        self._writer = writer
-        self._failed = failed
-        self._kept = kept
+        self._log = context.log
+        self._tag_writer = context.tag_writer
+        self._fail = failures.report
+        self._lost = lost
+        self._pretend = pretend
+        self._quiet = quiet
 
-    def restore(self, model: Item | Album) -> bool:
-        """Restore a track or an album, and tell whether all that there was could be taken back.
+    def restore(self, obj: Item | Album) -> bool:
+        """Restore a track or an album; return whether all recorded changes could be undone.
 
-        All of it or, where the file cannot be written, nothing. What the journal has lost stays.
-        Raises JournalError.
+        Restores nothing if the file cannot be written. Raises JournalError.
         """
-        journal_id = fields.own_values(model).get(fields.HISTORY)
+        journal_id = get_values(obj).get(fields.JOURNAL_ID) or self._lost.get(object_key(obj))
         changes = self._journal.changes(journal_id) if journal_id else []
-        asked = (change for change in changes if self._run in (None, change.run))
-        taken = [change for change in asked if change.run != COMPACTED]
-        if not taken:
+        undone = [
+            change
+            for change in changes
+            if self._run in (None, change.run) and change.run != COMPACTED
+        ]
+        if not undone:
             return False
-        name = name_in_journal(model)
-        later = [change.run for change in changes if change.id > taken[0].id]
+        name = name_in_journal(obj)
+        later = [change.run for change in changes if change.id > undone[0].id]
         if later:
-            self._failed(f"{name}: changed again by run {later[0]}, which has to be undone first")
+            self._fail(f"{name}: changed by a later run; undo run {later[0]} first")
             return False
-        synced = isinstance(model, Item) and is_synced(model)
-        old = model.copy()
+        synced = isinstance(obj, Item) and is_synced(obj)
+        old = obj.copy()
         values, conflicts = revert(
-            fields.own_values(model), (change for change in taken if change.place == "database")
+            get_values(obj), (change for change in undone if change.place == "database")
         )
-        album = model.get_album() if isinstance(model, Item) else None
-        if album and fields.own_values(album, fields.TYPES):
-            values = {**fields.EMPTY, **values}  # rather than those of the album, which stay
-        fields.set_values(model, values)  # listeners of the write see them
-        if isinstance(model, Album):
-            if not fields.own_values(model, fields.TYPES):
-                _uncover(model)
-        else:
-            try:
-                conflicts |= self._restore_file(model, taken, synced=synced)
-            except (UnreadableFileError, OSError) as exc:
-                self._failed(f"{name}: {reason(exc)}")
-                return False
-        fields.store(model)
-        self._journal.mark_undone(taken)
-        fields.show_changes(old, model)
+        replace_values(obj, values)  # listeners of the write see them
+        try:
+            in_file = [change for change in undone if change.place == "file"]
+            if isinstance(obj, Item):
+                conflicts |= self._restore_file(obj, in_file, synced=synced)
+        except (UnreadableFileError, OSError) as exc:
+            self._fail(f"{name}: {reason(exc)}")
+            return False
+        if not self._pretend:
+            save(obj)
+            self._journal.mark_undone(undone)
+        if not self._quiet:
+            show_changes(old, obj)
         if conflicts:
-            self._kept(f"{name}: changed since, left alone: {', '.join(sorted(conflicts))}")
+            kept = ", ".join(sorted(stored_name(obj, field) for field in conflicts))
+            self._log.warning("{}", f"{name}: not restored, changed since: {kept}")
         if journal_id and self._journal.is_damaged(journal_id):
-            self._failed(f"{name}: restored in part, the rest of its history is damaged")
+            self._fail(f"{name}: restored in part, because the journal is damaged")
             return False
         return True
 
     def _restore_file(self, item: Item, changes: Sequence[Change], *, synced: bool) -> set[str]:
-        """Restore the tags of a file; return those that somebody has changed since."""
+        """Restore the tags of a file; return the names of those that were changed since."""
         conflicts = set[str]()
-        if in_file := [change for change in changes if change.place == "file"]:
+        if changes:
             file = TagFile(item.filepath)
-            values, conflicts = revert(file.read(), in_file)
+            values, conflicts = revert(file.read(), changes)
             file.restore(values)
-            if any(self._writer.save(file, item, self._redo_log, record=lambda old, new: None)):
-                try:
-                    self._writer.saved(item, synced=synced)
-                except NotWritten as exc:  # it is restored all the same
-                    self._failed(f"{name_in_journal(item)}: {exc}")
+            if self._pretend:
+                self._show_tags(item, file)
                 return conflicts
-        if synced:
+            if any(self._tag_writer.save(file, item, self._redo_log, record=_record_nothing)):
+                try:
+                    self._tag_writer.saved(item, synced=synced)
+                except NotWritten as exc:  # it is restored all the same
+                    self._fail(f"{name_in_journal(item)}: {exc}")
+                return conflicts
+        if synced and not self._pretend:
             item.mtime = item.current_mtime()
         return conflicts
 
-
-def _uncover(album: Album) -> None:
-    """Remove what hid the fields of an album where a track alone had been restored."""
-    for track in album.items():
-        own = fields.own_values(track)
-        if all(name in own and is_absent(own[name]) for name in fields.EMPTY):
-            fields.set_values(track, {fields.GENRES: own[fields.GENRES]})
-            track.store()
+    def _show_tags(self, item: Item, file: TagFile) -> None:
+        """Print the names of the tags that would be restored."""
+        changes = file.changes(id3v23=config["id3v23"].get(bool))
+        names = [name for name in fields.TAG_NAMES if any(name in values for values in changes)]
+        if names and not self._quiet:
+            ui.print_(f"{item}: tags to restore: {', '.join(names)}")
 
 
-def _selected(lib: Library, query: Sequence[str]) -> Iterator[Item | Album]:
-    """Return the tracks of a query, before them their album if it is selected as a whole."""
-    for album, tracks, chosen in AlbumSelection(lib, query):
-        if album and len(chosen) == len(tracks):
-            yield album
-        yield from (track for track in tracks if track.id in chosen)
+def _record_nothing(old: object, new: object) -> None:
+    """Do not record that changes are undone: the journal marks them."""
+
+
+def _selected(selection: AlbumSelection) -> Iterator[Item | Album]:
+    """Yield the selected tracks, each album before its tracks if all of them are selected."""
+    for group in selection:
+        if group.album and len(group.selected_ids) == len(group.items):
+            yield group.album
+        yield from group.selected

@@ -1,151 +1,91 @@
-"""Families of genres: the common names of MusicBrainz, Last.fm, Discogs and the ID3 list.
-
-Names are in the form that `labels.normalize` gives.
-"""
+"""Genre families: `families.yaml`, extended by the genre tree and the aliases of lastgenre."""
 
 from __future__ import annotations
 
-# The first families are the genres of the bundled model; it has no genre for the others, which can
-# only be related, or differ.
-_FAMILIES = {
-    "blues": "boogie woogie, jump blues, blues rock, jazz blues",
-    "classical": """
-        baroque, renaissance, romantic, romanticism, impressionism, minimalism, medieval,
-        early music, opera, operetta, oratorio, cantata, choral, chamber music, chamber,
-        orchestral, orchestra, symphony, symphonic, symphonic poem, sonata, concerto, string
-        quartet, piano, neoclassical, neo classical, contemporary classical, modern
-        classical, gregorian chant, plainchant, lied, lieder, art song, requiem, mass,
-        fugue, suite, serialism, post classical
-        """,
-    "country": """
-        americana, bluegrass, honky tonk, western swing, country rock, country pop,
-        nashville sound, outlaw, rockabilly, hillbilly, country and western, western,
-        bakersfield sound, red dirt
-        """,
-    "disco": """
-        italo disco, euro disco, nu disco, post disco, disco polo, hi nrg, boogie, space
-        disco
-        """,
-    "electronic": """
-        electronica, electro, electronic dance, edm, idm, dance, club, club dance, house,
-        club house, techno, techno industrial, trance, goa, psytrance, dubstep, drum and
-        bass, dnb, d and b, jungle, breakbeat, breaks, nu breakz, big beat, ambient,
-        psybient, downtempo, chillout, chill out, trip hop, eurodance, euro house, euro
-        techno, rave, hardstyle, gabber, acid, acid house, electroclash, electropop,
-        synthpop, synth pop, techno pop, synthwave, vaporwave, glitch, chiptune, 8 bit,
-        leftfield, illbient, ebm, industrial, industro goth, aggrotech, darkwave, uk garage,
-        2 step, grime, bass, booty bass, footwork, juke, freestyle, hardcore techno, happy
-        hardcore, digital hardcore, breakbeat hardcore, uk hardcore, speedcore, liquid funk,
-        electrofunk, us garage, speed garage, broken beat, eurotrance, terror, nu jazz,
-        lounge, new beat, microsound, idm and glitch, electro rock, folktronica, chillwave,
-        future bass, moombahton, dub techno, krautrock, complextro
-        """,
-    "hip hop": """
-        hiphop, rap, trap, g funk, gangsta, gangsta rap, crunk, boom bap, turntablism, trip
-        hop, grime, drill, conscious, bounce, hyphy, miami bass, new jack swing, urban,
-        chopped and screwed
-        """,
-    "jazz": """
-        bebop, bop, hard bop, swing, big band, dixieland, ragtime, fusion, fast fusion, free
-        jazz, cool, acid jazz, nu jazz, bossa nova, gypsy jazz, stride, vocal jazz, jazz
-        funk, jazz and funk, third stream, jazz rock, crossover jazz, new orleans, jazz
-        blues
-        """,
-    "metal": """
-        metalcore, deathcore, grindcore, mathcore, djent, thrash, doom, sludge, nwobhm,
-        goregrind, death, black metal, crust, stoner, symphonic black metal, nu metal,
-        funeral doom, screamo
-        """,
-    "pop": """
-        britpop, jpop, j pop, kpop, k pop, cpop, c pop, mandopop, cantopop, europop,
-        electropop, synthpop, synth pop, teen pop, boy band, girl group, schlager, chanson,
-        bubblegum, top 40, power pop, brill building, pop rock, pop folk, pop funk, new
-        romantic, ballad, indie pop, oldies, singer songwriter, eurodance, city pop, mpb,
-        italo pop, country pop, yacht rock, soft rock, adult contemporary
-        """,
-    "reggae": """
-        ska, dub, dancehall, dance hall, ragga, rocksteady, roots, roots reggae, lovers
-        rock, mento, reggaeton, dembow
-        """,
-    "rock": """
-        alternative, alternative rock, alt rock, indie, indie rock, punk, punk rock, post
-        punk, hardcore, emo, grunge, new wave, no wave, shoegaze, britpop, rock and roll,
-        rocknroll, rockabilly, psychedelic, psychedelia, progressive, prog, krautrock, surf,
-        garage, gothic, goth, post rock, noise rock, oi, afro punk, acid punk, polsk punk,
-        stoner, jam band, jam, beat, merseybeat, power ballad, neue deutsche welle, ndw,
-        dream pop, aor, screamo, lo fi, british invasion, adult contemporary, soft rock,
-        jazz rock, pop rock, riot grrrl, visual kei
-        """,
-    "soul": """
-        r and b, rnb, rhythm and blues, motown, neo soul, funk, p funk, quiet storm, doo
-        wop, doowop, slow jam, rhythmic soul, northern soul, new jack swing, jazz funk, jazz
-        and funk, porn groove, go go, g funk, pop funk
-        """,
-    "folk": """
-        acoustic, singer songwriter, traditional, celtic, irish, folklore, sea shanties, pop
-        folk, klezmer, americana, bluegrass, folktronica, skiffle, polka
-        """,
-    "gospel": """
-        christian, contemporary christian, spiritual, spirituals, ccm, worship, religious,
-        hymns
-        """,
-    "latin": """
-        salsa, samba, tango, merengue, bachata, cumbia, mambo, bolero, son cubano, rumba,
-        flamenco, bossa nova, mpb, reggaeton, tejano, ranchera, mariachi, forro, fado,
-        vallenato, latin american
-        """,
-    "world": """
-        world music, ethnic, african, afrobeat, afropop, highlife, soukous, bhangra, indian,
-        arabic, balkan, tribal, native american, national folk, hawaiian, rai, qawwali,
-        raga, calypso, soca, zouk, asian, global, mento
-        """,
-    "new age": "meditative, meditation, relaxation, healing, nature, space, space music",
-    "soundtrack": """
-        score, film score, film, original score, ost, game, video game, musical, showtunes,
-        show tunes, trailer, anime, theme, television, broadway, stage and screen
-        """,
-    "easy listening": """
-        lounge, exotica, vocal, vocal pop, traditional pop, crooner, instrumental pop, muzak
-        """,
-    "spoken": """
-        spoken word, speech, audiobook, audio theatre, podcast, radio drama, radio, comedy,
-        humour, interview, stand up, non music, nonmusic, poetry, audio drama
-        """,
-}
-# Families whose borders are a matter of taste.
-_RELATED = """
-    blues / jazz, blues / rock, blues / soul, blues / country, blues / folk, blues / gospel,
-    classical / soundtrack, classical / new age, classical / easy listening, country / folk,
-    country / rock, country / pop, disco / electronic, disco / pop, disco / soul, electronic
-    / pop, electronic / hip hop, electronic / new age, hip hop / soul, hip hop / pop, hip
-    hop / reggae, jazz / soul, jazz / latin, jazz / easy listening, metal / rock, pop /
-    rock, pop / soul, pop / folk, pop / easy listening, pop / latin, reggae / world, reggae
-    / latin, rock / folk, gospel / soul, folk / world, latin / world, new age / world,
-    soundtrack / easy listening
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from beetsplug.genreclf.genres import lastgenre
+from beetsplug.genreclf.genres.normalize import normalize
+
+_NONE = frozenset[str]()
+
+
+class _Families(NamedTuple):
+    """by_name: the families of each name. related: the families related to each family."""
+
+    by_name: dict[str, frozenset[str]]
+    related: dict[str, frozenset[str]]
+    unspecific: frozenset[str]
+
+
+def families_of(name: str) -> frozenset[str]:
+    """Return the families of a genre; none if it is unknown.
+
+    These are the families of its name or of the longest ending of its name that has any, else
+    those of the nearest genre above it in the tree of lastgenre.
+
+    >>> sorted(families_of("Norwegian Black Metal")), sorted(families_of("trip hop"))
+    (['metal'], ['electronic', 'hip hop'])
     """
+    names = [normalize(name)]
+    if alias := lastgenre.resolve_alias(name):
+        names.append(normalize(alias))
+    found = (*map(_by_ending, names), *map(_by_tree, names))
+    return next(filter(None, found), _NONE)
 
 
-def _listed(text: str) -> list[str]:
-    return [" ".join(entry.split()) for entry in text.split(",")]
+def related_families(family: str) -> frozenset[str]:
+    """Return the families whose borders with a family are indistinct."""
+    return _load().related[family]
 
 
-def _index() -> dict[str, frozenset[str]]:
-    index: dict[str, set[str]] = {}
-    for family, names in _FAMILIES.items():
-        for name in [family, *_listed(names)]:
-            index.setdefault(name, set()).add(family)
-    return {name: frozenset(families) for name, families in index.items()}
+def known_names() -> frozenset[str]:
+    """Return the names in `families.yaml`."""
+    return frozenset(_load().by_name)
 
 
-def _relations() -> dict[str, set[str]]:
-    related: dict[str, set[str]] = {family: set() for family in _FAMILIES}
-    for pair in _listed(_RELATED):
-        one, other = pair.split(" / ")
+@cache
+def _load() -> _Families:
+    text = Path(__file__).with_name("families.yaml").read_text(encoding="utf-8")
+    data = yaml.load(text, lastgenre.Loader)
+    by_name: dict[str, set[str]] = {}
+    for family, names in data["families"].items():
+        for name in (family, *names):
+            by_name.setdefault(name, set()).add(family)
+    related: dict[str, set[str]] = {family: set() for family in data["families"]}
+    for one, other in data["related"]:
         related[one].add(other)
         related[other].add(one)
-    return related
+    return _Families(
+        {name: frozenset(families) for name, families in by_name.items()},
+        {family: frozenset(families) for family, families in related.items()},
+        frozenset(data["unspecific"]),
+    )
 
 
-# The families of each name, and those next to each family.
-INDEX = _index()
-RELATIONS = _relations()
+def _by_ending(name: str) -> frozenset[str]:
+    by_name = _load().by_name
+    return next((by_name[ending] for ending in _endings(name) if ending in by_name), _NONE)
+
+
+def _by_tree(name: str) -> frozenset[str]:
+    if name in _load().unspecific:
+        return _NONE
+    return next(filter(None, map(_by_ending, _genres_above().get(name, ()))), _NONE)
+
+
+def _endings(name: str) -> Iterator[str]:
+    words = name.split()
+    return (" ".join(words[start:]) for start in range(len(words)))
+
+
+@cache
+def _genres_above() -> dict[str, tuple[str, ...]]:
+    """Return the genres above each genre in the tree of lastgenre, nearest first."""
+    paths = ([normalize(name) for name in path] for path in lastgenre.tree_paths())
+    return {name: tuple(reversed(above)) for *above, name in paths}

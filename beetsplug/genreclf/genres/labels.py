@@ -1,8 +1,8 @@
-"""Genre texts: how they are split, and how their parts are compared.
+"""Split the values of fields into labels, and labels into genres.
 
-A field or a tag holds texts. `labels` splits them where values end and nowhere else: that is what
-people call a genre, and what is learned. `genre_parts` splits further, for comparisons only: what
-is written is always a whole text.
+A field or a tag holds texts. `labels` splits them at separators of values only; models are trained
+on labels, and labels are what is written. `genre_parts` also splits at slashes, commas and bars,
+for comparisons.
 """
 
 from __future__ import annotations
@@ -12,41 +12,43 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
+from functools import cache, lru_cache
 from typing import Any
 
-import yaml
 from mutagen.id3 import TCON
 
-from beetsplug.genreclf.genres.families import INDEX
+from beetsplug.genreclf.genres import lastgenre
+from beetsplug.genreclf.genres.families import known_names
+from beetsplug.genreclf.genres.normalize import normalize, squash
 
-_BETWEEN_VALUES = re.compile(r"\\␀|\x00|;")  # beets' own separator, that of tags, and people's
+_BETWEEN_VALUES = re.compile(r"\\␀|\x00|;")  # of beets, of tags, and of users
 _BETWEEN_PARTS = re.compile(r"([/,|])")
 # A number of ID3v1 alone, or numbers as ID3v2.3 writes them before a name: "(17)(20)Grunge". Other
 # programs put separators between them.
 _NUMBER = re.compile(r"\d{1,3}", re.ASCII)
 _NUMBERS = re.compile(r"((?:\((?:\d{1,3}|RX|CR)\)[\s/,|]*)+)(.*)", re.ASCII | re.DOTALL)
-# Programs write these, in any spelling, where the genre is not known.
+# Written by programs, in any spelling, for an unknown genre.
 _PLACEHOLDERS = {
     "genre", "misc", "miscellaneous", "na", "nogenre", "none", "other", "undefined", "unknown",
     "unknowngenre",
 }  # fmt: skip
-_MOST_PARTS = 8  # of a genre whose name has separators
-_KEPT = 4096  # results; libraries have some hundred genres
+_MAX_PARTS = 8  # of a genre whose name has separators
+_CACHED = 4096  # libraries have some hundred genres
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The labels that are learned. left_out: those of too few tracks, and how many each has."""
+    """The labels that a model is trained on.
+
+    spelled: by their squashed names. left_out: those with too few tracks, and how many each has.
+    """
 
     spelled: Mapping[str, str]
     left_out: Mapping[str, int]
 
     @classmethod
     def from_tracks(cls, tracks: Iterable[Sequence[str]], min_tracks: int) -> Vocabulary:
-        """Return the labels of at least `min_tracks` tracks, each in its commonest spelling.
+        """Return the labels of at least `min_tracks` tracks, each in its most common spelling.
 
         tracks: the labels of each.
         """
@@ -62,7 +64,7 @@ class Vocabulary:
         )
 
     def canonical(self, labels: Iterable[str]) -> tuple[str, ...]:
-        """Return those labels that are learned, as they are spelled."""
+        """Return the labels that are in the vocabulary, in their most common spelling."""
         keys = dict.fromkeys(map(squash, labels))
         return tuple(self.spelled[key] for key in keys if key in self.spelled)
 
@@ -70,7 +72,7 @@ class Vocabulary:
 def split(value: Any) -> list[str]:
     """Return the texts in the value of a field: a list, or a text that may hold several.
 
-    A number that is not known, a path and a blank text hold none.
+    The number 0, a path and a blank text hold none.
     """
     if value in (None, 0) or isinstance(value, bytes):
         return []
@@ -88,18 +90,21 @@ def labels(value: Any, *, numbers: bool = True) -> list[str]:
 
 
 def genre_parts(value: Any, own: frozenset[str] = frozenset()) -> list[str]:
-    """Return the genres that the labels in a value consist of: Hip-Hop and Rap of "Hip-Hop/Rap".
+    """Return the genres that the labels in a value consist of.
 
-    A genre whose name has a separator is one part, the longest name first: "Singer/Songwriter".
-    Numbers of ID3v1 are names here as well: "17/20". own: genres of the user with separators.
+    A known genre whose name has a separator is one part; the longest one wins. Numbers of ID3v1
+    become names here as well. own: genres of the user with separators.
+
+    >>> genre_parts("Hip-Hop/Rap; Singer/Songwriter")
+    ['Hip-Hop', 'Rap', 'Singer/Songwriter']
     """
     parts = (part for label in labels(value) for part in _parts(label, own))
     return [name for part in parts for name in _names(part, numbers=True)]
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHED)
 def is_placeholder(text: str, others: frozenset[str] = frozenset()) -> bool:
-    """Return whether a text is no genre: blank, or a placeholder such as "Unknown".
+    """Return whether a text stands for an unknown genre: blank, or such as "Unknown" or "Other".
 
     others: further placeholders, however spelled.
     """
@@ -107,21 +112,7 @@ def is_placeholder(text: str, others: frozenset[str] = frozenset()) -> bool:
     return _letters(text) in known or all(_letters(part) in known for part in genre_parts(text))
 
 
-@lru_cache(_KEPT)
-def normalize(name: str) -> str:
-    """Return a name as all of its spellings have it: "hip hop" of "Hip-Hop"."""
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    words = re.sub(r"[\W_]+", " ", folded.replace("&", " and ").replace("+", " and "))
-    words = re.sub(r"\bn\b", "and", words).strip()
-    return words.removeprefix("and ").removesuffix(" music") if " " in words else words
-
-
-def squash(name: str) -> str:
-    """Return what "Hip-Hop", "hip hop" and "HipHop" have in common."""
-    return normalize(name).replace(" ", "") or name
-
-
-@lru_cache(_KEPT)
+@lru_cache(_CACHED)
 def _texts(joined: str) -> tuple[str, ...]:
     texts = _BETWEEN_VALUES.split(joined)
     return tuple(text.strip() for text in texts if not _is_blank(text))
@@ -147,12 +138,12 @@ def _names(text: str, numbers: bool) -> Iterator[str]:
         yield text
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHED)
 def _parts(label: str, own: frozenset[str]) -> tuple[str, ...]:
     pieces = [match for match in re.finditer(r"[^/,|]+", label) if not _is_blank(match[0])]
     stops = [*range(1, len(pieces) + 1)]  # of the part that begins with each piece
     free = [True] * len(pieces)
-    for count in range(min(len(pieces), _MOST_PARTS), 1, -1):
+    for count in range(min(len(pieces), _MAX_PARTS), 1, -1):
         for start in range(len(pieces) - count + 1):
             stop = start + count
             if all(free[start:stop]) and _is_genre(label, pieces[start:stop], own):
@@ -191,34 +182,8 @@ def _all_exact(names: frozenset[str]) -> frozenset[str]:
     return frozenset(_exact(name) for name in names if _BETWEEN_PARTS.search(name))
 
 
-@lru_cache(1)
+@cache
 def _known_genres() -> tuple[frozenset[str], frozenset[str]]:
-    """Return known genres as of `normalize`, and those with separators as of `_exact`."""
-    tree = frozenset(_lastgenre_tree())
-    return frozenset(INDEX) | frozenset(map(normalize, tree)), _all_exact(tree)
-
-
-def _lastgenre_tree() -> Iterator[str]:
-    """Yield the genres of the tree that beets' plugin lastgenre has, if it has one.
-
-    The plugin is not imported, because it may lack what it needs.
-    """
-    spec = find_spec("beetsplug.lastgenre")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        try:
-            text = (Path(folder) / "genres-tree.yaml").read_text(encoding="utf-8")
-            yield from _leaves(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-        except (OSError, ValueError, yaml.YAMLError):
-            continue
-
-
-def _leaves(tree: Any) -> Iterator[str]:
-    """Yield all names of nested lists and mappings."""
-    if isinstance(tree, dict):
-        yield from map(str, tree)
-        tree = [*tree.values()]
-    if isinstance(tree, list):
-        for branch in tree:
-            yield from _leaves(branch)
-    elif tree is not None:
-        yield str(tree)
+    """Return known genres as `normalize` returns them, and those with separators as `_exact`."""
+    tree = frozenset(name for *_, name in lastgenre.tree_paths())
+    return known_names() | frozenset(map(normalize, tree)), _all_exact(tree)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
-from beetsplug.genreclf.genres.labels import genre_parts, is_placeholder, squash
+from beetsplug.genreclf.genres.labels import genre_parts, is_placeholder
+from beetsplug.genreclf.genres.normalize import squash
 
 Policy: TypeAlias = Literal["fill", "replace", "append", "prepend", "never"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)

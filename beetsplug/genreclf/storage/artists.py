@@ -8,7 +8,7 @@ from functools import lru_cache
 from beets import config
 from beets.library import Item, Library
 
-from beetsplug.genreclf.genres.labels import normalize
+from beetsplug.genreclf.genres.normalize import normalize
 
 # Names for several artists, or for an unknown one, as `normalize` returns them.
 _NOBODY = {

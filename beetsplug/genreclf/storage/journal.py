@@ -1,7 +1,7 @@
 """What the plugin changed, written down before it is changed, so that it can be taken back.
 
-An SQLite file beside the library. Tracks and albums are known there by their field `genre_history`,
-which survives renaming, moving, and importing again.
+An SQLite file beside the library. Tracks and albums are known there by `genre_journal_id` and
+`album_genre_journal_id`, which survive renaming, moving, and importing again.
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ class Journal:
         return journal_id in self._damaged
 
     def objects_of_run(self, run: int) -> set[str]:
-        """Return what a run changed, by `genre_history`, and was not undone."""
+        """Return what a run changed, by journal id, and was not undone."""
         sql = "SELECT DISTINCT journal_id FROM changes WHERE run = ? AND undone IS NULL"
         return {
             journal_id for (journal_id,) in self.read(sql, (run,)) if isinstance(journal_id, str)

@@ -1,17 +1,30 @@
-"""Where what belongs to a library lies: beside it."""
+"""Paths of files stored next to the library database, and of the analysis cache."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-# How databases are called. Whatever else follows a dot may be all that tells two libraries apart,
-# as in `music.2019` and `music.2020`.
+import beets
+from beets.library import Library
+
+# Other extensions are kept, because they may be all that distinguishes two libraries, such as
+# `music.2019` and `music.2020`.
 _SUFFIXES = (".db", ".blb", ".sqlite", ".sqlite3")
 
 
 def library_file(library: str | bytes | os.PathLike[str], suffix: str) -> Path:
-    """Return what belongs to a library: `library.db` has `library.genre-journal.db`."""
+    """Return a file next to a library: `library.genre-journal.db` for `library.db`."""
     path = Path(os.fsdecode(library))  # bytes before beets 2.14
     name = path.stem if path.suffix.lower() in _SUFFIXES else path.name
     return path.with_name(name + suffix)
+
+
+def models_folder(lib: Library) -> Path:
+    """Return the folder of the custom models of a library."""
+    return library_file(lib.path, ".genre-models")
+
+
+def cache_file() -> Path:
+    """Return the analysis cache, which all libraries of a beets configuration share."""
+    return Path(beets.config.config_dir()) / "genreclf-cache.db"

@@ -33,7 +33,7 @@ def is_time(value: object) -> bool:
 
 
 def _is_field(name: str, value: object) -> bool:
-    if name not in fields.CHANGED:
+    if name not in fields.MANAGED_FIELDS:
         return False
     if is_absent(value):
         return True

@@ -20,7 +20,7 @@ from mutagen.asf import ASFTags
 from mutagen.id3 import ID3, Frames
 from mutagen.mp4 import MP4FreeForm
 
-from beetsplug.genreclf.fields import GENRES, MEDIA_FIELDS
+from beetsplug.genreclf.fields import TAG_NAMES
 from beetsplug.genreclf.storage.inplace.file_state import FileChanged, FileState, NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.inplace.rewrite import rewrite
@@ -28,13 +28,12 @@ from beetsplug.genreclf.storage.values import Values, diff, is_absent, same
 
 # A tag exactly as it is in the file: its "text", a list, and what else its container says of it.
 Tag: TypeAlias = dict[str, Any]
-NAMES = (GENRES, *MEDIA_FIELDS)
 # How often a file is read again that another program changes meanwhile.
 _ATTEMPTS = 10
 
 
 class TagFile:
-    """The tags of one file, `NAMES`: read, changed in memory, saved.
+    """The tags of one file, `TAG_NAMES`: read, changed in memory, saved.
 
     Raises mediafile.UnreadableFileError or OSError when it cannot be opened or saved.
     """
@@ -66,7 +65,7 @@ class TagFile:
         version = ((2, 3) if id3v23 else (2, 4)) if written else self._version
         assert version is not None
         ours = ID3()
-        for key in filter(None, (self._key(self._style(name), tags) for name in NAMES)):
+        for key in filter(None, (self._key(self._style(name), tags) for name in TAG_NAMES)):
             ours.add(copy(tags[key]))
         if not ours:
             return {}
@@ -79,7 +78,7 @@ class TagFile:
 
     def values(self) -> dict[str, Any]:
         """Return the tags as values of media fields, None where there is no tag."""
-        return {name: getattr(self._media, name) for name in NAMES}
+        return {name: getattr(self._media, name) for name in TAG_NAMES}
 
     def changes(self, *, id3v23: bool, by_beets: bool = False) -> tuple[Values, Values]:
         """Return the tags that saving changes: what the file has, and what it will have.
@@ -108,7 +107,7 @@ class TagFile:
     def restore(self, tags: Mapping[str, Tag]) -> None:
         """Make the tags what `read` returned once."""
         current = self.read()
-        for name in NAMES:
+        for name in TAG_NAMES:
             if current.get(name) != tags.get(name):
                 self._remove(self._style(name))
                 if name in tags and tags[name]["text"]:
@@ -185,7 +184,7 @@ class TagFile:
 
     def _tags(self, tags: Any, version: tuple[int, ...] | None) -> dict[str, Tag]:
         """Return the tags that there are among all tags of a file. version: of ID3v2."""
-        found = {name: self._read(self._style(name), tags, version) for name in NAMES}
+        found = {name: self._read(self._style(name), tags, version) for name in TAG_NAMES}
         return {name: tag for name, tag in found.items() if tag and tag["text"]}
 
     def _key(self, style: StorageStyle, tags: Any) -> str | None:

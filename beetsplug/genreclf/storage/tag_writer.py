@@ -11,9 +11,10 @@ from beets import config, plugins
 from beets.library import Item
 from beets.library.exceptions import FileOperationError
 
+from beetsplug.genreclf.fields import TAG_NAMES
 from beetsplug.genreclf.storage.inplace.file_state import NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
-from beetsplug.genreclf.storage.tag_file import NAMES, TagFile
+from beetsplug.genreclf.storage.tag_file import TagFile
 from beetsplug.genreclf.storage.values import Values, same
 
 
@@ -51,8 +52,8 @@ class TagWriter:
             ours = file.values()
             tags = {name: item[name] for name in item.keys() & Item._media_fields} | ours
             self._send("write", item=item, path=item.path, tags=tags)
-            if any(name not in tags or not same(tags[name], ours[name]) for name in NAMES):
-                for name in NAMES:
+            if any(name not in tags or not same(tags[name], ours[name]) for name in TAG_NAMES):
+                for name in TAG_NAMES:
                     if name in tags:
                         self._take(file, item, name, tags[name])
                     else:

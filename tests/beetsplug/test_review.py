@@ -1,4 +1,4 @@
-"""`beet genreclf --suggest`: nothing is changed that the user has not agreed to."""
+"""`beet genreclf --review`: nothing is changed that the user has not agreed to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.tags import our_tags
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    beets = Beets(tmp_path_factory.mktemp("suggest"))
+    beets = Beets(tmp_path_factory.mktemp("review"))
     beets.settings["genreclf"] |= {"auto": False, "min_confidence": 0}
     for album in range(3):
         for title, seed in (("one", 2 * album), ("two", 2 * album + 1)):
@@ -30,14 +30,14 @@ def untagged(library: Beets) -> Beets:
     return library
 
 
-def suggest(beets: Beets, answers: str, *query: str) -> str:
-    done = beets.run("genreclf", "--suggest", *query, stdin=answers)
+def review(beets: Beets, answers: str, *query: str) -> str:
+    done = beets.run("genreclf", "--review", *query, stdin=answers)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_apply_skip_and_quit(untagged: Beets) -> None:
-    said = suggest(untagged, "a\ns\nq\n", "album+")
+    said = review(untagged, "a\ns\nq\n", "album+")
     assert said.count("one 0.mp3: ") == said.count("two 2.mp3: ") == 1
     assert len(untagged("ls", "genres::.", "album:album 0").splitlines()) == 2
     assert not untagged("ls", "genres::.", "album:album 1")
@@ -50,33 +50,33 @@ def test_apply_skip_and_quit(untagged: Beets) -> None:
 
 def test_only_tracks_without_genres(untagged: Beets) -> None:
     untagged("modify", "--yes", "title:one", "genres=Mine")
-    said = suggest(untagged, "a\n" * 3)
+    said = review(untagged, "a\n" * 3)
     assert "one" not in said
     assert set(untagged.field("genres", "title:one")) == {"Mine"}
     assert all(untagged.field("genres", "title:two"))
-    assert suggest(untagged, "") == ""
+    assert review(untagged, "") == ""
 
 
-def test_placeholders_are_no_genres(untagged: Beets) -> None:
+def test_placeholders_count_as_no_genres(untagged: Beets) -> None:
     untagged("modify", "--yes", "title:one", "genres=Unknown")
     before = untagged.rows()
-    said = suggest(untagged, "a\n" * 3)
+    said = review(untagged, "a\n" * 3)
     assert said.count("one ") == said.count("two ") == 3
     assert not untagged("ls", "genres:Unknown")
     untagged("genreclf-undo")
     assert untagged.rows() == before
-    suggest(untagged, "e\nOther; Tango/Ska\n", "album:album 1")
+    review(untagged, "e\nOther; Tango/Ska\n", "album:album 1")
     assert untagged.field("genres", "album:album 1") == ["Other; Tango/Ska"] * 2
 
 
 def test_genres_with_control_characters_are_asked_for_again(untagged: Beets) -> None:
-    said = suggest(untagged, "e\nTango; S\x07ka\nTango\n", "album:album 1")
+    said = review(untagged, "e\nTango; S\x07ka\nTango\n", "album:album 1")
     assert "not possible, control characters: 'S\\x07ka'" in said
     assert untagged.field("genres", "album:album 1") == ["Tango"] * 2
 
 
-def test_edited_genres_are_the_users(untagged: Beets) -> None:
-    suggest(untagged, "e\nTango; Ska\n", "album:album 1")
+def test_edited_genres_belong_to_the_user(untagged: Beets) -> None:
+    review(untagged, "e\nTango; Ska\n", "album:album 1")
     assert untagged.field("genres", "album:album 1") == ["Tango; Ska"] * 2
     assert untagged("ls", "-a", "-f", "$genres", "album:album 1") == "Tango; Ska\n"
     assert all(untagged.field("predicted_genre", "album:album 1"))
@@ -94,12 +94,12 @@ def test_edited_genres_are_the_users(untagged: Beets) -> None:
 
 def test_no_genres_lead_back_from_editing(untagged: Beets) -> None:
     before = untagged.rows()
-    said = suggest(untagged, "e\n\ne\n ; \ns\n", "album:album 1")
+    said = review(untagged, "e\n\ne\n ; \ns\n", "album:album 1")
     assert said.count("none to go back") == 2
     assert untagged.rows() == before
 
 
-def test_what_has_genres_is_left_alone(untagged: Beets) -> None:
+def test_existing_genres_are_kept(untagged: Beets) -> None:
     """An album of which one track is untagged, and files that nobody was asked about."""
     untagged.settings["genreclf"]["write"] = False
     untagged("genreclf")
@@ -108,9 +108,9 @@ def test_what_has_genres_is_left_alone(untagged: Beets) -> None:
     untagged("write")
     untagged.settings["genreclf"] |= {"write": True, "genres": "replace"}
     before = {path: path.read_bytes() for path in untagged.files()}
-    suggest(untagged, "s\n")
+    review(untagged, "s\n")
     assert {path: path.read_bytes() for path in untagged.files()} == before
-    suggest(untagged, "e\nTango\n")
+    review(untagged, "e\nTango\n")
     assert untagged.field("genres", "album:album 0") == ["Mine", "Tango"]
     assert untagged("ls", "-a", "-f", "$genres", "album:album 0") == "Mine\n"
     assert [p.stem[-5:] for p, old in before.items() if p.read_bytes() != old] == ["two 0"]
@@ -118,22 +118,22 @@ def test_what_has_genres_is_left_alone(untagged: Beets) -> None:
 
 def test_the_genre_that_is_written_is_shown(untagged: Beets) -> None:
     untagged.settings["genreclf"]["scope"] = "album"
-    said = suggest(untagged, "a\n", "album:album 0")
+    said = review(untagged, "a\n", "album:album 0")
     (genre,) = set(untagged.field("genres", "album:album 0"))
     assert said.count(f" -> {genre}\n") == 3, "of the album and both tracks"
 
 
-def test_undone_like_everything(untagged: Beets) -> None:
+def test_review_can_be_undone(untagged: Beets) -> None:
     before = untagged.rows()
-    suggest(untagged, "a\na\na\n")
+    review(untagged, "a\na\na\n")
     untagged("genreclf-undo", "--last")
     assert untagged.rows() == before
     assert not any(our_tags(path) for path in untagged.files())
 
 
-def test_nobody_to_ask(untagged: Beets) -> None:
+def test_review_without_stdin(untagged: Beets) -> None:
     before = untagged.rows()
-    done = untagged.run("genreclf", "--suggest")
+    done = untagged.run("genreclf", "--review")
     assert done.returncode == 1
     assert "stdin stream ended" in done.stderr
     assert untagged.rows() == before
@@ -142,17 +142,17 @@ def test_nobody_to_ask(untagged: Beets) -> None:
 def test_doubtful_tracks_are_not_asked_about(untagged: Beets) -> None:
     untagged.settings["genreclf"]["min_confidence"] = 1
     before = untagged.rows()
-    done = untagged.run("genreclf", "--suggest")
+    done = untagged.run("genreclf", "--review")
     assert done.returncode == 0
     assert "0 written, 0 kept, 6 abstained, 0 failed, 0 edited, 0 skipped" in done.stderr
     assert untagged.rows() == before
 
 
-def test_nothing_to_suggest(untagged: Beets) -> None:
-    done = untagged.run("genreclf", "--suggest", "--pretend")
+def test_invalid_combinations(untagged: Beets) -> None:
+    done = untagged.run("genreclf", "--review", "--pretend")
     assert done.returncode == 1
-    assert "either --suggest or --pretend" in done.stderr
+    assert "--review and --pretend cannot be combined" in done.stderr
     untagged.settings["genreclf"]["genres"] = "never"
-    done = untagged.run("genreclf", "--suggest")
+    done = untagged.run("genreclf", "--review")
     assert done.returncode == 1
-    assert "nothing to suggest with genreclf.genres: never" in done.stderr
+    assert "--review cannot be combined with genreclf.genres: never" in done.stderr

@@ -1,0 +1,196 @@
+"""The plugin's part in `beet import`."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from typing import TYPE_CHECKING
+
+from beets.exceptions import UserError
+from beets.library import Item
+from beets.util import displayable_path
+from confuse import ConfigError
+from mediafile import UnreadableFileError
+
+from beetsplug.genreclf.config import is_auto
+from beetsplug.genreclf.listeners import contained, reentrant
+from beetsplug.genreclf.planning import Planner
+from beetsplug.genreclf.storage.journal import JournalError
+from beetsplug.genreclf.storage.tag_file import reason
+
+if TYPE_CHECKING:
+    from beets.importer import ImportSession, ImportTask
+    from beets.library import Library
+
+    from beetsplug.genreclf.context import Context
+    from beetsplug.genreclf.prediction import Predictor
+    from beetsplug.genreclf.updates import Update
+
+# What an import may do with files: where none is set, they stay where they are.
+_PLACING = ("copy", "move", "link", "hardlink", "reflink")
+
+
+class ImportStage:
+    """Predicts the genres of the tracks of one import, and writes their tags.
+
+    Problems are reported when the import has ended. beets calls the methods in this order for each
+    task, but in threads of their own.
+    """
+
+    def __init__(self, context: Context, lib: Library, predictor: Predictor) -> None:
+        self._context = context
+        self._predictor = predictor
+        self._config = predictor.config
+        self._journal = context.journal(lib)
+        self._planner = Planner(predictor, self._journal)
+        self._writer = context.writer(lib, predictor, "import")
+        self._planned: dict[int | None, Update] = {}  # until their files are placed, by track ids
+        self._unplaced: dict[int | None, bytes] = {}
+
+    def expect_placing(self, session: ImportSession, task: ImportTask) -> None:
+        """Record which files the import has yet to place in the library.
+
+        Until then the paths in the database are those of the user's own files, which must not be
+        written.
+        """
+        if not any(session.config[name].get() for name in _PLACING):
+            return
+        inside = os.path.join(session.lib.directory, b"")  # noqa: PTH118  # bytes
+        items = [item for item in task.imported_items() if not item.path.startswith(inside)]
+        if items:
+            self._journal.mark_placement_pending((item.path, item.added) for item in items)
+        self._unplaced |= {item.id: item.path for item in items}
+
+    def classify(self, task: ImportTask) -> None:
+        """Set the fields in the database, before path formats are evaluated."""
+        from beets.importer import Action
+
+        album = task.album if task.is_album else None
+        items = task.imported_items()
+        new = [item for item in items if not self._predictor.is_current(item)]
+        # beets has just read these files. Fields that it sets itself, such as `comp`, make it look
+        # as if it had not; `beet update` would read the files again and find no prediction.
+        was_read = task.toppath is not None and task.choice_flag is Action.ASIS
+        if album:
+            self._writer.split_journal_id(album)
+        predicted = self._predictor.predict(new, self._context.report)
+        predicted |= {item.id: self._predictor.recall(item) for item in items if item not in new}
+        for update in self._planner.plan(album, items, predicted):
+            with self._writer.lock():
+                self._writer.store(update, tags_follow=self._config.always_writes())
+            item = update.obj
+            if isinstance(item, Item):
+                self._planned[item.id] = update.of(item, was_synced=was_read or None)
+
+    def write_tags(self, session: ImportSession, task: ImportTask) -> None:
+        """Write the tags that beets has not written, into the files of the library alone."""
+        linked = session.config["link"].get(bool) or session.config["hardlink"].get(bool)
+        self._forget_placing(task)
+        for item in task.imported_items():
+            update = self._planned.pop(item.id, None)
+            if update is None:
+                continue
+            try:
+                self._finish(update.of(item), writes=self._config.always_writes() and not linked)
+            except (UnreadableFileError, OSError) as exc:
+                self._context.report(f"{displayable_path(item.path)}: {reason(exc)}")
+            except JournalError as exc:
+                self._context.report(str(exc))
+            except Exception as exc:  # the other files are to be written
+                self._context.report_failure(displayable_path(item.path), exc)
+
+    def pending_update(self, item: Item) -> Update | None:
+        """Return the update of a track whose file has not been placed yet."""
+        return self._planned.get(item.id)
+
+    def close(self) -> None:
+        """Stop the workers."""
+        self._context.close_predictor(self._predictor)
+
+    def _finish(self, update: Update, *, writes: bool) -> None:
+        if not self._config.writes():
+            self._writer.restore_lost(update)
+        if writes:
+            with self._writer.lock():
+                self._writer.write(update)
+        else:
+            self._writer.mark_synced(update)
+
+    def _forget_placing(self, task: ImportTask) -> None:
+        placed = [self._unplaced.pop(item.id, None) for item in task.imported_items()]
+        try:
+            if any(placed):
+                self._journal.clear_placement_pending(filter(None, placed))
+        except JournalError as exc:
+            self._context.report(str(exc))
+
+
+class ImportListeners:
+    """Gives every import an `ImportStage`, unless `auto` is off or no model can be loaded."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._log = context.log
+        self._stage: ImportStage | None = None
+
+    @contained(ConfigError)
+    def begin(self, session: ImportSession) -> None:
+        """Load the model before beets asks its first question.
+
+        An invalid configuration stops the import before it does anything. Where no model can be
+        loaded at all, tracks are imported without genres, and `beet genreclf` gives them later.
+        """
+        try:
+            if is_auto(self._context.options):
+                predictor = self._context.load_predictor(session.lib)
+                self._stage = ImportStage(self._context, session.lib, predictor)
+        except UserError as exc:
+            self._log.error("{}", exc)
+        self._context.defer_reports()
+        atexit.register(self._end)  # if it is interrupted
+
+    @contained()
+    def added(self, session: ImportSession, task: ImportTask) -> None:
+        """Handle the early import stage."""
+        if self._stage:
+            try:
+                self._stage.expect_placing(session, task)
+            except JournalError as exc:
+                self._context.report(str(exc))
+
+    @contained()
+    @reentrant
+    def imported(self, session: ImportSession, task: ImportTask) -> None:
+        """Handle the import stage."""
+        if self._stage:
+            try:
+                self._stage.classify(task)
+            except JournalError as exc:
+                self._context.report(str(exc))
+
+    @contained()
+    @reentrant
+    def files_placed(self, session: ImportSession, task: ImportTask) -> None:
+        """Handle the files of a task, which are in the library now."""
+        if self._stage:
+            self._stage.write_tags(session, task)
+
+    @contained()
+    def end(self, lib: Library, paths: list[bytes]) -> None:
+        """Report what could not be done, now that no question is on the screen."""
+        self._end()
+
+    def pending_update(self, item: Item) -> Update | None:
+        """Return the update of a track that is being imported and not yet placed."""
+        return self._stage.pending_update(item) if self._stage else None
+
+    def report_failure(self, what: str, error: Exception) -> None:
+        """Report an unexpected error in a handler."""
+        self._context.report_failure(what, error)
+
+    def _end(self) -> None:
+        stage, self._stage = self._stage, None
+        atexit.unregister(self._end)
+        if stage:
+            stage.close()
+        self._context.release_reports()

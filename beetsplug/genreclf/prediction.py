@@ -1,0 +1,129 @@
+"""Predict the genres of tracks and albums, and recall the predictions that they already have."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from beets.library import Album, Item, Library
+from beets.util import displayable_path
+
+from beetsplug.genreclf.fields import MODEL
+from beetsplug.genreclf.recalled import album_prediction, has_votes, kept_fields, recalled
+from beetsplug.genreclf.storage.objects import get_values
+from beetsplug.genreclf.updates import Predicted, Rules
+from genremodel import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from concurrent.futures import Future
+
+    from beetsplug.genreclf.config import Config
+    from genremodel import GenreClassifier
+    from genremodel.analysis import Analysis
+    from genremodel.batch.pool import Pool
+
+Report = Callable[[str], None]  # takes a message of a failure, path first
+
+
+class Predictor:
+    """Predicts the genres of tracks and albums.
+
+    pool: analyzes files for the classifier. is_substitute: the classifier is used instead of
+    another that cannot be loaded; predictions by that one stay.
+    """
+
+    def __init__(
+        self,
+        classifier: GenreClassifier,
+        pool: Pool,
+        config: Config,
+        *,
+        is_substitute: bool = False,
+    ) -> None:
+        self.classifier = classifier
+        self.pool = pool
+        self.config = config
+        self.rules = Rules(config, classifier.genres, classifier.is_custom)
+        self._is_substitute = is_substitute
+
+    def is_current(self, obj: Item | Album) -> bool:
+        """Return whether a track or an album has a prediction that this model would not better.
+
+        One read from a file counts only if the file also has the id of the model.
+        """
+        model_id = get_values(obj).get(MODEL)
+        return model_id == self.classifier.model_id or bool(model_id and self._is_substitute)
+
+    def submit(self, items: Iterable[Item]) -> dict[int | None, Future[Analysis]]:
+        """Schedule the analysis of tracks; return what to wait for, by their ids."""
+        return {item.id: self.pool.submit(item.filepath) for item in items}
+
+    def collect(
+        self, items: Iterable[Item], pending: Mapping[int | None, Future[Analysis]], report: Report
+    ) -> dict[int | None, Predicted]:
+        """Wait for tracks that have been submitted, and return their predictions by their ids."""
+        predicted = {}
+        for item in items:
+            if item.id in pending:
+                try:
+                    prediction = self.classifier.predict(pending[item.id].result())
+                except Exception as exc:  # whatever it is, the other tracks are to be classified
+                    report(_failure(item, exc))
+                else:
+                    predicted[item.id] = Predicted(prediction)
+        return predicted
+
+    def predict(self, items: Collection[Item], report: Report) -> dict[int | None, Predicted]:
+        """Return the predictions of tracks by their ids."""
+        return self.collect(items, self.submit(items), report)
+
+    def iter_analyses(
+        self, lib: Library, ids: Iterable[int | None], report: Report
+    ) -> Iterator[tuple[Item, Analysis]]:
+        """Yield the analyses of tracks in order, while some ahead are being made."""
+        items: deque[Item] = deque()
+
+        def paths() -> Iterator[Path]:
+            for item in filter(None, (lib.get_item(id_) for id_ in ids if id_ is not None)):
+                items.append(item)
+                yield item.filepath
+
+        for _, result in self.pool.map(paths()):
+            item = items.popleft()
+            if isinstance(result, AudioError):
+                report(_failure(item, result))
+            else:
+                yield item, result
+
+    def recall(self, obj: Item | Album) -> Predicted:
+        """Return the prediction that a current track or album has, without a new analysis."""
+        analysis = None
+        if isinstance(obj, Item) and get_values(obj)[MODEL] == self.classifier.model_id:
+            with suppress(AudioError):
+                analysis = self.pool.lookup_audio(obj.filepath)
+        decided = self.classifier.predict(analysis) if analysis else None
+        return Predicted(recalled(obj, decided, self.rules.by_spelling), kept_fields(obj))
+
+    def predict_album(self, album: Album, tracks: Sequence[Predicted]) -> Predicted:
+        """Return the prediction of an album from those of its tracks."""
+        predictions = [track.prediction for track in tracks]
+        if all(map(has_votes, predictions)):
+            return Predicted(self.classifier.predict_album(predictions))
+        if self.is_current(album):
+            return self.recall(album)
+        prediction = album_prediction(
+            predictions,
+            min_confidence=self.classifier.min_confidence,
+            most_styles=self.config.max_styles,
+        )
+        return Predicted(prediction)
+
+
+def _failure(item: Item, error: Exception) -> str:
+    """Return the message of a track that cannot be analyzed."""
+    kind = "" if isinstance(error, AudioError) else f"{type(error).__name__}: "
+    return f"{displayable_path(item.path)}: {kind}{error}"

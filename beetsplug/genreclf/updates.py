@@ -1,0 +1,216 @@
+"""Decide what changes on tracks and albums. Nothing is read or changed here.
+
+Values of tracks and albums are known by the names that tracks use, see `fields.ALBUM_NAMES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from beets.library import Album, Item
+
+from beetsplug.genreclf import fields
+from beetsplug.genreclf.genres.agreement import Agreement, agreement
+from beetsplug.genreclf.genres.labels import is_placeholder
+from beetsplug.genreclf.genres.policy import new_genres
+from beetsplug.genreclf.storage.values import Values, same
+
+if TYPE_CHECKING:
+    from beetsplug.genreclf.config import Config
+    from beetsplug.genreclf.storage.snapshot import Snapshot
+    from genremodel import Prediction
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The prediction of a track or an album.
+
+    kept: of a prediction that was made before, the fields that stay as they are.
+    """
+
+    prediction: Prediction
+    kept: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How predictions become genres and tags.
+
+    genres: of the model. is_custom: the model was trained on the user's own genres, which are
+    spelled as the user spells them.
+    """
+
+    config: Config
+    genres: tuple[str, ...]
+    is_custom: bool
+
+    @cached_property
+    def by_spelling(self) -> dict[str, str]:
+        """The model's genres by their spelling in tags."""
+        return {self.spelled(genre): genre for genre in self.genres}
+
+    def spelled(self, genre: str) -> str:
+        """Return a genre of the model as it is spelled in tags."""
+        return genre if self.is_custom else self.config.spelling.format(genre)
+
+    def genre(self, predicted: Predicted) -> str | None:
+        """Return the genre of a prediction as it is spelled in tags, None for an abstention."""
+        if predicted.kept:
+            return predicted.kept[fields.PREDICTED_GENRE] or None
+        genre = predicted.prediction.genre
+        return self.spelled(genre) if genre else None
+
+    def new_genres(
+        self, existing: Sequence[str], before: Sequence[str], genre: str | None
+    ) -> list[str]:
+        """Return the genres that the policy makes of existing ones, see `policy.new_genres`."""
+        policy, placeholders = self.config.policy, self.config.placeholders
+        return new_genres(
+            existing, before, genre, policy, placeholders=placeholders, own=self._own_genres
+        )
+
+    def are_missing(self, genres: Iterable[str]) -> bool:
+        """Return whether there are no genres, or placeholders only."""
+        return all(is_placeholder(name, self.config.placeholders) for name in genres)
+
+    def agreement(self, before: Iterable[str], *genres: str) -> Agreement:
+        """Return how a predicted genre agrees with the genres from before."""
+        named = [name for name in before if not is_placeholder(name, self.config.placeholders)]
+        return agreement(named, *genres, own=self._own_genres)
+
+    @cached_property
+    def _own_genres(self) -> frozenset[str]:
+        return frozenset(self.genres if self.is_custom else ())
+
+
+@dataclass(frozen=True)
+class Update:
+    """The new values of a track or an album.
+
+    before: the object until now. genre: the one that the policy puts into its genres, as spelled.
+    values: its fields from now on. prediction: that they are from, if it has been made now.
+    """
+
+    before: Snapshot
+    genre: str | None
+    values: Values
+    prediction: Prediction | None = None
+
+    @property
+    def obj(self) -> Item | Album:
+        """The track or the album."""
+        return self.before.obj
+
+    def of(self, item: Item, *, was_synced: bool | None = None) -> Update:
+        """Return the same update of an item that has changed since it was planned."""
+        return replace(self, before=self.before.of(item, was_synced=was_synced))
+
+    def with_genres(self, genres: list[str]) -> Update:
+        """Return the same update with other genres."""
+        return replace(self, values={**self.values, fields.GENRES: genres})
+
+    @property
+    def changes_genres(self) -> bool:
+        """Whether other genres than now are set."""
+        return bool(self.values[fields.GENRES] != self.obj.genres)
+
+    @property
+    def has_applied_genre(self) -> bool:
+        """Whether the genres are those that the plugin gave, and have not been changed since."""
+        genres = self.values[fields.GENRES]
+        return bool(genres != self.before.genres_before and genres == self.obj.genres)
+
+
+def describe(update: Update) -> str:
+    """Return an object and its prediction in one line, in the format of the user."""
+    confidence = update.values[fields.CONFIDENCE]
+    sureness = "" if confidence is None else f" ({confidence:.3f})"
+    genre = update.values[fields.PREDICTED_GENRE]
+    verdict = genre or f"no genre, {update.values[fields.REASON]}"
+    if isinstance(update.obj, Album):
+        details = update.values[fields.VOTES]
+    else:
+        details = None if genre else _most_probable(update.prediction)
+    return f"{update.obj}: {verdict}{sureness}{f': {details}' if details else ''}"
+
+
+def plan_updates(
+    predicted: Iterable[tuple[Snapshot, Predicted]],
+    rules: Rules,
+    shared: Predicted | None = None,
+) -> list[Update]:
+    """Return the updates of tracks and albums by their predictions.
+
+    shared: the prediction of the album whose genre all get, instead of their own.
+    """
+    return [_plan(snapshot, own, rules, shared or own) for snapshot, own in predicted]
+
+
+def plan_rewrite(snapshot: Snapshot) -> Update:
+    """Return the update that made a track what it is, so that its tags can be written again."""
+    genres = snapshot.values[fields.GENRES]
+    given = [name for name in genres if name not in snapshot.genres_before]
+    return Update(snapshot, given[0] if given else None, snapshot.values)
+
+
+def plan_tags(
+    update: Update, in_file: Sequence[str], before_file: Sequence[str], rules: Rules
+) -> Values:
+    """Return the values of the tags that the file of a track is to have.
+
+    in_file: the genres in the file. before_file: those from before the plugin.
+    """
+    tags = {name: update.values.get(name) for name in fields.MEDIA_FIELDS}
+    genres = update.values[fields.GENRES]
+    if not same(genres, update.obj.genres):
+        pass  # another plugin has changed them since the decision: they are not ours to write
+    elif [*before_file] == update.before.genres_before:
+        tags[fields.GENRES] = genres
+    elif update.has_applied_genre:  # the file has genres that the database does not know
+        tags[fields.GENRES] = rules.new_genres(in_file, before_file, update.genre)
+    return tags
+
+
+def _plan(snapshot: Snapshot, own: Predicted, rules: Rules, deciding: Predicted) -> Update:
+    genre, before = rules.genre(deciding), snapshot.genres_before
+    values: dict[str, Any] = {
+        fields.GENRES: rules.new_genres(snapshot.obj.genres, before, genre),
+        **_prediction_values(own.prediction, rules.genre(own), before, rules),
+        **own.kept,
+    }
+    return Update(snapshot, genre, values, own.prediction)
+
+
+def _prediction_values(
+    prediction: Prediction, genre: str | None, before: Sequence[str], rules: Rules
+) -> Values:
+    """Return the fields of a prediction. genre: as spelled."""
+    confidence = prediction.confidence
+    digits = fields.CONFIDENCE_DIGITS
+    agrees = genre and rules.agreement(before, prediction.genre or genre, genre)
+    return {
+        fields.PREDICTED_GENRE: genre,
+        fields.CONFIDENCE: None if confidence is None else round(confidence, digits),
+        fields.MODEL: prediction.model,
+        fields.STYLES: [*map(rules.config.spelling.format, prediction.styles)] or None,
+        fields.REASON: prediction.reason,
+        fields.VOTES: _votes(prediction.votes, rules) or None,
+        fields.AGREEMENT: agrees or None,
+    }
+
+
+def _most_probable(prediction: Prediction | None) -> str:
+    """Return the two most probable genres of an abstention."""
+    probabilities = prediction.probabilities if prediction else {}
+    highest = sorted(probabilities.items(), key=lambda genre: -genre[1])[:2]
+    return ", ".join(f"{genre} {probability:.2f}" for genre, probability in highest)
+
+
+def _votes(votes: Mapping[str, int], rules: Rules) -> str:
+    return ", ".join(
+        f"{rules.spelled(genre) if genre in rules.genres else genre} {count}"
+        for genre, count in votes.items()
+    )

@@ -1,0 +1,119 @@
+"""Real music: excerpts of 229 tracks that have a Creative Commons license."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+from mediafile import MediaFile
+
+from tests.conftest import Beets
+from tests.tags import every_tag, is_ours, our_tags, plain_tags
+
+
+@pytest.fixture(scope="module")
+def analyses(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """Return the cache of a library that has all of them."""
+    beets = Beets(tmp_path_factory.mktemp("emotify"))
+    beets.settings["genreclf"] |= {"auto": False, "threads": 2}
+    beets.settings["import"] = {"copy": False}
+    shutil.copytree(data / "emotify", beets.music)
+    beets.import_music()
+    done = beets.run("genreclf", "--pretend")
+    assert "0 failed" in done.stderr
+    return beets.root / "genreclf-cache.db"
+
+
+def tags_of(beets: Beets) -> dict[Path, list[tuple[str, str]]]:
+    return {path: every_tag(path) for path in beets.files()}
+
+
+def test_undo_restores_a_real_collection(beets: Beets, data: Path, analyses: Path) -> None:
+    """229 real MP3s: import, pretend, replace, undo."""
+    beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "min_confidence": 0}
+    shutil.copy(analyses, beets.root)
+    shutil.copytree(data / "emotify", beets.music)
+    beets.import_music()
+    tags, rows = tags_of(beets), beets.rows()
+    assert len(tags) == 229
+
+    shown = beets.run("genreclf", "-p")
+    assert "0 failed" in shown.stderr
+    assert "  + electronic" in shown.stdout
+    assert (tags_of(beets), beets.rows()) == (tags, rows)
+    assert not [*beets.root.glob("*journal*")]
+
+    done = beets.run("genreclf")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1] == shown.stderr.splitlines()[-1], "another count"
+    changed = tags_of(beets)
+    assert sum("predicted_genre" in our_tags(path) for path in tags) > 220, "a few are hardly music"
+    for path, before in tags.items():
+        if genre := our_tags(path).get("predicted_genre"):
+            assert plain_tags(path)["genre"] == [genre]
+        others = [tag for tag in changed[path] if not is_ours(tag[0])]
+        assert others == [tag for tag in before if not is_ours(tag[0])]
+
+    undone = beets.run("genreclf-undo")
+    assert undone.returncode == 0
+    assert "229 tracks" in undone.stderr
+    assert (tags_of(beets), beets.rows()) == (tags, rows)
+
+
+def test_train_on_half_of_the_artists_and_classify_the_others(
+    beets: Beets, data: Path, analyses: Path
+) -> None:
+    """The story of the README, on real music."""
+    beets.settings["genreclf"] |= {"auto": False, "policy": "replace"}
+    shutil.copy(analyses, beets.root)
+    folder = data / "emotify"
+    with (folder / "index.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["genre"] != "pop"]
+    artists = sorted({row["artist"] for row in rows})
+    true = {}
+    for row in rows:
+        taught = artists.index(row["artist"]) % 2
+        path = beets.music / ("taught" if taught else "others") / row["path"].replace("/", "-")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / row["path"], path)
+        media = MediaFile(path)
+        media.artist = media.albumartist = row["artist"]
+        media.genres = [f"my {row['genre']}"] if taught else []
+        media.title = path.stem
+        media.save()
+        if not taught:
+            true[path.stem] = f"my {row['genre']}"
+    beets.import_music("--singletons")
+    said = beets("genreclf-train")
+    assert "my classical" in said
+    assert "saved as mine (mine-" in said
+
+    before = beets.rows()
+    beets("genreclf", "--quiet", "genres::^$")
+    lines = beets("ls", "-f", "$title|$predicted_genre|$genres", "genre_model:mine-").splitlines()
+    named = [line.split("|") for line in lines]
+    assert len(named) == len(true)
+    right = [title for title, predicted, _ in named if predicted == true[title]]
+    wrong = [title for title, predicted, _ in named if predicted not in ("", true[title])]
+    assert len(right) > 0.75 * len(true)
+    assert len(wrong) < 0.2 * len(true)
+    assert all(predicted == genres for _, predicted, genres in named if predicted)
+    explained = beets("genreclf-explain", f"title:={right[0]}")
+    assert f"genre          {true[right[0]]}\n" in explained
+    assert "model          mine-" in explained
+    beets("genreclf-undo")
+    assert beets.rows() == before
+
+
+def test_real_music(beets: Beets, data: Path) -> None:
+    for genre in ("classical", "electronic"):
+        sources = sorted((data / "emotify" / genre).glob("*.mp3"))[:6]
+        (beets.music / genre).mkdir(parents=True)
+        for source in sources:
+            shutil.copyfile(source, beets.music / genre / source.name)
+    beets.import_music()
+    heard = beets.field("predicted_genre")
+    assert len(heard) == 12
+    assert heard.count("classical") + heard.count("electronic") >= 10

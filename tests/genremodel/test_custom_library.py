@@ -1,0 +1,67 @@
+"""The story of a user of the library: train a model on own genres, save it, and predict with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import genremodel.custom
+from genremodel import GenreClassifier
+from genremodel.custom import LabeledTrack, train
+from genremodel.errors import ModelError, TrainingError
+from tests.labeled_tracks import labeled_tracks
+from tests.sounds import drums, make, melody
+
+SOUNDS = {"My Loops": drums, "My Tunes": melody}
+
+
+def test_train_save_and_predict(tmp_path: Path) -> None:
+    bundled = GenreClassifier()
+    tracks = [
+        LabeledTrack(
+            bundled.analyze(make(tmp_path / f"{genre} {number}.mp3", 6, number, sound)),
+            genres=[genre],
+            artist=f"artist {number}",
+        )
+        for genre, sound in SOUNDS.items()
+        for number in range(6)
+    ]
+    model, report = train(tracks, version=bundled.analysis_version)
+
+    assert report.accuracy == 1
+    assert str(report).splitlines()[:4] == [
+        "genre     tracks  artists  precision  recall",
+        "My Loops       6        6       1.00    1.00",
+        "My Tunes       6        6       1.00    1.00",
+        "12 tracks by 6 artists. Cross-validated on unseen artists:",
+    ]
+
+    model.save(tmp_path / "mine.json")
+    unseen = make(tmp_path / "unseen.mp3", 6, 7, drums)
+    for custom in (model, tmp_path / "mine.json", str(tmp_path / "mine.json")):
+        classifier = GenreClassifier(custom, min_confidence=0)
+        assert classifier.is_custom
+        assert classifier.genres == ("My Loops", "My Tunes")
+        prediction = classifier.predict(unseen)
+        assert prediction.genre == "My Loops"
+        assert prediction.probabilities["My Loops"] > 0.5
+        assert prediction.model == classifier.model_id
+    assert classifier.model_id.startswith("mine-")
+
+
+def test_model_for_other_networks_is_refused(tmp_path: Path) -> None:
+    model, _ = train(labeled_tracks(4), version="other networks")
+    model.save(tmp_path / "mine.json")
+    with pytest.raises(ModelError, match="mine"):
+        GenreClassifier(tmp_path / "mine.json")
+    with pytest.raises(ModelError, match=r"must end with \.json"):
+        GenreClassifier("bundeld")
+
+
+def test_training_errors_are_value_errors() -> None:
+    with pytest.raises(ValueError, match="fewer than two genres"):
+        train([])
+    assert issubclass(TrainingError, ValueError)
+    with pytest.raises(AttributeError, match="no attribute 'teach'"):
+        genremodel.custom.teach  # noqa: B018
