@@ -269,7 +269,7 @@ def test_wav_without_length_extends_to_its_end(size: int, tmp_path: Path) -> Non
 
 
 def test_rf64(tmp_path: Path) -> None:
-    """Its tags stand behind audio whose chunk does not tell how long it is."""
+    """Its tags stand behind audio whose chunk has no size."""
     content = bytearray(make(tmp_path / "a.wav").read_bytes())
     data = content.find(b"data")
     large = struct.pack("<4sIQQQI", b"ds64", 28, 0, len(content) - data - 8, 0, 0)
@@ -283,10 +283,10 @@ def test_rf64(tmp_path: Path) -> None:
 
 def test_files_without_audio_have_digest_of_all_bytes(tmp_path: Path) -> None:
     one, other = tmp_path / "a.mp3", tmp_path / "b.mp3"
-    one.write_bytes(b"no music")
-    other.write_bytes(b"no music")
+    one.write_bytes(b"not audio")
+    other.write_bytes(b"not audio")
     assert audio_digest(one) == audio_digest(other)
-    other.write_bytes(b"no music either")
+    other.write_bytes(b"not audio either")
     assert audio_digest(one) != audio_digest(other)
     head = os.urandom(1 << 17)
     one.write_bytes(head + b"a" * (1 << 22))

@@ -19,7 +19,7 @@ NOVELTY = Novelty(np.zeros((1, TAGS)), np.eye(TAGS), ALL_MUSIC)
 
 
 def outputs(windows: int, by_both: int) -> NetworkOutputs:
-    """Return outputs of windows of which the second network analyzed the first ones."""
+    """Return outputs with only the first windows analyzed by both networks."""
     rng = np.random.default_rng(1)
     made = NetworkOutputs.split(rng.uniform(0.01, 0.99, (windows, OUTPUT_SIZE)))
     made.expert_activations[by_both:] = np.nan

@@ -19,7 +19,7 @@ def test_novelty_grows_with_distance(distance: float, factor: float) -> None:
 
 
 def test_nonmusic_has_maximal_novelty() -> None:
-    strict = Novelty(NOVELTY.centres, NOVELTY.whitening, np.append(np.zeros(EMBEDDING_SIZE), 1.0))
+    strict = Novelty(NOVELTY.centroids, NOVELTY.whitening, np.append(np.zeros(EMBEDDING_SIZE), 1.0))
     assert strict.score(np.zeros((1, TAGS)), np.zeros((1, EMBEDDING_SIZE))) == NONMUSIC_NOVELTY
     assert strict.score(np.zeros((1, TAGS)), np.empty((1, 0))) < NONMUSIC_NOVELTY
 
@@ -38,7 +38,7 @@ def test_fit_finds_tracks_of_unknown_genres_more_novel() -> None:
     genre = np.arange(120) % 3
     logits = centroids[genre] + RNG.normal(size=(120, TAGS))
     novelty = fit_novelty(logits, genre, NOVELTY.nonmusic)
-    assert novelty.centres.shape == (3, TAGS)
+    assert novelty.centroids.shape == (3, TAGS)
     unknown = np.empty((1, 0))
     known = [novelty.score(row[np.newaxis], unknown) for row in logits]
     other = novelty.score(centroids[3:], unknown)
@@ -48,4 +48,4 @@ def test_fit_finds_tracks_of_unknown_genres_more_novel() -> None:
 def test_fit_leaves_out_genres_without_tracks() -> None:
     logits = RNG.normal(size=(10, TAGS))
     novelty = fit_novelty(logits, np.array([0, 2] * 5), NOVELTY.nonmusic)
-    assert len(novelty.centres) == 2
+    assert len(novelty.centroids) == 2
