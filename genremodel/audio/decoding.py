@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from itertools import groupby
 from math import inf
 from operator import itemgetter
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 PathLike: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
-FileLike: TypeAlias = "PathLike | BinaryIO"
+# A path, a seekable file object, or samples and their rate in Hz.
+AudioSource: TypeAlias = "PathLike | BinaryIO | tuple[NDArray[Any], int]"
 
 # Streams without a reliable header: FFmpeg estimates their duration from the bitrate.
 ESTIMATED_DURATION_FORMATS = {"mp3", "aac"}
@@ -57,29 +59,49 @@ _MIN_SAMPLE_RATE = 1000  # Hz
 # Float files may contain NaN, infinity and huge values. Samples over +60 dB of full scale are
 # replaced by zero.
 _MAX_AMPLITUDE = 1000.0
+_MAX_CHANNELS = 64
 
 
-def open_audio(file: FileLike) -> tuple[InputContainer, AudioStream]:
-    """Open a file and choose its best audio stream.
+def as_file(source: AudioSource) -> PathLike | BinaryIO:
+    """Return samples as a WAV file in memory, other sources as they are.
 
-    Parameters
-    ----------
-    file : path or binary file object
-        A file object must be seekable. It is read from the start, and not closed.
+    Examples
+    --------
+    >>> as_file((np.zeros((2, 16_000), np.int16), 16_000)).read(4)
+    b'RIFF'
+    >>> as_file("song.mp3")
+    'song.mp3'
+    """
+    if not isinstance(source, tuple):
+        return source
+    from scipy.io import wavfile  # slow to import
+
+    samples, rate = source
+    samples = np.atleast_2d(samples)
+    if samples.ndim > 2 or len(samples) > _MAX_CHANNELS:
+        raise ValueError(f"samples must be (samples,) or (channels, samples), not {samples.shape}")
+    if samples.dtype.kind == "f":
+        samples = samples.astype(np.float32)
+    file = BytesIO()
+    wavfile.write(file, int(rate), samples.T)
+    return file
+
+
+def open_audio(source: PathLike | BinaryIO) -> tuple[InputContainer, AudioStream]:
+    """Open a file and choose its best audio stream. File objects are read from their start.
 
     Raises
     ------
     AudioError, av.error.FFmpegError, OSError
         If the file cannot be opened or has no audio stream with a known codec.
     """
-    if isinstance(file, (str, bytes, os.PathLike)):
-        # FFmpeg would take a relative name such as "a:b.mp3" for a URL.
-        opened: Any = os.path.abspath(os.fsdecode(file))  # noqa: PTH100
-    else:
-        file.seek(0)
-        opened = file
     try:
-        container = av.open(opened, **_OPTIONS)
+        if isinstance(source, (str, bytes, os.PathLike)):
+            # FFmpeg would take a relative name such as "a:b.mp3" for a URL.
+            container = av.open(os.path.abspath(os.fsdecode(source)), **_OPTIONS)  # noqa: PTH100
+        else:
+            source.seek(0)
+            container = av.open(source, **_OPTIONS)
     except av.error.ArgumentError as exc:
         raise AudioError("not one of the audio formats that can be read") from exc
     stream = container.streams.best("audio")
@@ -143,24 +165,6 @@ def resampled(frames: Iterable[AudioFrame]) -> Iterator[NDArray[np.float32]]:
         for _, samples in chunks:
             yield resampler.feed(samples)
         yield resampler.flush()
-
-
-def resampled_array(samples: NDArray[np.floating[Any]], rate: int) -> Iterator[NDArray[np.float32]]:
-    """Yield a mono signal, (samples,), at `SAMPLE_RATE`, in chunks.
-
-    Examples
-    --------
-    >>> np.concatenate([*resampled_array(np.zeros(44_100), 44_100)]).shape
-    (16000,)
-    """
-    if samples.ndim != 1 or samples.dtype.kind != "f":
-        raise ValueError(f"expected mono floats, got {samples.dtype} of shape {samples.shape}")
-    resampler = Resampler(rate)
-    for start in range(0, len(samples), _BATCH):
-        with np.errstate(over="ignore"):
-            chunk = samples[start : start + _BATCH].astype(np.float32)
-        yield resampler.feed(_zero_invalid(chunk))
-    yield resampler.flush()
 
 
 class Resampler:
@@ -238,11 +242,6 @@ def _average(frame: AudioFrame) -> NDArray[np.float32]:
         for channel in channels:  # ten times as fast as mean(axis=0) for interleaved samples
             mean += channel.astype(np.float32)
         mean /= np.float32(len(channels) * full_scale)
-    return _zero_invalid(mean)
-
-
-def _zero_invalid(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Replace samples that are NaN, infinite or too large, in place."""
-    if not np.abs(samples).max() < _MAX_AMPLITUDE:
-        samples[~(np.abs(samples) < _MAX_AMPLITUDE)] = 0.0
-    return samples
+        if not np.abs(mean).max() < _MAX_AMPLITUDE:
+            mean[~(np.abs(mean) < _MAX_AMPLITUDE)] = 0.0
+    return mean

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, dropwhile
 from math import gcd
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import av.error
 import numpy as np
@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 
 from genremodel.audio.decoding import (
     ESTIMATED_DURATION_FORMATS,
-    FileLike,
+    AudioSource,
+    PathLike,
     Resampler,
+    as_file,
     frame_end,
     frames,
     mono,
     open_audio,
     read_duration,
     resampled,
-    resampled_array,
     stream_start,
 )
 from genremodel.audio.params import (
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container.input import InputContainer
-
-# A file, or mono samples of shape (samples,) in [-1, 1] and their sample rate in Hz.
-AudioSource: TypeAlias = "FileLike | tuple[NDArray[np.floating[Any]], int]"
 
 DEFAULT_WINDOWS = 10  # per track; more windows change the accuracy by less than 0.01
 
@@ -103,16 +101,16 @@ def evenly_spaced(indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
 
 
 def read_windows(source: AudioSource, count: int = DEFAULT_WINDOWS) -> Windows:
-    """Return windows that are evenly spaced over a track.
+    """Decode windows that are evenly spaced over an audio file.
 
     If most of them are silent and the track is long enough to have other windows, windows of its
     audible passages are returned instead.
 
     Parameters
     ----------
-    source : path, binary file object or (samples, rate)
-        The track. A file object must be seekable; samples are mono, of shape (samples,), in [-1, 1]
-        and with their sample rate in Hz.
+    source : path, file object or (samples, sample_rate)
+        The audio. File objects are binary and seekable. Samples are of shape (samples,) or
+        (channels, samples): floats in [-1, 1], or integers of the full range of their type.
     count : int
         The number of windows, at least 1. Tracks too short for windows at least a second apart have
         fewer. A track shorter than a window is repeated to fill one, as in the training of
@@ -127,22 +125,15 @@ def read_windows(source: AudioSource, count: int = DEFAULT_WINDOWS) -> Windows:
     AudioError
         If nothing can be decoded.
     ValueError
-        If the count is less than 1, or samples are not mono.
-
-    Examples
-    --------
-    >>> tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(10 * 44_100) / 44_100)
-    >>> read_windows((tone, 44_100), count=3).samples.shape
-    (3, 48000)
+        If the count is less than 1, or samples have another shape.
     """
     if count < 1:
         raise ValueError("at least one window is needed")
-    if isinstance(source, tuple):
-        return _choose_windows(resampled_array(*source), count)
+    file = as_file(source)
     try:
-        windows = seek_windows(source, count)
+        windows = seek_windows(file, count)
         if windows is None or _mostly_silent(windows):
-            windows = scan_windows(source, count)
+            windows = scan_windows(file, count)
     except (av.error.FFmpegError, OSError) as exc:
         raise AudioError(exc.strerror or str(exc)) from exc
     except ValueError as exc:  # PyAV, of a sample format that it does not know
@@ -150,7 +141,7 @@ def read_windows(source: AudioSource, count: int = DEFAULT_WINDOWS) -> Windows:
     return windows
 
 
-def seek_windows(file: FileLike, count: int) -> Windows | None:
+def seek_windows(file: PathLike | BinaryIO, count: int) -> Windows | None:
     """Decode evenly spaced windows by seeking.
 
     Returns None if only a sequential pass gives the right result, or is faster.
@@ -179,25 +170,20 @@ def seek_windows(file: FileLike, count: int) -> Windows | None:
     return None if samples is None else Windows(starts, samples)
 
 
-def scan_windows(file: FileLike, count: int) -> Windows:
+def scan_windows(file: PathLike | BinaryIO, count: int) -> Windows:
     """Decode a whole track once and return windows of it, in bounded memory."""
-    container, stream = open_audio(file)
-    with container:
-        return _choose_windows(resampled(frames(container, stream)), count)
-
-
-def _choose_windows(signal: Iterable[NDArray[np.float32]], count: int) -> Windows:
-    """Return windows of a signal of unknown length: chunks of samples at `SAMPLE_RATE`."""
     limit = max(_MAX_HELD, 2 * count)
     evenly, passages = _Sampler(limit), _AudiblePassages(limit)
     total, rest = 0, np.empty(0, np.float32)
-    for chunk in signal:
-        passages.feed(chunk)
-        rest = np.concatenate([rest, chunk])
-        while len(rest) >= WINDOW_SAMPLES:
-            window, rest = rest[:WINDOW_SAMPLES], rest[WINDOW_SAMPLES:]
-            evenly.add(total, window)
-            total += 1
+    container, stream = open_audio(file)
+    with container:
+        for chunk in resampled(frames(container, stream)):
+            passages.feed(chunk)
+            rest = np.concatenate([rest, chunk])
+            while len(rest) >= WINDOW_SAMPLES:
+                window, rest = rest[:WINDOW_SAMPLES], rest[WINDOW_SAMPLES:]
+                evenly.add(total, window)
+                total += 1
     if not total and not len(rest):
         raise AudioError("no audio could be decoded")
     windows = _evenly_spaced_windows(evenly, rest, total, count)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import Analysis
-from genremodel.audio.windows import AudioSource, Windows, read_windows
+from genremodel.audio.decoding import AudioSource
+from genremodel.audio.windows import Windows, read_windows
 from genremodel.prediction import DecisionParams
 
 # The version of decoding and of the choice of windows, a part of `Backend.version`. Change it when
@@ -61,22 +62,22 @@ class Backend(WindowClassifier, Protocol):
         ...
 
 
-def analyze_file(backend: Backend, source: AudioSource, count: int) -> Analysis:
+def analyze_audio(backend: Backend, source: AudioSource, count: int) -> Analysis:
     """Return the analysis of a track.
 
     Parameters
     ----------
     backend : Backend
         The model.
-    source : path, binary file object or (samples, rate)
-        The track, see `read_windows`.
+    source
+        The audio, see `read_windows`.
     count : int
         The number of windows.
 
     Raises
     ------
     AudioError
-        If it cannot be decoded.
+        If the audio cannot be decoded.
     """
     windows = read_windows(source, count)
     values = backend.analyze(windows) if len(windows.starts) else np.empty((0, 0))

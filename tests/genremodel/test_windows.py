@@ -221,42 +221,6 @@ def test_file_of_ten_hours(tmp_path: Path) -> None:
     assert 9 < starts[-1] / 3600 < 10
 
 
-@pytest.mark.parametrize("kind", ["flac", "mp3"])
-def test_file_object_gives_the_same_windows_as_path(kind: str, tmp_path: Path) -> None:
-    path = make(tmp_path / f"a.{kind}", seconds=40)
-    expected = read_windows(path)
-    with path.open("rb") as file:
-        file.seek(1000)
-        windows = read_windows(file)
-        assert not file.closed
-    assert np.array_equal(windows.starts, expected.starts)
-    assert np.array_equal(windows.samples, expected.samples)
-
-
-def test_samples_give_the_same_windows_as_file(tmp_path: Path) -> None:
-    samples = melody(40)
-    expected = scan_windows(write(tmp_path / "a.wav", samples), 10)
-    windows = read_windows((samples.mean(axis=0), RATE))
-    assert windows.starts == pytest.approx(expected.starts)
-    assert np.abs(windows.samples - expected.samples).max() < 1e-3
-
-
-def test_invalid_samples_become_zero() -> None:
-    samples = melody(5)[0]
-    samples[1000], samples[2000] = np.nan, np.inf
-    assert np.abs(read_windows((samples, RATE)).samples).max() < 1
-
-
-def test_samples_must_be_mono_and_present() -> None:
-    with pytest.raises(ValueError, match="mono floats"):
-        read_windows((melody(5), RATE))
-    with pytest.raises(ValueError, match="mono floats"):
-        read_windows((np.zeros(RATE, np.int16), RATE))
-    with pytest.raises(AudioError, match="no audio"):
-        read_windows((np.empty(0), RATE))
-    assert not len(read_windows((np.ones(RATE // 2), RATE)).starts), "shorter than a second"
-
-
 @given(st.integers(0, 30), st.integers(1, 12))
 def test_evenly_spaced(total: int, count: int) -> None:
     chosen = evenly_spaced(np.arange(total), count)
