@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from beetsplug.genreclf.commands._progress import Bar
     from beetsplug.genreclf.context import Context
-    from beetsplug.genreclf.prediction import Predictor
+    from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.updates import Predicted
     from genremodel import Analysis
 
