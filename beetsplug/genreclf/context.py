@@ -22,7 +22,7 @@ from beetsplug.genreclf.writer import Writer
 if TYPE_CHECKING:
     from beets.library import Library
 
-    from beetsplug.genreclf.predictor import Predictor
+    from beetsplug.genreclf.prediction import Predictor
 
 Register = Callable[[Any, Callable[..., None]], None]
 
@@ -96,7 +96,7 @@ class Context:
         says. retry: analyze files again that could not be analyzed.
         """
         from beetsplug.genreclf.loading import load, load_bundled
-        from beetsplug.genreclf.predictor import Predictor
+        from beetsplug.genreclf.prediction import Predictor
         from genremodel.custom.store import ModelStore
 
         config = self.config()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from beets.library import Library
 
     from beetsplug.genreclf.context import Context
-    from beetsplug.genreclf.predictor import Predictor
+    from beetsplug.genreclf.prediction import Predictor
     from beetsplug.genreclf.updates import Update
 
 # What an import may do with files: where none is set, they stay where they are.

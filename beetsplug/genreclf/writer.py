@@ -35,7 +35,7 @@ from beetsplug.genreclf.storage.values import Values, diff, is_absent, same
 from beetsplug.genreclf.updates import Update, plan_rewrite, plan_tags
 
 if TYPE_CHECKING:
-    from beetsplug.genreclf.predictor import Predictor
+    from beetsplug.genreclf.prediction import Predictor
     from beetsplug.genreclf.storage.tag_writer import TagWriter
 
 

@@ -30,7 +30,7 @@ from beetsplug.genreclf.updates import Update, describe
 if TYPE_CHECKING:
     from beetsplug.genreclf.commands._progress import Bar
     from beetsplug.genreclf.context import Context
-    from beetsplug.genreclf.predictor import Predictor
+    from beetsplug.genreclf.prediction import Predictor
     from beetsplug.genreclf.updates import Predicted
 
 Confirm: TypeAlias = Callable[[Sequence[Update]], Answer]

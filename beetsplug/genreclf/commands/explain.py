@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from beetsplug.genreclf.context import Context
-    from beetsplug.genreclf.predictor import Predictor
+    from beetsplug.genreclf.prediction import Predictor
     from beetsplug.genreclf.updates import Update
     from genremodel import Prediction
 

@@ -21,7 +21,7 @@ from beetsplug.genreclf.storage.selection import NO_MATCHES, matching_items
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
-    from beetsplug.genreclf.predictor import Predictor
+    from beetsplug.genreclf.prediction import Predictor
 
 
 class SimilarOptions(Protocol):
