@@ -18,7 +18,7 @@ from beetsplug.genreclf.commands._printing import count
 from beetsplug.genreclf.config import is_auto
 from beetsplug.genreclf.listeners import contained, reentrant
 from beetsplug.genreclf.planning import Planner
-from beetsplug.genreclf.storage.journal import JournalError
+from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.updates import describe
 

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as TaskTimeout
 from concurrent.futures.process import BrokenProcessPool
@@ -125,15 +125,18 @@ class Pool:
         self._unfinished.add(future)
         future.add_done_callback(self._unfinished.discard)
         with self._lock:
+            if self._closed:
+                future.set_exception(AudioError("the pool is closed"))
+                return future
             self._submitted.put((future, path, self._schedule(path)))
-            if not self._waiter.is_alive() and not self._closed:
+            if not self._waiter.is_alive():
                 with interrupts_blocked():
                     self._waiter.start()
         return future
 
     def map(
         self, paths: Iterable[P], *, lookahead: int = LOOKAHEAD
-    ) -> Iterator[tuple[P, Analysis | AudioError]]:
+    ) -> Generator[tuple[P, Analysis | AudioError]]:
         """Analyze files and yield the results in order.
 
         Parameters

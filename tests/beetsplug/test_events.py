@@ -182,7 +182,7 @@ def test_failing_listeners_affect_single_files(beets: Beets) -> None:
     assert done.returncode == 1
     assert "refused.flac: refused by another plugin: hands off" in done.stderr
     assert "broken.flac: another plugin failed at `write`: LookupError: no such" in done.stderr
-    assert "odd.flac: another plugin made `genres` 5, which is not possible" in done.stderr
+    assert "odd.flac: another plugin set `genres` to an invalid value: 5" in done.stderr
     assert "late.flac: another plugin failed at `after_write`: LookupError: too" in done.stderr
     assert "4 failed" in done.stderr
     assert "Traceback" not in done.stderr

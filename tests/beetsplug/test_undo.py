@@ -22,8 +22,6 @@ from tests.conftest import Beets
 from tests.sounds import CONTAINERS
 from tests.tags import OURS, audio_bytes, every_tag, is_ours, our_tags, plain_tags
 
-pytestmark = pytest.mark.usefixtures("known_analyses")
-
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc000"
     "00030101003b2e5a9c0000000049454e44ae426082"
@@ -83,8 +81,8 @@ def test_undo_restores_every_container(library: Beets) -> None:
         assert others == [tag for tag in before if not is_ours(tag[0]) and tag[0] != "version"]
         assert dict(before).get("version", "") in str(every_tag(path))
         assert audio_bytes(path) == audio[path], path
-        heard = our_tags(path).get("predicted_genre")
-        assert (plain_tags(path)["genre"] == [heard]) == (path.suffix != ".ape"), path
+        predicted = our_tags(path).get("predicted_genre")
+        assert (plain_tags(path)["genre"] == [predicted]) == (path.suffix != ".ape"), path
 
     library("genreclf-undo")
     assert tags_of(library) == tags
@@ -309,10 +307,10 @@ def test_policy_change_updates_database_and_file(library: Beets) -> None:
     library.settings["genreclf"]["policy"] = "append"
     library.import_music()
     library("genreclf")
-    (heard,) = library.field("predicted_genre")
+    (predicted,) = library.field("predicted_genre")
     (path,) = library.files()
-    assert plain_tags(path)["genre"] == ["Old School", "Polka", heard]
-    library.settings["genreclf"]["names"] = {heard: "Polka"}
+    assert plain_tags(path)["genre"] == ["Old School", "Polka", predicted]
+    library.settings["genreclf"]["names"] = {predicted: "Polka"}
     library("genreclf", "-f")
     assert library.field("genres") == ["Old School; Polka"]
     assert plain_tags(path)["genre"] == ["Old School", "Polka"]
