@@ -67,6 +67,7 @@ def test_pretend_changes_nothing(unclassified: Beets) -> None:
 
 def test_pretend_shows_genres_and_how_often_they_change(unclassified: Beets) -> None:
     unclassified.settings["genreclf"] |= {"policy": "replace", "min_confidence": 0}
+    unclassified.settings["ui"] = {"color": False}
     unclassified("modify", "--yes", "title:0", "genres=Old; Older")
     shown = unclassified("genreclf", "--pretend")
     assert "genre_confidence" not in shown
@@ -303,9 +304,9 @@ def test_tags_changed_by_another_program_stay_without_write_option(unclassified:
     assert "nothing to do" in unclassified.run("genreclf").stderr
     assert snapshot(unclassified.library) == before
     assert "1 file written" in unclassified.run("genreclf", "-w").stderr
-    heard = unclassified.field("predicted_genre")[0]
-    assert our_tags(path)["predicted_genre"] == heard
-    assert plain_tags(path)["genre"] == ["Mine", heard]
+    predicted = unclassified.field("predicted_genre")[0]
+    assert our_tags(path)["predicted_genre"] == predicted
+    assert plain_tags(path)["genre"] == ["Mine", predicted]
 
 
 def test_pretend_shows_the_tags_that_would_be_written(unclassified: Beets) -> None:
