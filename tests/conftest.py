@@ -187,25 +187,6 @@ def beets(tmp_path: Path) -> Beets:
 
 
 @pytest.fixture(scope="session")
-def _analyses(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("analyses") / "genreclf-cache.db"
-
-
-@pytest.fixture
-def known_analyses(beets: Beets, _analyses: Path) -> Iterator[None]:
-    """Begin with the analyses of earlier tests, for tests of what is done with them.
-
-    The same few sounds are in most tests, and to start a worker takes longer than all else.
-    """
-    if _analyses.exists():
-        shutil.copy(_analyses, beets.root)
-    yield
-    cache = beets.root / _analyses.name
-    if cache.exists():
-        shutil.copy(cache, _analyses)
-
-
-@pytest.fixture(scope="session")
 def data() -> Path:
     """Return the folder of genre-labelled music; without it the test fails in CI, or is skipped."""
     if not DEFAULT_FOLDER.is_dir():
@@ -216,6 +197,8 @@ def data() -> Path:
 def pytest_addoption(parser: pytest.Parser) -> None:
     text = "import with all combinations of plugins and settings, rather than with all pairs"
     parser.addoption("--full-matrix", action="store_true", help=text)
+    text = "how many damaged files to classify (default: %(default)s)"
+    parser.addoption("--fuzz", type=int, default=260, metavar="N", help=text)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -52,7 +52,7 @@ def main(root: Path, path: Path, limit: int) -> None:
 
     import genremodel.batch.read_only  # noqa: F401  # what a save imports would be hundreds of steps
 
-    rewrite._IN_PLACE = limit
+    rewrite.MAX_IN_PLACE = limit
     journal = root / "library.genre-journal.db"
     content = path.read_bytes()
     seen = set[str]()

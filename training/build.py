@@ -57,7 +57,7 @@ from training.musicnn.export import to_onnx
 from training.musicnn.prune import DEAD_CHANNEL_THRESHOLD, PrunedMusicnn, prune
 from training.style_thresholds import style_thresholds
 from training.synthetic_nonmusic import nonmusic
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 NETWORKS: dict[str, musicnn.Name] = {MSD_FILE: "MSD_musicnn", MTT_FILE: "MTT_musicnn"}
 VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its predictions change

@@ -11,8 +11,10 @@ from beets.exceptions import UserError
 
 from beetsplug.genreclf.config import DEFAULTS, Config
 from beetsplug.genreclf.listeners import contained
+from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
-from beetsplug.genreclf.storage.journal import IN_MEMORY, Journal, JournalError
+from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.journal_database import IN_MEMORY
 from beetsplug.genreclf.storage.paths import cache_file, models_folder
 from beetsplug.genreclf.storage.tag_writer import TagWriter
 from beetsplug.genreclf.writer import Writer
@@ -126,7 +128,7 @@ class Context:
         try:
             redo_log = RedoLog(self.journal(lib))
             if redo_log.may_exist:
-                redo_log.tidy()
+                redo_log.clear_marker_if_free()
         except (JournalError, OSError) as exc:
             self.log.debug("the marker of interrupted changes cannot be removed: {}", exc)
 

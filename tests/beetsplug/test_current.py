@@ -40,7 +40,7 @@ class OwnTagsPlugin(MetadataSourcePlugin):
 def tagged(tmp_path_factory: pytest.TempPathFactory) -> Beets:
     """Return a library of two tracks whose files got predictions but no genres."""
     beets = Beets(tmp_path_factory.mktemp("tagged"))
-    beets.settings["genreclf"] |= {"genres": "never", "min_confidence": 0}
+    beets.settings["genreclf"] |= {"policy": "never", "min_confidence": 0}
     for number in (1, 2):
         media = MediaFile(beets.add(f"album/{number}.flac", seconds=8, seed=number))
         media.album = media.albumartist = media.artist = "Own"
@@ -64,7 +64,7 @@ def moved(tagged: Beets, beets: Beets) -> Beets:
 def made(tagged: Beets) -> Beets:
     """Return the library that predicted, with the policy that fills."""
     tagged.restore()
-    tagged.settings["genreclf"]["genres"] = "fill"
+    tagged.settings["genreclf"]["policy"] = "fill"
     return tagged
 
 
@@ -97,11 +97,14 @@ def test_import_without_a_cache_fills_genres_from_fields_alone(moved: Beets) -> 
     moved.import_music()
     heard = moved.field("predicted_genre")
     assert moved.field("genres") == heard
-    assert moved("ls", "-a", "-f", "$genre_model $genres").split() == ["bundled-cnn-3", heard[0]]
-    assert moved("ls", "-a", "-f", "$genre_votes") == f"{heard[0]} 2\n"
+    assert moved("ls", "-a", "-f", "$album_genre_model $genres").split() == [
+        "bundled-cnn-3",
+        heard[0],
+    ]
+    assert moved("ls", "-a", "-f", "$album_genre_votes") == f"{heard[0]} 2\n"
     assert analyses(moved) == 0
     done = moved.run("genreclf")
-    assert "0 written, 0 kept, 0 abstained, 0 failed" in done.stderr
+    assert "nothing to do: 2 matching tracks already classified" in done.stderr
     assert analyses(moved) == 0
 
 
@@ -120,7 +123,7 @@ def test_import_applies_the_policy_of_today(moved: Beets, policy: str, expected:
         media = MediaFile(path)
         media.genres = ["Old"]
         media.save()
-    moved.settings["genreclf"] |= {"genres": policy, "names": {"jazz": "Other Spelling"}}
+    moved.settings["genreclf"] |= {"policy": policy, "names": {"jazz": "Other Spelling"}}
     moved.import_music()
     for path in moved.files():
         heard = our_tags(path)["predicted_genre"]
@@ -132,11 +135,11 @@ def test_import_applies_the_policy_of_today(moved: Beets, policy: str, expected:
 def test_album_scope_gives_the_genre_of_the_album(moved: Beets) -> None:
     moved.settings["genreclf"] |= {"scope": "album", "min_confidence": 0}
     moved.import_music()
-    assert moved.field("genres") == moved("ls", "-a", "-f", "$predicted_genre").split() * 2
+    assert moved.field("genres") == moved("ls", "-a", "-f", "$album_genre").split() * 2
     assert all(moved.field("genres"))
     modify(moved, "-a", "--noinherit", "genres=")
     modify(moved, "genres=")
-    assert "0 written" in moved.run("genreclf", "-f").stderr
+    assert "0 tracks updated" in moved.run("genreclf", "-f").stderr
     assert moved.field("genres") == ["", ""]
 
 
@@ -149,7 +152,7 @@ def test_abstained_tracks_stay_without_genres_but_get_a_reason(moved: Beets) -> 
     assert moved.field("genres") == moved.field("predicted_genre") == ["", ""]
     assert all(moved.field("genre_reason"))
     assert all(moved.field("genre_votes"))
-    assert "0 written, 0 kept, 0 abstained" in moved.run("genreclf").stderr
+    assert "nothing to do" in moved.run("genreclf").stderr
 
 
 def test_reimport_from_scratch_fills_genres_again(made: Beets) -> None:
@@ -171,7 +174,7 @@ def test_track_reimported_alone_does_not_show_the_genre_of_its_album(made: Beets
     made("genreclf")
     modify(made, "title:1", "predicted_genre=")
     heard = made.field("predicted_genre")
-    assert made("ls", "-a", "-f", "$predicted_genre").strip()
+    assert made("ls", "-a", "-f", "$album_genre").strip()
     made("import", "--quiet", "--noautotag", "--library", "--singletons")
     assert made.field("predicted_genre") == heard
     assert heard[0] == ""
@@ -191,17 +194,18 @@ def test_reimport_fills_genres_that_are_in_the_database_only(made: Beets) -> Non
 def test_command_fills_genres_unless_the_user_emptied_them(made: Beets) -> None:
     rows = made.rows()
     shown = made.run("genreclf", "--pretend")
-    assert "2 written" in shown.stderr
+    assert "2 tracks to update" in shown.stderr
     assert made.rows() == rows
     (made.root / "genreclf-cache.db").unlink()
-    assert "2 written, 0 kept, 0 abstained, 0 failed" in made.run("genreclf").stderr
+    assert "2 tracks updated, 0 unchanged, 0 abstained, 0 failed" in made.run("genreclf").stderr
     assert analyses(made) == 0
     heard = made.field("predicted_genre")
     assert made.field("genres") == heard
-    assert made("ls", "-a", "-f", "$genres") == made("ls", "-a", "-f", "$predicted_genre")
+    assert made("ls", "-a", "-f", "$genres") == made("ls", "-a", "-f", "$album_genre")
     modify(made, "title:1", "genres=")
     for options in ([], ["-f"]):
-        assert "0 written" in made.run("genreclf", *options).stderr
+        assert "2 tracks to update" not in made.run("genreclf", "-p", *options).stderr
+        made("genreclf", *options)
         assert made.field("genres") == ["", heard[1]]
     assert "genre" not in plain_tags(made.files()[0])
 
@@ -213,7 +217,7 @@ def test_user_can_empty_genres_that_were_filled_twice(moved: Beets) -> None:
     moved("import", "--quiet", "--noautotag", "--library", "--singletons")
     assert all(moved.field("genres"))
     modify(moved, "genres=")
-    assert "0 written" in moved.run("genreclf").stderr
+    assert "nothing to do" in moved.run("genreclf").stderr
     assert moved.field("genres") == ["", ""]
 
 
@@ -226,7 +230,7 @@ def test_fallback_applies_the_policy_to_what_the_networks_predicted(moved: Beets
     moved.import_music()
     assert moved.field("genres") == moved.field("predicted_genre")
     assert all(moved.field("genres"))
-    assert {*moved.field("genre_model"), moved("ls", "-a", "-f", "$genre_model").strip()} == {
+    assert {*moved.field("genre_model"), moved("ls", "-a", "-f", "$album_genre_model").strip()} == {
         "bundled-cnn-3"
     }
 
@@ -243,5 +247,5 @@ def test_a_new_track_joins_an_album_of_known_ones(moved: Beets) -> None:
     moved.import_music()
     assert analyses(moved) == 1
     assert moved.field("genres") == moved.field("predicted_genre")
-    votes = moved("ls", "-a", "-f", "$genre_votes").strip()
+    votes = moved("ls", "-a", "-f", "$album_genre_votes").strip()
     assert sum(int(vote.split()[-1]) for vote in votes.split(", ")) == 3

@@ -59,13 +59,13 @@ def test_json(imported: Beets) -> None:
     assert told["genre"] == imported.field("predicted_genre")[0]
     assert len(told["windows"]) == 10
     assert told["min_confidence"] == 0.7
-    assert told["policy"] == {
+    assert told["genres"] == {
         "policy": "append",
         "scope": "track",
         "before": ["Polka"],
         "now": ["Polka"],
         "then": ["Polka", told["genre"]],
-        "agreement": told["policy"]["agreement"],
+        "agreement": told["genres"]["agreement"],
     }
 
 

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from beetsplug.genreclf.storage.compaction import compact
-from beetsplug.genreclf.storage.errors import explain
-from beetsplug.genreclf.storage.journal import Journal, JournalError, revert
+from beetsplug.genreclf.storage.errors import JournalError, describe
+from beetsplug.genreclf.storage.journal import Journal, revert
 from tests.beetsplug.test_journal import run
 from tests.faults import DROPPED
 
@@ -63,7 +63,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_damaged_row_is_left_out_and_reported_once(tmp_path: Path, damage: str) -> None:
+def test_damaged_change_is_ignored_and_reported_once(tmp_path: Path, damage: str) -> None:
     said: list[str] = []
     path = tmp_path / "library.genre-journal.db"
     journal = Journal(path, said.append)
@@ -81,7 +81,7 @@ def test_damaged_row_is_left_out_and_reported_once(tmp_path: Path, damage: str) 
 
 
 @pytest.mark.parametrize("value", ["NULL", "'yesterday'", "1e18", "-5", "x'00'"])
-def test_damaged_run_is_left_out(tmp_path: Path, value: str) -> None:
+def test_damaged_run_is_ignored(tmp_path: Path, value: str) -> None:
     said: list[str] = []
     path = tmp_path / "library.genre-journal.db"
     journal = Journal(path, said.append)
@@ -112,6 +112,25 @@ def test_journal_of_an_earlier_version_is_upgraded(tmp_path: Path) -> None:
     journal.close()
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_journal_with_other_columns_is_refused(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "library.genre-journal.db"
+    journal = Journal(path)
+    journal.record(journal.begin("test"), "track", "database", "a.mp3", {}, {"genres": ["jazz"]})
+    journal.close()
+    sql(
+        path,
+        "ALTER TABLE changes RENAME COLUMN journal_id TO history",
+        "DROP INDEX changes_by_journal_id",
+        f"PRAGMA user_version = {version}",
+    )
+    for action in (lambda: journal.changes("track"), lambda: journal.objects_of_run(1)):
+        with pytest.raises(JournalError, match=r"journal_id; no changes made: .* move it away"):
+            action()
+    assert sql(path, "SELECT history FROM changes") == [("track",)]
+    journal.close()
+
+
 @pytest.mark.parametrize("version", [2, 99, -1])
 def test_journal_of_a_later_version_is_refused(tmp_path: Path, version: int) -> None:
     path = tmp_path / "library.genre-journal.db"
@@ -129,8 +148,8 @@ def test_journal_of_a_later_version_is_refused(tmp_path: Path, version: int) -> 
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (sqlite3.OperationalError("database or disk is full"), "is full; .* make room"),
-        (OSError(errno.ENOSPC, "No space left on device"), "is full; .* make room"),
+        (sqlite3.OperationalError("database or disk is full"), "is full; .* free some space"),
+        (OSError(errno.ENOSPC, "No space left on device"), "is full; .* free some space"),
         (sqlite3.OperationalError("attempt to write a readonly database"), "make .* writable"),
         (sqlite3.OperationalError("unable to open database file"), "make .* writable"),
         (PermissionError(errno.EACCES, "Permission denied"), "make .* writable"),
@@ -141,8 +160,8 @@ def test_journal_of_a_later_version_is_refused(tmp_path: Path, version: int) -> 
         (sqlite3.OperationalError("disk I/O error"), "check its disk"),
     ],
 )
-def test_advice_fits_what_is_wrong(tmp_path: Path, error: Exception, expected: str) -> None:
-    message = explain(tmp_path / "journal.db", error)
+def test_error_message_matches_the_problem(tmp_path: Path, error: Exception, expected: str) -> None:
+    message = describe(tmp_path / "journal.db", error)
     assert re.search(expected, message), message
     assert message.count("move it away") == ("move it away" in expected)
     assert message.startswith(f"{tmp_path / 'journal.db'}: ")
@@ -153,7 +172,7 @@ def fill(journal: Journal) -> None:
         journal.begin("test" * 200)
 
 
-def test_full_disk_is_called_full(tmp_path: Path) -> None:
+def test_full_disk_is_reported(tmp_path: Path) -> None:
     """Whatever SQLite says of it, from the first change on."""
     small = tmp_path / "small"
     small.mkdir()
@@ -237,7 +256,7 @@ def test_short_wait_and_wait_for_another_thread_are_not_reported(tmp_path: Path)
 
 
 @pytest.mark.parametrize("content", ["", "x", "4194999 {host}", "99999999999999999999 {host}"])
-def test_process_that_cannot_hold_the_lock_is_not_named(tmp_path: Path, content: str) -> None:
+def test_process_that_has_ended_is_not_reported(tmp_path: Path, content: str) -> None:
     path = tmp_path / "library.genre-journal.db"
     said: list[str] = []
 
@@ -253,7 +272,7 @@ def test_process_that_cannot_hold_the_lock_is_not_named(tmp_path: Path, content:
     assert said == ["waiting for another command that is changing the library"]
 
 
-def test_forgetting_keeps_which_genres_the_plugin_gave(tmp_path: Path) -> None:
+def test_compaction_keeps_genres_set_by_the_plugin(tmp_path: Path) -> None:
     path = tmp_path / "library.genre-journal.db"
     journal = Journal(path)
     values: dict[str, Any] = {"genres": ["Rock"]}
@@ -273,7 +292,7 @@ def test_forgetting_keeps_which_genres_the_plugin_gave(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_forgetting_removes_changes_that_gave_no_genres(tmp_path: Path) -> None:
+def test_compaction_deletes_changes_without_genres(tmp_path: Path) -> None:
     path = tmp_path / "library.genre-journal.db"
     journal = Journal(path)
     id_ = journal.begin("test")
@@ -305,7 +324,8 @@ def test_read_only_folder_can_be_read(tmp_path: Path, left: bool, version: int) 
     folder.chmod(0o555)
     program = (
         "import sys, pathlib\n"
-        "from beetsplug.genreclf.storage.journal import Journal, JournalError\n"
+        "from beetsplug.genreclf.storage.errors import JournalError\n"
+        "from beetsplug.genreclf.storage.journal import Journal\n"
         "journal = Journal(pathlib.Path(sys.argv[1]))\n"
         "print(journal.runs()[0].command, journal.changes('track')[0].new)\n"
         "assert not journal.is_placement_pending(b'a', 1)\n"

@@ -17,7 +17,7 @@ from tests.sounds import make
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 
 
-def test_learned_genres_are_printed(beets: Beets) -> None:
+def test_training_report_in_any_locale(beets: Beets) -> None:
     beets.settings["genreclf"]["auto"] = False
     beets.add_collection()
     for path in beets.music.rglob("*.mp3"):
@@ -33,7 +33,7 @@ def test_learned_genres_are_printed(beets: Beets) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="bytes in names")
 @pytest.mark.parametrize("environment", [ASCII, {"PYTHONIOENCODING": "ascii"}], ids=["C", "ascii"])
-def test_explained_names_are_printed(beets: Beets, environment: dict[str, str]) -> None:
+def test_explanation_in_any_locale(beets: Beets, environment: dict[str, str]) -> None:
     beets.settings["import"] = {"copy": False}
     beets.music.mkdir()
     names = [b"[red]:smile: \xc3\xbc.flac", b"a\nb\x1b[31m.flac", b"\xff\xfe.flac"]

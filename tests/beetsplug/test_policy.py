@@ -73,7 +73,9 @@ heard = st.none() | st.sampled_from(["jazz", "hip hop", "Pop", "Soul/Jazz", "Son
 
 
 @given(names, heard, st.sampled_from(["fill", "append", "prepend", "never"]))
-def test_nothing_is_lost(existing: list[str], genre: str | None, policy: Policy) -> None:
+def test_policy_keeps_existing_genres(
+    existing: list[str], genre: str | None, policy: Policy
+) -> None:
     new = new_genres(existing, existing, genre, policy)
     if policy == "fill" and all(map(is_placeholder, existing)):
         assert new == ([genre] if genre else existing)
@@ -82,7 +84,7 @@ def test_nothing_is_lost(existing: list[str], genre: str | None, policy: Policy)
         assert len(new) <= len(existing) + 1
 
 
-def test_placeholders_and_genres_of_the_user() -> None:
+def test_policy_with_placeholders_and_custom_genres() -> None:
     ours = {"placeholders": frozenset({"To Do"}), "own": frozenset({"Soul/Jazz"})}
     assert new_genres(["to-do"], ["to-do"], "jazz", "fill", **ours) == ["jazz"]
     assert new_genres(["to-do"], ["to-do"], "jazz", "fill") == ["to-do"]
@@ -91,13 +93,13 @@ def test_placeholders_and_genres_of_the_user() -> None:
 
 
 @given(names, heard, st.sampled_from(POLICIES))
-def test_twice_is_once(existing: list[str], genre: str | None, policy: Policy) -> None:
+def test_policy_is_idempotent(existing: list[str], genre: str | None, policy: Policy) -> None:
     once = new_genres(existing, existing, genre, policy)
     assert new_genres(once, existing, genre, policy) == once
 
 
 @given(names, heard, st.sampled_from(["jazz", "Pop"]), st.sampled_from(POLICIES))
-def test_a_second_verdict_replaces_the_first(
+def test_new_prediction_replaces_the_previous_one(
     existing: list[str], first: str | None, second: str, policy: Policy
 ) -> None:
     between = new_genres(existing, existing, first, policy)

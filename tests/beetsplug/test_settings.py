@@ -45,7 +45,7 @@ def labelled(library: Beets) -> Beets:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"genres": "fil"}, "genreclf.genres: must be one of"),
+        ({"policy": "fil"}, "genreclf.policy: must be one of"),
         ({"scope": "disc"}, "genreclf.scope: must be one of ['track', 'album'], not 'disc'"),
         ({"min_confidence": 7}, "genreclf.min_confidence: must be a number from 0 to 1, not 7"),
         ({"min_confidence": "x"}, "genreclf.min_confidence: must be a number from 0 to 1, not 'x'"),
@@ -55,21 +55,27 @@ def labelled(library: Beets) -> Beets:
         ({"timeout": 10**400}, "genreclf.timeout: must be a number of seconds, not 1000"),
         ({"windows": nan}, "genreclf.windows: must be a whole number from 1, not nan"),
         ({"windows": 0}, "genreclf.windows: must be a whole number from 1, not 0"),
-        ({"styles": 11}, "genreclf.styles: must be a whole number from 0 to 10, not 11"),
-        ({"styles": -1}, "genreclf.styles: must be a whole number from 0 to 10, not -1"),
-        ({"styles": True}, "genreclf.styles: must be a whole number from 0 to 10, not True"),
-        ({"styles": None}, "genreclf.styles: must be a whole number from 0 to 10, not None"),
+        ({"max_styles": 11}, "genreclf.max_styles: must be a whole number from 0 to 10, not 11"),
+        ({"max_styles": -1}, "genreclf.max_styles: must be a whole number from 0 to 10, not -1"),
+        (
+            {"max_styles": True},
+            "genreclf.max_styles: must be a whole number from 0 to 10, not True",
+        ),
+        (
+            {"max_styles": None},
+            "genreclf.max_styles: must be a whole number from 0 to 10, not None",
+        ),
         ({"write": "yes"}, "genreclf.write: must be auto, yes or no, without quotes, not 'yes'"),
         (
-            {"ignore": ["discoo"]},
-            "genreclf.ignore: unknown genre 'discoo'; genres of the model: blues, class",
+            {"exclude": ["discoo"]},
+            "genreclf.exclude: unknown genre 'discoo'; genres of the model: blues, class",
         ),
         ({"names": {"hiphop": "Hip-Hop"}}, "genreclf.names: unknown genre"),
         ({"names": ["Hip-Hop"]}, "genreclf.names must be a dict"),
         ({"title_case": "of course"}, "genreclf.title_case: must be"),
         ({"auto": "maybe"}, "genreclf.auto: must be"),
         ({"model": 7}, "genreclf.model: must be a string"),
-        ({"genre": "replace"}, "genreclf.genre: there is no such option"),
+        ({"genre": "replace"}, "genreclf.genre: unknown option"),
         ({"names": {"rock": " "}}, "genreclf.names.rock: must be a name, not ' '"),
         ({"names": {"rock": "a; b"}}, "genreclf.names.rock: must be a name, not 'a; b'"),
         ({"names": {"rock": "\x07"}}, "genreclf.names.rock: must be a name, not '\\x07'"),
@@ -89,14 +95,14 @@ def test_what_cannot_be(options: dict[str, Any], message: str, tmp_path: Path) -
 
 def test_it_stops_a_command_with_one_line(beets: Beets) -> None:
     beets.add("a.flac")
-    beets.settings["genreclf"] |= {"ignore": ["discoo"]}
+    beets.settings["genreclf"] |= {"exclude": ["discoo"]}
     for command in (("genreclf",), ("import", "-qA", "music")):
         done = beets.run(*command)
         assert done.returncode == 1
         said = [line for line in done.stderr.splitlines() if "backup" not in line]
         assert len(said) == 1, done.stderr
         assert (
-            "genreclf.ignore: unknown genre 'discoo'; genres of the model: blues, class" in said[0]
+            "genreclf.exclude: unknown genre 'discoo'; genres of the model: blues, class" in said[0]
         )
     assert beets("ls") == "", "nothing is imported half"
 
@@ -138,9 +144,9 @@ def test_model_that_cannot_be_read_is_replaced_or_refused(labelled: Beets) -> No
 
 def test_all_genres_but_one_ignored(beets: Beets) -> None:
     beets.add("a.flac", seconds=12)
-    beets.settings["genreclf"]["ignore"] = ["Blues", *ALL_BUT_BLUES]
-    assert "genreclf.ignore: no genre is left" in beets.run("genreclf").stderr
-    beets.settings["genreclf"]["ignore"] = [*ALL_BUT_BLUES]
+    beets.settings["genreclf"]["exclude"] = ["Blues", *ALL_BUT_BLUES]
+    assert "genreclf.exclude: no genre is left" in beets.run("genreclf").stderr
+    beets.settings["genreclf"]["exclude"] = [*ALL_BUT_BLUES]
     beets.import_music()
     assert beets.field("predicted_genre") == ["blues"]
     assert beets.field("genre_confidence") == ["1.000"]
@@ -151,7 +157,7 @@ def test_an_ignored_genre_leaves_the_vote_to_the_others(beets: Beets) -> None:
     beets.settings["genreclf"]["min_confidence"] = 0
     beets.import_music()
     (first,) = beets.field("predicted_genre")
-    beets.settings["genreclf"]["ignore"] = first
+    beets.settings["genreclf"]["exclude"] = first
     beets("genreclf", "-f")
     (second,) = beets.field("predicted_genre")
     assert second not in ("", first)
@@ -164,7 +170,7 @@ def test_an_ignored_genre_leaves_the_vote_to_the_others(beets: Beets) -> None:
 )
 def test_spelling(options: dict[str, Any], spelled: str, beets: Beets) -> None:
     beets.add("a.mp3")
-    beets.settings["genreclf"] |= {**options, "ignore": [*ALL_BUT_BLUES]}
+    beets.settings["genreclf"] |= {**options, "exclude": [*ALL_BUT_BLUES]}
     beets.import_music()
     assert beets.field("genres") == [spelled]
     assert beets.field("genre_votes")[0].startswith(f"{spelled} ")
@@ -187,7 +193,7 @@ def test_spelling(options: dict[str, Any], spelled: str, beets: Beets) -> None:
 def test_policy_and_force(
     policy: str, options: list[str], expected: list[str], labelled: Beets
 ) -> None:
-    labelled.settings["genreclf"] |= {"genres": policy, "min_confidence": 0}
+    labelled.settings["genreclf"] |= {"policy": policy, "min_confidence": 0}
     labelled.settings["genreclf"]["names"] = dict.fromkeys(ALL_BUT_BLUES, "blues")
     for _ in range(2):
         labelled("genreclf", *options)
@@ -208,7 +214,7 @@ def test_genres_are_appended_unless_a_part_is_the_same(
     name: str, genres: str, expected: list[str], labelled: Beets
 ) -> None:
     labelled("modify", "--yes", f"genres={genres}")
-    labelled.settings["genreclf"] |= {"genres": "append", "min_confidence": 0}
+    labelled.settings["genreclf"] |= {"policy": "append", "min_confidence": 0}
     labelled.settings["genreclf"]["names"] = dict.fromkeys(("blues", *ALL_BUT_BLUES), name)
     for _ in range(2):
         labelled("genreclf", "-f")
@@ -239,7 +245,7 @@ def test_placeholders_are_filled_and_come_back(beets: Beets) -> None:
 
 def test_agreement_is_with_the_genres_from_before(beets: Beets) -> None:
     beets.add("a.flac", seconds=12)
-    beets.settings["genreclf"] |= {"auto": False, "genres": "replace", "min_confidence": 0}
+    beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "min_confidence": 0}
     beets.import_music()
     beets("genreclf")
     assert beets.field("genre_agreement") == [""]
@@ -255,7 +261,7 @@ def test_agreement_is_with_the_genres_from_before(beets: Beets) -> None:
 
 def test_what_is_left_empty_is_the_default(beets: Beets) -> None:
     beets.add("a.flac")
-    beets.settings["genreclf"] |= {"names": None, "ignore": None, "min_confidence": None}
+    beets.settings["genreclf"] |= {"names": None, "exclude": None, "min_confidence": None}
     beets.import_music()
 
 

@@ -97,14 +97,14 @@ def test_they_come_back_from_the_file(beets: Beets) -> None:
 def test_fewer_of_them(count: int, heard: Beets) -> None:
     (path,) = heard.files()
     before, styles = every_tag(path), in_file(path)
-    heard.settings["genreclf"]["styles"] = count
+    heard.settings["genreclf"]["max_styles"] = count
     heard("genreclf")
     assert in_file(path) == styles, "a track that has a prediction is passed over"
     assert "predicted_styles:" in heard("genreclf", "-f", "-p")
     heard("genreclf", "-f")
     assert in_file(path) == styles[:count]
     assert heard.field("predicted_styles") == ["; ".join(styles[:count])]
-    assert heard("ls", "-a", "-f", "$predicted_styles").strip() == "; ".join(styles[:count])
+    assert heard("ls", "-a", "-f", "$album_genre_styles").strip() == "; ".join(styles[:count])
     heard("genreclf-undo", "--last")
     assert every_tag(path) == before
     assert heard.field("predicted_styles") == ["; ".join(styles)]
@@ -143,7 +143,7 @@ def test_what_a_track_does_not_have_it_does_not_have_from_its_album(beets: Beets
     beets.settings["genreclf"]["auto"] = False
     beets.import_music()
     beets("genreclf", "length:11..")
-    (album,) = beets("ls", "-a", "-f", "$predicted_styles").splitlines()
+    (album,) = beets("ls", "-a", "-f", "$album_genre_styles").splitlines()
     assert album, "half of its tracks have them"
     assert sorted(beets("ls", "-f", "$predicted_styles").splitlines()) == ["", album]
     beets("genreclf")

@@ -22,8 +22,6 @@ from tests.conftest import Beets
 from tests.sounds import CONTAINERS
 from tests.tags import OURS, audio_bytes, every_tag, is_ours, our_tags, plain_tags
 
-pytestmark = pytest.mark.usefixtures("known_analyses")
-
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc000"
     "00030101003b2e5a9c0000000049454e44ae426082"

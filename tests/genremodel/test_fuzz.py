@@ -7,12 +7,13 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from datetime import date
 from pathlib import Path
+
+import pytest
 
 from tests.faults import HOPELESS, TRUNCATED, mutated
 from tests.sounds import CONTAINERS, make
-
-FILES = 1000
 
 
 def classify(*paths: Path) -> tuple[int, dict[str, dict[str, object]]]:
@@ -27,13 +28,16 @@ def classify(*paths: Path) -> tuple[int, dict[str, dict[str, object]]]:
     return done.returncode, {line["path"]: line for line in lines}
 
 
-def test_a_thousand_mutated_files(tmp_path: Path) -> None:
+def test_mutated_files(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """`--fuzz` says how many. Each day has other ones; the paths in a failure have the seeds."""
+    count: int = request.config.getoption("--fuzz")
+    first = date.today().toordinal() * count
     originals = {}
     for kind in CONTAINERS:
         seconds = 1 if kind == "dsf" else 4
         originals[kind] = make(tmp_path / f"original.{kind}", seconds=seconds).read_bytes()
     paths = []
-    for seed in range(FILES):
+    for seed in range(first, first + count):
         kind = CONTAINERS[seed % len(CONTAINERS)]
         path = tmp_path / f"{seed}.{kind}"
         path.write_bytes(mutated(originals[kind], seed))
@@ -42,12 +46,12 @@ def test_a_thousand_mutated_files(tmp_path: Path) -> None:
     status, results = classify(*paths)
     assert [*results] == [str(path) for path in paths]
     outcomes = Counter("failed" if "error" in result else "heard" for result in results.values())
-    print(f"{FILES} mutated files: {outcomes['heard']} heard, {outcomes['failed']} failed")
+    print(f"{count} mutated files from seed {first}: {dict(outcomes)}")
     assert status == 1
-    assert outcomes["heard"] > FILES / 2, "what is there should be heard"
+    assert outcomes["heard"] > count / 2, "what is there should be heard"
     assert outcomes["failed"] > 0
-    reasons = Counter(str(result["error"]) for result in results.values() if "error" in result)
-    assert not [reason for reason in reasons if "crashed" in reason or "within" in reason], reasons
+    errors = {path: str(result["error"]) for path, result in results.items() if "error" in result}
+    assert not {path: e for path, e in errors.items() if "crashed" in e or "within" in e}
     assert before == [hashlib.sha256(path.read_bytes()).digest() for path in paths]
 
 

@@ -339,8 +339,7 @@ class Classify:
             with self._writer.lock():
                 if not self._change(update):
                     return
-        if isinstance(update.obj, Item):
-            self._counts[outcome] += 1
+        self._counts[outcome if isinstance(update.obj, Item) else "albums"] += 1
 
     def _show(self, update: Update) -> None:
         """Show the changes of genres or, if beets is verbose, of all fields."""

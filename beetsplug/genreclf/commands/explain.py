@@ -114,8 +114,8 @@ def _as_object(
         "path": portable(item.path),
         **asdict(prediction),
         "min_confidence": predictor.classifier.min_confidence,
-        "policy": {
-            "genres": config.policy,
+        "genres": {
+            "policy": config.policy,
             "scope": config.scope,
             "before": update.before.genres_before,
             "now": item.genres,

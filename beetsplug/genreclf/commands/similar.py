@@ -104,14 +104,14 @@ def _list_similar(
     embeddings = [embedding for _, it in analyzed if (embedding := track_embedding(it))]
     if not embeddings:
         raise UserError("no matching track could be analyzed")
-    artist, placeholders = Artists(lib), predictor.config.placeholders
-    artists = {*map(artist, seeds)}
+    artist_of, placeholders = Artists(lib).key, predictor.config.placeholders
+    artists = {*map(artist_of, seeds)}
     genres = set[str]().union(*(_genres(seed, placeholders) for seed in seeds))
     found: list[Item] = []
     for track in _most_similar_first(lib, predictor, embeddings, {seed.id for seed in seeds}):
         if len(found) == options.limit:
             break
-        if options.other_artists and artist(track) in artists:
+        if options.other_artists and artist_of(track) in artists:
             continue
         if options.same_genre and not _genres(track, placeholders) & genres:
             continue
