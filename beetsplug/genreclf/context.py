@@ -127,7 +127,7 @@ class Context:
         """Remove the marker of interrupted changes, unless there are any."""
         try:
             redo_log = RedoLog(self.journal(lib))
-            if redo_log.may_exist:
+            if redo_log.has_marker:
                 redo_log.clear_marker_if_free()
         except (JournalError, OSError) as exc:
             self.log.debug("the marker of interrupted changes cannot be removed: {}", exc)

@@ -42,7 +42,7 @@ class FileListeners:
         try:
             journal = self._context.journal(lib)
             redo_log = RedoLog(journal)
-            if not redo_log.may_exist:
+            if not redo_log.has_marker:
                 return
             # Wait for the lock only if there is a change to finish. Another plugin may run `beet`
             # while it handles our write events, and this lock is then held by its parent process.

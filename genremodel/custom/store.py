@@ -39,7 +39,7 @@ _LARGEST_DESCRIPTION = 1 << 24  # bytes of NAME.json
 _LARGEST_ARRAYS = 1 << 28  # bytes, compressed or not: enough for the neighbors of 600,000 tracks
 _LATEST = 32_503_680_000  # s since the epoch: the year 3000, the last that Windows can show
 _CALIBRATION = tuple(field.name for field in fields(Calibration))
-_ARRAYS = ("centres", "whitening", "nonmusic", "weight", "bias", "features", "genre", "neighbors")
+_ARRAYS = ("centroids", "whitening", "nonmusic", "weight", "bias", "features", "genre", "neighbors")
 _NAME = re.compile(r"[\w-]{1,60}")
 
 
@@ -267,9 +267,9 @@ def _model(described: ModelInfo, content: JsonFields, packed: bytes) -> CustomMo
         raise ValueError("wrong checksum")
     genres = len(described.genres)
     arrays = NpzArrays(packed, _ARRAYS, _LARGEST_ARRAYS)
-    centres = arrays.get("centres", (None, TAGS))
-    if len(centres) > genres:
-        raise ValueError(f"centres has the shape {centres.shape}")
+    centroids = arrays.get("centroids", (None, TAGS))
+    if len(centroids) > genres:
+        raise ValueError(f"centroids has the shape {centroids.shape}")
     params = content.fields("params")
     calibration = params.fields("calibration")
     estimator = content.text("estimator")
@@ -289,7 +289,7 @@ def _model(described: ModelInfo, content: JsonFields, packed: bytes) -> CustomMo
         cast(Estimator, estimator),
         _head(estimator, arrays, genres),
         Novelty(
-            centres,
+            centroids,
             arrays.get("whitening", (TAGS, TAGS)),
             arrays.get("nonmusic", (EMBEDDING_SIZE + 1,)),
         ),

@@ -18,8 +18,8 @@ COMMANDS = {
     ("genreclf-explain", "path::."): "votes",
     ("genreclf-explain", "--json", "path::."): '"votes"',
     ("genreclf", "--pretend", "--force"): "0 failed",
-    ("genreclf", "--pretend", "--write"): "0 failed",
-    ("genreclf", "--pretend", "--no-cache"): "0 failed",
+    ("genreclf", "--pretend", "--write"): "genreclf: ",
+    ("genreclf", "--pretend", "--no-cache"): "genreclf: ",
     ("genreclf-similar", "title:a"): " - b",
     ("genreclf-train", "--list"): "no models trained yet",
 }
@@ -27,6 +27,7 @@ COMMANDS = {
 KNOWN = {
     ("genreclf-cache",): "2 analyses and 0 failures",
     ("genreclf-undo", "--list"): "1: ",
+    ("genreclf-undo", "--pretend"): "2 tracks and 1 album would be restored",
 }
 
 

@@ -155,4 +155,4 @@ def test_invalid_combinations(untagged: Beets) -> None:
     untagged.settings["genreclf"]["policy"] = "never"
     done = untagged.run("genreclf", "--review")
     assert done.returncode == 1
-    assert "--review has nothing to set with genreclf.policy: never" in done.stderr
+    assert "--review cannot be combined with genreclf.policy: never" in done.stderr

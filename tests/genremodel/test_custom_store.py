@@ -344,7 +344,7 @@ def archive(parts: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED)
 
 def pickled() -> bytes:
     content = io.BytesIO()
-    np.savez(content, **{"centres": np.array([{}], object)})  # type: ignore[arg-type]
+    np.savez(content, **{"centroids": np.array([{}], object)})  # type: ignore[arg-type]
     return content.getvalue()
 
 
@@ -355,15 +355,15 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
     "one array": lambda: npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", b"0" * 8),
     "pickle": pickled,
     "empty": lambda: archive({}),
-    "no arrays": lambda: archive({"centres": b"x", "centres.npy": b"x"}),
-    "bomb": lambda: archive({"centres.npy": npy(HUGE % 10**6, bytes(3 * 10**8))}),
+    "no arrays": lambda: archive({"centroids": b"x", "centroids.npy": b"x"}),
+    "bomb": lambda: archive({"centroids.npy": npy(HUGE % 10**6, bytes(3 * 10**8))}),
     "bomb beside": lambda: archive({"other": bytes(3 * 10**8)}),
-    "huge claim": lambda: archive({"centres.npy": npy(HUGE % 10**12)}),
-    "claim": lambda: archive({"centres.npy": npy(HUGE % 10**4)}),
-    "negative": lambda: archive({"centres.npy": npy(HUGE % -3)}),
-    "nested header": lambda: archive({"centres.npy": npy("(" * 100)}),
-    "code": lambda: archive({"centres.npy": npy("__import__('os').getpid()")}),
-    "bzip2": lambda: archive({"centres.npy": npy(HUGE % 1)}, zipfile.ZIP_BZIP2),
+    "huge claim": lambda: archive({"centroids.npy": npy(HUGE % 10**12)}),
+    "claim": lambda: archive({"centroids.npy": npy(HUGE % 10**4)}),
+    "negative": lambda: archive({"centroids.npy": npy(HUGE % -3)}),
+    "nested header": lambda: archive({"centroids.npy": npy("(" * 100)}),
+    "code": lambda: archive({"centroids.npy": npy("__import__('os').getpid()")}),
+    "bzip2": lambda: archive({"centroids.npy": npy(HUGE % 1)}, zipfile.ZIP_BZIP2),
 }
 
 

@@ -181,13 +181,11 @@ def _undo(
             unknown.append(name_in_journal(now))
         if done:
             restored[type(obj)] += 1
-    log.info(
-        "{} and {} {}, {} failed",
-        count(restored[Item], "track"),
-        count(restored[Album], "album"),
-        "would be restored" if options.pretend else "restored",
-        failures.count,
-    )
+    objs = count(restored[Item], "track")
+    if restored[Album]:
+        objs += f" and {count(restored[Album], 'album')}"
+    verb = "would be restored" if options.pretend else "restored"
+    log.info("{} {}, {} failed", objs, verb, failures.count)
     if unknown:
         log.error(
             "{}: no changes recorded for {} with predictions, such as {}; not restored: the "

@@ -63,7 +63,7 @@ class RedoLog:
         return self._journal.path != IN_MEMORY
 
     @property
-    def may_exist(self) -> bool:
+    def has_marker(self) -> bool:
         """Whether there may be records. This only checks for the marker file."""
         return self.is_durable and self._marker.exists()
 
@@ -73,7 +73,7 @@ class RedoLog:
         left = "SELECT id FROM redo_log UNION ALL SELECT id FROM copies LIMIT 1"
         return bool(self._journal.read(left))
 
-    def check(self, path: Path) -> None:
+    def check_finished(self, path: Path) -> None:
         """Raise NotWritten if an earlier change of a file is not finished."""
         if self._journal.read("SELECT 1 FROM redo_log WHERE path = ?", (os.fsencode(path),)):
             raise NotWritten(
@@ -103,12 +103,12 @@ class RedoLog:
             raise
         self._forget("redo_log", id_)
 
-    def expect_copy(self, path: Path) -> int:
+    def record_copy(self, path: Path) -> int:
         """Record that a copy is about to be created, and return its id."""
         self._mark()
         return self._journal.write(("INSERT INTO copies (path) VALUES (?)", [(os.fsencode(path),)]))
 
-    def copy_created(self, id_: int, inode: int) -> None:
+    def set_copy_inode(self, id_: int, inode: int) -> None:
         """Record the inode of a copy."""
         self._journal.write(("UPDATE copies SET inode = ? WHERE id = ?", [(str(inode), id_)]))
 

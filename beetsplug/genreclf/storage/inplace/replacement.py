@@ -41,12 +41,12 @@ def replace(
     OSError, and any exception of `edit`; then the file is unchanged.
     """
     name = path.with_name(f".genreclf-{secrets.token_hex(16)}")
-    id_ = redo_log.expect_copy(name)
+    id_ = redo_log.record_copy(name)
     inode = None
     try:
-        with open(name, "xb+", opener=_private) as copy:
+        with open(name, "xb+", opener=_open_private) as copy:
             inode = os.fstat(copy.fileno()).st_ino
-            redo_log.copy_created(id_, inode)
+            redo_log.set_copy_inode(id_, inode)
             _copy_content(file, copy)
             edit(copy)
             copy.flush()
@@ -78,7 +78,7 @@ def keeps_all(file: io.FileIO) -> bool:
     return user == 0 or (found.st_uid == user and found.st_gid in groups)
 
 
-def _private(name: str, flags: int) -> int:
+def _open_private(name: str, flags: int) -> int:
     return os.open(name, flags, 0o600)
 
 

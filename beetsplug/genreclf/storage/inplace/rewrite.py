@@ -39,7 +39,7 @@ def rewrite(
     mode, links or attributes would be lost, JournalError, OSError, and any exception of `edit`.
     Then the file is unchanged.
     """
-    redo_log.check(path)
+    redo_log.check_finished(path)
     with open_regular(path) as file:
         check_unchanged(file.fileno(), seen)
         overlay = Overlay(file, _limit(file, redo_log))
