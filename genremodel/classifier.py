@@ -227,18 +227,18 @@ class GenreClassifier:
         analysis = source if isinstance(source, Analysis) else self.analyze(source)
         if not analysis.audible.any():
             return abstain_silent(analysis.starts, analysis.audible, self._rules)
-        judgement = self._model.predict_proba(analysis.values[analysis.audible])
-        probabilities = judgement.probabilities[:, self._genre_mask]
+        output = self._model.predict_proba(analysis.values[analysis.audible])
+        probabilities = output.probabilities[:, self._genre_mask]
         prediction = vote_track(
             probabilities / probabilities.sum(axis=1, keepdims=True),
-            judgement.novelty,
+            output.novelty,
             analysis.starts,
             analysis.audible,
             self._rules,
             aggregation=self._aggregation,
             min_confidence=self.min_confidence,
         )
-        if not judgement.novelty < NONMUSIC_NOVELTY:
+        if not output.novelty < NONMUSIC_NOVELTY:
             return prediction
         return replace(prediction, styles=track_styles(analysis, self._styles, self._max_styles))
 

@@ -25,7 +25,12 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import PathLike
 from genremodel.batch import worker
-from genremodel.batch.spawning import WorkerContext, interrupts_blocked, prepare, require_room
+from genremodel.batch.spawning import (
+    WorkerContext,
+    interrupts_blocked,
+    prepare,
+    require_spare_files,
+)
 from genremodel.batch.worker import FileAnalyzer, WorkerConfig
 from genremodel.errors import AnalysisTimeout, AudioError
 from genremodel.models.base import Backend
@@ -209,7 +214,7 @@ class Pool:
                 worker.analyze, args=[path], timeout=self._config.timeout
             )
         if new:
-            require_room()
+            require_spare_files()
         return _Task(self._processes, future)
 
     def _stop(self, *, at_once: bool = True) -> None:

@@ -233,27 +233,31 @@ BAD_FIELDS = {
     "threshold above 1": (
         "params.min_confidence",
         1.5,
-        "min_confidence is no number from 0",
+        "min_confidence is not a number from 0",
     ),
-    "threshold NaN": ("params.min_confidence", np.nan, "min_confidence is no number from 0"),
+    "threshold NaN": ("params.min_confidence", np.nan, "min_confidence is not a number from 0"),
     "calibration NaN": (
         "params.calibration.novelty",
         np.nan,
-        "calibration.novelty is no number",
+        "calibration.novelty is not a number",
     ),
     "prior too short": ("params.prior", [0.5, 0.5], "params.prior has 2 values, not 3"),
-    "prior infinite": ("params.prior", [np.inf, 0, 0], "params.prior is no number from 0"),
+    "prior infinite": ("params.prior", [np.inf, 0, 0], "params.prior is not a number from 0"),
     "genres twice": (
         "params.genres",
         ["a", "b", "a"],
-        "params.genres is empty or has one text twice",
+        "params.genres is empty or has duplicates",
     ),
     "genre of controls": (
         "params.genres",
         ["a", "b", "c\x07"],
-        "params.genres is no text, blank, or",
+        "params.genres is not a string, is blank or",
     ),
-    "genre of no text": ("params.genres", ["a", "b", 3], "params.genres is no text, blank, or"),
+    "genre of no text": (
+        "params.genres",
+        ["a", "b", 3],
+        "params.genres is not a string, is blank or",
+    ),
     "four genres": ("params.genres", ["a", "b", "c", "d"], "params.prior has 3 values, not 4"),
     "estimator": ("estimator", "forest", "estimator is 'forest'"),
 }

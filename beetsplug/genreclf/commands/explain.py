@@ -224,7 +224,7 @@ class _Picture:
 
 @contextmanager
 def _output_errors() -> Iterator[None]:
-    from genremodel.outputs import OutputError
+    from genremodel.output_files import OutputError
 
     try:
         yield
