@@ -78,7 +78,7 @@ class Context:
 
     @contextmanager
     def cnn_predictor(self, lib: Library) -> Iterator[Predictor]:
-        """Load the bundled CNN, regardless of the configuration. Raises UserError."""
+        """Load the bundled CNN, whichever model is configured. Raises UserError."""
         with self.predictor(lib, bundled=True) as predictor:
             if not predictor.classifier.uses_cnn:
                 raise UserError(

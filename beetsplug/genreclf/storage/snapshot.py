@@ -29,7 +29,7 @@ class Snapshot:
     was_emptied: bool
     was_synced: bool
 
-    def of(self, item: Item, *, was_synced: bool | None = None) -> Snapshot:
+    def with_item(self, item: Item, *, was_synced: bool | None = None) -> Snapshot:
         """Return the same snapshot with the item as it has become since."""
         synced = self.was_synced if was_synced is None else was_synced
         return replace(self, obj=item, was_synced=synced)
