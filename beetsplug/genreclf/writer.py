@@ -18,7 +18,7 @@ from beets.util import displayable_path
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.fields import GENRES, JOURNAL_ID, TAG_NAMES
 from beetsplug.genreclf.queries import ALBUM_QUERIES
-from beetsplug.genreclf.storage.comparison import Values, diff, is_absent, same
+from beetsplug.genreclf.storage.equality import Values, diff, is_absent, same
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Change, Journal, revert
 from beetsplug.genreclf.storage.lost_tracks import find_journal_id, name_in_journal

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from beetsplug.genreclf.fields import GENRES
-from beetsplug.genreclf.storage.comparison import same
+from beetsplug.genreclf.storage.equality import same
 from beetsplug.genreclf.storage.journal import COMPACTED, Journal
 from beetsplug.genreclf.storage.journal_rows import change_values
 

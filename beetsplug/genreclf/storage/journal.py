@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from beetsplug.genreclf.storage import journal_rows
-from beetsplug.genreclf.storage.comparison import Values, same
+from beetsplug.genreclf.storage.equality import Values, same
 from beetsplug.genreclf.storage.errors import JournalError, describe
 from beetsplug.genreclf.storage.journal_database import IN_MEMORY, JournalDatabase
 from beetsplug.genreclf.storage.lock import locked, locked_if_free
