@@ -111,7 +111,7 @@ def test_it_stops_a_command_with_one_line(beets: Beets) -> None:
     ("option", "value", "message"),
     [
         ("write", "maybe", "genreclf.write: must be auto, yes or no, without quotes, not 'maybe'"),
-        ("model", "nope", "genreclf.model: there is no model 'nope'; learned ones: none"),
+        ("model", "nope", "genreclf.model: there is no model 'nope'; custom models: none"),
     ],
 )
 def test_so_it_does_before_anything_is_imported(
