@@ -199,7 +199,7 @@ def test_tags_follow_the_values(beets: Beets) -> None:
     for kind, found in names().items():
         assert found == {"genre_model"}, kind
     for kind, value in beets.field_by_container("genre_confidence").items():
-        assert value in ("$genre_confidence", ""), kind
+        assert value == "$genre_confidence", kind
     beets("modify", "--yes", "genre_model!")
     for kind, found in names().items():
         assert not found, kind
@@ -231,7 +231,7 @@ def test_update_reads_what_another_program_changed(beets: Beets) -> None:
     file.save()
     os.utime(path, (time.time() + 9, time.time() + 9))
     beets("update")
-    assert beets.field("genre_confidence") in ([""], ["$genre_confidence"])
+    assert beets.field("genre_confidence") == [""]
     assert beets.field("id", "genre_confidence:0..") == []
 
 
@@ -243,7 +243,7 @@ def test_invalid_option_is_reported(unclassified: Beets) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_nothing_heavy_is_imported_before_the_first_track(unclassified: Beets) -> None:
+def test_plugin_imports_nothing_slow_at_start(unclassified: Beets) -> None:
     heavy = {"numpy", "av", "onnxruntime", "librosa", "sklearn", "scipy", "genremodel"}
     code = (
         "import sys; from beets.ui import main; main(['ls']); "
@@ -322,7 +322,7 @@ def test_pretend_shows_the_tags_that_would_be_written(unclassified: Beets) -> No
     assert unclassified.run("genreclf", "-p", "-w").stdout == ""
 
 
-def test_tags_of_a_track_whose_prediction_came_with_its_file(unclassified: Beets) -> None:
+def test_write_and_undo_of_predictions_from_files(unclassified: Beets) -> None:
     unclassified("genreclf")
     path = unclassified.files()[0]
     for name in ("library.db", "library.genre-journal.db"):

@@ -92,7 +92,7 @@ def test_queries_by_confidence_and_genre(beets: Beets) -> None:
     assert beets.field("id", "predicted_genre:nonsense") == []
 
 
-def test_path_formats_see_the_genre(beets: Beets) -> None:
+def test_path_formats_use_fields_of_the_plugin(beets: Beets) -> None:
     beets.settings["paths"] = {"default": "$genre_model/$title", "singleton": "one/$genre_model"}
     beets.add("a.flac")
     beets.import_music()
@@ -112,7 +112,7 @@ def test_existing_genres_are_kept(beets: Beets) -> None:
     assert plain_tags(beets.files()[0])["genre"] == ["Gnawa", "Trance"]
 
 
-def test_id3v23_stays_and_no_other_frame_changes(beets: Beets) -> None:
+def test_id3v23_and_other_frames_stay(beets: Beets) -> None:
     def frames(path: Path) -> tuple[tuple[int, ...], dict[str, str]]:
         file = mutagen.File(path)
         file.load(str(path), translate=False)
@@ -164,7 +164,7 @@ def test_only_our_tags_are_written(beets: Beets) -> None:
         (False, True, False),
     ],
 )
-def test_when_files_are_written(
+def test_option_write_and_writes_by_beets(
     write: object, beets_writes_too: bool, expected: bool, beets: Beets
 ) -> None:
     beets.settings["genreclf"] = {"write": write, "min_confidence": 0}
@@ -182,7 +182,7 @@ def test_when_files_are_written(
 
 
 @pytest.mark.parametrize("option", ["link", "hardlink"])
-def test_a_linked_source_is_not_written(option: str, beets: Beets) -> None:
+def test_linked_files_are_not_written(option: str, beets: Beets) -> None:
     beets.settings["import"] = {option: True}
     source = beets.add("a.flac")
     before = source.read_bytes()
@@ -193,7 +193,7 @@ def test_a_linked_source_is_not_written(option: str, beets: Beets) -> None:
     assert our_tags(beets.files()[0]), "asked for now"
 
 
-def test_moved_files_are_written_where_they_are(beets: Beets) -> None:
+def test_moved_files_are_written(beets: Beets) -> None:
     beets.settings["import"] = {"move": True}
     source = beets.add("a.opus")
     beets.import_music()
@@ -201,7 +201,7 @@ def test_moved_files_are_written_where_they_are(beets: Beets) -> None:
     assert our_tags(beets.files()[0])
 
 
-def test_without_auto_nothing_is_predicted(beets: Beets) -> None:
+def test_import_without_auto_predicts_nothing(beets: Beets) -> None:
     beets.settings["genreclf"] = {"auto": False}
     beets.add("a.mp3")
     beets.import_music()
@@ -228,7 +228,7 @@ def test_unreadable_tracks_do_not_stop_the_import(beets: Beets) -> None:
     assert sum(value == CNN for value in beets.field("genre_model")) == 3
 
 
-def test_importing_again_keeps_the_prediction(beets: Beets) -> None:
+def test_importing_again_keeps_predictions(beets: Beets) -> None:
     beets.add("a.flac")
     beets.import_music()
     beets("modify", "--yes", "predicted_genre=mine")
@@ -236,7 +236,7 @@ def test_importing_again_keeps_the_prediction(beets: Beets) -> None:
     assert beets.field("predicted_genre") == ["mine"]
 
 
-def test_a_prediction_in_a_file_counts_with_its_model_only(beets: Beets) -> None:
+def test_prediction_in_a_file_needs_its_model(beets: Beets) -> None:
     tagged = beets.add("known.flac")
     other = beets.add("other.flac")
     for path, model in ((tagged, CNN), (other, None)):

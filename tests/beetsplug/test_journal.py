@@ -16,7 +16,7 @@ from beetsplug.genreclf.storage.paths import library_file
 from beetsplug.genreclf.storage.values import diff
 
 GENRES = st.lists(st.sampled_from(["Rock", "Jazz", "jazz", "pop"]), unique=True)
-VERDICTS = st.tuples(
+PREDICTIONS = st.tuples(
     st.sampled_from(POLICIES), st.none() | st.sampled_from(["jazz", "pop", "metal"])
 )
 
@@ -36,24 +36,24 @@ def run(journal: Journal, values: dict[str, Any], policy: Policy, genre: str | N
     return id_
 
 
-@given(GENRES, st.lists(VERDICTS, max_size=6))
+@given(GENRES, st.lists(PREDICTIONS, max_size=6))
 def test_revert_restores_values_before_all_runs(
-    genres: list[str], verdicts: list[tuple[Policy, str | None]]
+    genres: list[str], predictions: list[tuple[Policy, str | None]]
 ) -> None:
     journal = Journal(Path(":memory:"))
     values: dict[str, Any] = {"genres": genres}
-    for policy, genre in verdicts:
+    for policy, genre in predictions:
         run(journal, values, policy, genre)
     assert revert(values, journal.changes("track")) == ({"genres": genres}, set())
     journal.close()
 
 
-@given(GENRES, st.lists(VERDICTS, min_size=1, max_size=6))
-def test_revert_run_by_run(genres: list[str], verdicts: list[tuple[Policy, str | None]]) -> None:
+@given(GENRES, st.lists(PREDICTIONS, min_size=1, max_size=6))
+def test_revert_run_by_run(genres: list[str], predictions: list[tuple[Policy, str | None]]) -> None:
     journal = Journal(Path(":memory:"))
     values: dict[str, Any] = {"genres": genres}
     states = []
-    for policy, genre in verdicts:
+    for policy, genre in predictions:
         states.append((dict(values), run(journal, values, policy, genre)))
     for state, id_ in reversed(states):
         last = [change for change in journal.changes("track") if change.run == id_]

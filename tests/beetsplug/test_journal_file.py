@@ -25,7 +25,7 @@ from tests.faults import DROPPED
 
 
 def sql(path: Path, *statements: str) -> list[Any]:
-    """Run SQL on a journal as somebody else would; return what the last statement found."""
+    """Run SQL on a journal as another program would; return the rows of the last statement."""
     with closing(sqlite3.connect(path)) as database, database:
         return [database.execute(statement).fetchall() for statement in statements][-1]
 
@@ -39,7 +39,7 @@ DAMAGES = {
     "a genre that is a number": "UPDATE changes SET new = '{\"genres\": [1]}' WHERE id = 2",
     "a text that is none": 'UPDATE changes SET new = \'{"genres": ["\\udc80"]}\' WHERE id = 2',
     "a huge number": "UPDATE changes SET new = '{\"genre_confidence\": 1e999}' WHERE id = 2",
-    "a field of somebody else": 'UPDATE changes SET new = \'{"title": "x"}\' WHERE id = 2',
+    "a field of another plugin": 'UPDATE changes SET new = \'{"title": "x"}\' WHERE id = 2',
     "an unknown place": "UPDATE changes SET place = 'nowhere' WHERE id = 2",
     "a place of bytes": "UPDATE changes SET place = x'ff' WHERE id = 2",
     "a run that is none": "UPDATE changes SET run = 'x' WHERE id = 2",
@@ -64,9 +64,9 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
 def test_damaged_change_is_ignored_and_reported_once(tmp_path: Path, damage: str) -> None:
-    said: list[str] = []
+    reported: list[str] = []
     path = tmp_path / "library.genre-journal.db"
-    journal = Journal(path, said.append)
+    journal = Journal(path, reported.append)
     run_id = journal.begin("test")
     for genre in ("jazz", "pop", "rock"):
         journal.record(run_id, "track", "database", "a.mp3", {}, {"genres": [genre]})
@@ -76,15 +76,15 @@ def test_damaged_change_is_ignored_and_reported_once(tmp_path: Path, damage: str
     journal.changes("track")
     assert [run.id for run in journal.runs()] == [run_id]
     journal.objects_of_run(run_id)
-    assert said == [f"{path}: damaged rows ignored: 1; their changes cannot be undone"]
+    assert reported == [f"{path}: damaged rows ignored: 1; their changes cannot be undone"]
     journal.close()
 
 
 @pytest.mark.parametrize("value", ["NULL", "'yesterday'", "1e18", "-5", "x'00'"])
 def test_damaged_run_is_ignored(tmp_path: Path, value: str) -> None:
-    said: list[str] = []
+    reported: list[str] = []
     path = tmp_path / "library.genre-journal.db"
-    journal = Journal(path, said.append)
+    journal = Journal(path, reported.append)
     for _ in range(2):
         journal.record(journal.begin("test"), "track", "database", "", {}, {"genres": ["a"]})
     journal.close()
@@ -96,7 +96,7 @@ def test_damaged_run_is_ignored(tmp_path: Path, value: str) -> None:
         f"UPDATE runs SET started = {value} WHERE id = 1",
     )
     assert [run.id for run in journal.runs()] == [2]
-    assert len(said) == 1
+    assert len(reported) == 1
     journal.close()
 
 
@@ -216,10 +216,10 @@ def test_waiting_is_reported_once_with_the_process_that_holds_the_lock(tmp_path:
     assert holder.stdout
     assert holder.stdin
     assert holder.stdout.readline() == "held\n"
-    said: list[str] = []
+    reported: list[str] = []
 
     def report(message: str) -> None:
-        said.append(message)
+        reported.append(message)
         assert holder.stdin
         holder.stdin.write("\n")
         holder.stdin.flush()
@@ -228,40 +228,40 @@ def test_waiting_is_reported_once_with_the_process_that_holds_the_lock(tmp_path:
     with Journal(path, report).lock():
         assert holder.wait() == 0
     assert time.monotonic() - began > 3
-    assert said == [
+    assert reported == [
         f"waiting for another command that is changing the library (process {holder.pid})"
     ]
-    assert path.with_suffix(".pid").read_text().strip() == "", "nobody holds it now"
+    assert path.with_suffix(".pid").read_text().strip() == "", "no process holds it now"
     holder.stdin.close()
     holder.stdout.close()
 
 
 def test_short_wait_and_wait_for_another_thread_are_not_reported(tmp_path: Path) -> None:
     path = tmp_path / "library.genre-journal.db"
-    said: list[str] = []
+    reported: list[str] = []
     held = threading.Event()
 
     def hold() -> None:
-        with Journal(path, said.append).lock():
+        with Journal(path, reported.append).lock():
             held.set()
             time.sleep(4.5)
 
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait()
-    with Journal(path, said.append).lock():
+    with Journal(path, reported.append).lock():
         pass
     thread.join()
-    assert said == []
+    assert reported == []
 
 
 @pytest.mark.parametrize("content", ["", "x", "4194999 {host}", "99999999999999999999 {host}"])
 def test_process_that_has_ended_is_not_reported(tmp_path: Path, content: str) -> None:
     path = tmp_path / "library.genre-journal.db"
-    said: list[str] = []
+    reported: list[str] = []
 
     def report(message: str) -> None:
-        said.append(message)
+        reported.append(message)
         lock.close()
 
     with closing(sqlite3.connect(path.with_suffix(".lock"), check_same_thread=False)) as lock:
@@ -269,7 +269,7 @@ def test_process_that_has_ended_is_not_reported(tmp_path: Path, content: str) ->
         path.with_suffix(".pid").write_text(content.format(host=socket.gethostname()))
         with Journal(path, report).lock():
             pass
-    assert said == ["waiting for another command that is changing the library"]
+    assert reported == ["waiting for another command that is changing the library"]
 
 
 def test_compaction_keeps_genres_set_by_the_plugin(tmp_path: Path) -> None:

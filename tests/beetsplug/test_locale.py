@@ -26,9 +26,9 @@ def test_training_report_in_any_locale(beets: Beets) -> None:
         media.save()
     beets.import_music()
     beets.environment = ASCII
-    said = beets("genreclf-train", "-f", "--min-tracks", "2")
-    assert "Tunes" in said
-    assert "saved as mine" in said
+    output = beets("genreclf-train", "-f", "--min-tracks", "2")
+    assert "Tunes" in output
+    assert "saved as mine" in output
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="bytes in names")
@@ -42,10 +42,10 @@ def test_explanation_in_any_locale(beets: Beets, environment: dict[str, str]) ->
         os.rename(make(beets.root / "a.flac"), path)  # noqa: PTH104  # bytes
     beets.import_music()
     beets.environment = environment
-    said = beets("genreclf-explain", "-p", "id:1..")
-    assert said.count("votes") == len(names)
-    assert "[red]:smile: " in said
-    assert r"a\nb\x1b[31m.flac" in said
+    output = beets("genreclf-explain", "-p", "id:1..")
+    assert output.count("votes") == len(names)
+    assert "[red]:smile: " in output
+    assert r"a\nb\x1b[31m.flac" in output
     explained: list[dict[str, Any]] = [
         json.loads(line) for line in beets("genreclf-explain", "--json", "id:1..").splitlines()
     ]

@@ -76,6 +76,6 @@ def test_read_only_commands_work_without_journal_and_cache(two_tracks: Beets) ->
     two_tracks.settings["genreclf"]["auto"] = False
     two_tracks.import_music()
     similar = ("genreclf-similar", "title:a")
-    commands = {command: said for command, said in COMMANDS.items() if command != similar}
+    commands = {command: output for command, output in COMMANDS.items() if command != similar}
     with read_only(two_tracks.root):
         run_all(two_tracks, {**commands, ("genreclf-undo", "--list"): "no runs recorded"})

@@ -552,7 +552,7 @@ def test_read_only_file_is_refused(shared: Path) -> None:
 def test_planted_link_is_not_followed(
     by_copy: None, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even where somebody guesses the name of the copy."""
+    """Not even if the name of the copy was guessed."""
     path = make(tmp_path / "music" / "a.mp3")
     victim = tmp_path / "victim"
     victim.write_text("precious")
@@ -591,7 +591,7 @@ def test_cleanup_removes_own_copies_only(
     )
     assert mine.exists()
     taken.rename(tmp_path / "kept")  # or its inode might be that of the next file
-    taken.write_text("somebody has put another file here")
+    taken.write_text("a file of another program")
     assert RedoLog(journal).recover() == []
     assert not mine.exists()
     assert taken.exists()

@@ -36,7 +36,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
 
 
 @pytest.fixture
-def labelled(library: Beets) -> Beets:
+def tagged_library(library: Beets) -> Beets:
     """Return a library of one track, which has a genre of the user's."""
     library.restore()
     return library
@@ -83,7 +83,7 @@ def labelled(library: Beets) -> Beets:
         ({"names": {80: "Eighties"}}, "genreclf.names: unknown genre"),
     ],
 )
-def test_what_cannot_be(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_invalid_config(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     view = RootView(
         [ConfigSource.of({"genreclf": options}), ConfigSource.of({"genreclf": DEFAULTS})]
     )
@@ -93,7 +93,7 @@ def test_what_cannot_be(options: dict[str, Any], message: str, tmp_path: Path) -
     assert "\n" not in str(error.value)
 
 
-def test_it_stops_a_command_with_one_line(beets: Beets) -> None:
+def test_unknown_genre_stops_commands_and_imports(beets: Beets) -> None:
     beets.add("a.flac")
     beets.settings["genreclf"] |= {"exclude": ["discoo"]}
     for command in (("genreclf",), ("import", "-qA", "music")):
@@ -114,7 +114,7 @@ def test_it_stops_a_command_with_one_line(beets: Beets) -> None:
         ("model", "nope", "genreclf.model: there is no model 'nope'; custom models: none"),
     ],
 )
-def test_so_it_does_before_anything_is_imported(
+def test_invalid_config_stops_commands_and_imports(
     option: str, value: str, message: str, beets: Beets
 ) -> None:
     beets.add("a.flac")
@@ -127,22 +127,22 @@ def test_so_it_does_before_anything_is_imported(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes")
-def test_model_that_cannot_be_read_is_replaced_or_refused(labelled: Beets) -> None:
-    folder = labelled.root / "library.genre-models"
+def test_only_automatic_models_are_replaced(tagged_library: Beets) -> None:
+    folder = tagged_library.root / "library.genre-models"
     folder.mkdir()
     os.mkfifo(folder / "mine.json")
     reason = f"{folder / 'mine.json'}: not a regular file; train it again"
-    done = labelled.run("genreclf")
+    done = tagged_library.run("genreclf")
     assert done.returncode == 0
     assert f"genreclf: using the bundled genres: {reason}" in done.stderr
-    assert all(labelled.field("genre_model"))
-    labelled.settings["genreclf"]["model"] = "mine"
-    done = labelled.run("genreclf")
+    assert all(tagged_library.field("genre_model"))
+    tagged_library.settings["genreclf"]["model"] = "mine"
+    done = tagged_library.run("genreclf")
     assert done.returncode == 1
     assert f"configuration error: genreclf.model: {reason}" in done.stderr
 
 
-def test_all_genres_but_one_ignored(beets: Beets) -> None:
+def test_all_genres_but_one_excluded(beets: Beets) -> None:
     beets.add("a.flac", seconds=12)
     beets.settings["genreclf"]["exclude"] = ["Blues", *ALL_BUT_BLUES]
     assert "genreclf.exclude: no genre is left" in beets.run("genreclf").stderr
@@ -152,7 +152,7 @@ def test_all_genres_but_one_ignored(beets: Beets) -> None:
     assert beets.field("genre_confidence") == ["1.000"]
 
 
-def test_an_ignored_genre_leaves_the_vote_to_the_others(beets: Beets) -> None:
+def test_excluded_genre_is_never_predicted(beets: Beets) -> None:
     beets.add("a.flac", seconds=12)
     beets.settings["genreclf"]["min_confidence"] = 0
     beets.import_music()
@@ -191,14 +191,14 @@ def test_spelling(options: dict[str, Any], spelled: str, beets: Beets) -> None:
     ],
 )
 def test_policy_and_force(
-    policy: str, options: list[str], expected: list[str], labelled: Beets
+    policy: str, options: list[str], expected: list[str], tagged_library: Beets
 ) -> None:
-    labelled.settings["genreclf"] |= {"policy": policy, "min_confidence": 0}
-    labelled.settings["genreclf"]["names"] = dict.fromkeys(ALL_BUT_BLUES, "blues")
+    tagged_library.settings["genreclf"] |= {"policy": policy, "min_confidence": 0}
+    tagged_library.settings["genreclf"]["names"] = dict.fromkeys(ALL_BUT_BLUES, "blues")
     for _ in range(2):
-        labelled("genreclf", *options)
-        assert labelled.field("genres") == ["; ".join(expected)]
-        assert plain_tags(labelled.files()[0])["genre"] == expected
+        tagged_library("genreclf", *options)
+        assert tagged_library.field("genres") == ["; ".join(expected)]
+        assert plain_tags(tagged_library.files()[0])["genre"] == expected
 
 
 @pytest.mark.parametrize(
@@ -210,19 +210,19 @@ def test_policy_and_force(
         ("jazz", "Unknown", ["Unknown", "jazz"]),
     ],
 )
-def test_genres_are_appended_unless_a_part_is_the_same(
-    name: str, genres: str, expected: list[str], labelled: Beets
+def test_append_compares_parts_of_genres(
+    name: str, genres: str, expected: list[str], tagged_library: Beets
 ) -> None:
-    labelled("modify", "--yes", f"genres={genres}")
-    labelled.settings["genreclf"] |= {"policy": "append", "min_confidence": 0}
-    labelled.settings["genreclf"]["names"] = dict.fromkeys(("blues", *ALL_BUT_BLUES), name)
+    tagged_library("modify", "--yes", f"genres={genres}")
+    tagged_library.settings["genreclf"] |= {"policy": "append", "min_confidence": 0}
+    tagged_library.settings["genreclf"]["names"] = dict.fromkeys(("blues", *ALL_BUT_BLUES), name)
     for _ in range(2):
-        labelled("genreclf", "-f")
-        assert labelled.field("genres") == ["; ".join(expected)]
-        assert plain_tags(labelled.files()[0])["genre"] == expected
+        tagged_library("genreclf", "-f")
+        assert tagged_library.field("genres") == ["; ".join(expected)]
+        assert plain_tags(tagged_library.files()[0])["genre"] == expected
 
 
-def test_placeholders_are_filled_and_come_back(beets: Beets) -> None:
+def test_placeholders_are_replaced_and_restored(beets: Beets) -> None:
     beets.settings["genreclf"] |= {"min_confidence": 0, "auto": False, "placeholders": ["To Do"]}
     texts = {"a.mp3": ["(12)"], "b.flac": ["12"], "c.ogg": ["to-do", "misc"], "d.m4a": ["Ska"]}
     for number, (name, genres) in enumerate(texts.items()):
@@ -243,7 +243,7 @@ def test_placeholders_are_filled_and_come_back(beets: Beets) -> None:
     assert {path: every_tag(path) for path in beets.files()} == tags
 
 
-def test_agreement_is_with_the_genres_from_before(beets: Beets) -> None:
+def test_agreement_with_earlier_genres(beets: Beets) -> None:
     beets.add("a.flac", seconds=12)
     beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "min_confidence": 0}
     beets.import_music()
@@ -259,12 +259,12 @@ def test_agreement_is_with_the_genres_from_before(beets: Beets) -> None:
     assert beets.field("genre_agreement", "genre_agreement:differs") == ["differs"]
 
 
-def test_what_is_left_empty_is_the_default(beets: Beets) -> None:
+def test_empty_options_have_defaults(beets: Beets) -> None:
     beets.add("a.flac")
     beets.settings["genreclf"] |= {"names": None, "exclude": None, "min_confidence": None}
     beets.import_music()
 
 
-def test_other_commands_do_not_care(beets: Beets) -> None:
+def test_other_commands_ignore_invalid_config(beets: Beets) -> None:
     beets.settings["genreclf"] |= {"auto": "maybe", "genre": "replace"}
     assert "genreclf" not in beets.run("ls").stderr

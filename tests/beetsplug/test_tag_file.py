@@ -1,4 +1,4 @@
-"""What is said of a file before it is saved is what the saved file then contains."""
+"""Tags of files: as predicted before saving, and as read back."""
 
 from __future__ import annotations
 

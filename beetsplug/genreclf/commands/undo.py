@@ -158,7 +158,7 @@ def _undo(
         raise UserError(f"there is no run {options.run}; `beet genreclf-undo --list` shows them")
     selection = AlbumSelection(lib, query, match_albums=options.album)
     if not selection.total:
-        context.log.warning(NO_MATCHES)
+        context.log.info(NO_MATCHES)
         return True
     items = matching_items(lib, [] if options.last else query, match_albums=options.album)
     lost: dict[ObjectKey, str] = {}
