@@ -78,7 +78,7 @@ class Context:
 
     @contextmanager
     def cnn_predictor(self, lib: Library) -> Iterator[Predictor]:
-        """Load the bundled networks, whatever the configuration says. Raises UserError."""
+        """Load the bundled CNN, regardless of the configuration. Raises UserError."""
         with self.predictor(lib, bundled=True) as predictor:
             if not predictor.classifier.uses_cnn:
                 raise UserError(
@@ -92,8 +92,8 @@ class Context:
     ) -> Predictor:
         """Load the model. Raises UserError when there is none, confuse.ConfigError.
 
-        cached: use the cache of analyses. bundled: not a custom model, whatever the configuration
-        says. retry: analyze files again that could not be analyzed.
+        cached: use the analysis cache. bundled: load the bundled model, regardless of the
+        configuration. retry: analyze files again that could not be analyzed.
         """
         from beetsplug.genreclf.loading import load, load_bundled
         from beetsplug.genreclf.prediction import Predictor

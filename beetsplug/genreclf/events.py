@@ -78,7 +78,7 @@ class FileListeners:
                     message = f"{exc}; tags that beets writes are not recorded"
                     self._context.report(message, logging.WARNING)
             except (UnreadableFileError, OSError):
-                pass  # it cannot be written either, and beets says so
+                pass  # beets cannot write it either, and reports that
 
     @contained()
     def moved(self, item: Item, source: bytes, destination: bytes) -> None:

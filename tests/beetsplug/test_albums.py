@@ -78,7 +78,7 @@ def test_tracks_and_album_have_predictions_of_their_own(album: Beets) -> None:
 
 
 def test_album_scope(album: Beets) -> None:
-    """Every track gets the genre of the album; what was heard in each is kept beside it."""
+    """Every track gets the genre of the album, and keeps its own prediction."""
     album.settings["genreclf"]["scope"] = "album"
     album.import_music()
     assert album.field("genres") == ["classical"] * 6

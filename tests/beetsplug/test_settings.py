@@ -1,4 +1,4 @@
-"""Stories of options: what they do, and what is said of those that cannot be."""
+"""Stories of options: their effects, and the errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -99,10 +99,11 @@ def test_unknown_genre_stops_commands_and_imports(beets: Beets) -> None:
     for command in (("genreclf",), ("import", "-qA", "music")):
         done = beets.run(*command)
         assert done.returncode == 1
-        said = [line for line in done.stderr.splitlines() if "backup" not in line]
-        assert len(said) == 1, done.stderr
+        printed = [line for line in done.stderr.splitlines() if "backup" not in line]
+        assert len(printed) == 1, done.stderr
         assert (
-            "genreclf.exclude: unknown genre 'discoo'; genres of the model: blues, class" in said[0]
+            "genreclf.exclude: unknown genre 'discoo'; genres of the model: blues, class"
+            in printed[0]
         )
     assert beets("ls") == "", "nothing is imported half"
 
@@ -249,13 +250,13 @@ def test_agreement_with_earlier_genres(beets: Beets) -> None:
     beets.import_music()
     beets("genreclf")
     assert beets.field("genre_agreement") == [""]
-    (heard,) = beets.field("predicted_genre")
-    for genres, expected in ((heard.title(), "agrees"), ("Spoken Word", "differs")):
+    (predicted,) = beets.field("predicted_genre")
+    for genres, expected in ((predicted.title(), "agrees"), ("Spoken Word", "differs")):
         beets("modify", "--yes", f"genres={genres}")
         beets("genreclf", "-f")
         assert beets.field("genre_agreement") == [expected]
     beets("genreclf", "-f")
-    assert beets.field("genres") == [heard]
+    assert beets.field("genres") == [predicted]
     assert beets.field("genre_agreement", "genre_agreement:differs") == ["differs"]
 
 
