@@ -121,8 +121,8 @@ class Pool:
         future: Future[Analysis] = Future()
         try:
             known = self._analyzer.lookup(path)
-        except AudioError as exc:
-            future.set_exception(exc)
+        except Exception as exc:
+            future.set_exception(_audio_error(exc))
             return future
         if known is not None:
             future.set_result(known)
@@ -239,17 +239,15 @@ class Pool:
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(self._wait(path, task))
-                except AudioError as exc:
-                    future.set_exception(exc)
+                except Exception as exc:
+                    future.set_exception(_audio_error(exc))
 
     def _wait(self, path: PathLike, task: _Task | None) -> Analysis:
-        """Return the analysis by a task, or by this process without one. Raises AudioError."""
+        """Return the analysis by a task, or by this process without one."""
         try:
             result = self._task_result(path, task) if task else None
             if result is None:
                 return self._analyze_here(path)
-        except AudioError:
-            raise
         except TaskTimeout:
             raise self._recorded(path, AnalysisTimeout(self._config.timeout)) from None
         except ProcessExpired as exc:
@@ -259,8 +257,6 @@ class Pool:
             raise self._recorded(path, crash) from exc
         except BrokenProcessPool as exc:
             raise AudioError("the worker processes ended unexpectedly") from exc
-        except Exception as exc:
-            raise AudioError(f"{type(exc).__name__}: {exc}") from exc
         analysis, self._worker_cache_error = result[0], result[1] or self._worker_cache_error
         return analysis
 
@@ -312,6 +308,15 @@ def _result(path: P, future: Future[Analysis]) -> tuple[P, Analysis | AudioError
         return path, future.result()
     except AudioError as exc:
         return path, exc
+
+
+def _audio_error(error: Exception) -> AudioError:
+    """Return an AudioError in place of any other exception: decoders raise many kinds."""
+    if isinstance(error, AudioError):
+        return error
+    audio_error = AudioError(f"{type(error).__name__}: {error}")
+    audio_error.__cause__ = error
+    return audio_error
 
 
 def _reason(error: Exception) -> str:

@@ -120,6 +120,24 @@ def test_failures_are_retried_on_request(classifier: GenreClassifier, tmp_path: 
             assert len(again.submit(path).result().starts) == 3
 
 
+def test_other_exceptions_become_audio_errors(
+    classifier: GenreClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)  # no workers can be started
+
+    def fail(*arguments: object) -> None:
+        raise ZeroDivisionError("frames of no length")
+
+    monkeypatch.setattr("genremodel.batch.worker.analyze_audio", fail)
+    with classifier.pool() as pool:
+        results = dict(pool.map([str(make(tmp_path / "a.wav")), "a\0b.mp3"]))
+    first, second = results.values()
+    assert isinstance(first, AudioError)
+    assert str(first) == "ZeroDivisionError: frames of no length"
+    assert isinstance(second, AudioError)
+    assert str(second).startswith("ValueError: ")
+
+
 def test_missing_file_is_not_cached_as_a_failure(pool: Pool, tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     with pytest.raises(AudioError, match="No such file"):

@@ -1,4 +1,4 @@
-"""Places in which no worker process can be started: files are analyzed all the same."""
+"""Systems on which no worker process can be started: files are analyzed in the main process."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_files_are_analyzed_without_shared_memory(
     assert_analyzed(done, expected, "Read-only file system")
 
 
-def test_files_fail_one_by_one_without_workers(songs: list[Path], tmp_path: Path) -> None:
+def test_broken_file_fails_alone_without_workers(songs: list[Path], tmp_path: Path) -> None:
     text = tmp_path / "text.mp3"
     text.write_text("la la la")
     done = classify(EXECUTABLE.format("None"), songs[0], text, songs[1])
@@ -123,8 +123,7 @@ def test_files_fail_one_by_one_without_workers(songs: list[Path], tmp_path: Path
     assert "Invalid data" in bad["error"]
 
 
-def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
-    """Not even one that hangs in a file."""
+def test_hanging_worker_ends_with_its_killed_parent(tmp_path: Path) -> None:
     code = """
 import os, signal, sys, time
 from genremodel import GenreClassifier
