@@ -12,13 +12,13 @@ from beets.library import Album, Item, Library
 from beets.util import displayable_path
 
 from beetsplug.genreclf.fields import MODEL
-from beetsplug.genreclf.recalled import (
+from beetsplug.genreclf.storage.objects import get_values
+from beetsplug.genreclf.stored_predictions import (
     album_prediction,
     has_votes,
     kept_fields,
     recalled_prediction,
 )
-from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.updates import Predicted, Rules
 from genremodel import AudioError
 

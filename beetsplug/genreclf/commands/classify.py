@@ -19,12 +19,12 @@ from mediafile import UnreadableFileError
 from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._batches import Batch, Batches
 from beetsplug.genreclf.commands._printing import count, show_changes
+from beetsplug.genreclf.commands._selection import NO_MATCHES, AlbumSelection, Selection
 from beetsplug.genreclf.commands.review import Answer, ask, keep_existing
 from beetsplug.genreclf.fields import GENRES
-from beetsplug.genreclf.planning import Planner
 from beetsplug.genreclf.storage.objects import reload, replace_values
-from beetsplug.genreclf.storage.selection import NO_MATCHES, AlbumSelection, Selection
 from beetsplug.genreclf.storage.tag_file import reason
+from beetsplug.genreclf.update_planner import Planner
 from beetsplug.genreclf.updates import Update, describe
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from mediafile import UnreadableFileError
 
 from beetsplug.genreclf.commands._printing import count
 from beetsplug.genreclf.config import is_auto
-from beetsplug.genreclf.listeners import contained, reentrant
-from beetsplug.genreclf.planning import Planner
+from beetsplug.genreclf.handlers import contained, reentrant
 from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.tag_file import reason
+from beetsplug.genreclf.update_planner import Planner
 from beetsplug.genreclf.updates import describe
 
 if TYPE_CHECKING:
