@@ -201,7 +201,8 @@ def test_tags_follow_the_values(beets: Beets) -> None:
     for kind, found in names().items():
         assert found == {"genre_model"}, kind
     for kind, value in beets.field_by_container("genre_confidence").items():
-        assert value == "$genre_confidence", kind
+        # Silence has an empty value, whose removal is no change for beets.
+        assert value == ("" if kind == "ape" else "$genre_confidence"), kind
     beets("modify", "--yes", "genre_model!")
     for kind, found in names().items():
         assert not found, kind
