@@ -13,11 +13,11 @@ from mediafile import UnreadableFileError
 from beetsplug.genreclf.config import should_write
 from beetsplug.genreclf.fields import GENRES, MEDIA_FIELDS
 from beetsplug.genreclf.handlers import contained
-from beetsplug.genreclf.storage.comparison import same
 from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.objects import get_values, reload
 from beetsplug.genreclf.storage.paths import cache_file
+from beetsplug.genreclf.storage.value_comparison import same
 from beetsplug.genreclf.writer import record_beets_write
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.genres.agreement import Agreement, agreement
 from beetsplug.genreclf.genres.labels import is_placeholder
 from beetsplug.genreclf.genres.policy import new_genres
-from beetsplug.genreclf.storage.comparison import Values, same
+from beetsplug.genreclf.storage.value_comparison import Values, same
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.config import Config

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from beetsplug.genreclf.storage import journal_rows
-from beetsplug.genreclf.storage.comparison import Values, same
 from beetsplug.genreclf.storage.errors import JournalError, describe
 from beetsplug.genreclf.storage.journal_database import IN_MEMORY, JournalDatabase
 from beetsplug.genreclf.storage.lock import locked, locked_if_free
 from beetsplug.genreclf.storage.paths import library_file
+from beetsplug.genreclf.storage.value_comparison import Values, same
 
 Place: TypeAlias = Literal["database", "file"]
 

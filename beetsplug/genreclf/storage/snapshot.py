@@ -9,9 +9,9 @@ from typing import Any
 from beets.library import Album, Item
 
 from beetsplug.genreclf.fields import GENRES, JOURNAL_ID
-from beetsplug.genreclf.storage.comparison import Values, is_absent, same
 from beetsplug.genreclf.storage.journal import Change, Journal, Place, revert
 from beetsplug.genreclf.storage.objects import get_values, is_synced
+from beetsplug.genreclf.storage.value_comparison import Values, is_absent, same
 
 
 @dataclass(frozen=True)
