@@ -82,7 +82,7 @@ def album_prediction(
             sums[track.genre] = sums.get(track.genre, 0.0) + (track.confidence or 0.0)
     genre = max(sums, key=lambda name: sums[name], default=None)
     confidence = sums[genre] / len(tracks) if genre else None
-    if confidence is not None and not confidence >= min_confidence:  # NaN is not sure enough
+    if confidence is not None and not confidence >= min_confidence:  # NaN is below every threshold
         genre = None
     abstained = {ABSTAINED: votes.pop(ABSTAINED)} if ABSTAINED in votes else {}
     return Prediction(

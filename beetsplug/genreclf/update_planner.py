@@ -60,7 +60,7 @@ class Planner:
     def lacks_genres(self, obj: Item | Album, deciding: Item | Album) -> bool:
         """Return whether a current track or album lacks the genres that the policy gives it.
 
-        Not where the plugin gave genres and somebody has emptied them since. deciding: the track
+        Not if genres that the plugin had set have been emptied since. deciding: the track
         or album whose predicted genre it gets.
         """
         return bool(

@@ -149,7 +149,7 @@ def test_unclassified_track_has_no_fields_of_its_album(album: Beets) -> None:
     (album.music / "silence.mp3").unlink()
     album.settings["genreclf"]["auto"] = False
     album.import_music()
-    Path(album("ls", "-f", "$path", "title:electronic024").strip()).write_bytes(b"no music")
+    Path(album("ls", "-f", "$path", "title:electronic024").strip()).write_bytes(b"not audio")
     done = album.run("genreclf")
     assert done.returncode == 1
     assert "4 tracks updated, 0 unchanged, 0 abstained, 1 failed" in done.stderr
@@ -162,7 +162,7 @@ def test_failures_of_unselected_tracks_are_not_counted(album: Beets) -> None:
     album.import_music()
     first, *others = album.files()
     for path in others:
-        path.write_bytes(b"no music")
+        path.write_bytes(b"not audio")
     done = album.run("genreclf", f"path:{first}")
     assert done.returncode == 0, done.stderr
     counts = [
@@ -245,7 +245,7 @@ def test_missing_track_keeps_album_genre(album: Beets) -> None:
 
 
 def test_album_imported_again_as_two_albums(album: Beets) -> None:
-    """Each part has its own verdict and its own history."""
+    """Each part has a prediction and a journal id of its own."""
     album.import_music()
     album("modify", "--yes", "title:electronic", "album=Even", "albumartist=Another")
     album("import", "--quiet", "--noautotag", "--group-albums", str(album.library))

@@ -146,7 +146,7 @@ def test_force_classifies_again(unclassified: Beets) -> None:
 
 def test_unreadable_files_are_reported_and_the_rest_is_classified(unclassified: Beets) -> None:
     damaged, gone, fine = unclassified.files()
-    damaged.write_bytes(b"no music")
+    damaged.write_bytes(b"not audio")
     gone.unlink()
     done = unclassified.run("genreclf")
     assert done.returncode == 1
@@ -177,7 +177,7 @@ def test_unwritable_file_is_reported(unclassified: Beets) -> None:
     assert done.returncode == 1
     assert path.name in done.stderr
     assert "Traceback" not in done.stderr
-    assert set(unclassified.field("genre_model")) == {"bundled-cnn-3"}, "a verdict was lost"
+    assert set(unclassified.field("genre_model")) == {"bundled-cnn-3"}, "a prediction was lost"
 
 
 def test_tags_follow_the_values(beets: Beets) -> None:
@@ -193,7 +193,7 @@ def test_tags_follow_the_values(beets: Beets) -> None:
     beets.import_music("--singletons")
     beets("modify", "--yes", "artist=Someone")
     for kind, found in names().items():
-        assert not found, f"{kind}: a track never analysed got tags"
+        assert not found, f"{kind}: a track never analyzed got tags"
     beets("genreclf", "--write")
     for kind, found in names().items():
         assert "genre_model" in found, kind

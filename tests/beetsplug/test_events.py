@@ -102,13 +102,13 @@ def test_every_write_sends_both_events(first: bool, beets: Beets) -> None:
     install(beets, first=first, witness=WITNESS)
     path = beets.add("a.flac")
     media = MediaFile(path)
-    media.artist = "somebody"
+    media.artist = "someone"
     media.save()
 
     def check() -> None:
         before, after = witnessed(beets)
         assert (before["event"], after["event"]) == ("write", "after_write")
-        assert before["artist"] == "somebody"
+        assert before["artist"] == "someone"
         assert {"title", "album", "predicted_genre", "genre_confidence"} <= {*before["tags"]}
         (file,) = beets.files()
         assert beets.field("checksum") == [hashlib.sha256(file.read_bytes()).hexdigest()]
@@ -158,7 +158,7 @@ def test_zeroed_genres_stay_zeroed_where_beets_writes(first: bool, beets: Beets)
     beets.settings["plugins"].append("owntags")
     shutil.copy(Path(__file__).parents[1] / "plugins" / "owntags.py", beets.root / "plugins")
     media = MediaFile(beets.add("album/a.flac"))
-    media.update({"artist": "somebody", "album": "an album", "genres": ["Mine"]})
+    media.update({"artist": "someone", "album": "an album", "genres": ["Mine"]})
     media.save()
     beets("import", "--quiet", str(beets.music))
     (path,) = beets.files()
@@ -291,7 +291,7 @@ def test_genres_set_by_a_later_plugin_stay(beets: Beets) -> None:
     beets.import_music()
     (path,) = beets.files()
     assert beets.field("genres") == ["Decided"]
-    assert "genre" not in plain_tags(path), "nobody has written an as-is import"
+    assert "genre" not in plain_tags(path), "beets does not write as-is imports"
     beets("write")
     assert plain_tags(path)["genre"] == ["Decided"]
     beets("genreclf-undo")
@@ -305,7 +305,7 @@ def test_undo_restores_scrubbed_files(beets: Beets) -> None:
     install(beets, "scrub", first=True)
     for name in ("a.mp3", "b.flac"):
         media = MediaFile(beets.add(name))
-        media.genres, media.artist = ["Mine", "Yours"], "somebody"
+        media.genres, media.artist = ["Mine", "Yours"], "someone"
         media.save()
     beets.import_music()
     beets("scrub")
@@ -317,7 +317,7 @@ def test_undo_restores_scrubbed_files(beets: Beets) -> None:
     for path in beets.files():
         assert our_tags(path) == {}
         media = MediaFile(path)
-        assert (media.genres, media.artist) == (["Mine", "Yours"], "somebody")
+        assert (media.genres, media.artist) == (["Mine", "Yours"], "someone")
 
 
 def test_undo_restores_genres_joined_by_scrub(beets: Beets) -> None:
@@ -421,7 +421,7 @@ def test_predictions_survive_plugins_that_read_files_again(applied: bool, beets:
     beets.settings["plugins"].append("owntags")
     shutil.copy(Path(__file__).parents[1] / "plugins" / "owntags.py", beets.root / "plugins")
     media = MediaFile(beets.add("a.flac"))
-    media.update({"artist": "somebody", "album": "an album"})
+    media.update({"artist": "someone", "album": "an album"})
     media.save()
     beets("import", "--quiet", *([] if applied else ["--noautotag"]), str(beets.music))
     (path,) = beets.files()
@@ -470,7 +470,7 @@ def test_incomplete_events_are_ignored(beets: Beets) -> None:
 
 
 def test_second_instance_in_one_process(tmp_path: Path) -> None:
-    """Servers and test helpers load plugins anew, with another configuration."""
+    """Servers and test helpers load plugins again, with another configuration."""
     script = """
         import beets, beets.plugins
         from beets.library import Item, Library

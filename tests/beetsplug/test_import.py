@@ -209,11 +209,11 @@ def test_import_without_auto_predicts_nothing(beets: Beets) -> None:
 
 
 def test_unreadable_tracks_do_not_stop_the_import(beets: Beets) -> None:
-    """beets drops what is no music; what it takes for music and cannot be decoded is reported."""
+    """beets drops files that are not audio; audio that cannot be decoded is reported."""
     beets.add("album/good.flac")
     beets.add("album/second.ogg", seconds=1)
     text = beets.music / "album" / "text.mp3"
-    text.write_text("no music")
+    text.write_text("not audio")
     (beets.music / "album" / "empty.mp3").write_bytes(b"")
     header = beets.add("album/header.flac")
     header.write_bytes(header.read_bytes().partition(b"\xff\xf8")[0])
@@ -360,7 +360,9 @@ def test_update_after_an_as_is_import_keeps_the_predictions(option: str, beets: 
     beets.settings["import"] = {"copy": False, option: True}
     del beets.settings["genreclf"]
     for seed, name in enumerate(["a", "b"]):
-        beets.add(f"album/{name}.flac", seed=seed)  # an album by nobody is a compilation for beets
+        beets.add(
+            f"album/{name}.flac", seed=seed
+        )  # beets takes an album without artists for a compilation
     beets.import_music()
     before = beets.rows()
     assert beets.field("genre_model") == [CNN] * 2

@@ -56,7 +56,7 @@ def test_styles_are_written_and_undone(beets: Beets) -> None:
     files = beets.file_by_container()
     assert files.keys() == {*CONTAINERS}
     tags, rows = {kind: every_tag(path) for kind, path in files.items()}, beets.rows()
-    assert "predicted_styles" not in str(rows), "a track never analysed got a field"
+    assert "predicted_styles" not in str(rows), "a track never analyzed got a field"
     beets("genreclf")
     after = {kind: every_tag(path) for kind, path in files.items()}
     in_database = beets.field_by_container("predicted_styles")

@@ -357,7 +357,7 @@ class Classify:
 
 
 def _keep_emptied(update: Update) -> Update:
-    """Return an update that leaves genres empty where somebody has emptied them."""
+    """Return an update that leaves genres empty that were emptied after the plugin had set them."""
     return update.with_genres([]) if update.before.was_emptied else update
 
 

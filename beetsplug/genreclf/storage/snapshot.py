@@ -18,9 +18,9 @@ from beetsplug.genreclf.storage.value_comparison import Values, is_absent, same
 class Snapshot:
     """A track or an album before an update.
 
-    values: its fields. genres_before: its genres from before the plugin gave it one, or those of
-    now where somebody has changed them since. was_emptied: somebody has emptied genres that the
-    plugin gave. was_synced: the database knew all that the file has.
+    values: its fields. genres_before: its genres from before the plugin set any, or the present
+    ones if they have been changed since. was_emptied: genres that the plugin had set have been
+    emptied. was_synced: the database was up to date with the file.
     """
 
     obj: Item | Album
@@ -50,7 +50,7 @@ def take_snapshot(journal: Journal, obj: Item | Album) -> Snapshot:
 
 
 def genres_before(journal: Journal, obj: Item | Album) -> list[str]:
-    """Return the genres from before the plugin, or those of now where somebody changed them."""
+    """Return the genres from before the plugin, or the present ones if they were changed since."""
     before, _ = revert(get_values(obj), changes_in(journal, obj, "database"))
     return [*before[GENRES]]
 
