@@ -135,11 +135,11 @@ def test_a_cache_that_cannot_be_used_is_done_without(
 def test_closing_is_quick_whatever_is_going_on(classifier: GenreClassifier, tmp_path: Path) -> None:
     path = make(tmp_path / "a.flac", seconds=60)
     pool = classifier.pool(workers=1)
-    for _ in range(50):
+    for _ in range(500):  # which would take a minute
         pool.submit(path)
     start = time.monotonic()
     pool.close()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 25
 
 
 def test_a_file_that_we_tag_is_known_again_at_once(pool: Pool, tmp_path: Path) -> None:
