@@ -31,7 +31,7 @@ from genremodel.custom.dataset import LabeledDataset, LabeledTrack
 from genremodel.custom.estimators import ESTIMATORS, FitHead
 from genremodel.custom.training import train
 from genremodel.models._special import expit
-from genremodel.models.base import analyze_file
+from genremodel.models.base import analyze_audio
 from genremodel.models.heads import LOGITS, window_logits
 from genremodel.models.musicnn import CnnBackend
 from genremodel.voting import vote_track, winning_genre
@@ -54,7 +54,7 @@ class Dataset:
 
     def __init__(self, tracks: Sequence[Track], backend: CnnBackend) -> None:
         analyses = [
-            analyze_file(backend, track.path, DEFAULT_WINDOWS)
+            analyze_audio(backend, track.path, DEFAULT_WINDOWS)
             for track in progress(tracks, description=f"analyzing {len(tracks)} files")
         ]
         audible = [i for i, analysis in enumerate(analyses) if analysis.audible.any()]

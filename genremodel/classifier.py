@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from genremodel.analysis import Analysis
-from genremodel.audio.decoding import PathLike
+from genremodel.audio.decoding import AudioSource, PathLike
 from genremodel.audio.windows import DEFAULT_WINDOWS
 from genremodel.custom.store import CustomModel
 from genremodel.errors import AudioError, ModelError, UnknownGenreError
-from genremodel.models.base import WindowClassifier, analyze_file
+from genremodel.models.base import WindowClassifier, analyze_audio
 from genremodel.models.knn import KnnBackend
 from genremodel.models.musicnn import CnnBackend
 from genremodel.models.novelty import NONMUSIC_NOVELTY
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from genremodel.batch.pool import Pool
 
 BackendName: TypeAlias = Literal["auto", "onnx", "knn"]
-Source: TypeAlias = PathLike
 P = TypeVar("P", bound=PathLike)
 
 _log = logging.getLogger(__name__)
@@ -66,6 +65,26 @@ class GenreClassifier:
         If the model cannot be loaded, or the custom model was trained on other analyses.
     UnknownGenreError
         If `exclude` has a genre that the model does not have, or all that it has.
+
+    Examples
+    --------
+    >>> classifier = GenreClassifier()
+    >>> classifier.model_id
+    'bundled-cnn-3'
+    >>> classifier.genres[:3]
+    ('blues', 'classical', 'country')
+
+    Silence has no genre, only a reason:
+
+    >>> silence = np.zeros(10 * 44_100, np.float32)
+    >>> prediction = classifier.predict((silence, 44_100))
+    >>> prediction.genre is None, prediction.reason
+    (True, 'silence')
+
+    Songs do, unless the confidence is too low:
+
+    >>> classifier.predict("song.mp3").genre  # doctest: +SKIP
+    'jazz'
     """
 
     fallback_reason: str | None
@@ -84,9 +103,11 @@ class GenreClassifier:
         self._windows = windows
         self._aggregation: Aggregation = aggregation
         self._backend, self.fallback_reason = _load_backend(backend)
-        self._model: WindowClassifier = (
-            self._backend if model == "bundled" else self._compatible(_load_custom(model))
-        )
+        self._model: WindowClassifier = self._backend
+        if model != "bundled":
+            custom = model if isinstance(model, CustomModel) else CustomModel.load(model)
+            self._require_compatible(custom)
+            self._model = custom
         self._styles = bundled_styles() if self.uses_cnn else ()
         self._max_styles = max_styles
         self.check_genres(exclude)
@@ -136,19 +157,26 @@ class GenreClassifier:
         ------
         UnknownGenreError
             With the genres that are not known, and those of the model.
+
+        Examples
+        --------
+        >>> GenreClassifier().check_genres(["Jazz", "polka"])  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        genremodel.errors.UnknownGenreError: unknown genres: polka (known: blues, ...)
         """
         known = {genre.casefold() for genre in (*self.genres, *self._backend.params.genres)}
         unknown = [genre for genre in genres if genre.casefold() not in known]
         if unknown:
             raise UnknownGenreError(unknown, self.genres)
 
-    def analyze(self, source: Source) -> Analysis:
-        """Analyze an audio file, without a prediction.
+    def analyze(self, source: AudioSource) -> Analysis:
+        """Analyze a track without predicting its genre.
 
         Parameters
         ----------
-        source : path
-            The audio.
+        source : path, file object or (samples, sample_rate)
+            The audio. File objects are binary and seekable. Samples are of shape (samples,) or
+            (channels, samples): floats in [-1, 1], or integers of the full range of their type.
 
         Returns
         -------
@@ -159,42 +187,81 @@ class GenreClassifier:
         ------
         AudioError
             If the audio cannot be decoded.
-        """
-        return analyze_file(self._backend, source, self._windows)
 
-    def predict(self, source: Source | Analysis) -> Prediction:
+        Examples
+        --------
+        >>> noise = np.random.default_rng(0).uniform(-1, 1, (2, 20 * 16_000))
+        >>> analysis = GenreClassifier(windows=4).analyze((noise, 16_000))
+        >>> analysis.starts.round(1).tolist()
+        [2.1, 6.4, 10.6, 14.9]
+        >>> analysis.embedding.shape
+        (200,)
+        """
+        return analyze_audio(self._backend, source, self._windows)
+
+    def predict(self, source: AudioSource | Analysis) -> Prediction:
         """Predict the genre of a track.
 
         Parameters
         ----------
-        source : path or Analysis
-            The audio, or its analysis by a classifier with the same `analysis_version`.
+        source : path, file object, (samples, sample_rate) or Analysis
+            The audio as for `analyze`, or its analysis by a classifier with the same
+            `analysis_version`.
+
+        Returns
+        -------
+        Prediction
+            Its `genre` is None if the classifier abstains. `reason` says why.
 
         Raises
         ------
         AudioError
             If the audio cannot be decoded.
+
+        Examples
+        --------
+        >>> noise = np.random.default_rng(0).uniform(-1, 1, 20 * 16_000)
+        >>> GenreClassifier().predict((noise, 16_000)).reason
+        'not music'
         """
         analysis = source if isinstance(source, Analysis) else self.analyze(source)
         if not analysis.audible.any():
             return abstain_silent(analysis.starts, analysis.audible, self._rules)
-        judgement = self._model.predict_proba(analysis.values[analysis.audible])
-        probabilities = judgement.probabilities[:, self._genre_mask]
+        output = self._model.predict_proba(analysis.values[analysis.audible])
+        probabilities = output.probabilities[:, self._genre_mask]
         prediction = vote_track(
             probabilities / probabilities.sum(axis=1, keepdims=True),
-            judgement.novelty,
+            output.novelty,
             analysis.starts,
             analysis.audible,
             self._rules,
             aggregation=self._aggregation,
             min_confidence=self.min_confidence,
         )
-        if not judgement.novelty < NONMUSIC_NOVELTY:
+        if not output.novelty < NONMUSIC_NOVELTY:
             return prediction
         return replace(prediction, styles=track_styles(analysis, self._styles, self._max_styles))
 
     def predict_album(self, predictions: Sequence[Prediction]) -> Prediction:
-        """Predict the genre of an album from the predictions of its tracks by this classifier."""
+        """Predict the genre of an album.
+
+        Parameters
+        ----------
+        predictions : sequence of Prediction
+            Those of its tracks, by this classifier.
+
+        Returns
+        -------
+        Prediction
+            Its `votes` are counts of tracks. It has no `windows` and no `novelty`.
+
+        Examples
+        --------
+        >>> classifier = GenreClassifier()
+        >>> silent = classifier.predict((np.zeros(80_000), 16_000))
+        >>> classifier.predict_album([silent, silent]).reason
+        'silence'
+        """
         prediction = vote_album(predictions, self._rules, min_confidence=self.min_confidence)
         styles = album_styles([track.styles for track in predictions], self._max_styles)
         return replace(prediction, styles=styles)
@@ -227,6 +294,12 @@ class GenreClassifier:
         ------
         path, Prediction or AudioError
             In the order of `paths`.
+
+        Examples
+        --------
+        >>> for path, result in GenreClassifier().predict_many(["none.mp3"]):
+        ...     print(path, "-", result)
+        none.mp3 - No such file or directory
         """
         pool = self.pool(workers=workers, cache=cache, timeout=timeout)
         try:
@@ -262,7 +335,7 @@ class GenreClassifier:
         )
         return Pool(config, self._backend, workers)
 
-    def _compatible(self, model: CustomModel) -> CustomModel:
+    def _require_compatible(self, model: CustomModel) -> None:
         if not self.uses_cnn:
             raise ModelError(f"{model.name}: needs the CNN; the KNN fallback is in use")
         if model.version != self._backend.version:
@@ -271,7 +344,6 @@ class GenreClassifier:
                 retrain=model.name,
                 field=model.field,
             )
-        return model
 
 
 def _load_backend(name: BackendName) -> tuple[CnnBackend | KnnBackend, str | None]:
@@ -284,7 +356,3 @@ def _load_backend(name: BackendName) -> tuple[CnnBackend | KnnBackend, str | Non
         if name == "onnx":
             raise
         return KnnBackend(), str(exc)
-
-
-def _load_custom(model: str | os.PathLike[str] | CustomModel) -> CustomModel:
-    return model if isinstance(model, CustomModel) else CustomModel.load(model)

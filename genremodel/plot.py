@@ -18,7 +18,7 @@ from genremodel.audio.decoding import PathLike
 from genremodel.audio.params import LOG_GAIN, SAMPLE_RATE, WINDOW_SECONDS
 from genremodel.audio.spectrogram import power_spectrogram
 from genremodel.audio.windows import Windows, read_windows
-from genremodel.outputs import Output
+from genremodel.output_files import OutputFile
 from genremodel.prediction import Prediction
 
 _MAX_WINDOWS = 200  # of the spectrogram: a picture has no room for more
@@ -27,7 +27,7 @@ _SOFTWARE = "beets-genreclf"
 _COLORS = colormaps["tab20"].colors  # type: ignore[attr-defined]
 
 
-def picture(file: Path) -> Output:
+def picture(file: Path) -> OutputFile:
     """Return an output file that only replaces pictures drawn by this program.
 
     Raises
@@ -35,14 +35,16 @@ def picture(file: Path) -> Output:
     OutputError
         By its methods `check` and `write`.
     """
-    return Output(file, "a picture drawn by this plugin", _is_own, suffix=".png")
+    return OutputFile(file, "a picture drawn by this plugin", _is_own, suffix=".png")
 
 
 def _is_own(beginning: bytes) -> bool:
     return beginning.startswith(_PNG) and b"tEXtSoftware\0" + _SOFTWARE.encode() in beginning
 
 
-def plot_timeline(path: PathLike, prediction: Prediction, output: Output, *, title: str) -> None:
+def plot_timeline(
+    path: PathLike, prediction: Prediction, output: OutputFile, *, title: str
+) -> None:
     """Plot the spectrogram of a track and, below it, genre and probability of each window.
 
     Parameters
@@ -51,7 +53,7 @@ def plot_timeline(path: PathLike, prediction: Prediction, output: Output, *, tit
         The track.
     prediction : Prediction
         For that track.
-    output : Output
+    output : OutputFile
         From `picture`.
     title : str
         Displayed above the plot.

@@ -1,7 +1,7 @@
 """Find similar tracks: cosine similarity of their mean embeddings.
 
 On GTZAN the nearest tracks by other artists share the genre far more often than with tag logits, on
-Emotify about as often: see `benchmarks/learning.py`.
+Emotify about as often: see `benchmarks/custom_genres.py`.
 """
 
 from __future__ import annotations

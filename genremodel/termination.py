@@ -1,4 +1,4 @@
-"""End a program on SIGTERM with its usual clean-up."""
+"""Exit on SIGTERM with the usual cleanup."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from types import FrameType
 
 @contextmanager
 def exiting_on_sigterm() -> Iterator[None]:
-    """Raise SystemExit where SIGTERM would end the program at once, as long as this lasts.
+    """Raise SystemExit on SIGTERM in this context, instead of ending the program at once.
 
-    The exit status is that which shells give to a program ended by SIGTERM, 143. A second SIGTERM
-    ends it at once. An existing handler of the signal stays in place.
+    The exit status is 143, as in shells. A second SIGTERM ends the program at once. An existing
+    handler of the signal is kept.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:

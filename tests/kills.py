@@ -50,9 +50,9 @@ VALUES = {"predicted_genre": "jazz", "predicted_styles": ["folk", "soul"], "genr
 def main(root: Path, path: Path, limit: int) -> None:
     from beets.ui import main as beet
 
-    import genremodel.batch.databases  # noqa: F401  # what a save imports would be hundreds of steps
+    import genremodel.batch.read_only  # noqa: F401  # what a save imports would be hundreds of steps
 
-    rewrite._IN_PLACE = limit
+    rewrite.MAX_IN_PLACE = limit
     journal = root / "library.genre-journal.db"
     content = path.read_bytes()
     seen = set[str]()

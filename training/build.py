@@ -35,7 +35,7 @@ from genremodel.models import bundled as assets
 from genremodel.models.bundled import HEADS_FILE, KNN_FILE, MSD_FILE, MTT_FILE
 from genremodel.models.knn import window_features
 from genremodel.models.musicnn import MusicnnPair, MusicnnSession
-from genremodel.outputs import replace_file
+from genremodel.output_files import replace_atomically
 from genremodel.prediction import DecisionParams
 from training import release
 from training.corpus import Corpus
@@ -57,7 +57,7 @@ from training.musicnn.export import to_onnx
 from training.musicnn.prune import DEAD_CHANNEL_THRESHOLD, PrunedMusicnn, prune
 from training.style_thresholds import style_thresholds
 from training.synthetic_nonmusic import nonmusic
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 NETWORKS: dict[str, musicnn.Name] = {MSD_FILE: "MSD_musicnn", MTT_FILE: "MTT_musicnn"}
 VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its predictions change
@@ -96,7 +96,7 @@ def build_backbones(folder: Path) -> None:
     for file, name in NETWORKS.items():
         published = musicnn.load_musicnn(name)
         pruned = prune(published, DEAD_CHANNEL_THRESHOLD[name])
-        replace_file(folder / file, to_onnx(pruned).SerializeToString())
+        replace_atomically(folder / file, to_onnx(pruned).SerializeToString())
         difference = check_backbone(folder / file, published)
         if difference > _TOLERANCE:
             raise RuntimeError(f"{file} differs from the published network by {difference:.1e}")
@@ -262,7 +262,7 @@ def write_backend(
         release.check(backend, figures)
     content = BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
-    replace_file(folder / _ARRAYS[backend], content.getvalue())
+    replace_atomically(folder / _ARRAYS[backend], content.getvalue())
     _describe(folder, **{backend: figures}, **parts)
 
 
@@ -299,7 +299,7 @@ def _describe(folder: Path, **parts: Any) -> None:
     }
     content = read_description(folder) | parts | fixed
     text = json.dumps(content, indent=2, sort_keys=True) + "\n"
-    replace_file(folder / assets.DESCRIPTION, text.encode())
+    replace_atomically(folder / assets.DESCRIPTION, text.encode())
 
 
 def _channels(net: musicnn.Musicnn | PrunedMusicnn) -> int:

@@ -16,7 +16,7 @@ from genremodel.models.musicnn import MusicnnPair
 from training.datasets import emotify, genre_folders, gtzan, gtzan_clips, gtzan_taggrams
 from training.datasets.source import Source
 from training.datasets.track import DataError, Track
-from training.tables import WindowTable, read_augmented, read_features, read_outputs
+from training.window_table import WindowTable, read_augmented, read_features, read_outputs
 
 _GTZAN = "GTZAN, fault-filtered split"
 DEFAULT_FOLDER = Path(os.environ.get("GENRE_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -11,7 +11,7 @@ from genremodel.models.knn import GROUPS, group_mask
 from genremodel.prediction import DecisionParams
 from training.evaluation.evaluate import accuracy
 from training.fit import fit_knn_classifier
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 _NEIGHBORS = (5, 10, 20, 40)  # candidates for K
 _ELIMINATION_K = 20

@@ -25,7 +25,7 @@ from genremodel.models.heads import (
 from genremodel.models.knn import KnnClassifier, predict_features
 from genremodel.models.novelty import NO_NONMUSIC_DETECTION, Novelty, fit_novelty
 from training.hyperparameters import HYPERPARAMETERS, HeadHyperparameters
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 # Predicts the windows of a track, (windows, columns), with the genres of the rows fitted on.
 PredictProba: TypeAlias = Callable[[NDArray[np.floating[Any]]], WindowProbabilities]

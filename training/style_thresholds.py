@@ -8,7 +8,7 @@ import numpy as np
 
 from genremodel.analysis import NetworkOutputs
 from training.musicnn import network as musicnn
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 # The other tags are the genres of the model, moods, voices, instruments and decades.
 _TAGS = {

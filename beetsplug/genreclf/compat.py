@@ -64,7 +64,7 @@ def apply_patches(patches: Iterable[Patch], log: Logger) -> None:
 _left_out: list[Patch] = []
 
 
-def _keep_album_apart(store: Callable[..., None]) -> Callable[..., None]:
+def _patch_album_store(store: Callable[..., None]) -> Callable[..., None]:
     """Store the genres of one track, and the plugin's fields, without handing them down to tracks.
 
     beets hands down whatever has changed in an album. `beet update`, mbsync and bpsync have copied
@@ -89,7 +89,7 @@ def _keep_album_apart(store: Callable[..., None]) -> Callable[..., None]:
     return store_apart
 
 
-def _store_columns_by_name(store: Callable[..., None]) -> Callable[..., None]:
+def _patch_item_store(store: Callable[..., None]) -> Callable[..., None]:
     """Let `beet update` store media fields that have no column in the database."""
 
     def store_columns(self: Item, fields: Iterable[str] | None = None) -> None:
@@ -99,7 +99,7 @@ def _store_columns_by_name(store: Callable[..., None]) -> Callable[..., None]:
     return store_columns
 
 
-def _show_lost_styles(field_diff: Callable[..., str | None]) -> Callable[..., str | None]:
+def _patch_list_diff(field_diff: Callable[..., str | None]) -> Callable[..., str | None]:
     """Show that a track has no styles any more. beets expects that a list is never absent."""
 
     def field_diff_or_lost(field: str, old: FormattedMapping, new: FormattedMapping) -> str | None:
@@ -118,7 +118,7 @@ PATCHES = (
         ("self", "fields", "inherit"),
         None,
         "`beet update` gives all tracks of an album the genres of one",
-        _keep_album_apart,
+        _patch_album_store,
     ),
     Patch(
         Item,
@@ -126,7 +126,7 @@ PATCHES = (
         ("self", "fields"),
         (2, 14),
         "`beet update` stops where the tags of a prediction have changed",
-        _store_columns_by_name,
+        _patch_item_store,
     ),
     Patch(
         diff,
@@ -134,6 +134,6 @@ PATCHES = (
         ("field", "old", "new"),
         None,
         f"`beet modify {STYLES}!` stops, and so does `beet update` where a file has lost the tag",
-        _show_lost_styles,
+        _patch_list_diff,
     ),
 )

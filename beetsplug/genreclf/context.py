@@ -11,8 +11,10 @@ from beets.exceptions import UserError
 
 from beetsplug.genreclf.config import DEFAULTS, Config
 from beetsplug.genreclf.listeners import contained
+from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
-from beetsplug.genreclf.storage.journal import IN_MEMORY, Journal, JournalError
+from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.journal_database import IN_MEMORY
 from beetsplug.genreclf.storage.paths import cache_file, models_folder
 from beetsplug.genreclf.storage.tag_writer import TagWriter
 from beetsplug.genreclf.writer import Writer
@@ -76,7 +78,7 @@ class Context:
 
     @contextmanager
     def cnn_predictor(self, lib: Library) -> Iterator[Predictor]:
-        """Load the bundled networks, whatever the configuration says. Raises UserError."""
+        """Load the bundled CNN, regardless of the configuration. Raises UserError."""
         with self.predictor(lib, bundled=True) as predictor:
             if not predictor.classifier.uses_cnn:
                 raise UserError(
@@ -90,8 +92,8 @@ class Context:
     ) -> Predictor:
         """Load the model. Raises UserError when there is none, confuse.ConfigError.
 
-        cached: use the cache of analyses. bundled: not a custom model, whatever the configuration
-        says. retry: analyze files again that could not be analyzed.
+        cached: use the analysis cache. bundled: load the bundled model, regardless of the
+        configuration. retry: analyze files again that could not be analyzed.
         """
         from beetsplug.genreclf.loading import load, load_bundled
         from beetsplug.genreclf.prediction import Predictor
@@ -125,8 +127,8 @@ class Context:
         """Remove the marker of interrupted changes, unless there are any."""
         try:
             redo_log = RedoLog(self.journal(lib))
-            if redo_log.may_exist:
-                redo_log.tidy()
+            if redo_log.has_marker:
+                redo_log.clear_marker_if_free()
         except (JournalError, OSError) as exc:
             self.log.debug("the marker of interrupted changes cannot be removed: {}", exc)
 

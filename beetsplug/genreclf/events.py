@@ -13,8 +13,8 @@ from mediafile import UnreadableFileError
 from beetsplug.genreclf.config import should_write
 from beetsplug.genreclf.fields import GENRES, MEDIA_FIELDS
 from beetsplug.genreclf.listeners import contained
+from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
-from beetsplug.genreclf.storage.journal import JournalError
 from beetsplug.genreclf.storage.objects import get_values, reload
 from beetsplug.genreclf.storage.paths import cache_file
 from beetsplug.genreclf.storage.values import same
@@ -42,17 +42,17 @@ class FileListeners:
         try:
             journal = self._context.journal(lib)
             redo_log = RedoLog(journal)
-            if not redo_log.may_exist:
+            if not redo_log.has_marker:
                 return
             # Wait for the lock only if there is a change to finish. Another plugin may run `beet`
             # while it handles our write events, and this lock is then held by its parent process.
-            if redo_log.exist:
+            if redo_log.has_records:
                 with journal.lock():
                     messages = redo_log.recover()
                 for message in messages:
                     self._context.log.warning("{}", message)
             else:
-                redo_log.tidy()
+                redo_log.clear_marker_if_free()
         except (JournalError, OSError) as exc:
             self._context.log.warning("interrupted changes of files cannot be finished: {}", exc)
 
@@ -78,7 +78,7 @@ class FileListeners:
                     message = f"{exc}; tags that beets writes are not recorded"
                     self._context.report(message, logging.WARNING)
             except (UnreadableFileError, OSError):
-                pass  # it cannot be written either, and beets says so
+                pass  # beets cannot write it either, and reports that
 
     @contained()
     def moved(self, item: Item, source: bytes, destination: bytes) -> None:

@@ -46,7 +46,7 @@ class PresentNumericQuery(NumericQuery):
     """A numeric query that no object without a value matches."""
 
     def match(self, obj: Model) -> bool:
-        """Tell whether the object has a value and it is in the range."""
+        """Return True if the object has a value and it is in the range."""
         return obj.get(self.field_name) is not None and super().match(obj)
 
 

@@ -6,17 +6,21 @@ import atexit
 import os
 from typing import TYPE_CHECKING
 
+from beets import config as beets_config
+from beets import ui
 from beets.exceptions import UserError
-from beets.library import Item
+from beets.library import Album, Item
 from beets.util import displayable_path
 from confuse import ConfigError
 from mediafile import UnreadableFileError
 
+from beetsplug.genreclf.commands._printing import count
 from beetsplug.genreclf.config import is_auto
 from beetsplug.genreclf.listeners import contained, reentrant
 from beetsplug.genreclf.planning import Planner
-from beetsplug.genreclf.storage.journal import JournalError
+from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.tag_file import reason
+from beetsplug.genreclf.updates import describe
 
 if TYPE_CHECKING:
     from beets.importer import ImportSession, ImportTask
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
 # What an import may do with files: where none is set, they stay where they are.
 _PLACING = ("copy", "move", "link", "hardlink", "reflink")
+_ABSTENTIONS = "beet ls genre_model::. predicted_genre::^$"
 
 
 class ImportStage:
@@ -46,6 +51,8 @@ class ImportStage:
         self._writer = context.writer(lib, predictor, "import")
         self._planned: dict[int | None, Update] = {}  # until their files are placed, by track ids
         self._unplaced: dict[int | None, bytes] = {}
+        self._analyzed = 0
+        self._with_genre = 0
 
     def expect_placing(self, session: ImportSession, task: ImportTask) -> None:
         """Record which files the import has yet to place in the library.
@@ -74,10 +81,13 @@ class ImportStage:
         if album:
             self._writer.split_journal_id(album)
         predicted = self._predictor.predict(new, self._context.report)
+        self._analyzed += len(predicted)
+        self._with_genre += sum(made.prediction.genre is not None for made in predicted.values())
         predicted |= {item.id: self._predictor.recall(item) for item in items if item not in new}
         for update in self._planner.plan(album, items, predicted):
             with self._writer.lock():
                 self._writer.store(update, tags_follow=self._config.always_writes())
+            self._log(update)
             item = update.obj
             if isinstance(item, Item):
                 self._planned[item.id] = update.of(item, was_synced=was_read or None)
@@ -103,9 +113,27 @@ class ImportStage:
         """Return the update of a track whose file has not been placed yet."""
         return self._planned.get(item.id)
 
+    def show_summary(self) -> None:
+        """Print how many tracks were analyzed, and how to list those without a genre."""
+        if self._analyzed:
+            without = self._analyzed - self._with_genre
+            hint = f": {_ABSTENTIONS}" if without else ""
+            ui.print_(
+                f"{count(self._analyzed, 'track')} analyzed, {self._with_genre} with a genre, "
+                f"{without} without{hint}"
+            )
+
     def close(self) -> None:
         """Stop the workers."""
         self._context.close_predictor(self._predictor)
+
+    def _log(self, update: Update) -> None:
+        # Not by the level of the logger, which is not that of import stages, see `reentrant`.
+        verbosity = beets_config["verbose"].get(int)
+        if isinstance(update.obj, Album) and verbosity >= 1:
+            self._context.log.info("{}", describe(update))
+        elif isinstance(update.obj, Item) and verbosity >= 2:
+            self._context.log.debug("{}", describe(update))
 
     def _finish(self, update: Update, *, writes: bool) -> None:
         if not self._config.writes():
@@ -177,7 +205,9 @@ class ImportListeners:
 
     @contained()
     def end(self, lib: Library, paths: list[bytes]) -> None:
-        """Report what could not be done, now that no question is on the screen."""
+        """Report the results and problems, now that no question is on the screen."""
+        if self._stage and not beets_config["import"]["quiet"].get(bool):
+            self._stage.show_summary()
         self._end()
 
     def pending_update(self, item: Item) -> Update | None:

@@ -1,4 +1,4 @@
-"""Event handlers that never end the work of another program."""
+"""Decorators for event handlers and import stages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from beets.util import displayable_path
 
 
 class Reporting(Protocol):
-    """An object whose handlers report what goes wrong."""
+    """An object whose handlers report errors."""
 
     def report_failure(self, what: str, error: Exception) -> None:
         """Report an unexpected error. what: the file, or the handler that failed."""
@@ -23,10 +23,10 @@ Handler = Callable[..., None]
 
 
 def contained(*passing: type[Exception]) -> Callable[[Handler], Handler]:
-    """Make a method an event handler, or an import stage, that reports all errors but `passing`.
+    """Let a handler report all errors but `passing`, so that beets and other plugins go on.
 
-    An event that other code sends without the arguments of beets is ignored; further arguments are
-    left out.
+    An event that other code sends without the arguments of beets is ignored; additional arguments
+    are dropped.
     """
 
     def decorate(handler: Handler) -> Handler:
@@ -58,11 +58,11 @@ class Logging(Protocol):
 
 
 def reentrant(handler: Handler) -> Handler:
-    """Make a method an event handler, or an import stage, during which others may be entered.
+    """Let other handlers of the plugin run during a handler.
 
-    beets gives the plugin's logger a level while it runs, and insists that there is none when
-    another handler of the plugin is entered. Whatever is written or stored sends events, and their
-    listeners may write or move files.
+    beets sets the level of the plugin's logger during a handler, and asserts that it is not set
+    when another one starts. Writing and storing send events, whose listeners may write or move
+    files.
     """
 
     @wraps(handler)

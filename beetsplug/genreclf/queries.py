@@ -73,7 +73,9 @@ def _of_item(name: str) -> list[str]:
     """Return conditions on the fields of a track, or of its album."""
     if name not in ALBUM_TYPES:
         return [_has("item_attributes", "items.id", name)]
-    of_album = _has("album_attributes", "items.album_id", name)
+    of_album = _has(
+        "album_attributes", "COALESCE(items.album_id, 0)", name
+    )  # NULL cannot be negated
     if name != ALBUM_NAMES[PREDICTED_GENRE]:
         return [of_album]
     # As `fields.album_getters` has it: without an album, the genre is that of the track.

@@ -129,12 +129,12 @@ def describe(update: Update) -> str:
     confidence = update.values[fields.CONFIDENCE]
     sureness = "" if confidence is None else f" ({confidence:.3f})"
     genre = update.values[fields.PREDICTED_GENRE]
-    verdict = genre or f"no genre, {update.values[fields.REASON]}"
+    text = genre or f"no genre, {update.values[fields.REASON]}"
     if isinstance(update.obj, Album):
         details = update.values[fields.VOTES]
     else:
         details = None if genre else _most_probable(update.prediction)
-    return f"{update.obj}: {verdict}{sureness}{f': {details}' if details else ''}"
+    return f"{update.obj}: {text}{sureness}{f': {details}' if details else ''}"
 
 
 def plan_updates(

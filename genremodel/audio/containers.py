@@ -1,6 +1,6 @@
-"""Find the encoded audio in a file, without the tags that stand before, behind and between it.
+"""Locate the encoded audio in a file, without the tags before, after and between it.
 
-Only the framing of containers is read, never their audio, so that no decoder can fail here.
+Only the framing of containers is parsed. Nothing is decoded, so that no decoder can fail here.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from io import FileIO
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
-# Chunks, atoms, blocks or pages that are looked at before a file is taken for damaged.
-_MOST_PARTS = 1 << 16
-_LARGEST_FACT = 1 << 24  # bytes of one table of samples
+# A file with more chunks, atoms, blocks or pages is considered damaged.
+_MAX_PARTS = 1 << 16
+_MAX_READ = 1 << 24  # bytes of one sample table
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_DATA = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _SAMPLE_TABLES = ("moov", "trak", "mdia", "minf", "stbl")
-_CHUNK_OFFSETS = ("stco", "co64")  # these change when the tags before them do
+_CHUNK_OFFSETS = ("stco", "co64")  # these change with tags before the audio
 _PAGE_HEADER = 27  # bytes, before the lengths of its segments
 _UNKNOWN_SIZE = 0xFFFFFFFF
 # Musepack and Monkey's Audio: FFmpeg cannot seek in them.
@@ -30,12 +30,18 @@ Extent: TypeAlias = "tuple[int, int]"
 
 @dataclass(frozen=True)
 class EncodedAudio:
-    """Where the encoded audio of a file is.
+    """The location of the encoded audio in a file.
 
-    facts: bytes of the container that depend on the audio alone: its form and its length.
-    extents: start and end offset of each part of it.
-    paged: whether these are Ogg pages, whose numbers change with the tags before them.
-    seekable: whether FFmpeg can seek in it.
+    Parameters
+    ----------
+    facts : bytes
+        Parts of the container that depend on the audio only: its format and length.
+    extents : tuple of Extent
+        Start and end offset of each part of the audio.
+    paged : bool
+        True for Ogg pages, whose numbers change with the size of tags before them.
+    seekable : bool
+        True if FFmpeg can seek in the format.
     """
 
     facts: bytes
@@ -45,12 +51,12 @@ class EncodedAudio:
 
     @property
     def size(self) -> int:
-        """Bytes of encoded audio."""
+        """Number of bytes of encoded audio."""
         return sum(end - start for start, end in self.extents)
 
 
 class _Part(NamedTuple):
-    """A chunk, an atom or an object. start, end: of its content."""
+    """A chunk, atom or object, with start and end offset of its content."""
 
     name: bytes
     start: int
@@ -58,14 +64,14 @@ class _Part(NamedTuple):
 
 
 class _Reader:
-    """Reads a file. Raises ValueError where it ends too early."""
+    """Random access to a file. Raises ValueError if the file ends too early."""
 
     def __init__(self, file: FileIO) -> None:
         self._file = file
         self.size = file.seek(0, os.SEEK_END)
 
     def peek(self, start: int, size: int) -> bytes:
-        """Return up to `size` bytes; nothing before the beginning of the file."""
+        """Return up to `size` bytes, none if the offset is negative."""
         if start < 0:
             return b""
         self._file.seek(start)
@@ -73,13 +79,13 @@ class _Reader:
 
     def read(self, start: int, size: int) -> bytes:
         """Return exactly `size` bytes."""
-        content = self.peek(start, size) if 0 <= size <= _LARGEST_FACT else b""
+        content = self.peek(start, size) if 0 <= size <= _MAX_READ else b""
         if len(content) != size:
-            raise ValueError("the file is too short, or a table too long")
+            raise ValueError("the file is too short, or a table is too large")
         return content
 
     def unpack(self, form: str, start: int) -> tuple[int, ...]:
-        """Return numbers."""
+        """Return numbers in a format of `struct`."""
         return struct.unpack(form, self.read(start, struct.calcsize(form)))
 
 
@@ -87,10 +93,15 @@ _Finder: TypeAlias = "Callable[[_Reader, int, int], EncodedAudio]"
 
 
 def find_audio(file: FileIO) -> EncodedAudio:
-    """Return where the encoded audio of a file is.
+    """Return the location of the encoded audio in a file.
 
-    A file of an unknown or damaged container, or of none (MP3, AAC, WavPack, Musepack, Monkey's
-    Audio), is audio between the tags. Raises OSError.
+    In files without a container (MP3, AAC, WavPack, Musepack, Monkey's Audio), and in unknown or
+    damaged ones, it is everything between the tags.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
     """
     reader = _Reader(file)
     start = _after_leading_tags(reader)
@@ -111,7 +122,7 @@ def find_audio(file: FileIO) -> EncodedAudio:
 
 
 def _finder(head: bytes) -> _Finder | None:
-    """Return the function that reads the container with these first bytes."""
+    """Return the parser for a container with these first bytes."""
     if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         return _wav
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
@@ -145,8 +156,8 @@ def _before_trailing_tags(reader: _Reader, start: int) -> int:
 
 
 def _trailing_tag(reader: _Reader, end: int) -> int:
-    """Return the size of the tag that ends here, 0 where there is none."""
-    # ID3v1. The same letters end the signature of an APEv2 tag, which may stand there.
+    """Return the size of the tag that ends at an offset, or 0."""
+    # ID3v1. "TAG" may also be the end of an APEv2 signature.
     if reader.peek(end - 128, 3) == b"TAG" and reader.peek(end - 131, 3) != b"APE":
         return 128
     if reader.peek(end - 227, 4) == b"TAG+":
@@ -155,7 +166,7 @@ def _trailing_tag(reader: _Reader, end: int) -> int:
     if footer[:8] == b"APETAGEX":
         size, _, flags = struct.unpack("<3I", footer[12:24])
         return size + (32 if flags & 1 << 31 else 0)
-    if footer[-10:-7] == b"3DI" and max(footer[-4:]) < 0x80:  # ID3v2 behind the audio
+    if footer[-10:-7] == b"3DI" and max(footer[-4:]) < 0x80:  # ID3v2 after the audio
         return 20 + _synchsafe(footer[-4:])
     if footer[-9:] == b"LYRICS200" and footer[-15:-9].isdigit():
         return 15 + int(footer[-15:-9])
@@ -183,7 +194,7 @@ def _wav(reader: _Reader, start: int, end: int) -> EncodedAudio:
         elif chunk.name == b"data":
             size = chunk.end - chunk.start
             if size == _UNKNOWN_SIZE and large != _UNKNOWN_SIZE:
-                # The next chunk cannot be found by the size in this one.
+                # The size of this chunk does not lead to the next one.
                 return EncodedAudio(facts, (_within(reader, chunk.start, chunk.start + large),))
             if size in (0, _UNKNOWN_SIZE):  # written to a pipe
                 return EncodedAudio(facts, ((chunk.start, end),))
@@ -223,9 +234,9 @@ def _asf(reader: _Reader, start: int, end: int) -> EncodedAudio:
 
 
 def _flac(reader: _Reader, start: int, end: int) -> EncodedAudio:
-    # The first block, with the number of samples and their MD5, is always this long.
+    # The first block, with the number of samples and their MD5, always has this size.
     facts, position = b"FLAC" + reader.read(start + 8, 34), start + 4
-    for _ in range(_MOST_PARTS):
+    for _ in range(_MAX_PARTS):
         (header,) = reader.unpack(">I", position)
         position += 4 + (header & 0xFFFFFF)
         if header >> 31:  # the last one
@@ -243,7 +254,7 @@ def _mp4(reader: _Reader, start: int, end: int) -> EncodedAudio:
 
 
 def _sample_tables(reader: _Reader, start: int) -> Iterator[bytes]:
-    """Yield the tables of sizes and durations of all samples, and how they are encoded."""
+    """Yield the tables with sizes, durations and encoding of all samples."""
     parents = [_Part(b"", start, reader.size)]
     for name in _SAMPLE_TABLES:
         children = [atom for parent in parents for atom in _atoms(reader, parent.start, parent.end)]
@@ -255,9 +266,9 @@ def _sample_tables(reader: _Reader, start: int) -> Iterator[bytes]:
 
 
 def _ogg(reader: _Reader, start: int, end: int) -> EncodedAudio:
-    """Find the pages behind the headers, which have no position in the audio."""
+    """Locate the pages after the header pages, which have no position in the audio."""
     facts, position = b"", start
-    for _ in range(_MOST_PARTS):
+    for _ in range(_MAX_PARTS):
         header = reader.read(position, _PAGE_HEADER)
         if header[:4] != b"OggS":
             break
@@ -266,14 +277,14 @@ def _ogg(reader: _Reader, start: int, end: int) -> EncodedAudio:
             return EncodedAudio(b"Ogg" + facts, (_within(reader, position, end),), paged=True)
         segments = reader.read(position + _PAGE_HEADER, header[26])
         body = position + _PAGE_HEADER + len(segments)
-        if not facts:  # the form of the audio has a page for itself
+        if not facts:  # the identification header is a page of its own
             facts = reader.read(body, sum(segments))
         position = body + sum(segments)
-    raise ValueError("no audio behind the headers")
+    raise ValueError("no audio after the headers")
 
 
 def _chunks(reader: _Reader, start: int, order: str) -> Iterator[_Part]:
-    """Yield the chunks of RIFF or IFF."""
+    """Yield the chunks of a RIFF or IFF file."""
 
     def chunks() -> Iterator[_Part]:
         position = start
@@ -282,11 +293,11 @@ def _chunks(reader: _Reader, start: int, order: str) -> Iterator[_Part]:
             yield _Part(reader.read(position, 4), position + 8, position + 8 + size)
             position += 8 + size + size % 2
 
-    return islice(chunks(), _MOST_PARTS)
+    return islice(chunks(), _MAX_PARTS)
 
 
 def _objects(reader: _Reader, start: int, name: int) -> Iterator[_Part]:
-    """Yield parts whose name has that many bytes and whose size has eight and includes both."""
+    """Yield parts with a name of so many bytes and a size of eight bytes, which includes both."""
 
     def objects() -> Iterator[_Part]:
         position = start
@@ -295,11 +306,11 @@ def _objects(reader: _Reader, start: int, name: int) -> Iterator[_Part]:
             yield _Part(reader.read(position, name), position + name + 8, position + size)
             position += max(size, name + 8)
 
-    return islice(objects(), _MOST_PARTS)
+    return islice(objects(), _MAX_PARTS)
 
 
 def _atoms(reader: _Reader, start: int, end: int) -> Iterator[_Part]:
-    """Yield the atoms of MP4 between two places."""
+    """Yield the MP4 atoms between two offsets."""
 
     def atoms() -> Iterator[_Part]:
         position = start
@@ -314,9 +325,9 @@ def _atoms(reader: _Reader, start: int, end: int) -> Iterator[_Part]:
             yield _Part(reader.read(position + 4, 4), content, position + size)
             position += max(size, content - position)
 
-    return islice(atoms(), _MOST_PARTS)
+    return islice(atoms(), _MAX_PARTS)
 
 
 def _within(reader: _Reader, start: int, end: int) -> Extent:
-    """Return an extent as far as it is in the file."""
+    """Return the part of an extent that is in the file."""
     return min(start, reader.size), max(start, min(end, reader.size))

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from itertools import groupby
 from math import inf
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 
 import av
 import av.error
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 PathLike: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
+# A path, a seekable file object, or samples and their rate in Hz.
+AudioSource: TypeAlias = "PathLike | BinaryIO | tuple[NDArray[Any], int]"
 
 # Streams without a reliable header: FFmpeg estimates their duration from the bitrate.
 ESTIMATED_DURATION_FORMATS = {"mp3", "aac"}
@@ -56,10 +59,36 @@ _MIN_SAMPLE_RATE = 1000  # Hz
 # Float files may contain NaN, infinity and huge values. Samples over +60 dB of full scale are
 # replaced by zero.
 _MAX_AMPLITUDE = 1000.0
+_MAX_CHANNELS = 64
 
 
-def open_audio(path: PathLike) -> tuple[InputContainer, AudioStream]:
-    """Open a file and choose its best audio stream.
+def as_file(source: AudioSource) -> PathLike | BinaryIO:
+    """Return samples as a WAV file in memory, other sources as they are.
+
+    Examples
+    --------
+    >>> as_file((np.zeros((2, 16_000), np.int16), 16_000)).read(4)
+    b'RIFF'
+    >>> as_file("song.mp3")
+    'song.mp3'
+    """
+    if not isinstance(source, tuple):
+        return source
+    from scipy.io import wavfile  # slow to import
+
+    samples, rate = source
+    samples = np.atleast_2d(samples)
+    if samples.ndim > 2 or len(samples) > _MAX_CHANNELS:
+        raise ValueError(f"samples must be (samples,) or (channels, samples), not {samples.shape}")
+    if samples.dtype.kind == "f":
+        samples = samples.astype(np.float32)
+    file = BytesIO()
+    wavfile.write(file, int(rate), samples.T)
+    return file
+
+
+def open_audio(source: PathLike | BinaryIO) -> tuple[InputContainer, AudioStream]:
+    """Open a file and choose its best audio stream. File objects are read from their start.
 
     Raises
     ------
@@ -67,8 +96,12 @@ def open_audio(path: PathLike) -> tuple[InputContainer, AudioStream]:
         If the file cannot be opened or has no audio stream with a known codec.
     """
     try:
-        # FFmpeg would take a relative name such as "a:b.mp3" for a URL.
-        container = av.open(os.path.abspath(os.fsdecode(path)), **_OPTIONS)  # noqa: PTH100
+        if isinstance(source, (str, bytes, os.PathLike)):
+            # FFmpeg would take a relative name such as "a:b.mp3" for a URL.
+            container = av.open(os.path.abspath(os.fsdecode(source)), **_OPTIONS)  # noqa: PTH100
+        else:
+            source.seek(0)
+            container = av.open(source, **_OPTIONS)
     except av.error.ArgumentError as exc:
         raise AudioError("not one of the audio formats that can be read") from exc
     stream = container.streams.best("audio")

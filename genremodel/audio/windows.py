@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, dropwhile
 from math import gcd
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import av.error
 import numpy as np
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from genremodel.audio.decoding import (
     ESTIMATED_DURATION_FORMATS,
+    AudioSource,
     PathLike,
     Resampler,
+    as_file,
     frame_end,
     frames,
     mono,
@@ -98,7 +100,7 @@ def evenly_spaced(indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
     return indices[((np.arange(count) + 0.5) * len(indices) / max(count, 1)).astype(int)]
 
 
-def read_windows(path: PathLike, count: int = DEFAULT_WINDOWS) -> Windows:
+def read_windows(source: AudioSource, count: int = DEFAULT_WINDOWS) -> Windows:
     """Decode windows that are evenly spaced over an audio file.
 
     If most of them are silent and the track is long enough to have other windows, windows of its
@@ -106,8 +108,9 @@ def read_windows(path: PathLike, count: int = DEFAULT_WINDOWS) -> Windows:
 
     Parameters
     ----------
-    path
-        The file.
+    source : path, file object or (samples, sample_rate)
+        The audio. File objects are binary and seekable. Samples are of shape (samples,) or
+        (channels, samples): floats in [-1, 1], or integers of the full range of their type.
     count : int
         The number of windows, at least 1. Tracks too short for windows at least a second apart have
         fewer. A track shorter than a window is repeated to fill one, as in the training of
@@ -122,14 +125,15 @@ def read_windows(path: PathLike, count: int = DEFAULT_WINDOWS) -> Windows:
     AudioError
         If nothing can be decoded.
     ValueError
-        If the count is less than 1.
+        If the count is less than 1, or samples have another shape.
     """
     if count < 1:
         raise ValueError("at least one window is needed")
+    file = as_file(source)
     try:
-        windows = seek_windows(path, count)
+        windows = seek_windows(file, count)
         if windows is None or _mostly_silent(windows):
-            windows = scan_windows(path, count)
+            windows = scan_windows(file, count)
     except (av.error.FFmpegError, OSError) as exc:
         raise AudioError(exc.strerror or str(exc)) from exc
     except ValueError as exc:  # PyAV, of a sample format that it does not know
@@ -137,12 +141,12 @@ def read_windows(path: PathLike, count: int = DEFAULT_WINDOWS) -> Windows:
     return windows
 
 
-def seek_windows(path: PathLike, count: int) -> Windows | None:
+def seek_windows(file: PathLike | BinaryIO, count: int) -> Windows | None:
     """Decode evenly spaced windows by seeking.
 
     Returns None if only a sequential pass gives the right result, or is faster.
     """
-    container, stream = open_audio(path)
+    container, stream = open_audio(file)
     with container:
         if stream.duration is None or stream.time_base is None:
             return None
@@ -166,12 +170,12 @@ def seek_windows(path: PathLike, count: int) -> Windows | None:
     return None if samples is None else Windows(starts, samples)
 
 
-def scan_windows(path: PathLike, count: int) -> Windows:
+def scan_windows(file: PathLike | BinaryIO, count: int) -> Windows:
     """Decode a whole track once and return windows of it, in bounded memory."""
     limit = max(_MAX_HELD, 2 * count)
     evenly, passages = _Sampler(limit), _AudiblePassages(limit)
     total, rest = 0, np.empty(0, np.float32)
-    container, stream = open_audio(path)
+    container, stream = open_audio(file)
     with container:
         for chunk in resampled(frames(container, stream)):
             passages.feed(chunk)

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as TaskTimeout
 from concurrent.futures.process import BrokenProcessPool
@@ -25,7 +25,12 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import PathLike
 from genremodel.batch import worker
-from genremodel.batch.spawning import WorkerContext, interrupts_blocked, prepare, require_room
+from genremodel.batch.spawning import (
+    WorkerContext,
+    interrupts_blocked,
+    prepare,
+    require_spare_files,
+)
 from genremodel.batch.worker import FileAnalyzer, WorkerConfig
 from genremodel.errors import AnalysisTimeout, AudioError
 from genremodel.models.base import Backend
@@ -125,15 +130,18 @@ class Pool:
         self._unfinished.add(future)
         future.add_done_callback(self._unfinished.discard)
         with self._lock:
+            if self._closed:
+                future.set_exception(AudioError("the pool is closed"))
+                return future
             self._submitted.put((future, path, self._schedule(path)))
-            if not self._waiter.is_alive() and not self._closed:
+            if not self._waiter.is_alive():
                 with interrupts_blocked():
                     self._waiter.start()
         return future
 
     def map(
         self, paths: Iterable[P], *, lookahead: int = LOOKAHEAD
-    ) -> Iterator[tuple[P, Analysis | AudioError]]:
+    ) -> Generator[tuple[P, Analysis | AudioError]]:
         """Analyze files and yield the results in order.
 
         Parameters
@@ -206,7 +214,7 @@ class Pool:
                 worker.analyze, args=[path], timeout=self._config.timeout
             )
         if new:
-            require_room()
+            require_spare_files()
         return _Task(self._processes, future)
 
     def _stop(self, *, at_once: bool = True) -> None:

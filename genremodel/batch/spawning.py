@@ -1,4 +1,4 @@
-"""Start worker processes: without the user's `__main__`, and only where that is possible."""
+"""Start worker processes that do not import `__main__`; check that they can be started."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ else:
 if TYPE_CHECKING:
     from multiprocessing.synchronize import RLock
 
-_PATIENCE = 30  # s that the test of an interpreter may take
-_STATUS = 57  # exit status of an interpreter that works
-_ROOM = 16  # files that are open at once beside the pipes of workers: databases, music
+_INTERPRETER_TIMEOUT = 30  # seconds, for the test of the interpreter
+_INTERPRETER_STATUS = 57  # exit status of an interpreter that works
+_SPARE_FILES = 16  # open files besides the pipes of workers: databases, music
 
 
 class SpawnError(Exception):
-    """No process can be started; the message says why."""
+    """No process can be started. The message gives the reason."""
 
 
 def _preparation_data(*arguments: Any) -> dict[str, Any]:
-    """Return the data that a worker needs about this process, without its `__main__`.
+    """Return the data that multiprocessing passes to a worker, without `__main__`.
 
     multiprocessing would run `__main__` again in each worker: a script that imports music would
-    import it once more for every processor. Workers need nothing from there.
+    import it again, once per worker. Workers do not need it.
     """
     data = spawn.get_preparation_data(*arguments)
     return {key: value for key, value in data.items() if not key.startswith("init_main_from_")}
 
 
 def _with_own_preparation(launch: Any) -> FunctionType:
-    """Return the function that launches a process, as one that calls `_preparation_data`.
+    """Return a copy of multiprocessing's launch function that calls `_preparation_data`.
 
-    It is a copy with other globals: processes that others launch are not affected.
+    The copy has its own globals, so that other processes are not affected.
     """
     if "get_preparation_data" not in launch.__code__.co_names:
-        raise SpawnError("this Python starts processes in an unknown way")
+        raise SpawnError("unsupported version of multiprocessing")
     own = SimpleNamespace(**{**vars(spawn), "get_preparation_data": _preparation_data})
     return FunctionType(
         launch.__code__, {**launch.__globals__, "spawn": own}, launch.__name__, launch.__defaults__
@@ -60,18 +60,18 @@ def _with_own_preparation(launch: Any) -> FunctionType:
 
 class _Worker(SpawnProcess):
     @staticmethod
-    def _Popen(process_obj: process.BaseProcess) -> Any:  # its name there
+    def _Popen(process_obj: process.BaseProcess) -> Any:  # the name that multiprocessing uses
         launch = _with_own_preparation(getattr(popen_spawn.Popen, _LAUNCH))
         popen = type("Popen", (popen_spawn.Popen,), {_LAUNCH: launch})
         return popen(process_obj)
 
 
 class WorkerContext(SpawnContext):
-    """Starts workers that do not run `__main__`, and keeps its locks as long as it lives.
+    """Starts workers that do not run `__main__`, and keeps its locks alive.
 
-    Pebble drops them before it ends its workers; one that has only begun would not find them, and
-    say so in the middle of what is printed.
-    semaphores: their names in the system, if they have any, for `end_with_parent`.
+    Pebble releases its locks before it ends its workers. A worker that is still starting would not
+    find their semaphores, and print a traceback.
+    semaphores: the names of the semaphores in the system, if any, for `end_with_parent`.
     """
 
     Process = _Worker
@@ -82,7 +82,7 @@ class WorkerContext(SpawnContext):
         self._locks: list[RLock] = []
 
     def RLock(self) -> RLock:
-        """Return a lock that workers share."""
+        """Return a lock that the workers share."""
         lock: Any = super().RLock()
         self._locks.append(lock)
         if lock._semlock.name:
@@ -91,38 +91,43 @@ class WorkerContext(SpawnContext):
 
 
 def prepare() -> None:
-    """Make sure that processes can be started. Raises OSError or SpawnError where they cannot.
+    """Check that processes can be started. Raises OSError or SpawnError.
 
-    multiprocessing itself does not notice a program that is missing, or is no Python interpreter,
-    such as one that embeds Python: it would start it over and over.
+    multiprocessing does not notice if the executable is missing or not a Python interpreter, such
+    as a program that embeds Python: it would be started over and over.
     """
     if getattr(sys, "frozen", False):
         raise SpawnError("Python is part of another program")
     interpreter = spawn.get_executable()
     if not interpreter:
         raise SpawnError("there is no Python interpreter")
-    command = [interpreter, "-S", "-c", f"raise SystemExit({_STATUS})"]
+    command = [interpreter, "-S", "-c", f"raise SystemExit({_INTERPRETER_STATUS})"]
     nowhere = subprocess.DEVNULL
     try:
         done = subprocess.run(
-            command, stdin=nowhere, stdout=nowhere, stderr=nowhere, timeout=_PATIENCE, check=False
+            command,
+            stdin=nowhere,
+            stdout=nowhere,
+            stderr=nowhere,
+            timeout=_INTERPRETER_TIMEOUT,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         status = None
     else:
         status = done.returncode
-    if status != _STATUS:
+    if status != _INTERPRETER_STATUS:
         raise SpawnError(f"{os.fsdecode(interpreter)} does not work as a Python interpreter")
     if os.name == "posix":
-        # Or it is started on the way, and lets interrupts through again.
+        # Start it now: when it is started later, multiprocessing unblocks SIGINT.
         resource_tracker.ensure_running()
 
 
-def require_room() -> None:
-    """Raise OSError unless this process may open some more files beside those of workers."""
+def require_spare_files() -> None:
+    """Raise OSError unless this process can open more files besides those of workers."""
     opened: list[int] = []
     try:
-        for _ in range(_ROOM):
+        for _ in range(_SPARE_FILES):
             opened.append(os.open(os.devnull, os.O_RDONLY))
     finally:
         for descriptor in opened:
@@ -130,12 +135,12 @@ def require_room() -> None:
 
 
 def end_with_parent(semaphores: Iterable[str]) -> None:
-    """End this worker when its parent ends, even while a decoder hangs. Returns at once.
+    """End this worker when its parent ends, even if a decoder hangs. Returns immediately.
 
-    semaphores: those of the context, which a parent that was killed has left in the system. Python
-    would complain of them on the standard error.
+    semaphores: those of the context. A killed parent leaves them in the system, and Python would
+    warn about them on the standard error.
     """
-    from multiprocessing.synchronize import SemLock  # which not every system has
+    from multiprocessing.synchronize import SemLock  # not available on every system
 
     parent = process.parent_process()
     assert parent is not None
@@ -143,7 +148,7 @@ def end_with_parent(semaphores: Iterable[str]) -> None:
     def clean_up() -> None:
         if not parent.is_alive():
             for name in semaphores:
-                with suppress(OSError):  # another worker was quicker
+                with suppress(OSError):  # another worker has done it
                     SemLock._cleanup(name)  # type: ignore[attr-defined]
 
     def wait() -> None:
@@ -151,16 +156,16 @@ def end_with_parent(semaphores: Iterable[str]) -> None:
         clean_up()
         os._exit(1)
 
-    # A worker that waits for its next file finds its pipe closed, and may end before the thread.
+    # An idle worker finds its pipe closed, and may exit before the thread runs.
     util.Finalize(None, clean_up, exitpriority=0)
     threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """Block SIGINT, so that threads and processes started meanwhile do not receive it.
+    """Block SIGINT while threads and workers start: they inherit the blocked signals.
 
-    They inherit the blocked signals; this process alone handles Ctrl-C.
+    Only the main thread of this process then handles Ctrl-C.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield

@@ -16,7 +16,7 @@ from genremodel.models.heads import fit_linear_head, msd_logits
 from genremodel.models.knn import KnnClassifier
 from genremodel.models.novelty import NO_NONMUSIC_DETECTION, Novelty, fit_novelty
 
-# Chosen with `benchmarks/learning.py`, which reports the accuracy with fewer and more tracks.
+# Chosen with `benchmarks/custom_genres.py`, which reports the accuracy with fewer and more tracks.
 _REGULARIZATION = 0.01
 _NEIGHBORS = 10
 _NO_EMBEDDINGS = np.empty((1, 0))

@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, TAGS, NetworkOutputs
 from genremodel.calibration import Calibration
-from genremodel.checks import Arrays, Fields, read_file
 from genremodel.errors import ModelError
 from genremodel.models.base import WindowProbabilities
 from genremodel.models.heads import LOGITS, LinearHead, msd_logits, window_logits
 from genremodel.models.knn import KnnClassifier
 from genremodel.models.novelty import Novelty
-from genremodel.outputs import replace_file
+from genremodel.output_files import replace_atomically
 from genremodel.prediction import DecisionParams
+from genremodel.untrusted_files import JsonFields, NpzArrays, read_file
 
 Estimator: TypeAlias = Literal["linear", "neighbors"]
 Head: TypeAlias = LinearHead | KnnClassifier
@@ -39,7 +39,7 @@ _LARGEST_DESCRIPTION = 1 << 24  # bytes of NAME.json
 _LARGEST_ARRAYS = 1 << 28  # bytes, compressed or not: enough for the neighbors of 600,000 tracks
 _LATEST = 32_503_680_000  # s since the epoch: the year 3000, the last that Windows can show
 _CALIBRATION = tuple(field.name for field in fields(Calibration))
-_ARRAYS = ("centres", "whitening", "nonmusic", "weight", "bias", "features", "genre", "neighbors")
+_ARRAYS = ("centroids", "whitening", "nonmusic", "weight", "bias", "features", "genre", "neighbors")
 _NAME = re.compile(r"[\w-]{1,60}")
 
 
@@ -211,14 +211,14 @@ class ModelStore:
         content |= {"id": f"{model.name}-{digest[:8]}", "trained": model.trained}
         text = json.dumps(content, indent=1, ensure_ascii=False).encode(errors="replace")
         try:
-            described = _description(model.name, Fields.of(text))
+            described = _description(model.name, JsonFields.parse(text))
         except ValueError as exc:
             raise ModelError(f"{model.name}: {exc}") from exc
         try:
             self._folder.mkdir(exist_ok=True)
             # Arrays first: they are refused as long as their checksum is not in the description.
-            replace_file(self._folder / f"{model.name}.npz", packed.getvalue())
-            replace_file(self._folder / f"{model.name}.json", text)
+            replace_atomically(self._folder / f"{model.name}.npz", packed.getvalue())
+            replace_atomically(self._folder / f"{model.name}.json", text)
         except OSError as exc:
             folder = self._folder if self._folder.exists() else self._folder.parent
             raise ModelError(f"{folder}: {exc.strerror}") from exc
@@ -239,11 +239,11 @@ class ModelStore:
             there = ", ".join(self.names()) or "none"
             raise ModelError(f"there is no model {name!r}; custom models: {there}")
 
-    def _read(self, name: str) -> tuple[Fields, ModelInfo]:
+    def _read(self, name: str) -> tuple[JsonFields, ModelInfo]:
         self._require(name)
         file = self._folder / f"{name}.json"
         try:
-            content = Fields.of(read_file(file, _LARGEST_DESCRIPTION))
+            content = JsonFields.parse(read_file(file, _LARGEST_DESCRIPTION))
             if content.number("form") != _FORM:
                 raise ModelError(f"{file}: unsupported format version", retrain=name)
             return content, _description(name, content)
@@ -261,15 +261,15 @@ def _at(path: str | os.PathLike[str]) -> tuple[ModelStore, str]:
     return ModelStore(path.parent), path.stem
 
 
-def _model(described: ModelInfo, content: Fields, packed: bytes) -> CustomModel:
+def _model(described: ModelInfo, content: JsonFields, packed: bytes) -> CustomModel:
     """Return the model of a description and its packed arrays. Raises any error."""
     if hashlib.sha256(packed).hexdigest() != content.text("sha256"):
         raise ValueError("wrong checksum")
     genres = len(described.genres)
-    arrays = Arrays(packed, _ARRAYS, _LARGEST_ARRAYS)
-    centres = arrays.get("centres", (None, TAGS))
-    if len(centres) > genres:
-        raise ValueError(f"centres has the shape {centres.shape}")
+    arrays = NpzArrays(packed, _ARRAYS, _LARGEST_ARRAYS)
+    centroids = arrays.get("centroids", (None, TAGS))
+    if len(centroids) > genres:
+        raise ValueError(f"centroids has the shape {centroids.shape}")
     params = content.fields("params")
     calibration = params.fields("calibration")
     estimator = content.text("estimator")
@@ -289,7 +289,7 @@ def _model(described: ModelInfo, content: Fields, packed: bytes) -> CustomModel:
         cast(Estimator, estimator),
         _head(estimator, arrays, genres),
         Novelty(
-            centres,
+            centroids,
             arrays.get("whitening", (TAGS, TAGS)),
             arrays.get("nonmusic", (EMBEDDING_SIZE + 1,)),
         ),
@@ -302,7 +302,7 @@ def _model(described: ModelInfo, content: Fields, packed: bytes) -> CustomModel:
     return model
 
 
-def _description(name: str, content: Fields) -> ModelInfo:
+def _description(name: str, content: JsonFields) -> ModelInfo:
     metrics = content.fields("metrics")
     metrics.number("tracks", 0)
     metrics.number("accuracy", 0, 1)
@@ -330,7 +330,7 @@ def _arrays(head: Head) -> dict[str, NDArray[Any]]:
     }
 
 
-def _head(estimator: str, arrays: Arrays, genres: int) -> Head:
+def _head(estimator: str, arrays: NpzArrays, genres: int) -> Head:
     if estimator == "linear":
         return LinearHead(arrays.get("weight", (LOGITS, genres)), arrays.get("bias", (genres,)))
     if estimator != "neighbors":

@@ -81,9 +81,9 @@ def train(
     accuracy 100% (majority class: 50%); balanced accuracy: linear 100%, neighbors 100%
     at confidence 0.5: coverage 100%, accuracy 100%; calibration error 0.12
     """
-    dataset = LabeledDataset.from_tracks(tracks) if tracks else None
-    if dataset is None or len(dataset.names) < 2:
+    if len({genre for track in tracks for genre in track.genres}) < 2:
         raise TrainingError("there are fewer than two genres")
+    dataset = LabeledDataset.from_tracks(tracks)
     if len(np.unique(dataset.artist)) < 2:
         raise TrainingError("all tracks are by one artist")
     shares = dataset.genres.mean(axis=0)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import Analysis
-from genremodel.audio.decoding import PathLike
+from genremodel.audio.decoding import AudioSource
 from genremodel.audio.windows import Windows, read_windows
 from genremodel.prediction import DecisionParams
 
@@ -62,23 +62,23 @@ class Backend(WindowClassifier, Protocol):
         ...
 
 
-def analyze_file(backend: Backend, path: PathLike, count: int) -> Analysis:
-    """Return the analysis of an audio file.
+def analyze_audio(backend: Backend, source: AudioSource, count: int) -> Analysis:
+    """Return the analysis of a track.
 
     Parameters
     ----------
     backend : Backend
         The model.
-    path
-        The file.
+    source
+        The audio, see `read_windows`.
     count : int
         The number of windows.
 
     Raises
     ------
     AudioError
-        If the file cannot be decoded.
+        If the audio cannot be decoded.
     """
-    windows = read_windows(path, count)
+    windows = read_windows(source, count)
     values = backend.analyze(windows) if len(windows.starts) else np.empty((0, 0))
     return Analysis(windows.starts, windows.audible, values.astype(np.float16))

@@ -125,7 +125,7 @@ class GenreHeads:
             "network_bias": self.msd.bias,
             "expert_weight": self.both.weight,
             "expert_bias": self.both.bias,
-            "centres": self.novelty.centres,
+            "centres": self.novelty.centroids,
             "whitening": self.novelty.whitening,
             "nonmusic": self.novelty.nonmusic,
             "mixing": np.array(self.mtt_weight),

@@ -126,6 +126,15 @@ class MusicnnPair:
         return NetworkOutputs(activations, embeddings, expert_activations).join()
 
 
+def analysis_version() -> str:
+    """Return the version of analyses by the bundled networks, without loading them.
+
+    Raises ModelError if `model.json` cannot be read.
+    """
+    checksums = f"{bundled.checksum(MSD_FILE)}, {bundled.checksum(MTT_FILE)} in {MTT_WINDOWS}"
+    return f"{FRONT_END}, {checksums}"
+
+
 class CnnBackend:
     """The bundled networks with the genre heads fitted on them.
 
@@ -148,8 +157,7 @@ class CnnBackend:
         self.params = bundled.bundled_params("cnn")
         self.networks = MusicnnPair.bundled()
         self.heads = bundled.bundled_heads()
-        checksums = f"{bundled.checksum(MSD_FILE)}, {bundled.checksum(MTT_FILE)} in {MTT_WINDOWS}"
-        self.version = f"{FRONT_END}, {checksums}"
+        self.version = analysis_version()
 
     def analyze(self, windows: Windows) -> NDArray[np.float32]:
         """Return the joined outputs of both networks: (windows, OUTPUT_SIZE)."""

@@ -29,7 +29,7 @@ class Novelty:
 
     Parameters
     ----------
-    centres : (genres, TAGS)
+    centroids : (genres, TAGS)
         Centroids of the tag logits, whitened.
     whitening : (TAGS, TAGS)
         The factor W.
@@ -48,7 +48,7 @@ class Novelty:
     1.96
     """
 
-    centres: NDArray[np.float64]
+    centroids: NDArray[np.float64]
     whitening: NDArray[np.float64]
     nonmusic: NDArray[np.float64]
 
@@ -68,7 +68,7 @@ class Novelty:
         if known and is_nonmusic(self.nonmusic, embeddings):
             return NONMUSIC_NOVELTY
         mean = logits.mean(axis=0, dtype=np.float64) @ self.whitening
-        return log_distance(float(np.linalg.norm(self.centres - mean, axis=1).min()))
+        return log_distance(float(np.linalg.norm(self.centroids - mean, axis=1).min()))
 
 
 def log_distance(distance: float) -> float:
@@ -120,8 +120,10 @@ def fit_novelty(
     from sklearn.covariance import LedoitWolf
 
     present, genre = np.unique(genre, return_inverse=True)
-    centres = np.stack([mean_logits[genre == index].mean(axis=0) for index in range(len(present))])
-    covariance = LedoitWolf(assume_centered=True).fit(mean_logits - centres[genre]).covariance_
+    centroids = np.stack(
+        [mean_logits[genre == index].mean(axis=0) for index in range(len(present))]
+    )
+    covariance = LedoitWolf(assume_centered=True).fit(mean_logits - centroids[genre]).covariance_
     regularized = covariance + _MIN_VARIANCE * np.eye(len(covariance))
     whitening = np.linalg.cholesky(np.linalg.inv(regularized))
-    return Novelty(centres @ whitening, whitening, nonmusic)
+    return Novelty(centroids @ whitening, whitening, nonmusic)

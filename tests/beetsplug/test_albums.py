@@ -19,10 +19,11 @@ from tests.tags import our_tags, plain_tags
 
 CLASSICAL, ELECTRONIC = ("012", "021", "023"), ("003", "024")
 FIELDS = "$genres|$predicted_genre|$genre_confidence|$genre_votes|$genre_reason"
+ALBUM_FIELDS = "$genres|$album_genre|$album_genre_confidence|$album_genre_votes|$album_genre_reason"
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Beets:
+def analyzed_files(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Beets:
     beets = Beets(tmp_path_factory.mktemp("albums"))
     beets.settings["genreclf"]["min_confidence"] = 0.5  # three of five tracks are enough
     beets.music.mkdir()
@@ -45,17 +46,17 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Beets:
 
 
 @pytest.fixture
-def album(prepared: Beets) -> Beets:
+def album(analyzed_files: Beets) -> Beets:
     """Return an album of three classical, two electronic and one silent track, without genres."""
-    prepared.restore()
-    return prepared
+    analyzed_files.restore()
+    return analyzed_files
 
 
 def track_fields(beets: Beets) -> list[str]:
     return beets("ls", "-f", FIELDS, "title+").splitlines()
 
 
-def test_tracks_and_album_have_their_own(album: Beets) -> None:
+def test_tracks_and_album_have_predictions_of_their_own(album: Beets) -> None:
     album.import_music()
     *sounding, silent = track_fields(album)
     assert [line.split("|")[:2] for line in sounding] == [["classical"] * 2] * 3 + [
@@ -63,7 +64,7 @@ def test_tracks_and_album_have_their_own(album: Beets) -> None:
     ] * 2
     assert [line.split("|")[3] for line in sounding] == ["classical 10"] * 3 + ["electronic 10"] * 2
     assert silent == "||||silence"
-    (line,) = album("ls", "-a", "-f", FIELDS).splitlines()
+    (line,) = album("ls", "-a", "-f", ALBUM_FIELDS).splitlines()
     genres, genre, confidence, votes, reason = line.split("|")
     assert (genres, genre, votes) == (
         "classical",
@@ -72,12 +73,12 @@ def test_tracks_and_album_have_their_own(album: Beets) -> None:
     )
     assert float(confidence) == pytest.approx(0.57, abs=0.03), "three of five"
     assert reason == ""
-    assert album("ls", "-a", "predicted_genre:classical", "genre_confidence:0.5..")
-    assert not album("ls", "-a", "predicted_genre:electronic")
+    assert album("ls", "-a", "album_genre:classical", "album_genre_confidence:0.5..")
+    assert not album("ls", "-a", "album_genre:electronic")
 
 
 def test_album_scope(album: Beets) -> None:
-    """Every track gets the genre of the album; what was heard in each is kept beside it."""
+    """Every track gets the genre of the album, and keeps its own prediction."""
     album.settings["genreclf"]["scope"] = "album"
     album.import_music()
     assert album.field("genres") == ["classical"] * 6
@@ -89,21 +90,53 @@ def test_album_scope(album: Beets) -> None:
     assert not any("genre" in plain_tags(path) for path in album.files())
 
 
-def test_paths_and_removed_fields_are_those_of_the_album(album: Beets) -> None:
-    """As `docs/options.md` tells."""
-    album.settings["paths"] = {"default": "%if{$predicted_genre,$predicted_genre,Unknown}/$title"}
+@pytest.mark.parametrize("option", [None, "--singletons"])
+def test_path_formats_use_the_genre_of_the_album(option: str | None, album: Beets) -> None:
+    path = "%if{$album_genre,$album_genre,Unknown}/$title"
+    album.settings["paths"] = {"default": path, "singleton": path}
+    album.import_music(*filter(None, [option]))
+    folders = {path.parent.name for path in album.files()}
+    assert folders == ({"classical", "electronic", "Unknown"} if option else {"classical"})
+    genres = album.field("album_genre")
+    expected = ["classical"] * 3 + ["electronic"] * 2 + [""]
+    assert genres == (expected if option else ["classical"] * 6)
+    assert set(album.field("album_genre_votes")) == (
+        {""} if option else {"classical 3, electronic 2, abstained 1"}
+    )
+
+
+def test_album_without_a_genre_gives_paths_the_empty_text(album: Beets) -> None:
+    album.settings["genreclf"]["min_confidence"] = 1
+    album.settings["paths"] = {"default": "%if{$album_genre,$album_genre,Unknown}/$title"}
     album.import_music()
-    assert {path.parent.name for path in album.files()} == {"classical"}
-    album("modify", "--yes", "title:electronic003", "predicted_genre!")
-    album("modify", "--yes", "title:electronic024", "predicted_genre=")
-    assert album.field("predicted_genre", "title:electronic") == ["classical", ""]
-    album("modify", "--yes", "--album", "predicted_genre=")
-    album("move")
     assert {path.parent.name for path in album.files()} == {"Unknown"}
+    assert album.field("album_genre") == [""] * 6
+    album.settings["genreclf"]["auto"] = False
+    album.add("never analyzed.flac")
+    album("import", "-qsA", str(album.music / "never analyzed.flac"))
+    assert album.field("album_genre", "title:never") == [""]
+
+
+def test_album_genre_is_always_read_from_the_album(album: Beets) -> None:
+    album.import_music()
+    album("import", "--quiet", "--noautotag", "--library")
+    album("import", "--quiet", "--noautotag", "--library")
+    with closing(sqlite3.connect(album.root / "library.db")) as database:
+        (copies,) = database.execute(
+            "SELECT COUNT(*) FROM item_attributes WHERE key LIKE 'album_genre%'"
+        ).fetchone()
+    assert copies == 0
+    album("modify", "--yes", "--album", "album_genre=polka")
+    assert album.field("album_genre") == ["polka"] * 6
+    assert len(album("ls", "album_genre:polka").splitlines()) == 6
+    album("modify", "--yes", "--album", "album_genre!")
+    assert album.field("album_genre") == [""] * 6
 
 
 @pytest.mark.parametrize(("compilations", "expected"), [(False, 2), (True, 1)])
-def test_a_compilation_stays_per_track(album: Beets, compilations: bool, expected: int) -> None:
+def test_compilations_keep_genres_per_track(
+    album: Beets, compilations: bool, expected: int
+) -> None:
     album.settings["genreclf"] |= {"scope": "album", "compilations": compilations, "auto": False}
     album.import_music()
     album("modify", "--yes", "--album", "comp=1")
@@ -112,19 +145,19 @@ def test_a_compilation_stays_per_track(album: Beets, compilations: bool, expecte
     assert album("ls", "-a", "-f", "$genres") == "classical\n"
 
 
-def test_a_track_that_is_not_heard_inherits_nothing(album: Beets) -> None:
+def test_unclassified_track_has_no_fields_of_its_album(album: Beets) -> None:
     (album.music / "silence.mp3").unlink()
     album.settings["genreclf"]["auto"] = False
     album.import_music()
     Path(album("ls", "-f", "$path", "title:electronic024").strip()).write_bytes(b"no music")
     done = album.run("genreclf")
     assert done.returncode == 1
-    assert "4 written, 0 kept, 0 abstained, 1 failed" in done.stderr
-    assert track_fields(album)[-1] == "||||"
-    assert album("ls", "-a", "-f", "$genre_votes") == "classical 3, electronic 1\n"
+    assert "4 tracks updated, 0 unchanged, 0 abstained, 1 failed" in done.stderr
+    assert track_fields(album)[-1] == FIELDS.replace("$genres", "")
+    assert album("ls", "-a", "-f", "$album_genre_votes") == "classical 3, electronic 1\n"
 
 
-def test_a_track_that_was_not_asked_for_does_not_count(album: Beets) -> None:
+def test_failures_of_unselected_tracks_are_not_counted(album: Beets) -> None:
     album.settings["genreclf"]["auto"] = False
     album.import_music()
     first, *others = album.files()
@@ -132,13 +165,16 @@ def test_a_track_that_was_not_asked_for_does_not_count(album: Beets) -> None:
         path.write_bytes(b"no music")
     done = album.run("genreclf", f"path:{first}")
     assert done.returncode == 0, done.stderr
-    counts = [int(text) for text in re.findall(r"(\d+) (?:written|kept|abstained)", done.stderr)]
+    counts = [
+        int(text)
+        for text in re.findall(r"(\d+) (?:tracks? updated|unchanged|abstained)", done.stderr)
+    ]
     assert sum(counts) == 1
     assert "0 failed" in done.stderr
     assert done.stderr.count(f"{others[0]}: ") == 1
 
 
-def test_some_tracks_of_an_album(album: Beets) -> None:
+def test_query_selects_some_tracks_of_an_album(album: Beets) -> None:
     """All of them vote; those that were asked for change."""
     album.settings["genreclf"]["auto"] = False
     album.import_music()
@@ -146,7 +182,9 @@ def test_some_tracks_of_an_album(album: Beets) -> None:
     assert [line.split("|")[0] for line in track_fields(album)] == [""] * 3 + ["electronic"] * 2 + [
         ""
     ]
-    assert album("ls", "-a", "-f", "$genre_votes") == "classical 3, electronic 2, abstained 1\n"
+    assert (
+        album("ls", "-a", "-f", "$album_genre_votes") == "classical 3, electronic 2, abstained 1\n"
+    )
     album("genreclf", "-f")
     assert album.field("genres") == ["classical"] * 3 + ["electronic"] * 2 + [""]
 
@@ -157,7 +195,7 @@ def test_singletons_have_no_album(album: Beets) -> None:
     assert album.field("genres") == ["classical"] * 3 + ["electronic"] * 2 + [""]
 
 
-def test_an_edit_elsewhere_does_not_spread_one_genre_over_the_album(album: Beets) -> None:
+def test_update_does_not_spread_one_genre_over_the_album(album: Beets) -> None:
     """`beet update` copies a track's fields to the album, which hands them down."""
     album.import_music()
     genres = album.field("genres")
@@ -171,12 +209,12 @@ def test_an_edit_elsewhere_does_not_spread_one_genre_over_the_album(album: Beets
     assert album.field("genres") == genres
 
 
-def test_importing_again_keeps_what_each_track_has(album: Beets) -> None:
+def test_importing_again_keeps_predictions(album: Beets) -> None:
     """But for the album's `genres`, which beets then takes from its first track."""
 
     def everything() -> tuple[list[str], str]:
-        verdict = FIELDS.removeprefix("$genres|")
-        return track_fields(album), album("ls", "-a", "-f", verdict)
+        prediction = ALBUM_FIELDS.removeprefix("$genres|")
+        return track_fields(album), album("ls", "-a", "-f", prediction)
 
     album.import_music()
     before = everything()
@@ -184,15 +222,15 @@ def test_importing_again_keeps_what_each_track_has(album: Beets) -> None:
     assert everything() == before
 
 
-def test_a_change_of_the_album_is_not_one_of_its_tracks(album: Beets) -> None:
+def test_changed_genre_of_an_album_does_not_change_its_tracks(album: Beets) -> None:
     album.import_music()
-    heard = album.field("predicted_genre")
-    album("modify", "--yes", "--album", "predicted_genre=polka", "genres=Polka")
-    assert album.field("predicted_genre") == heard
+    predicted = album.field("predicted_genre")
+    album("modify", "--yes", "--album", "album_genre=polka", "genres=Polka")
+    assert album.field("predicted_genre") == predicted
     assert album.field("genres") == ["Polka"] * 6, "beets' own field is beets' own matter"
 
 
-def test_a_track_that_was_away_does_not_tear_the_album(album: Beets) -> None:
+def test_missing_track_keeps_album_genre(album: Beets) -> None:
     album.settings["genreclf"] |= {"scope": "album", "auto": False}
     album.import_music()
     away = [Path(name) for name in album("ls", "-f", "$path", "title:classical").splitlines()]
@@ -206,18 +244,18 @@ def test_a_track_that_was_away_does_not_tear_the_album(album: Beets) -> None:
     assert album.field("genres") == ["classical"] * 6
 
 
-def test_an_album_that_falls_apart(album: Beets) -> None:
+def test_album_imported_again_as_two_albums(album: Beets) -> None:
     """Each part has its own verdict and its own history."""
     album.import_music()
     album("modify", "--yes", "title:electronic", "album=Even", "albumartist=Another")
     album("import", "--quiet", "--noautotag", "--group-albums", str(album.library))
-    votes = album("ls", "-a", "-f", "$album: $genre_votes", "album+").splitlines()
+    votes = album("ls", "-a", "-f", "$album: $album_genre_votes", "album+").splitlines()
     assert votes == ["Even: electronic 2", "Odd: classical 3, abstained 1"]
     album("genreclf-undo")
-    assert not album("ls", "-a", "genre_votes::.")
+    assert not album("ls", "-a", "album_genre_votes::.")
 
 
-def test_tracks_whose_album_is_lost(album: Beets) -> None:
+def test_tracks_of_a_deleted_album(album: Beets) -> None:
     album.settings["genreclf"]["auto"] = False
     album.import_music()
     with closing(sqlite3.connect(album.root / "library.db")) as database:
@@ -227,7 +265,7 @@ def test_tracks_whose_album_is_lost(album: Beets) -> None:
     assert album.field("predicted_genre")[0] == "classical"
 
 
-def test_queries(album: Beets) -> None:
+def test_queries_are_answered_as_by_beets(album: Beets) -> None:
     """They are answered by SQLite, and as beets itself would."""
     album.import_music()
     album.settings["genreclf"]["auto"] = False
@@ -248,5 +286,14 @@ def test_queries(album: Beets) -> None:
         (["predicted_genre:100%"], 0),
     ):
         assert len(album("ls", *query).splitlines()) == count, query
-    assert len(album("ls", "-a", "genre_votes:classical").splitlines()) == 1
-    assert len(album("ls", "-a", "^genre_votes:classical").splitlines()) == 0
+    for query, count in (
+        (["album_genre:classical"], 6),
+        (["album_genre:classical", "predicted_genre:electronic"], 2),
+        (["^album_genre:classical"], 1),
+        (["album_genre_confidence:0.5..0.65"], 6),
+        (["album_genre_votes:abstained"], 6),
+        (["album_genre:"], 7),
+    ):
+        assert len(album("ls", *query).splitlines()) == count, query
+    assert len(album("ls", "-a", "album_genre_votes:classical").splitlines()) == 1
+    assert len(album("ls", "-a", "^album_genre_votes:classical").splitlines()) == 0

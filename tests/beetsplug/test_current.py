@@ -37,10 +37,10 @@ class OwnTagsPlugin(MetadataSourcePlugin):
 
 
 @pytest.fixture(scope="module")
-def tagged(tmp_path_factory: pytest.TempPathFactory) -> Beets:
+def classified_library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
     """Return a library of two tracks whose files got predictions but no genres."""
     beets = Beets(tmp_path_factory.mktemp("tagged"))
-    beets.settings["genreclf"] |= {"genres": "never", "min_confidence": 0}
+    beets.settings["genreclf"] |= {"policy": "never", "min_confidence": 0}
     for number in (1, 2):
         media = MediaFile(beets.add(f"album/{number}.flac", seconds=8, seed=number))
         media.album = media.albumartist = media.artist = "Own"
@@ -53,19 +53,19 @@ def tagged(tmp_path_factory: pytest.TempPathFactory) -> Beets:
 
 
 @pytest.fixture
-def moved(tagged: Beets, beets: Beets) -> Beets:
-    """Return an empty library beside the tagged files, and the cache of the library of before."""
-    shutil.copytree(tagged.library, beets.music)
-    shutil.copy(tagged.root / "genreclf-cache.db", beets.root)
+def fresh(classified_library: Beets, beets: Beets) -> Beets:
+    """Return an empty library, files that another library has classified, and its cache."""
+    shutil.copytree(classified_library.library, beets.music)
+    shutil.copy(classified_library.root / "genreclf-cache.db", beets.root)
     return beets
 
 
 @pytest.fixture
-def made(tagged: Beets) -> Beets:
-    """Return the library that predicted, with the policy that fills."""
-    tagged.restore()
-    tagged.settings["genreclf"]["genres"] = "fill"
-    return tagged
+def known(classified_library: Beets) -> Beets:
+    """Return a library of classified tracks without genres, with the policy `fill`."""
+    classified_library.restore()
+    classified_library.settings["genreclf"]["policy"] = "fill"
+    return classified_library
 
 
 def analyses(beets: Beets) -> int:
@@ -77,171 +77,178 @@ def modify(beets: Beets, *arguments: str) -> None:
 
 
 @pytest.mark.parametrize("option", ["--group-albums", "--singletons"])
-def test_import_fills_genres_of_files_predicted_elsewhere(moved: Beets, option: str) -> None:
-    moved.import_music(option)
-    heard = moved.field("predicted_genre")
-    assert moved.field("genres") == heard
-    assert all(heard)
-    assert all(moved.field("genre_votes"))
-    assert moved.field("genre_reason") == moved.field("genre_agreement") == ["", ""]
-    assert [plain_tags(path)["genre"] for path in moved.files()] == [[genre] for genre in heard]
-    assert analyses(moved) == 2
-    moved("genreclf-undo")
-    assert moved.field("genres") == ["", ""]
-    assert not any("genre" in plain_tags(path) for path in moved.files())
-    assert moved.run("genreclf-undo").returncode == 1, "the rest was made by another library"
+def test_import_fills_genres_of_files_predicted_elsewhere(fresh: Beets, option: str) -> None:
+    fresh.import_music(option)
+    predicted = fresh.field("predicted_genre")
+    assert fresh.field("genres") == predicted
+    assert all(predicted)
+    assert all(fresh.field("genre_votes"))
+    assert fresh.field("genre_reason") == fresh.field("genre_agreement") == ["", ""]
+    assert [plain_tags(path)["genre"] for path in fresh.files()] == [[genre] for genre in predicted]
+    assert analyses(fresh) == 2
+    fresh("genreclf-undo")
+    assert fresh.field("genres") == ["", ""]
+    assert not any("genre" in plain_tags(path) for path in fresh.files())
+    assert fresh.run("genreclf-undo").returncode == 1, "the rest was made by another library"
 
 
-def test_import_without_a_cache_fills_genres_from_fields_alone(moved: Beets) -> None:
-    (moved.root / "genreclf-cache.db").unlink()
-    moved.import_music()
-    heard = moved.field("predicted_genre")
-    assert moved.field("genres") == heard
-    assert moved("ls", "-a", "-f", "$genre_model $genres").split() == ["bundled-cnn-3", heard[0]]
-    assert moved("ls", "-a", "-f", "$genre_votes") == f"{heard[0]} 2\n"
-    assert analyses(moved) == 0
-    done = moved.run("genreclf")
-    assert "0 written, 0 kept, 0 abstained, 0 failed" in done.stderr
-    assert analyses(moved) == 0
+def test_import_without_a_cache_fills_genres_from_fields_alone(fresh: Beets) -> None:
+    (fresh.root / "genreclf-cache.db").unlink()
+    fresh.import_music()
+    predicted = fresh.field("predicted_genre")
+    assert fresh.field("genres") == predicted
+    assert fresh("ls", "-a", "-f", "$album_genre_model $genres").split() == [
+        "bundled-cnn-3",
+        predicted[0],
+    ]
+    assert fresh("ls", "-a", "-f", "$album_genre_votes") == f"{predicted[0]} 2\n"
+    assert analyses(fresh) == 0
+    done = fresh.run("genreclf")
+    assert "nothing to do: 2 matching tracks already classified" in done.stderr
+    assert analyses(fresh) == 0
 
 
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
         ("fill", "Old"),
-        ("replace", "{heard}"),
-        ("append", "Old; {heard}"),
-        ("prepend", "{heard}; Old"),
+        ("replace", "{predicted}"),
+        ("append", "Old; {predicted}"),
+        ("prepend", "{predicted}; Old"),
         ("never", "Old"),
     ],
 )
-def test_import_applies_the_policy_of_today(moved: Beets, policy: str, expected: str) -> None:
-    for path in moved.music.rglob("*.flac"):
+def test_import_applies_the_current_policy(fresh: Beets, policy: str, expected: str) -> None:
+    for path in fresh.music.rglob("*.flac"):
         media = MediaFile(path)
         media.genres = ["Old"]
         media.save()
-    moved.settings["genreclf"] |= {"genres": policy, "names": {"jazz": "Other Spelling"}}
-    moved.import_music()
-    for path in moved.files():
-        heard = our_tags(path)["predicted_genre"]
-        assert plain_tags(path)["genre"] == expected.format(heard=heard).split("; ")
-    tags = [our_tags(path) for path in sorted(moved.music.rglob("*.flac"))]
-    assert [our_tags(path) for path in moved.files()] == tags, "the prediction stays"
+    fresh.settings["genreclf"] |= {"policy": policy, "names": {"jazz": "Other Spelling"}}
+    fresh.import_music()
+    for path in fresh.files():
+        predicted = our_tags(path)["predicted_genre"]
+        assert plain_tags(path)["genre"] == expected.format(predicted=predicted).split("; ")
+    tags = [our_tags(path) for path in sorted(fresh.music.rglob("*.flac"))]
+    assert [our_tags(path) for path in fresh.files()] == tags, "the prediction stays"
 
 
-def test_album_scope_gives_the_genre_of_the_album(moved: Beets) -> None:
-    moved.settings["genreclf"] |= {"scope": "album", "min_confidence": 0}
-    moved.import_music()
-    assert moved.field("genres") == moved("ls", "-a", "-f", "$predicted_genre").split() * 2
-    assert all(moved.field("genres"))
-    modify(moved, "-a", "--noinherit", "genres=")
-    modify(moved, "genres=")
-    assert "0 written" in moved.run("genreclf", "-f").stderr
-    assert moved.field("genres") == ["", ""]
+def test_album_scope_gives_the_genre_of_the_album(fresh: Beets) -> None:
+    fresh.settings["genreclf"] |= {"scope": "album", "min_confidence": 0}
+    fresh.import_music()
+    assert fresh.field("genres") == fresh("ls", "-a", "-f", "$album_genre").split() * 2
+    assert all(fresh.field("genres"))
+    modify(fresh, "-a", "--noinherit", "genres=")
+    modify(fresh, "genres=")
+    assert "0 tracks updated" in fresh.run("genreclf", "-f").stderr
+    assert fresh.field("genres") == ["", ""]
 
 
-def test_abstained_tracks_stay_without_genres_but_get_a_reason(moved: Beets) -> None:
-    for path in moved.music.rglob("*.flac"):
+def test_abstained_tracks_stay_without_genres_but_get_a_reason(fresh: Beets) -> None:
+    for path in fresh.music.rglob("*.flac"):
         file = mutagen.File(path)
         del file["predicted_genre"]
         file.save()
-    moved.import_music()
-    assert moved.field("genres") == moved.field("predicted_genre") == ["", ""]
-    assert all(moved.field("genre_reason"))
-    assert all(moved.field("genre_votes"))
-    assert "0 written, 0 kept, 0 abstained" in moved.run("genreclf").stderr
+    fresh.import_music()
+    assert fresh.field("genres") == fresh.field("predicted_genre") == ["", ""]
+    assert all(fresh.field("genre_reason"))
+    assert all(fresh.field("genre_votes"))
+    assert "nothing to do" in fresh.run("genreclf").stderr
 
 
-def test_reimport_from_scratch_fills_genres_again(made: Beets) -> None:
-    (made.root / "plugins").mkdir()
-    (made.root / "plugins" / "owntags.py").write_text(SOURCE)
-    made.settings |= {"pluginpath": str(made.root / "plugins"), "plugins": ["owntags", "genreclf"]}
-    made.settings["import"] = {"copy": True, "from_scratch": True}
-    made.settings["match"] = {"strong_rec_thresh": 0.9}
-    modify(made, "title:1", "predicted_genre=mine")
-    made("import", "--quiet", "--library")
-    assert made("ls", "-f", "$data_source").split() == ["OwnTags"] * 2, "nothing was applied"
-    heard = made.field("predicted_genre")
-    assert heard[0] == "mine"
-    assert made.field("genres") == heard
-    assert [plain_tags(path)["genre"] for path in made.files()] == [[genre] for genre in heard]
+def test_reimport_from_scratch_fills_genres_again(known: Beets) -> None:
+    (known.root / "plugins").mkdir()
+    (known.root / "plugins" / "owntags.py").write_text(SOURCE)
+    known.settings |= {
+        "pluginpath": str(known.root / "plugins"),
+        "plugins": ["owntags", "genreclf"],
+    }
+    known.settings["import"] = {"copy": True, "from_scratch": True}
+    known.settings["match"] = {"strong_rec_thresh": 0.9}
+    modify(known, "title:1", "predicted_genre=mine")
+    known("import", "--quiet", "--library")
+    assert known("ls", "-f", "$data_source").split() == ["OwnTags"] * 2, "nothing was applied"
+    predicted = known.field("predicted_genre")
+    assert predicted[0] == "mine"
+    assert known.field("genres") == predicted
+    assert [plain_tags(path)["genre"] for path in known.files()] == [[genre] for genre in predicted]
 
 
-def test_track_reimported_alone_does_not_show_the_genre_of_its_album(made: Beets) -> None:
-    made("genreclf")
-    modify(made, "title:1", "predicted_genre=")
-    heard = made.field("predicted_genre")
-    assert made("ls", "-a", "-f", "$predicted_genre").strip()
-    made("import", "--quiet", "--noautotag", "--library", "--singletons")
-    assert made.field("predicted_genre") == heard
-    assert heard[0] == ""
+def test_track_imported_again_as_singleton_keeps_its_fields(known: Beets) -> None:
+    known("genreclf")
+    modify(known, "title:1", "predicted_genre=")
+    predicted = known.field("predicted_genre")
+    assert known("ls", "-a", "-f", "$album_genre").strip()
+    known("import", "--quiet", "--noautotag", "--library", "--singletons")
+    assert known.field("predicted_genre") == predicted
+    assert predicted[0] == ""
 
 
-def test_reimport_fills_genres_that_are_in_the_database_only(made: Beets) -> None:
-    made.settings["genreclf"]["write"] = False
-    made("genreclf")
-    assert made.field("genres") == made.field("predicted_genre")
-    assert not any("genre" in plain_tags(path) for path in made.files())
-    made("import", "--quiet", "--noautotag", "--library")
-    assert made.field("genres") == made.field("predicted_genre")
-    made("genreclf-undo")
-    assert made.field("genres") == ["", ""]
+def test_reimport_fills_genres_that_are_in_the_database_only(known: Beets) -> None:
+    known.settings["genreclf"]["write"] = False
+    known("genreclf")
+    assert known.field("genres") == known.field("predicted_genre")
+    assert not any("genre" in plain_tags(path) for path in known.files())
+    known("import", "--quiet", "--noautotag", "--library")
+    assert known.field("genres") == known.field("predicted_genre")
+    known("genreclf-undo")
+    assert known.field("genres") == ["", ""]
 
 
-def test_command_fills_genres_unless_the_user_emptied_them(made: Beets) -> None:
-    rows = made.rows()
-    shown = made.run("genreclf", "--pretend")
-    assert "2 written" in shown.stderr
-    assert made.rows() == rows
-    (made.root / "genreclf-cache.db").unlink()
-    assert "2 written, 0 kept, 0 abstained, 0 failed" in made.run("genreclf").stderr
-    assert analyses(made) == 0
-    heard = made.field("predicted_genre")
-    assert made.field("genres") == heard
-    assert made("ls", "-a", "-f", "$genres") == made("ls", "-a", "-f", "$predicted_genre")
-    modify(made, "title:1", "genres=")
+def test_command_fills_genres_unless_the_user_emptied_them(known: Beets) -> None:
+    rows = known.rows()
+    shown = known.run("genreclf", "--pretend")
+    assert "2 tracks to update" in shown.stderr
+    assert known.rows() == rows
+    (known.root / "genreclf-cache.db").unlink()
+    assert "2 tracks updated, 0 unchanged, 0 abstained, 0 failed" in known.run("genreclf").stderr
+    assert analyses(known) == 0
+    predicted = known.field("predicted_genre")
+    assert known.field("genres") == predicted
+    assert known("ls", "-a", "-f", "$genres") == known("ls", "-a", "-f", "$album_genre")
+    modify(known, "title:1", "genres=")
     for options in ([], ["-f"]):
-        assert "0 written" in made.run("genreclf", *options).stderr
-        assert made.field("genres") == ["", heard[1]]
-    assert "genre" not in plain_tags(made.files()[0])
+        assert "2 tracks to update" not in known.run("genreclf", "-p", *options).stderr
+        known("genreclf", *options)
+        assert known.field("genres") == ["", predicted[1]]
+    assert "genre" not in plain_tags(known.files()[0])
 
 
-def test_user_can_empty_genres_that_were_filled_twice(moved: Beets) -> None:
+def test_user_can_empty_genres_that_were_filled_twice(fresh: Beets) -> None:
     """The second change touched the genres alone."""
-    moved.import_music("--singletons")
-    modify(moved, "genres=")
-    moved("import", "--quiet", "--noautotag", "--library", "--singletons")
-    assert all(moved.field("genres"))
-    modify(moved, "genres=")
-    assert "0 written" in moved.run("genreclf").stderr
-    assert moved.field("genres") == ["", ""]
+    fresh.import_music("--singletons")
+    modify(fresh, "genres=")
+    fresh("import", "--quiet", "--noautotag", "--library", "--singletons")
+    assert all(fresh.field("genres"))
+    modify(fresh, "genres=")
+    assert "nothing to do" in fresh.run("genreclf").stderr
+    assert fresh.field("genres") == ["", ""]
 
 
-def test_fallback_applies_the_policy_to_what_the_networks_predicted(moved: Beets) -> None:
-    block = moved.root / "block"
+def test_fallback_applies_the_policy_to_predictions_of_the_cnn(fresh: Beets) -> None:
+    block = fresh.root / "block"
     block.mkdir()
     (block / "onnxruntime.py").write_text("raise ImportError('blocked')")
     inherited = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
-    moved.environment["PYTHONPATH"] = os.pathsep.join([str(block), *inherited])
-    moved.import_music()
-    assert moved.field("genres") == moved.field("predicted_genre")
-    assert all(moved.field("genres"))
-    assert {*moved.field("genre_model"), moved("ls", "-a", "-f", "$genre_model").strip()} == {
+    fresh.environment["PYTHONPATH"] = os.pathsep.join([str(block), *inherited])
+    fresh.import_music()
+    assert fresh.field("genres") == fresh.field("predicted_genre")
+    assert all(fresh.field("genres"))
+    assert {*fresh.field("genre_model"), fresh("ls", "-a", "-f", "$album_genre_model").strip()} == {
         "bundled-cnn-3"
     }
 
 
-def test_a_new_track_joins_an_album_of_known_ones(moved: Beets) -> None:
-    (moved.root / "genreclf-cache.db").unlink()
-    new = moved.add("album/3.flac", seconds=8, seed=3)
-    folder = next(moved.music.rglob("01 1.flac")).parent
+def test_new_track_joins_an_album_of_classified_tracks(fresh: Beets) -> None:
+    (fresh.root / "genreclf-cache.db").unlink()
+    new = fresh.add("album/3.flac", seconds=8, seed=3)
+    folder = next(fresh.music.rglob("01 1.flac")).parent
     media = MediaFile(new)
     media.album = media.albumartist = media.artist = "Own"
     media.save()
     new.rename(folder / "3.flac")
-    moved.settings["genreclf"]["min_confidence"] = 0
-    moved.import_music()
-    assert analyses(moved) == 1
-    assert moved.field("genres") == moved.field("predicted_genre")
-    votes = moved("ls", "-a", "-f", "$genre_votes").strip()
+    fresh.settings["genreclf"]["min_confidence"] = 0
+    fresh.import_music()
+    assert analyses(fresh) == 1
+    assert fresh.field("genres") == fresh.field("predicted_genre")
+    votes = fresh("ls", "-a", "-f", "$album_genre_votes").strip()
     assert sum(int(vote.split()[-1]) for vote in votes.split(", ")) == 3

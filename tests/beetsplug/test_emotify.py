@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def test_undo_restores_a_real_collection(beets: Beets, data: Path, analyses: Pat
 
     done = beets.run("genreclf")
     assert done.returncode == 0
-    assert done.stderr.splitlines()[-1] == shown.stderr.splitlines()[-1], "another count"
+    counts = [re.findall(r"\d+", run.stderr.splitlines()[-1]) for run in (shown, done)]
+    assert counts[0] == counts[1][:4], "another count"
     changed = tags_of(beets)
     assert sum("predicted_genre" in our_tags(path) for path in tags) > 220, "a few are hardly music"
     for path, before in tags.items():

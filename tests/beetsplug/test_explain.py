@@ -54,18 +54,18 @@ def test_json(imported: Beets) -> None:
     imported.settings["genreclf"]["policy"] = "append"
     imported("modify", "--yes", "genres=Polka")
     (line,) = imported("genreclf-explain", "--json", "title:a").splitlines()
-    told = json.loads(line)
-    assert told["path"] == str(imported.files()[0])
-    assert told["genre"] == imported.field("predicted_genre")[0]
-    assert len(told["windows"]) == 10
-    assert told["min_confidence"] == 0.7
-    assert told["policy"] == {
+    explained = json.loads(line)
+    assert explained["path"] == str(imported.files()[0])
+    assert explained["genre"] == imported.field("predicted_genre")[0]
+    assert len(explained["windows"]) == 10
+    assert explained["min_confidence"] == 0.7
+    assert explained["genres"] == {
         "policy": "append",
         "scope": "track",
         "before": ["Polka"],
         "now": ["Polka"],
-        "then": ["Polka", told["genre"]],
-        "agreement": told["policy"]["agreement"],
+        "then": ["Polka", explained["genre"]],
+        "agreement": explained["genres"]["agreement"],
     }
 
 

@@ -27,7 +27,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="signals, links")
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
     beets = Beets(tmp_path_factory.mktemp("faults"))
-    beets.settings["genreclf"] |= {"auto": False, "genres": "replace", "min_confidence": 0}
+    beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "min_confidence": 0}
     add_albums(beets, range(9))
     beets.import_music()
     beets.keep()
@@ -89,7 +89,7 @@ def test_files_that_are_not_what_they_were(collection: Beets) -> None:
     assert f"{gone}: No such file" in done.stderr
     assert our_tags(replaced)
     assert our_tags(last)
-    assert "6 written, 0 kept, 0 abstained, 3 failed" in done.stderr
+    assert "6 tracks updated, 0 unchanged, 0 abstained, 3 failed" in done.stderr
 
 
 def run_as_a_user(beets: Beets, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -114,7 +114,7 @@ def test_unreadable_files(collection: Beets) -> None:
     done = run_as_a_user(collection, "genreclf")
     assert done.returncode == 1
     assert f"{first}: Permission denied" in done.stderr
-    assert "8 written, 0 kept, 0 abstained, 1 failed" in done.stderr
+    assert "8 tracks updated, 0 unchanged, 0 abstained, 1 failed" in done.stderr
     first.chmod(0o644)
     collection("genreclf")
     assert our_tags(first)
@@ -128,7 +128,7 @@ def test_files_that_cannot_be_written(collection: Beets) -> None:
     others[0].parent.chmod(0o555)  # does not matter where the tags fit into the file
     done = run_as_a_user(collection, "genreclf")
     assert f"genreclf: {first}: permission denied\n" in done.stderr
-    assert "8 written, 0 kept, 0 abstained, 1 failed" in done.stderr
+    assert "8 tracks updated, 0 unchanged, 0 abstained, 1 failed" in done.stderr
     assert not our_tags(first)
     assert all(our_tags(path) for path in others)
     first.chmod(0o644)
@@ -248,7 +248,7 @@ def test_interrupted(collection: Beets) -> None:
     assert "interrupted; run the command again to resume" in said
     tagged = sum(bool(our_tags(path)) for path in paths(collection))
     assert 0 < tagged < 29
-    found = re.search(r"genreclf: (\d+) written", said)
+    found = re.search(r"genreclf: (\d+) tracks? updated", said)
     assert found
     assert tagged - int(found[1]) in (0, 1)  # it may have been stopped between file and count
     assert collection.run("genreclf").returncode == 0
@@ -345,8 +345,8 @@ def test_odd_names(beets: Beets) -> None:
     beets("import", "--quiet", "--noautotag", str(beets.music))
     assert all(our_tags(beets.music / name) for name in names)
     beets("genreclf", "--force", "--no-cache")
-    assert beets("genreclf-explain", "path::.").count("0:00") == len(names)
-    assert len(beets("genreclf-explain", "--json", "path::.").splitlines()) == len(names)
+    assert beets("genreclf-explain", "genre_model::.").count("0:00") == len(names)
+    assert len(beets("genreclf-explain", "--json", "genre_model::.").splitlines()) == len(names)
     beets("genreclf-undo")
     assert not any(our_tags(beets.music / name) for name in names)
 

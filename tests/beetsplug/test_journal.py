@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beetsplug.genreclf.genres.policy import POLICIES, Policy, new_genres
-from beetsplug.genreclf.storage.journal import Journal, JournalError, revert
+from beetsplug.genreclf.storage.errors import JournalError
+from beetsplug.genreclf.storage.journal import Journal, revert
 from beetsplug.genreclf.storage.paths import library_file
 from beetsplug.genreclf.storage.values import diff
 
 GENRES = st.lists(st.sampled_from(["Rock", "Jazz", "jazz", "pop"]), unique=True)
-VERDICTS = st.tuples(
+PREDICTIONS = st.tuples(
     st.sampled_from(POLICIES), st.none() | st.sampled_from(["jazz", "pop", "metal"])
 )
 
@@ -35,26 +36,24 @@ def run(journal: Journal, values: dict[str, Any], policy: Policy, genre: str | N
     return id_
 
 
-@given(GENRES, st.lists(VERDICTS, max_size=6))
-def test_undo_after_any_runs_gives_back_what_was_there(
-    genres: list[str], verdicts: list[tuple[Policy, str | None]]
+@given(GENRES, st.lists(PREDICTIONS, max_size=6))
+def test_revert_restores_values_before_all_runs(
+    genres: list[str], predictions: list[tuple[Policy, str | None]]
 ) -> None:
     journal = Journal(Path(":memory:"))
     values: dict[str, Any] = {"genres": genres}
-    for policy, genre in verdicts:
+    for policy, genre in predictions:
         run(journal, values, policy, genre)
     assert revert(values, journal.changes("track")) == ({"genres": genres}, set())
     journal.close()
 
 
-@given(GENRES, st.lists(VERDICTS, min_size=1, max_size=6))
-def test_undoing_run_after_run(
-    genres: list[str], verdicts: list[tuple[Policy, str | None]]
-) -> None:
+@given(GENRES, st.lists(PREDICTIONS, min_size=1, max_size=6))
+def test_revert_run_by_run(genres: list[str], predictions: list[tuple[Policy, str | None]]) -> None:
     journal = Journal(Path(":memory:"))
     values: dict[str, Any] = {"genres": genres}
     states = []
-    for policy, genre in verdicts:
+    for policy, genre in predictions:
         states.append((dict(values), run(journal, values, policy, genre)))
     for state, id_ in reversed(states):
         last = [change for change in journal.changes("track") if change.run == id_]
@@ -64,7 +63,7 @@ def test_undoing_run_after_run(
     journal.close()
 
 
-def test_what_somebody_has_changed_since_stays() -> None:
+def test_revert_keeps_later_changes() -> None:
     journal = Journal(Path(":memory:"))
     values: dict[str, Any] = {"genres": ["Rock"]}
     run(journal, values, "replace", "jazz")
@@ -75,7 +74,7 @@ def test_what_somebody_has_changed_since_stays() -> None:
     journal.close()
 
 
-def test_a_change_that_was_written_down_but_never_made() -> None:
+def test_revert_ignores_unapplied_changes() -> None:
     journal = Journal(Path(":memory:"))
     journal.record(journal.begin("test"), "track", "database", "", {}, {"genres": ["jazz"]})
     assert revert({}, journal.changes("track")) == ({}, set())
@@ -92,7 +91,7 @@ def test_tags_are_compared_by_their_text() -> None:
     journal.close()
 
 
-def test_the_file_is_made_by_the_first_change(tmp_path: Path) -> None:
+def test_first_change_creates_the_journal(tmp_path: Path) -> None:
     journal = Journal.for_library(tmp_path / "library.db")
     assert (journal.runs(), journal.changes("track")) == ([], [])
     assert [*tmp_path.iterdir()] == []
@@ -105,18 +104,18 @@ def test_the_file_is_made_by_the_first_change(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_journal_that_is_none(tmp_path: Path) -> None:
+def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "library.genre-journal.db").write_text("no database" * 100)
     with pytest.raises(JournalError, match=r"genre-journal\.db: file is not a database; .*move it"):
         Journal.for_library(tmp_path / "library.db").begin("import")
 
 
-def test_a_file_that_is_called_like_a_database_in_memory_is_not_the_journal() -> None:
-    """`beet -l :memory:` makes such a library."""
+def test_library_file_named_memory_has_a_journal_file() -> None:
+    """Only `:memory:` itself is a library in memory."""
     assert Journal.for_library("/home/:memory:").path == Path("/home/:memory:.genre-journal.db")
 
 
-def test_libraries_whose_names_differ_after_a_dot() -> None:
+def test_library_file_keeps_unknown_extensions() -> None:
     names = ("library.db", "musiclibrary.blb", "music.2019", "music.2020", "vol. 1.db", "music")
     assert [library_file(Path("/home") / name, ".genre-models").name for name in names] == [
         "library.genre-models",
@@ -128,7 +127,7 @@ def test_libraries_whose_names_differ_after_a_dot() -> None:
     ]
 
 
-def test_who_waits_is_next(tmp_path: Path) -> None:
+def test_journal_lock_is_fair(tmp_path: Path) -> None:
     stopped = threading.Event()
 
     def hog() -> None:
@@ -151,7 +150,7 @@ def test_who_waits_is_next(tmp_path: Path) -> None:
         thread.join()
 
 
-def test_tags_that_wait_for_one_run_still_wait_when_another_is_undone(tmp_path: Path) -> None:
+def test_pending_write_survives_undo_of_another_run(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "library.genre-journal.db")
     for genre in ("jazz", "pop"):
         journal.mark_write_pending("track")

@@ -18,14 +18,14 @@ from typing import Any
 import pytest
 
 from beetsplug.genreclf.storage.compaction import compact
-from beetsplug.genreclf.storage.errors import explain
-from beetsplug.genreclf.storage.journal import Journal, JournalError, revert
+from beetsplug.genreclf.storage.errors import JournalError, describe
+from beetsplug.genreclf.storage.journal import Journal, revert
 from tests.beetsplug.test_journal import run
 from tests.faults import DROPPED
 
 
 def sql(path: Path, *statements: str) -> list[Any]:
-    """Run SQL on a journal as somebody else would; return what the last statement found."""
+    """Run SQL on a journal as another program would; return the rows of the last statement."""
     with closing(sqlite3.connect(path)) as database, database:
         return [database.execute(statement).fetchall() for statement in statements][-1]
 
@@ -39,7 +39,7 @@ DAMAGES = {
     "a genre that is a number": "UPDATE changes SET new = '{\"genres\": [1]}' WHERE id = 2",
     "a text that is none": 'UPDATE changes SET new = \'{"genres": ["\\udc80"]}\' WHERE id = 2',
     "a huge number": "UPDATE changes SET new = '{\"genre_confidence\": 1e999}' WHERE id = 2",
-    "a field of somebody else": 'UPDATE changes SET new = \'{"title": "x"}\' WHERE id = 2',
+    "a field of another plugin": 'UPDATE changes SET new = \'{"title": "x"}\' WHERE id = 2',
     "an unknown place": "UPDATE changes SET place = 'nowhere' WHERE id = 2",
     "a place of bytes": "UPDATE changes SET place = x'ff' WHERE id = 2",
     "a run that is none": "UPDATE changes SET run = 'x' WHERE id = 2",
@@ -63,10 +63,10 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_damaged_row_is_left_out_and_reported_once(tmp_path: Path, damage: str) -> None:
-    said: list[str] = []
+def test_damaged_change_is_ignored_and_reported_once(tmp_path: Path, damage: str) -> None:
+    reported: list[str] = []
     path = tmp_path / "library.genre-journal.db"
-    journal = Journal(path, said.append)
+    journal = Journal(path, reported.append)
     run_id = journal.begin("test")
     for genre in ("jazz", "pop", "rock"):
         journal.record(run_id, "track", "database", "a.mp3", {}, {"genres": [genre]})
@@ -76,15 +76,15 @@ def test_damaged_row_is_left_out_and_reported_once(tmp_path: Path, damage: str) 
     journal.changes("track")
     assert [run.id for run in journal.runs()] == [run_id]
     journal.objects_of_run(run_id)
-    assert said == [f"{path}: damaged rows ignored: 1; their changes cannot be undone"]
+    assert reported == [f"{path}: damaged rows ignored: 1; their changes cannot be undone"]
     journal.close()
 
 
 @pytest.mark.parametrize("value", ["NULL", "'yesterday'", "1e18", "-5", "x'00'"])
-def test_damaged_run_is_left_out(tmp_path: Path, value: str) -> None:
-    said: list[str] = []
+def test_damaged_run_is_ignored(tmp_path: Path, value: str) -> None:
+    reported: list[str] = []
     path = tmp_path / "library.genre-journal.db"
-    journal = Journal(path, said.append)
+    journal = Journal(path, reported.append)
     for _ in range(2):
         journal.record(journal.begin("test"), "track", "database", "", {}, {"genres": ["a"]})
     journal.close()
@@ -96,7 +96,7 @@ def test_damaged_run_is_left_out(tmp_path: Path, value: str) -> None:
         f"UPDATE runs SET started = {value} WHERE id = 1",
     )
     assert [run.id for run in journal.runs()] == [2]
-    assert len(said) == 1
+    assert len(reported) == 1
     journal.close()
 
 
@@ -109,6 +109,25 @@ def test_journal_of_an_earlier_version_is_upgraded(tmp_path: Path) -> None:
     assert [change.new for change in journal.changes("track")] == [{"genres": ["jazz"]}]
     assert journal.lost("a.mp3", None) == ["track"]
     assert sql(path, "PRAGMA user_version") == [(1,)]
+    journal.close()
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_journal_with_other_columns_is_refused(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "library.genre-journal.db"
+    journal = Journal(path)
+    journal.record(journal.begin("test"), "track", "database", "a.mp3", {}, {"genres": ["jazz"]})
+    journal.close()
+    sql(
+        path,
+        "ALTER TABLE changes RENAME COLUMN journal_id TO history",
+        "DROP INDEX changes_by_journal_id",
+        f"PRAGMA user_version = {version}",
+    )
+    for action in (lambda: journal.changes("track"), lambda: journal.objects_of_run(1)):
+        with pytest.raises(JournalError, match=r"journal_id; no changes made: .* move it away"):
+            action()
+    assert sql(path, "SELECT history FROM changes") == [("track",)]
     journal.close()
 
 
@@ -129,8 +148,8 @@ def test_journal_of_a_later_version_is_refused(tmp_path: Path, version: int) -> 
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (sqlite3.OperationalError("database or disk is full"), "is full; .* make room"),
-        (OSError(errno.ENOSPC, "No space left on device"), "is full; .* make room"),
+        (sqlite3.OperationalError("database or disk is full"), "is full; .* free some space"),
+        (OSError(errno.ENOSPC, "No space left on device"), "is full; .* free some space"),
         (sqlite3.OperationalError("attempt to write a readonly database"), "make .* writable"),
         (sqlite3.OperationalError("unable to open database file"), "make .* writable"),
         (PermissionError(errno.EACCES, "Permission denied"), "make .* writable"),
@@ -141,8 +160,8 @@ def test_journal_of_a_later_version_is_refused(tmp_path: Path, version: int) -> 
         (sqlite3.OperationalError("disk I/O error"), "check its disk"),
     ],
 )
-def test_advice_fits_what_is_wrong(tmp_path: Path, error: Exception, expected: str) -> None:
-    message = explain(tmp_path / "journal.db", error)
+def test_error_message_matches_the_problem(tmp_path: Path, error: Exception, expected: str) -> None:
+    message = describe(tmp_path / "journal.db", error)
     assert re.search(expected, message), message
     assert message.count("move it away") == ("move it away" in expected)
     assert message.startswith(f"{tmp_path / 'journal.db'}: ")
@@ -153,7 +172,7 @@ def fill(journal: Journal) -> None:
         journal.begin("test" * 200)
 
 
-def test_full_disk_is_called_full(tmp_path: Path) -> None:
+def test_full_disk_is_reported(tmp_path: Path) -> None:
     """Whatever SQLite says of it, from the first change on."""
     small = tmp_path / "small"
     small.mkdir()
@@ -197,10 +216,10 @@ def test_waiting_is_reported_once_with_the_process_that_holds_the_lock(tmp_path:
     assert holder.stdout
     assert holder.stdin
     assert holder.stdout.readline() == "held\n"
-    said: list[str] = []
+    reported: list[str] = []
 
     def report(message: str) -> None:
-        said.append(message)
+        reported.append(message)
         assert holder.stdin
         holder.stdin.write("\n")
         holder.stdin.flush()
@@ -209,40 +228,40 @@ def test_waiting_is_reported_once_with_the_process_that_holds_the_lock(tmp_path:
     with Journal(path, report).lock():
         assert holder.wait() == 0
     assert time.monotonic() - began > 3
-    assert said == [
+    assert reported == [
         f"waiting for another command that is changing the library (process {holder.pid})"
     ]
-    assert path.with_suffix(".pid").read_text().strip() == "", "nobody holds it now"
+    assert path.with_suffix(".pid").read_text().strip() == "", "no process holds it now"
     holder.stdin.close()
     holder.stdout.close()
 
 
 def test_short_wait_and_wait_for_another_thread_are_not_reported(tmp_path: Path) -> None:
     path = tmp_path / "library.genre-journal.db"
-    said: list[str] = []
+    reported: list[str] = []
     held = threading.Event()
 
     def hold() -> None:
-        with Journal(path, said.append).lock():
+        with Journal(path, reported.append).lock():
             held.set()
             time.sleep(4.5)
 
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait()
-    with Journal(path, said.append).lock():
+    with Journal(path, reported.append).lock():
         pass
     thread.join()
-    assert said == []
+    assert reported == []
 
 
 @pytest.mark.parametrize("content", ["", "x", "4194999 {host}", "99999999999999999999 {host}"])
-def test_process_that_cannot_hold_the_lock_is_not_named(tmp_path: Path, content: str) -> None:
+def test_process_that_has_ended_is_not_reported(tmp_path: Path, content: str) -> None:
     path = tmp_path / "library.genre-journal.db"
-    said: list[str] = []
+    reported: list[str] = []
 
     def report(message: str) -> None:
-        said.append(message)
+        reported.append(message)
         lock.close()
 
     with closing(sqlite3.connect(path.with_suffix(".lock"), check_same_thread=False)) as lock:
@@ -250,10 +269,10 @@ def test_process_that_cannot_hold_the_lock_is_not_named(tmp_path: Path, content:
         path.with_suffix(".pid").write_text(content.format(host=socket.gethostname()))
         with Journal(path, report).lock():
             pass
-    assert said == ["waiting for another command that is changing the library"]
+    assert reported == ["waiting for another command that is changing the library"]
 
 
-def test_forgetting_keeps_which_genres_the_plugin_gave(tmp_path: Path) -> None:
+def test_compaction_keeps_genres_set_by_the_plugin(tmp_path: Path) -> None:
     path = tmp_path / "library.genre-journal.db"
     journal = Journal(path)
     values: dict[str, Any] = {"genres": ["Rock"]}
@@ -273,7 +292,7 @@ def test_forgetting_keeps_which_genres_the_plugin_gave(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_forgetting_removes_changes_that_gave_no_genres(tmp_path: Path) -> None:
+def test_compaction_deletes_changes_without_genres(tmp_path: Path) -> None:
     path = tmp_path / "library.genre-journal.db"
     journal = Journal(path)
     id_ = journal.begin("test")
@@ -305,7 +324,8 @@ def test_read_only_folder_can_be_read(tmp_path: Path, left: bool, version: int) 
     folder.chmod(0o555)
     program = (
         "import sys, pathlib\n"
-        "from beetsplug.genreclf.storage.journal import Journal, JournalError\n"
+        "from beetsplug.genreclf.storage.errors import JournalError\n"
+        "from beetsplug.genreclf.storage.journal import Journal\n"
         "journal = Journal(pathlib.Path(sys.argv[1]))\n"
         "print(journal.runs()[0].command, journal.changes('track')[0].new)\n"
         "assert not journal.is_placement_pending(b'a', 1)\n"

@@ -51,7 +51,7 @@ NAMES = st.sampled_from(["Hip-Hop", "hip hop", "HipHop", "Drum & Bass", "drum an
         (b"/a/path", []),
     ],
 )
-def test_values_hold_texts(value: object, texts: list[str]) -> None:
+def test_split(value: object, texts: list[str]) -> None:
     assert split(value) == texts
     assert labels(value) == texts
 
@@ -105,11 +105,11 @@ def test_bare_numbers_stay_in_other_fields() -> None:
         ("Ska/(8)", ["Ska", "Jazz"]),
     ],
 )
-def test_parts_are_genres(value: str, parts: list[str]) -> None:
+def test_genre_parts(value: str, parts: list[str]) -> None:
     assert genre_parts(value) == parts
 
 
-def test_the_users_own_genres_are_not_split_and_the_longest_wins() -> None:
+def test_genres_of_the_user_are_not_split() -> None:
     own = frozenset({"Soul/Jazz", "A/B", "B, C, D", "Tango"})
     assert genre_parts("soul / jazz", own) == ["soul / jazz"]
     assert genre_parts("Soul, Jazz", own) == ["Soul", "Jazz"]
@@ -173,7 +173,7 @@ def test_placeholders_are_recognized(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["Rock", "Other Worlds", "🎸", "Other/Rock", "(17)", "A"])
-def test_other_texts_are_genres(text: str) -> None:
+def test_other_texts_are_no_placeholders(text: str) -> None:
     assert not is_placeholder(text)
     assert is_placeholder(text, frozenset({text.lower(), "x"}))
 
@@ -186,7 +186,7 @@ def test_labels_are_idempotent(text: str) -> None:
 
 
 @given(TEXTS, st.frozensets(TEXTS, max_size=3))
-def test_parts_are_never_blank_and_lose_nothing(text: str, own: frozenset[str]) -> None:
+def test_parts_keep_all_letters(text: str, own: frozenset[str]) -> None:
     for label in labels(re.sub("[0-9()]", "", text)):  # numbers become names
         rest = label
         for part in genre_parts(label, own):
@@ -197,11 +197,11 @@ def test_parts_are_never_blank_and_lose_nothing(text: str, own: frozenset[str]) 
         assert not any(map(str.isalnum, rest))
 
 
-def test_spellings_in_unicode_are_the_same() -> None:
+def test_normalize_unicode() -> None:
     assert normalize("Rai\u0308") == normalize("Ra\u00ef")
 
 
-def test_spellings_are_one_label_by_the_commonest() -> None:
+def test_vocabulary_merges_spellings() -> None:
     tracks = [["Hip-Hop"], ["Hip-Hop"], ["hip hop"], ["HipHop", "Hip Hop"], ["Ska"]]
     vocabulary = Vocabulary.from_tracks(tracks, 2)
     assert vocabulary.left_out == {"Ska": 1}
@@ -210,7 +210,7 @@ def test_spellings_are_one_label_by_the_commonest() -> None:
 
 
 @given(st.lists(st.lists(NAMES, max_size=3), max_size=20), st.integers(1, 5))
-def test_every_label_is_learned_or_left_out(tracks: list[list[str]], least: int) -> None:
+def test_vocabulary_keeps_or_leaves_out_each_label(tracks: list[list[str]], least: int) -> None:
     vocabulary = Vocabulary.from_tracks(tracks, least)
     learned = Counter(name for labels in tracks for name in vocabulary.canonical(labels))
     assert all(count >= least for count in learned.values())

@@ -160,7 +160,7 @@ def test_undo_fails_if_changes_are_damaged(classified: Beets, place: str) -> Non
 
 
 def test_journal_records_tags_as_they_are_saved(classified: Beets) -> None:
-    """Whoever writes it, in the version of ID3 that the user wants."""
+    """Written by the plugin and by beets, in the configured version of ID3."""
     classified.settings["id3v23"] = True
     classified.settings["genreclf"] |= {
         "title_case": True,
@@ -188,7 +188,7 @@ def test_journal_records_tags_as_they_are_saved(classified: Beets) -> None:
 
 
 def test_old_changes_can_be_deleted(classified: Beets) -> None:
-    heard = classified.field("genres")
+    predicted = classified.field("genres")
     refused = classified.run("genreclf-undo", "--forget-older-than", "-1")
     assert (refused.returncode, "must be 0 or more" in refused.stderr) == (1, True)
     refused = classified.run("genreclf-undo", "--forget-older-than", "3", "--last")
@@ -201,15 +201,15 @@ def test_old_changes_can_be_deleted(classified: Beets) -> None:
     done = classified.run("genreclf-undo", "--forget-older-than", "3")
     assert "deleted 5 changes; they can no longer be undone" in done.stderr
     assert "no runs recorded" in classified.run("genreclf-undo", "--list").stderr
-    classified.settings["genreclf"] |= {"policy": "append", "names": {heard[0]: "Another Name"}}
+    classified.settings["genreclf"] |= {"policy": "append", "names": {predicted[0]: "Another Name"}}
     classified("genreclf", "-f")
     assert classified.field("genres")[0] == "Another Name", "the first gave way"
     classified("genreclf-undo", "--last")
-    assert classified.field("genres") == heard
+    assert classified.field("genres") == predicted
     done = classified.run("genreclf-undo")
     assert done.returncode == 1
     assert "its changes were deleted" in done.stderr
-    assert classified.field("genres") == heard
+    assert classified.field("genres") == predicted
 
 
 def wait_until_locked(path: Path) -> None:
@@ -245,9 +245,9 @@ def test_waiting_for_the_lock_is_reported(classified: Beets) -> None:
         wait_until_locked(journal_of(classified).with_suffix(".queue"))
         time.sleep(5)
         holder.communicate("\n")
-        _, said = process.communicate()
-        assert process.returncode == 0, said
+        _, output = process.communicate()
+        assert process.returncode == 0, output
         message = "waiting for another command that is changing the library"
-        assert said.count(f"{message} (process {holder.pid})") == 1
+        assert output.count(f"{message} (process {holder.pid})") == 1
     assert Journal(journal_of(classified)).runs()
     assert mutagen.File(classified.files()[0])

@@ -36,7 +36,7 @@ def outcome(file: Any, name: str, *arguments: Any) -> Any:
 
 
 def applied(content: bytes, overlay: Overlay) -> bytes:
-    """Return what the changes of a overlay make of the content of its file."""
+    """Return the content of a file after the changes of its overlay."""
     made = bytearray(content)
     for change in overlay.changes():
         end = change.offset + len(change.old)
@@ -72,7 +72,7 @@ def opened(tmp_path: Path, content: bytes) -> io.FileIO:
     return path.open("rb", buffering=0)
 
 
-def test_changes_are_the_blocks_that_differ(tmp_path: Path) -> None:
+def test_changes_are_the_differing_blocks(tmp_path: Path) -> None:
     with opened(tmp_path, bytes(100_000)) as file:
         overlay = Overlay(file, limit=1 << 20)
         overlay.seek(50_000)

@@ -10,7 +10,7 @@ from beetsplug.genreclf.genres.labels import is_placeholder
 from beetsplug.genreclf.genres.policy import POLICIES, Policy, new_genres
 from beetsplug.genreclf.genres.spelling import Spelling
 
-# existing, before the plugin, heard: fill, replace, append, prepend, never
+# existing, before the plugin, predicted: fill, replace, append, prepend, never
 TABLE = [
     ([], [], "jazz", ["jazz"], ["jazz"], ["jazz"], ["jazz"], []),
     (["Rock"], ["Rock"], "jazz", ["Rock"], ["jazz"], ["Rock", "jazz"], ["jazz", "Rock"], ["Rock"]),
@@ -19,13 +19,13 @@ TABLE = [
     (["Hip-Hop"], ["Hip-Hop"], "hip hop", ["Hip-Hop"], ["hip hop"], *[["Hip-Hop"]] * 3),
     (["HipHop"], ["HipHop"], "hip hop", ["HipHop"], ["hip hop"], *[["HipHop"]] * 3),
     (["A", "B"], ["A", "B"], "B", ["A", "B"], ["B"], ["A", "B"], ["A", "B"], ["A", "B"]),
-    # The plugin wrote what is there, and nobody changed it since: it gives way.
+    # The plugin set the genre, and it was not changed since: it is replaced.
     (["pop"], [], "jazz", ["jazz"], ["jazz"], ["jazz"], ["jazz"], ["pop"]),
     (["A", "x"], ["A"], "jazz", ["A", "x"], ["jazz"], ["A", "jazz"], ["jazz", "A"], ["A", "x"]),
     (["x", "A"], ["A"], "jazz", ["x", "A"], ["jazz"], ["A", "jazz"], ["jazz", "A"], ["x", "A"]),
     (["jazz"], ["Rock"], "blues", ["blues"], ["blues"], ["blues"], ["blues"], ["jazz"]),
     (["jazz"], [], "jazz", ["jazz"], ["jazz"], ["jazz"], ["jazz"], ["jazz"]),
-    # Somebody changed it since: it is theirs.
+    # It was changed since: it is the user's.
     (["pop"], ["pop"], "jazz", ["pop"], ["jazz"], ["pop", "jazz"], ["jazz", "pop"], ["pop"]),
     # It is there as a part, or by a number; a genre whose name has a separator is one.
     (["Soul/Jazz"], ["Soul/Jazz"], "jazz", ["Soul/Jazz"], ["jazz"], *[["Soul/Jazz"]] * 3),
@@ -69,11 +69,13 @@ texts = st.sampled_from(
      "Pop, Rock", "Singer/Songwriter"]
 ) | st.text("aJ/,|;( )1270", max_size=6)  # fmt: skip
 names = st.lists(texts, unique=True, max_size=4)
-heard = st.none() | st.sampled_from(["jazz", "hip hop", "Pop", "Soul/Jazz", "Songwriter"])
+predicted = st.none() | st.sampled_from(["jazz", "hip hop", "Pop", "Soul/Jazz", "Songwriter"])
 
 
-@given(names, heard, st.sampled_from(["fill", "append", "prepend", "never"]))
-def test_nothing_is_lost(existing: list[str], genre: str | None, policy: Policy) -> None:
+@given(names, predicted, st.sampled_from(["fill", "append", "prepend", "never"]))
+def test_policy_keeps_existing_genres(
+    existing: list[str], genre: str | None, policy: Policy
+) -> None:
     new = new_genres(existing, existing, genre, policy)
     if policy == "fill" and all(map(is_placeholder, existing)):
         assert new == ([genre] if genre else existing)
@@ -82,7 +84,7 @@ def test_nothing_is_lost(existing: list[str], genre: str | None, policy: Policy)
         assert len(new) <= len(existing) + 1
 
 
-def test_placeholders_and_genres_of_the_user() -> None:
+def test_policy_with_placeholders_and_custom_genres() -> None:
     ours = {"placeholders": frozenset({"To Do"}), "own": frozenset({"Soul/Jazz"})}
     assert new_genres(["to-do"], ["to-do"], "jazz", "fill", **ours) == ["jazz"]
     assert new_genres(["to-do"], ["to-do"], "jazz", "fill") == ["to-do"]
@@ -90,14 +92,14 @@ def test_placeholders_and_genres_of_the_user() -> None:
     assert new_genres(both[:1], both[:1], "jazz", "append", **ours) == both
 
 
-@given(names, heard, st.sampled_from(POLICIES))
-def test_twice_is_once(existing: list[str], genre: str | None, policy: Policy) -> None:
+@given(names, predicted, st.sampled_from(POLICIES))
+def test_policy_is_idempotent(existing: list[str], genre: str | None, policy: Policy) -> None:
     once = new_genres(existing, existing, genre, policy)
     assert new_genres(once, existing, genre, policy) == once
 
 
-@given(names, heard, st.sampled_from(["jazz", "Pop"]), st.sampled_from(POLICIES))
-def test_a_second_verdict_replaces_the_first(
+@given(names, predicted, st.sampled_from(["jazz", "Pop"]), st.sampled_from(POLICIES))
+def test_new_prediction_replaces_the_previous_one(
     existing: list[str], first: str | None, second: str, policy: Policy
 ) -> None:
     between = new_genres(existing, existing, first, policy)

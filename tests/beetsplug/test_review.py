@@ -25,7 +25,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
 
 @pytest.fixture
 def untagged(library: Beets) -> Beets:
-    """Return three albums of two tracks without genres, of which much is certain."""
+    """Return three albums of two tracks without genres, with confident predictions."""
     library.restore()
     return library
 
@@ -37,8 +37,8 @@ def review(beets: Beets, answers: str, *query: str) -> str:
 
 
 def test_apply_skip_and_quit(untagged: Beets) -> None:
-    said = review(untagged, "a\ns\nq\n", "album+")
-    assert said.count("one 0.mp3: ") == said.count("two 2.mp3: ") == 1
+    output = review(untagged, "a\ns\nq\n", "album+")
+    assert output.count("one 0: ") == output.count("two 2: ") == 1
     assert len(untagged("ls", "genres::.", "album:album 0").splitlines()) == 2
     assert not untagged("ls", "genres::.", "album:album 1")
     assert not untagged("ls", "genres::.", "album:album 2")
@@ -50,8 +50,8 @@ def test_apply_skip_and_quit(untagged: Beets) -> None:
 
 def test_only_tracks_without_genres(untagged: Beets) -> None:
     untagged("modify", "--yes", "title:one", "genres=Mine")
-    said = review(untagged, "a\n" * 3)
-    assert "one" not in said
+    output = review(untagged, "a\n" * 3)
+    assert "one" not in output
     assert set(untagged.field("genres", "title:one")) == {"Mine"}
     assert all(untagged.field("genres", "title:two"))
     assert review(untagged, "") == ""
@@ -60,8 +60,8 @@ def test_only_tracks_without_genres(untagged: Beets) -> None:
 def test_placeholders_count_as_no_genres(untagged: Beets) -> None:
     untagged("modify", "--yes", "title:one", "genres=Unknown")
     before = untagged.rows()
-    said = review(untagged, "a\n" * 3)
-    assert said.count("one ") == said.count("two ") == 3
+    output = review(untagged, "a\n" * 3)
+    assert output.count("one ") == output.count("two ") == 3
     assert not untagged("ls", "genres:Unknown")
     untagged("genreclf-undo")
     assert untagged.rows() == before
@@ -70,8 +70,8 @@ def test_placeholders_count_as_no_genres(untagged: Beets) -> None:
 
 
 def test_genres_with_control_characters_are_asked_for_again(untagged: Beets) -> None:
-    said = review(untagged, "e\nTango; S\x07ka\nTango\n", "album:album 1")
-    assert "not possible, control characters: 'S\\x07ka'" in said
+    output = review(untagged, "e\nTango; S\x07ka\nTango\n", "album:album 1")
+    assert "control characters are not allowed: 'S\\x07ka'" in output
     assert untagged.field("genres", "album:album 1") == ["Tango"] * 2
 
 
@@ -82,7 +82,7 @@ def test_edited_genres_belong_to_the_user(untagged: Beets) -> None:
     assert all(untagged.field("predicted_genre", "album:album 1"))
     for path in untagged.library.glob("*/album 1/*"):
         assert MediaFile(path).genres == ["Tango", "Ska"]
-    untagged.settings["genreclf"]["genres"] = "append"
+    untagged.settings["genreclf"]["policy"] = "append"
     untagged("genreclf", "--force", "album:album 1")
     assert all(g.startswith("Tango; Ska") for g in untagged.field("genres", "album:album 1"))
     untagged("genreclf-undo")
@@ -94,19 +94,19 @@ def test_edited_genres_belong_to_the_user(untagged: Beets) -> None:
 
 def test_no_genres_lead_back_from_editing(untagged: Beets) -> None:
     before = untagged.rows()
-    said = review(untagged, "e\n\ne\n ; \ns\n", "album:album 1")
-    assert said.count("none to go back") == 2
+    output = review(untagged, "e\n\ne\n ; \ns\n", "album:album 1")
+    assert output.count("none to go back") == 2
     assert untagged.rows() == before
 
 
 def test_existing_genres_are_kept(untagged: Beets) -> None:
-    """An album of which one track is untagged, and files that nobody was asked about."""
+    """An album with one untagged track, and files of tracks that are not reviewed."""
     untagged.settings["genreclf"]["write"] = False
     untagged("genreclf")
     untagged("modify", "--yes", "--album", "album:album 0", "genres=Mine")
     untagged("modify", "--yes", "title:two 0", "genres=")
     untagged("write")
-    untagged.settings["genreclf"] |= {"write": True, "genres": "replace"}
+    untagged.settings["genreclf"] |= {"write": True, "policy": "replace"}
     before = {path: path.read_bytes() for path in untagged.files()}
     review(untagged, "s\n")
     assert {path: path.read_bytes() for path in untagged.files()} == before
@@ -118,9 +118,9 @@ def test_existing_genres_are_kept(untagged: Beets) -> None:
 
 def test_the_genre_that_is_written_is_shown(untagged: Beets) -> None:
     untagged.settings["genreclf"]["scope"] = "album"
-    said = review(untagged, "a\n", "album:album 0")
+    output = review(untagged, "a\n", "album:album 0")
     (genre,) = set(untagged.field("genres", "album:album 0"))
-    assert said.count(f" -> {genre}\n") == 3, "of the album and both tracks"
+    assert output.count(f" -> {genre}\n") == 3, "of the album and both tracks"
 
 
 def test_review_can_be_undone(untagged: Beets) -> None:
@@ -144,7 +144,7 @@ def test_doubtful_tracks_are_not_asked_about(untagged: Beets) -> None:
     before = untagged.rows()
     done = untagged.run("genreclf", "--review")
     assert done.returncode == 0
-    assert "0 written, 0 kept, 6 abstained, 0 failed, 0 edited, 0 skipped" in done.stderr
+    assert "0 tracks updated, 0 unchanged, 6 abstained, 0 failed, 0 files written" in done.stderr
     assert untagged.rows() == before
 
 
@@ -152,7 +152,7 @@ def test_invalid_combinations(untagged: Beets) -> None:
     done = untagged.run("genreclf", "--review", "--pretend")
     assert done.returncode == 1
     assert "--review and --pretend cannot be combined" in done.stderr
-    untagged.settings["genreclf"]["genres"] = "never"
+    untagged.settings["genreclf"]["policy"] = "never"
     done = untagged.run("genreclf", "--review")
     assert done.returncode == 1
-    assert "--review cannot be combined with genreclf.genres: never" in done.stderr
+    assert "--review cannot be combined with genreclf.policy: never" in done.stderr

@@ -24,10 +24,11 @@ import pytest
 from mediafile import MediaFile, UnreadableFileError
 
 from beetsplug.genreclf.fields import MEDIA_FIELDS
+from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.inplace import redo_log, replacement, rewrite
 from beetsplug.genreclf.storage.inplace.file_state import NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
-from beetsplug.genreclf.storage.journal import Journal, JournalError
+from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile, reason
 from tests.conftest import Beets
 from tests.faults import fill, small_disk
@@ -70,8 +71,8 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 @pytest.fixture
 def by_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no change be small enough to be made in place."""
-    monkeypatch.setattr(rewrite, "_IN_PLACE", 0)
-    monkeypatch.setattr(rewrite, "_IN_PLACE_RATHER", 0)
+    monkeypatch.setattr(rewrite, "MAX_IN_PLACE", 0)
+    monkeypatch.setattr(rewrite, "MAX_IN_PLACE_IF_LOSSY", 0)
 
 
 def tag(path: Path, journal: Journal, values: dict[str, Any]) -> None:
@@ -89,7 +90,7 @@ def marker(journal: Journal) -> Path:
 def test_result_is_what_mutagen_writes(
     kind: str, limit: int, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rewrite, "_IN_PLACE", limit)
+    monkeypatch.setattr(rewrite, "MAX_IN_PLACE", limit)
     path = make(tmp_path / f"a.{kind}")
     other = tmp_path / f"b.{kind}"
     for values in (FIRST, SECOND, NONE):
@@ -106,7 +107,7 @@ def test_result_is_what_mutagen_writes(
     assert not journal.read("SELECT id FROM redo_log UNION SELECT id FROM copies")
 
 
-def test_nothing_is_written_where_nothing_changes(tmp_path: Path, journal: Journal) -> None:
+def test_unchanged_tags_are_not_written(tmp_path: Path, journal: Journal) -> None:
     path = make(tmp_path / "a.flac")
     tag(path, journal, FIRST)
     before = path.stat()
@@ -193,7 +194,7 @@ def interrupted(path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -
     return old
 
 
-def test_note_of_replaced_file_is_dropped_and_reported(
+def test_record_of_replaced_file_is_dropped_and_reported(
     tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make(tmp_path / "a.flac")
@@ -213,7 +214,7 @@ def test_note_of_replaced_file_is_dropped_and_reported(
     "damage", ["other size", "other bytes", "gone", "link", "folder", "other record", "no record"]
 )
 @posix
-def test_note_that_does_not_fit_is_dropped_and_reported(
+def test_mismatching_record_is_dropped_and_reported(
     damage: str, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make(tmp_path / "music" / "a.flac")
@@ -241,7 +242,7 @@ def test_note_that_does_not_fit_is_dropped_and_reported(
     assert not marker(journal).exists()
 
 
-def test_recovery_that_fails_names_the_file_and_keeps_the_note(
+def test_failed_recovery_is_reported_and_keeps_the_record(
     beets: Beets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that is not mounted, for one; other commands work as ever."""
@@ -282,7 +283,7 @@ def test_damaged_journal_does_not_break_other_commands(beets: Beets) -> None:
     assert done.stderr.count("genreclf: interrupted changes of files cannot be finished: ") == 1
 
 
-def test_marker_is_gone_after_a_command(beets: Beets) -> None:
+def test_marker_is_removed_after_a_command(beets: Beets) -> None:
     """Later commands need not look into the journal."""
     beets.add("a.flac")
     beets.import_music()
@@ -305,7 +306,7 @@ def test_file_is_refused_while_an_earlier_change_is_unfinished(
 
 
 @pytest.mark.parametrize("step", ["journal", "marker"])
-def test_without_a_note_nothing_is_changed(
+def test_file_is_unchanged_if_recording_fails(
     step: str, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make(tmp_path / "a.flac")
@@ -317,7 +318,7 @@ def test_without_a_note_nothing_is_changed(
         marker(journal).rmdir()
         marker(journal).symlink_to(tmp_path / "missing" / "folder")
     for limit in (1 << 20, 0):
-        monkeypatch.setattr(rewrite, "_IN_PLACE", limit)
+        monkeypatch.setattr(rewrite, "MAX_IN_PLACE", limit)
         with pytest.raises(JournalError):
             tag(path, journal, FIRST)
         assert path.read_bytes() == before
@@ -325,7 +326,7 @@ def test_without_a_note_nothing_is_changed(
 
 
 @pytest.mark.parametrize("call", [1, 2, 3])
-def test_write_that_fails_is_taken_back(
+def test_failed_write_is_rolled_back(
     call: int, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make(tmp_path / "a.wav")
@@ -376,7 +377,7 @@ def test_full_disk_leaves_the_old_file(
         assert not journal.read("SELECT id FROM redo_log UNION SELECT id FROM copies")
 
 
-def test_all_names_of_a_file_change(tmp_path: Path, journal: Journal) -> None:
+def test_hard_links_are_kept(tmp_path: Path, journal: Journal) -> None:
     path = make(tmp_path / "a.mp3")
     path.write_bytes(path.read_bytes() * 20)
     assert path.stat().st_size > 1 << 20
@@ -404,7 +405,7 @@ def test_hard_linked_file_that_needs_a_copy_is_refused(
 def test_mode_and_attributes_are_kept(
     limit: int, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rewrite, "_IN_PLACE", limit)
+    monkeypatch.setattr(rewrite, "MAX_IN_PLACE", limit)
     path = make(tmp_path / "a.mp3")
     path.chmod(0o660)
     try:
@@ -422,7 +423,7 @@ def test_mode_and_attributes_are_kept(
 
 @pytest.mark.skipif(not hasattr(os, "setxattr"), reason="no extended attributes")
 @pytest.mark.parametrize("name", ["user.mood", "system.posix_acl_access"])
-def test_attribute_that_cannot_be_kept_refuses_the_copy(
+def test_copy_is_refused_if_an_attribute_cannot_be_kept(
     name: str, by_copy: None, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make(tmp_path / "a.mp3")
@@ -465,7 +466,7 @@ from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.tag_file import TagFile, reason
 for name, field in MEDIA_FIELDS.items():
     MediaFile.add_field(name, field)
-rewrite._IN_PLACE = rewrite._IN_PLACE_RATHER = int(sys.argv[3])
+rewrite.MAX_IN_PLACE = rewrite.MAX_IN_PLACE_IF_LOSSY = int(sys.argv[3])
 user, *groups = map(int, sys.argv[4:])  # once all is imported: others may not read that
 os.setgroups(groups)
 os.setgid(user)
@@ -551,7 +552,7 @@ def test_read_only_file_is_refused(shared: Path) -> None:
 def test_planted_link_is_not_followed(
     by_copy: None, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even where somebody guesses the name of the copy."""
+    """Not even if the name of the copy was guessed."""
     path = make(tmp_path / "music" / "a.mp3")
     victim = tmp_path / "victim"
     victim.write_text("precious")
@@ -567,7 +568,7 @@ def test_planted_link_is_not_followed(
     assert path.read_bytes() == before
 
 
-def test_cleanup_leaves_what_it_has_not_created(
+def test_cleanup_removes_own_copies_only(
     by_copy: None, tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make(tmp_path / "music" / "a.mp3")
@@ -590,7 +591,7 @@ def test_cleanup_leaves_what_it_has_not_created(
     )
     assert mine.exists()
     taken.rename(tmp_path / "kept")  # or its inode might be that of the next file
-    taken.write_text("somebody has put another file here")
+    taken.write_text("a file of another program")
     assert RedoLog(journal).recover() == []
     assert not mine.exists()
     assert taken.exists()
@@ -623,7 +624,7 @@ def test_write_of_another_program_is_not_lost(
     journal: Journal,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rewrite, "_IN_PLACE", limit)
+    monkeypatch.setattr(rewrite, "MAX_IN_PLACE", limit)
     path = make(tmp_path / "a.flac")
     retitle(path, "old title")
     pending = True
@@ -672,7 +673,7 @@ def test_write_of_another_program_is_not_lost(
     assert not journal.read("SELECT id FROM redo_log UNION SELECT id FROM copies")
 
 
-def test_same_tags_changed_by_another_program_stay(tmp_path: Path, journal: Journal) -> None:
+def test_conflicting_change_of_another_program_is_kept(tmp_path: Path, journal: Journal) -> None:
     path = make(tmp_path / "a.flac")
     file = TagFile(path)
     file.set(FIRST)
@@ -708,7 +709,7 @@ def test_journal_of_library_in_memory(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [file.name for file in tmp_path.iterdir()] == ["a.flac"]
 
 
-def test_note_is_synced(tmp_path: Path, journal: Journal) -> None:
+def test_record_is_synced_before_the_write(tmp_path: Path, journal: Journal) -> None:
     tag(make(tmp_path / "a.flac"), journal, FIRST)
     assert journal.read("PRAGMA synchronous") == [(2,)]
     with closing(sqlite3.connect(journal.path)) as database:

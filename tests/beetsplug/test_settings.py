@@ -1,4 +1,4 @@
-"""Stories of options: what they do, and what is said of those that cannot be."""
+"""Stories of options: their effects, and the errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
 
 
 @pytest.fixture
-def labelled(library: Beets) -> Beets:
+def tagged_library(library: Beets) -> Beets:
     """Return a library of one track, which has a genre of the user's."""
     library.restore()
     return library
@@ -45,7 +45,7 @@ def labelled(library: Beets) -> Beets:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"genres": "fil"}, "genreclf.genres: must be one of"),
+        ({"policy": "fil"}, "genreclf.policy: must be one of"),
         ({"scope": "disc"}, "genreclf.scope: must be one of ['track', 'album'], not 'disc'"),
         ({"min_confidence": 7}, "genreclf.min_confidence: must be a number from 0 to 1, not 7"),
         ({"min_confidence": "x"}, "genreclf.min_confidence: must be a number from 0 to 1, not 'x'"),
@@ -55,21 +55,27 @@ def labelled(library: Beets) -> Beets:
         ({"timeout": 10**400}, "genreclf.timeout: must be a number of seconds, not 1000"),
         ({"windows": nan}, "genreclf.windows: must be a whole number from 1, not nan"),
         ({"windows": 0}, "genreclf.windows: must be a whole number from 1, not 0"),
-        ({"styles": 11}, "genreclf.styles: must be a whole number from 0 to 10, not 11"),
-        ({"styles": -1}, "genreclf.styles: must be a whole number from 0 to 10, not -1"),
-        ({"styles": True}, "genreclf.styles: must be a whole number from 0 to 10, not True"),
-        ({"styles": None}, "genreclf.styles: must be a whole number from 0 to 10, not None"),
+        ({"max_styles": 11}, "genreclf.max_styles: must be a whole number from 0 to 10, not 11"),
+        ({"max_styles": -1}, "genreclf.max_styles: must be a whole number from 0 to 10, not -1"),
+        (
+            {"max_styles": True},
+            "genreclf.max_styles: must be a whole number from 0 to 10, not True",
+        ),
+        (
+            {"max_styles": None},
+            "genreclf.max_styles: must be a whole number from 0 to 10, not None",
+        ),
         ({"write": "yes"}, "genreclf.write: must be auto, yes or no, without quotes, not 'yes'"),
         (
-            {"ignore": ["discoo"]},
-            "genreclf.ignore: unknown genre 'discoo'; genres of the model: blues, class",
+            {"exclude": ["discoo"]},
+            "genreclf.exclude: unknown genre 'discoo'; genres of the model: blues, class",
         ),
         ({"names": {"hiphop": "Hip-Hop"}}, "genreclf.names: unknown genre"),
         ({"names": ["Hip-Hop"]}, "genreclf.names must be a dict"),
         ({"title_case": "of course"}, "genreclf.title_case: must be"),
         ({"auto": "maybe"}, "genreclf.auto: must be"),
         ({"model": 7}, "genreclf.model: must be a string"),
-        ({"genre": "replace"}, "genreclf.genre: there is no such option"),
+        ({"genre": "replace"}, "genreclf.genre: unknown option"),
         ({"names": {"rock": " "}}, "genreclf.names.rock: must be a name, not ' '"),
         ({"names": {"rock": "a; b"}}, "genreclf.names.rock: must be a name, not 'a; b'"),
         ({"names": {"rock": "\x07"}}, "genreclf.names.rock: must be a name, not '\\x07'"),
@@ -77,7 +83,7 @@ def labelled(library: Beets) -> Beets:
         ({"names": {80: "Eighties"}}, "genreclf.names: unknown genre"),
     ],
 )
-def test_what_cannot_be(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_invalid_config(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     view = RootView(
         [ConfigSource.of({"genreclf": options}), ConfigSource.of({"genreclf": DEFAULTS})]
     )
@@ -87,16 +93,17 @@ def test_what_cannot_be(options: dict[str, Any], message: str, tmp_path: Path) -
     assert "\n" not in str(error.value)
 
 
-def test_it_stops_a_command_with_one_line(beets: Beets) -> None:
+def test_unknown_genre_stops_commands_and_imports(beets: Beets) -> None:
     beets.add("a.flac")
-    beets.settings["genreclf"] |= {"ignore": ["discoo"]}
+    beets.settings["genreclf"] |= {"exclude": ["discoo"]}
     for command in (("genreclf",), ("import", "-qA", "music")):
         done = beets.run(*command)
         assert done.returncode == 1
-        said = [line for line in done.stderr.splitlines() if "backup" not in line]
-        assert len(said) == 1, done.stderr
+        printed = [line for line in done.stderr.splitlines() if "backup" not in line]
+        assert len(printed) == 1, done.stderr
         assert (
-            "genreclf.ignore: unknown genre 'discoo'; genres of the model: blues, class" in said[0]
+            "genreclf.exclude: unknown genre 'discoo'; genres of the model: blues, class"
+            in printed[0]
         )
     assert beets("ls") == "", "nothing is imported half"
 
@@ -105,10 +112,10 @@ def test_it_stops_a_command_with_one_line(beets: Beets) -> None:
     ("option", "value", "message"),
     [
         ("write", "maybe", "genreclf.write: must be auto, yes or no, without quotes, not 'maybe'"),
-        ("model", "nope", "genreclf.model: there is no model 'nope'; learned ones: none"),
+        ("model", "nope", "genreclf.model: there is no model 'nope'; custom models: none"),
     ],
 )
-def test_so_it_does_before_anything_is_imported(
+def test_invalid_config_stops_commands_and_imports(
     option: str, value: str, message: str, beets: Beets
 ) -> None:
     beets.add("a.flac")
@@ -121,37 +128,37 @@ def test_so_it_does_before_anything_is_imported(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes")
-def test_model_that_cannot_be_read_is_replaced_or_refused(labelled: Beets) -> None:
-    folder = labelled.root / "library.genre-models"
+def test_only_automatic_models_are_replaced(tagged_library: Beets) -> None:
+    folder = tagged_library.root / "library.genre-models"
     folder.mkdir()
     os.mkfifo(folder / "mine.json")
     reason = f"{folder / 'mine.json'}: not a regular file; train it again"
-    done = labelled.run("genreclf")
+    done = tagged_library.run("genreclf")
     assert done.returncode == 0
     assert f"genreclf: using the bundled genres: {reason}" in done.stderr
-    assert all(labelled.field("genre_model"))
-    labelled.settings["genreclf"]["model"] = "mine"
-    done = labelled.run("genreclf")
+    assert all(tagged_library.field("genre_model"))
+    tagged_library.settings["genreclf"]["model"] = "mine"
+    done = tagged_library.run("genreclf")
     assert done.returncode == 1
     assert f"configuration error: genreclf.model: {reason}" in done.stderr
 
 
-def test_all_genres_but_one_ignored(beets: Beets) -> None:
+def test_all_genres_but_one_excluded(beets: Beets) -> None:
     beets.add("a.flac", seconds=12)
-    beets.settings["genreclf"]["ignore"] = ["Blues", *ALL_BUT_BLUES]
-    assert "genreclf.ignore: no genre is left" in beets.run("genreclf").stderr
-    beets.settings["genreclf"]["ignore"] = [*ALL_BUT_BLUES]
+    beets.settings["genreclf"]["exclude"] = ["Blues", *ALL_BUT_BLUES]
+    assert "genreclf.exclude: no genre is left" in beets.run("genreclf").stderr
+    beets.settings["genreclf"]["exclude"] = [*ALL_BUT_BLUES]
     beets.import_music()
     assert beets.field("predicted_genre") == ["blues"]
     assert beets.field("genre_confidence") == ["1.000"]
 
 
-def test_an_ignored_genre_leaves_the_vote_to_the_others(beets: Beets) -> None:
+def test_excluded_genre_is_never_predicted(beets: Beets) -> None:
     beets.add("a.flac", seconds=12)
     beets.settings["genreclf"]["min_confidence"] = 0
     beets.import_music()
     (first,) = beets.field("predicted_genre")
-    beets.settings["genreclf"]["ignore"] = first
+    beets.settings["genreclf"]["exclude"] = first
     beets("genreclf", "-f")
     (second,) = beets.field("predicted_genre")
     assert second not in ("", first)
@@ -164,7 +171,7 @@ def test_an_ignored_genre_leaves_the_vote_to_the_others(beets: Beets) -> None:
 )
 def test_spelling(options: dict[str, Any], spelled: str, beets: Beets) -> None:
     beets.add("a.mp3")
-    beets.settings["genreclf"] |= {**options, "ignore": [*ALL_BUT_BLUES]}
+    beets.settings["genreclf"] |= {**options, "exclude": [*ALL_BUT_BLUES]}
     beets.import_music()
     assert beets.field("genres") == [spelled]
     assert beets.field("genre_votes")[0].startswith(f"{spelled} ")
@@ -185,14 +192,14 @@ def test_spelling(options: dict[str, Any], spelled: str, beets: Beets) -> None:
     ],
 )
 def test_policy_and_force(
-    policy: str, options: list[str], expected: list[str], labelled: Beets
+    policy: str, options: list[str], expected: list[str], tagged_library: Beets
 ) -> None:
-    labelled.settings["genreclf"] |= {"genres": policy, "min_confidence": 0}
-    labelled.settings["genreclf"]["names"] = dict.fromkeys(ALL_BUT_BLUES, "blues")
+    tagged_library.settings["genreclf"] |= {"policy": policy, "min_confidence": 0}
+    tagged_library.settings["genreclf"]["names"] = dict.fromkeys(ALL_BUT_BLUES, "blues")
     for _ in range(2):
-        labelled("genreclf", *options)
-        assert labelled.field("genres") == ["; ".join(expected)]
-        assert plain_tags(labelled.files()[0])["genre"] == expected
+        tagged_library("genreclf", *options)
+        assert tagged_library.field("genres") == ["; ".join(expected)]
+        assert plain_tags(tagged_library.files()[0])["genre"] == expected
 
 
 @pytest.mark.parametrize(
@@ -204,19 +211,19 @@ def test_policy_and_force(
         ("jazz", "Unknown", ["Unknown", "jazz"]),
     ],
 )
-def test_genres_are_appended_unless_a_part_is_the_same(
-    name: str, genres: str, expected: list[str], labelled: Beets
+def test_append_compares_parts_of_genres(
+    name: str, genres: str, expected: list[str], tagged_library: Beets
 ) -> None:
-    labelled("modify", "--yes", f"genres={genres}")
-    labelled.settings["genreclf"] |= {"genres": "append", "min_confidence": 0}
-    labelled.settings["genreclf"]["names"] = dict.fromkeys(("blues", *ALL_BUT_BLUES), name)
+    tagged_library("modify", "--yes", f"genres={genres}")
+    tagged_library.settings["genreclf"] |= {"policy": "append", "min_confidence": 0}
+    tagged_library.settings["genreclf"]["names"] = dict.fromkeys(("blues", *ALL_BUT_BLUES), name)
     for _ in range(2):
-        labelled("genreclf", "-f")
-        assert labelled.field("genres") == ["; ".join(expected)]
-        assert plain_tags(labelled.files()[0])["genre"] == expected
+        tagged_library("genreclf", "-f")
+        assert tagged_library.field("genres") == ["; ".join(expected)]
+        assert plain_tags(tagged_library.files()[0])["genre"] == expected
 
 
-def test_placeholders_are_filled_and_come_back(beets: Beets) -> None:
+def test_placeholders_are_replaced_and_restored(beets: Beets) -> None:
     beets.settings["genreclf"] |= {"min_confidence": 0, "auto": False, "placeholders": ["To Do"]}
     texts = {"a.mp3": ["(12)"], "b.flac": ["12"], "c.ogg": ["to-do", "misc"], "d.m4a": ["Ska"]}
     for number, (name, genres) in enumerate(texts.items()):
@@ -237,28 +244,28 @@ def test_placeholders_are_filled_and_come_back(beets: Beets) -> None:
     assert {path: every_tag(path) for path in beets.files()} == tags
 
 
-def test_agreement_is_with_the_genres_from_before(beets: Beets) -> None:
+def test_agreement_with_earlier_genres(beets: Beets) -> None:
     beets.add("a.flac", seconds=12)
-    beets.settings["genreclf"] |= {"auto": False, "genres": "replace", "min_confidence": 0}
+    beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "min_confidence": 0}
     beets.import_music()
     beets("genreclf")
     assert beets.field("genre_agreement") == [""]
-    (heard,) = beets.field("predicted_genre")
-    for genres, expected in ((heard.title(), "agrees"), ("Spoken Word", "differs")):
+    (predicted,) = beets.field("predicted_genre")
+    for genres, expected in ((predicted.title(), "agrees"), ("Spoken Word", "differs")):
         beets("modify", "--yes", f"genres={genres}")
         beets("genreclf", "-f")
         assert beets.field("genre_agreement") == [expected]
     beets("genreclf", "-f")
-    assert beets.field("genres") == [heard]
+    assert beets.field("genres") == [predicted]
     assert beets.field("genre_agreement", "genre_agreement:differs") == ["differs"]
 
 
-def test_what_is_left_empty_is_the_default(beets: Beets) -> None:
+def test_empty_options_have_defaults(beets: Beets) -> None:
     beets.add("a.flac")
-    beets.settings["genreclf"] |= {"names": None, "ignore": None, "min_confidence": None}
+    beets.settings["genreclf"] |= {"names": None, "exclude": None, "min_confidence": None}
     beets.import_music()
 
 
-def test_other_commands_do_not_care(beets: Beets) -> None:
+def test_other_commands_ignore_invalid_config(beets: Beets) -> None:
     beets.settings["genreclf"] |= {"auto": "maybe", "genre": "replace"}
     assert "genreclf" not in beets.run("ls").stderr

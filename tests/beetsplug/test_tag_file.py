@@ -1,4 +1,4 @@
-"""What is said of a file before it is saved is what the saved file then contains."""
+"""Tags of files: as predicted before saving, and as read back."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def make_v23(path: Path, encoding: int) -> None:
 
 
 @pytest.mark.parametrize("kind", [*CONTAINERS, "v23.mp3", "latin.mp3", "v23.aiff"])
-def test_what_will_be_read_is_known_before_saving(kind: str, tmp_path: Path) -> None:
+def test_as_saved_predicts_what_is_read_back(kind: str, tmp_path: Path) -> None:
     source = make(tmp_path / f"source.{kind.removeprefix('v23.').removeprefix('latin.')}", 1)
     if kind.startswith(("v23", "latin")):
         make_v23(source, encoding=1 if kind.startswith("v23") else 0)
@@ -78,7 +78,7 @@ def test_what_will_be_read_is_known_before_saving(kind: str, tmp_path: Path) -> 
                 path.unlink()
 
 
-def test_an_empty_tag_is_no_tag(tmp_path: Path) -> None:
+def test_empty_tag_counts_as_absent(tmp_path: Path) -> None:
     """MP4 files may have a genre atom without a value."""
     path = make(tmp_path / "a.m4a", 1)
     media = mutagen.File(path)

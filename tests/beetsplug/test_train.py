@@ -43,10 +43,10 @@ def tag_others(beets: Beets) -> None:
 
 
 def test_report_list_and_delete(collector: Beets) -> None:
-    said = collector(*TRAIN)
-    assert "My Tunes" in said
-    assert "12 tracks by 6 artists. Cross-validated on unseen artists:\n" in said
-    assert "accuracy 100% (majority class: 50%); balanced accuracy: linear 100%" in said
+    output = collector(*TRAIN)
+    assert "My Tunes" in output
+    assert "12 tracks by 6 artists. Cross-validated on unseen artists:\n" in output
+    assert "accuracy 100% (majority class: 50%); balanced accuracy: linear 100%" in output
     (listed,) = collector("genreclf-train", "--list").splitlines()
     assert listed.startswith("mine: 2 genres, 12 tracks, trained 2")
     assert "on genres, accuracy 100%, mine-" in listed
@@ -62,8 +62,8 @@ def test_report_list_and_delete(collector: Beets) -> None:
 
 def test_mislabeled_track_is_listed(collector: Beets) -> None:
     collector("modify", "--yes", "title:loop 3", "genres=My Tunes")
-    said = collector(*TRAIN)
-    doubts = said[said.index("possibly mislabeled:") :]
+    output = collector(*TRAIN)
+    doubts = output[output.index("possibly mislabeled:") :]
     assert "loop 3.mp3: My Tunes, predicted My Loops" in doubts
 
 
@@ -104,9 +104,9 @@ def test_auto_ignores_models_no_better_than_the_bundled_one(
     """All of it sounds electronic to the bundled model, which is right by family."""
     collector("modify", "--yes", "title:tune", "genres=Techno")
     collector("modify", "--yes", "title:loop", "genres=House")
-    said = collector(*TRAIN, "--name", "same").splitlines()
-    assert said[0] == "no better than the bundled model: accuracy 100% on 12 tracks"
-    assert said[-1].endswith(
+    output = collector(*TRAIN, "--name", "same").splitlines()
+    assert output[0] == "no better than the bundled model: accuracy 100% on 12 tracks"
+    assert output[-1].endswith(
         "not used by `model: auto`: it is not better than the bundled model; "
         "set `model: same` in the configuration to use it anyway"
     )
@@ -114,8 +114,8 @@ def test_auto_ignores_models_no_better_than_the_bundled_one(
     assert all(m.startswith("bundled-") for m in collector.field("genre_model", "artist:artist 0"))
 
     collector("modify", "--yes", "title:loop 3", "genres=Techno")
-    said = collector(*TRAIN, "--name", "less").splitlines()
-    assert said[0].startswith("worse than the bundled model by 1 of 12 tracks: accuracy 92% ")
+    output = collector(*TRAIN, "--name", "less").splitlines()
+    assert output[0].startswith("worse than the bundled model by 1 of 12 tracks: accuracy 92% ")
     less, same = collector("genreclf-train", "--list").splitlines()
     assert "worse than the bundled model by 1 of 12 tracks" in less
     assert less.endswith("; not used by `model: auto`")
@@ -129,9 +129,9 @@ def test_auto_ignores_models_no_better_than_the_bundled_one(
 def test_auto_prefers_a_better_model_to_a_newer_one(collector: Beets) -> None:
     collector("modify", "--yes", "title:tune", "genres=Polka")
     collector("modify", "--yes", "title:loop", "genres=Bebop")
-    said = collector(*TRAIN).splitlines()
-    assert said[0].startswith("better than the bundled model by 12 of 12 tracks: accuracy 100% ")
-    assert said[-1].endswith("`beet genreclf` and imports will use it")
+    output = collector(*TRAIN).splitlines()
+    assert output[0].startswith("better than the bundled model by 12 of 12 tracks: accuracy 100% ")
+    assert output[-1].endswith("`beet genreclf` and imports will use it")
     collector("modify", "--yes", "title:tune", "genres=Techno")
     collector("modify", "--yes", "title:loop", "genres=House")
     assert "no better than" in collector(*TRAIN, "--name", "later")
@@ -164,7 +164,7 @@ def test_auto_ignores_models_that_never_recognize_a_common_genre() -> None:
 
 
 def test_mixed_folder_uses_track_artists(beets: Beets) -> None:
-    """beets calls the commonest one the album artist of all."""
+    """beets makes the most common artist the album artist of all tracks."""
     beets.settings["genreclf"]["auto"] = False
     for number, artist in enumerate([*range(6), 0, 0]):
         for title, sound in (("tune", melody), ("loop", drums)):
@@ -215,12 +215,18 @@ def test_too_few_tracks_or_artists_save_no_model(collector: Beets) -> None:
     assert "saved as mine" in collector("genreclf-train", "--min-tracks=2", "-f", "artist::[0-2]")
 
 
+def test_album_option_selects_albums(collector: Beets) -> None:
+    assert "10 tracks by 5 artists" in collector(*TRAIN, "-a", "album::[0-4]")
+    done = collector.run(*TRAIN, "-a", "album:none")
+    assert (done.returncode, done.stderr) == (1, "error: No matching tracks.\n")
+
+
 def test_rare_genres_are_skipped_and_spellings_merged(collector: Beets) -> None:
     collector("modify", "--yes", "title:tune 0", "genres=my-tunes")
     collector("modify", "--yes", "title:tune 1", "genres=Polka; My tunes")
-    said = collector(*TRAIN)
-    assert "skipped genres with fewer than 4 tracks: Polka (1)" in said
-    assert "12 tracks by 6 artists" in said
+    output = collector(*TRAIN)
+    assert "skipped genres with fewer than 4 tracks: Polka (1)" in output
+    assert "12 tracks by 6 artists" in output
     done = collector.run("genreclf-train", "--min-tracks", "7")
     assert "skipped genres with fewer than 7 tracks: My Loops (6), My Tunes (6)" in done.stdout
     assert "training failed: no genre has 7 tracks" in done.stderr
@@ -244,8 +250,8 @@ def test_field_option(collector: Beets) -> None:
     done = collector.run(*TRAIN, "--name", "tastes")
     assert done.returncode == 1
     assert "tastes was trained on taste: use --field taste, another --name" in done.stderr
-    said = collector.run(*TRAIN, "--field", "predicted_genre").stderr
-    assert "predicted_genre is set by genreclf and cannot be trained on" in said
+    output = collector.run(*TRAIN, "--field", "predicted_genre").stderr
+    assert "predicted_genre is set by genreclf and cannot be trained on" in output
 
 
 def test_outdated_model_is_reported(collector: Beets) -> None:
@@ -296,12 +302,12 @@ def test_options_with_custom_genres(collector: Beets) -> None:
 
 
 def test_training_is_independent_of_track_order(collector: Beets) -> None:
-    said = [collector(*TRAIN, order).splitlines()[-1] for order in ("title+", "title-")]
-    assert said[0] == said[1]
+    output = [collector(*TRAIN, order).splitlines()[-1] for order in ("title+", "title-")]
+    assert output[0] == output[1]
 
 
 def test_genres_set_in_another_library_are_not_trained_on(collector: Beets) -> None:
-    """Its journal is not here, but the tags tell what was predicted."""
+    """Its journal is missing, but the tags have the predicted genre."""
     collector("modify", "--yes", "genres=")
     collector.settings["genreclf"]["min_confidence"] = 0
     collector("genreclf")

@@ -81,8 +81,8 @@ def test_undo_restores_every_container(library: Beets) -> None:
         assert others == [tag for tag in before if not is_ours(tag[0]) and tag[0] != "version"]
         assert dict(before).get("version", "") in str(every_tag(path))
         assert audio_bytes(path) == audio[path], path
-        heard = our_tags(path).get("predicted_genre")
-        assert (plain_tags(path)["genre"] == [heard]) == (path.suffix != ".ape"), path
+        predicted = our_tags(path).get("predicted_genre")
+        assert (plain_tags(path)["genre"] == [predicted]) == (path.suffix != ".ape"), path
 
     library("genreclf-undo")
     assert tags_of(library) == tags
@@ -307,10 +307,10 @@ def test_policy_change_updates_database_and_file(library: Beets) -> None:
     library.settings["genreclf"]["policy"] = "append"
     library.import_music()
     library("genreclf")
-    (heard,) = library.field("predicted_genre")
+    (predicted,) = library.field("predicted_genre")
     (path,) = library.files()
-    assert plain_tags(path)["genre"] == ["Old School", "Polka", heard]
-    library.settings["genreclf"]["names"] = {heard: "Polka"}
+    assert plain_tags(path)["genre"] == ["Old School", "Polka", predicted]
+    library.settings["genreclf"]["names"] = {predicted: "Polka"}
     library("genreclf", "-f")
     assert library.field("genres") == ["Old School; Polka"]
     assert plain_tags(path)["genre"] == ["Old School", "Polka"]

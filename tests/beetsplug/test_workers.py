@@ -123,7 +123,7 @@ def test_sigterm_ends_the_command_quietly(beets: Beets, whole_group: bool) -> No
     else:
         process.terminate()
     said = assert_quiet_end(process, 128 + signal.SIGTERM)
-    assert " written, " in said
+    assert " updated, " in said
     tagged = [path for path in beets.files() if our_tags(path)]
     assert 0 < len(tagged) < 16
     beets("genreclf")

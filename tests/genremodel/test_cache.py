@@ -61,11 +61,11 @@ except CacheError as exc:
 """
     folder = tmp_path / "read-only"
     command = [*DROPPED, sys.executable, "-c", code, str(folder / "cache.db")]
-    said = [f"{folder}: no such folder\n"]
+    expected = [f"{folder}: no such folder\n"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if "Operation not permitted" in done.stderr:
         pytest.skip("capabilities cannot be dropped here")
-    assert [done.stdout] == said
+    assert [done.stdout] == expected
     folder.mkdir(mode=0o555)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == f"{folder}: the folder cannot be written\n"

@@ -233,27 +233,31 @@ BAD_FIELDS = {
     "threshold above 1": (
         "params.min_confidence",
         1.5,
-        "min_confidence is no number from 0",
+        "min_confidence is not a number from 0",
     ),
-    "threshold NaN": ("params.min_confidence", np.nan, "min_confidence is no number from 0"),
+    "threshold NaN": ("params.min_confidence", np.nan, "min_confidence is not a number from 0"),
     "calibration NaN": (
         "params.calibration.novelty",
         np.nan,
-        "calibration.novelty is no number",
+        "calibration.novelty is not a number",
     ),
     "prior too short": ("params.prior", [0.5, 0.5], "params.prior has 2 values, not 3"),
-    "prior infinite": ("params.prior", [np.inf, 0, 0], "params.prior is no number from 0"),
+    "prior infinite": ("params.prior", [np.inf, 0, 0], "params.prior is not a number from 0"),
     "genres twice": (
         "params.genres",
         ["a", "b", "a"],
-        "params.genres is empty or has one text twice",
+        "params.genres is empty or has duplicates",
     ),
     "genre of controls": (
         "params.genres",
         ["a", "b", "c\x07"],
-        "params.genres is no text, blank, or",
+        "params.genres is not a string, is blank or",
     ),
-    "genre of no text": ("params.genres", ["a", "b", 3], "params.genres is no text, blank, or"),
+    "genre of no text": (
+        "params.genres",
+        ["a", "b", 3],
+        "params.genres is not a string, is blank or",
+    ),
     "four genres": ("params.genres", ["a", "b", "c", "d"], "params.prior has 3 values, not 4"),
     "estimator": ("estimator", "forest", "estimator is 'forest'"),
 }
@@ -340,7 +344,7 @@ def archive(parts: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED)
 
 def pickled() -> bytes:
     content = io.BytesIO()
-    np.savez(content, **{"centres": np.array([{}], object)})  # type: ignore[arg-type]
+    np.savez(content, **{"centroids": np.array([{}], object)})  # type: ignore[arg-type]
     return content.getvalue()
 
 
@@ -351,15 +355,15 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
     "one array": lambda: npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", b"0" * 8),
     "pickle": pickled,
     "empty": lambda: archive({}),
-    "no arrays": lambda: archive({"centres": b"x", "centres.npy": b"x"}),
-    "bomb": lambda: archive({"centres.npy": npy(HUGE % 10**6, bytes(3 * 10**8))}),
+    "no arrays": lambda: archive({"centroids": b"x", "centroids.npy": b"x"}),
+    "bomb": lambda: archive({"centroids.npy": npy(HUGE % 10**6, bytes(3 * 10**8))}),
     "bomb beside": lambda: archive({"other": bytes(3 * 10**8)}),
-    "huge claim": lambda: archive({"centres.npy": npy(HUGE % 10**12)}),
-    "claim": lambda: archive({"centres.npy": npy(HUGE % 10**4)}),
-    "negative": lambda: archive({"centres.npy": npy(HUGE % -3)}),
-    "nested header": lambda: archive({"centres.npy": npy("(" * 100)}),
-    "code": lambda: archive({"centres.npy": npy("__import__('os').getpid()")}),
-    "bzip2": lambda: archive({"centres.npy": npy(HUGE % 1)}, zipfile.ZIP_BZIP2),
+    "huge claim": lambda: archive({"centroids.npy": npy(HUGE % 10**12)}),
+    "claim": lambda: archive({"centroids.npy": npy(HUGE % 10**4)}),
+    "negative": lambda: archive({"centroids.npy": npy(HUGE % -3)}),
+    "nested header": lambda: archive({"centroids.npy": npy("(" * 100)}),
+    "code": lambda: archive({"centroids.npy": npy("__import__('os').getpid()")}),
+    "bzip2": lambda: archive({"centroids.npy": npy(HUGE % 1)}, zipfile.ZIP_BZIP2),
 }
 
 

@@ -1,4 +1,4 @@
-"""Workers that are killed, that hang, and files that bring them down."""
+"""Worker processes that are killed or hang, and files that crash them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import as_completed
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -28,91 +30,97 @@ def classifier() -> GenreClassifier:
 
 @pytest.fixture
 def pool(classifier: GenreClassifier, tmp_path: Path) -> Iterator[Pool]:
-    pool = classifier.pool(workers=1, cache=tmp_path / "cache.db")
-    yield pool
-    pool.close()
+    with classifier.pool(workers=1, cache=tmp_path / "cache.db") as pool:
+        yield pool
 
 
-def hit_the_worker(signal_: signal.Signals, after: float = 0.1) -> None:
-    """Send a signal to the worker as soon as there is one, and it has had time to begin."""
-    time.sleep(after)
-    while not (workers := multiprocessing.active_children()):
+def poll(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert workers[0].pid is not None
-    os.kill(workers[0].pid, signal_)
 
 
-def test_a_crash_costs_one_file_and_is_remembered(
+def send(signal_: signal.Signals, *, reading: Path | None = None) -> BaseProcess:
+    """Send a signal to the worker as soon as there is one, and it has a file open."""
+    poll(multiprocessing.active_children)
+    (worker,) = multiprocessing.active_children()
+    assert worker.pid is not None
+    if reading and Path("/proc").exists():
+        opened = Path(f"/proc/{worker.pid}/fd")
+        poll(lambda: any(os.path.realpath(link) == str(reading) for link in opened.iterdir()))
+    elif reading:
+        time.sleep(0.1)
+    os.kill(worker.pid, signal_)
+    return worker
+
+
+def test_crash_fails_one_file_and_is_cached(
     pool: Pool, classifier: GenreClassifier, tmp_path: Path
 ) -> None:
     bad, good = long_track(tmp_path / "bad.mp3"), make(tmp_path / "good.wav", seed=1)
-    pool.submit(good).result()  # there is a worker, and it works
-    good.write_bytes(make(tmp_path / "other.wav", seed=2).read_bytes())
+    pool.submit(make(tmp_path / "a.wav", seed=2)).result()  # the worker has started, and works
     first, second = pool.submit(bad), pool.submit(good)
-    hit_the_worker(signal.SIGSEGV)
+    send(signal.SIGSEGV, reading=bad)
     with pytest.raises(AudioError, match="the decoder crashed \\(SIGSEGV\\)"):
         first.result()
     assert len(second.result().starts) == 3
-    again = classifier.pool(workers=1, cache=tmp_path / "cache.db")
-    with pytest.raises(AudioError, match="the decoder crashed"):
+    with (
+        classifier.pool(workers=1, cache=tmp_path / "cache.db") as again,
+        pytest.raises(AudioError, match="the decoder crashed"),
+    ):
         again.submit(bad).result()
-    again.close()
 
 
-def test_a_worker_that_somebody_killed(pool: Pool, tmp_path: Path) -> None:
+def test_killed_worker_is_not_the_fault_of_the_file(pool: Pool, tmp_path: Path) -> None:
     bad, good = long_track(tmp_path / "bad.mp3"), make(tmp_path / "good.wav", seed=1)
     pool.submit(good).result()
     first = pool.submit(bad)
-    hit_the_worker(signal.SIGKILL)
+    send(signal.SIGKILL, reading=bad)
     with pytest.raises(AudioError, match="was killed"):
         first.result()
-    assert len(pool.submit(bad).result().starts) == 10, "it is not the file's fault"
+    assert len(pool.submit(bad).result().starts) == 10
 
 
-def test_workers_that_die_before_they_begin(pool: Pool, tmp_path: Path) -> None:
+def test_worker_killed_before_it_starts(pool: Pool, tmp_path: Path) -> None:
     pending = [pool.submit(make(tmp_path / f"{seed}.wav", seed=seed)) for seed in range(3)]
-    hit_the_worker(signal.SIGKILL, after=0.03)  # while it imports what it needs
+    send(signal.SIGKILL)  # it needs a second to import the model
     assert [len(future.result().starts) for future in pending] == [3, 3, 3]
 
 
-def test_a_worker_that_dies_while_it_has_nothing_to_do(pool: Pool, tmp_path: Path) -> None:
+def test_worker_killed_while_idle(pool: Pool, tmp_path: Path) -> None:
     assert len(pool.submit(make(tmp_path / "a.wav")).result().starts) == 3
-    hit_the_worker(signal.SIGKILL)
-    time.sleep(0.5)
+    send(signal.SIGKILL).join()
     assert len(pool.submit(make(tmp_path / "b.wav", seed=1)).result().starts) == 3
 
 
-def test_a_file_that_takes_too_long(classifier: GenreClassifier, tmp_path: Path) -> None:
+def test_timeout_is_cached_until_the_limit_is_raised(
+    classifier: GenreClassifier, tmp_path: Path
+) -> None:
     path = make(tmp_path / "a.wav")
-    pool = classifier.pool(workers=1, timeout=0.01, cache=tmp_path / "cache.db")
-    with pytest.raises(AudioError, match=r"not analyzed within 0\.01 s"):
-        pool.submit(path).result()
-    with pytest.raises(AudioError, match="not analyzed within"):
-        pool.submit(path).result()
-    pool.close()
-    shorter = classifier.pool(workers=1, timeout=0.001, cache=tmp_path / "cache.db")
-    with pytest.raises(AudioError, match=r"not analyzed within 0\.01 s"):
-        shorter.submit(path).result()
-    shorter.close()
-    longer = classifier.pool(workers=1, timeout=60, cache=tmp_path / "cache.db")
-    assert len(longer.submit(path).result().starts) == 3
-    longer.close()
+    for limit in (0.01, 0.01, 0.001):
+        with (
+            classifier.pool(workers=1, timeout=limit, cache=tmp_path / "cache.db") as pool,
+            pytest.raises(AudioError, match=r"not analyzed within 0\.01 s"),
+        ):
+            pool.submit(path).result()
+    with classifier.pool(workers=1, timeout=60, cache=tmp_path / "cache.db") as longer:
+        assert len(longer.submit(path).result().starts) == 3
 
 
-def test_a_failure_is_tried_again_on_request(classifier: GenreClassifier, tmp_path: Path) -> None:
+def test_failures_are_retried_on_request(classifier: GenreClassifier, tmp_path: Path) -> None:
     path = make(tmp_path / "a.wav")
-    pool = classifier.pool(workers=1, cache=tmp_path / "cache.db")
-    pool.cache.record_failure(path, AudioError("the decoder crashed"))
-    with pytest.raises(AudioError, match="the decoder crashed"):
-        pool.submit(path).result()
-    pool.close()
+    with classifier.pool(workers=1, cache=tmp_path / "cache.db") as pool:
+        pool.cache.record_failure(path, AudioError("the decoder crashed"))
+        with pytest.raises(AudioError, match="the decoder crashed"):
+            pool.submit(path).result()
     for retry in (True, False):
-        again = classifier.pool(workers=1, cache=tmp_path / "cache.db", retry=retry)
-        assert len(again.submit(path).result().starts) == 3
-        again.close()
+        with classifier.pool(workers=1, cache=tmp_path / "cache.db", retry=retry) as again:
+            assert len(again.submit(path).result().starts) == 3
 
 
-def test_what_is_missing_or_unreadable_is_not_remembered(pool: Pool, tmp_path: Path) -> None:
+def test_missing_file_is_not_cached_as_a_failure(pool: Pool, tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     with pytest.raises(AudioError, match="No such file"):
         pool.submit(path).result()
@@ -120,37 +128,65 @@ def test_what_is_missing_or_unreadable_is_not_remembered(pool: Pool, tmp_path: P
     assert len(pool.submit(path).result().starts) == 3
 
 
-def test_a_cache_that_cannot_be_used_is_done_without(
-    classifier: GenreClassifier, tmp_path: Path
-) -> None:
+def test_unusable_cache_is_a_warning(classifier: GenreClassifier, tmp_path: Path) -> None:
     (tmp_path / "cache.db").write_bytes(b"garbage" * 1000)
-    pool = classifier.pool(workers=1, cache=tmp_path / "cache.db")
-    assert len(pool.submit(make(tmp_path / "a.wav")).result().starts) == 3
-    (problem,) = pool.problems
+    with classifier.pool(workers=1, cache=tmp_path / "cache.db") as pool:
+        assert len(pool.submit(make(tmp_path / "a.wav")).result().starts) == 3
+        (problem,) = pool.problems
     assert "running without the analysis cache: " in problem
     assert "not a database" in problem
-    pool.close()
 
 
-def test_closing_is_quick_whatever_is_going_on(classifier: GenreClassifier, tmp_path: Path) -> None:
+def test_close_does_not_finish_submitted_files(classifier: GenreClassifier, tmp_path: Path) -> None:
     path = make(tmp_path / "a.flac", seconds=60)
-    pool = classifier.pool(workers=1)
-    for _ in range(500):  # which would take a minute
-        pool.submit(path)
-    start = time.monotonic()
-    pool.close()
-    assert time.monotonic() - start < 25
+    with classifier.pool(workers=1) as pool:
+        pending = [pool.submit(path) for _ in range(50)]
+    assert all(future.done() for future in pending)
+    with pytest.raises(AudioError, match="the pool is closed"):
+        pending[-1].result()
+    with pytest.raises(AudioError, match="the pool is closed"):
+        pool.submit(path).result()
 
 
-def test_a_file_that_we_tag_is_known_again_at_once(pool: Pool, tmp_path: Path) -> None:
+def test_map_yields_results_and_errors_in_order(pool: Pool, tmp_path: Path) -> None:
+    songs = [make(tmp_path / f"{seed}.wav", seed=seed, seconds=9 - 3 * seed) for seed in range(3)]
+    paths = [songs[0], tmp_path / "missing.wav", *songs[1:]]
+    taken: list[Path] = []
+
+    def read() -> Iterator[Path]:
+        for path in paths:
+            taken.append(path)
+            yield path
+
+    results = pool.map(read(), lookahead=1)
+    path, analysis = next(results)
+    assert path == songs[0]
+    assert not isinstance(analysis, AudioError)
+    assert len(taken) == 2  # no more than looked ahead
+    assert [path for path, _ in results] == paths[1:]
+
+
+def test_abandoned_map_cancels_what_has_not_started(pool: Pool, tmp_path: Path) -> None:
+    paths = [make(tmp_path / f"{seed}.wav", seed=seed) for seed in range(3)]
+    results = pool.map(paths)
+    next(results)
+    results.close()
+    assert len(pool.submit(paths[2]).result().starts) == 3
+
+
+def test_futures_are_standard_futures(pool: Pool, tmp_path: Path) -> None:
+    pending = {pool.submit(make(tmp_path / f"{seed}.wav", seed=seed)) for seed in range(2)}
+    assert set(as_completed(pending)) == pending
+
+
+def test_preserved_digest_finds_a_retagged_file(pool: Pool, tmp_path: Path) -> None:
     path = make(tmp_path / "a.flac")
     pool.submit(path).result()
     with pool.cache.preserve_digest(path):
         media = MediaFile(path)
         media.title = "other"
         media.save()
-    cache = Cache(tmp_path / "cache.db")
-    misses = cache.statistics().misses
-    assert pool.submit(path).done()
-    assert cache.statistics().misses == misses
-    cache.close()
+    with Cache(tmp_path / "cache.db") as cache:
+        misses = cache.statistics().misses
+        assert pool.submit(path).done()
+        assert cache.statistics().misses == misses

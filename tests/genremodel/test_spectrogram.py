@@ -20,6 +20,6 @@ def test_agrees_with_librosa(gain: float) -> None:
         )
 
 
-def test_other_lengths_are_refused() -> None:
+def test_other_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="48000"):
         power_spectrogram(np.zeros((1, 100), np.float32))

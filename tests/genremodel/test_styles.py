@@ -21,8 +21,8 @@ NAMES = {style.name for style in STYLES}
 
 
 def analysis(*windows: list[float], audible: list[bool] | None = None) -> Analysis:
-    heard = np.ones(len(windows), np.bool_) if audible is None else np.array(audible)
-    return _analysis(np.array(windows), heard)
+    mask = np.ones(len(windows), np.bool_) if audible is None else np.array(audible)
+    return _analysis(np.array(windows), mask)
 
 
 def _analysis(activations: NDArray[np.floating], audible: NDArray[np.bool_]) -> Analysis:
@@ -40,38 +40,38 @@ def analyses(draw: st.DrawFn) -> Analysis:
     return _analysis(activations, draw(arrays(np.bool_, windows)))
 
 
-def test_what_exceeds_its_threshold_most_is_first() -> None:
+def test_styles_are_ranked_by_activation_over_threshold() -> None:
     assert track_styles(analysis([0.3, 0.3, 0.9, 0.3]), STYLES, 3) == ("punk", "folk")
     assert track_styles(analysis([0.3, 0.3, 0.9, 0.3]), STYLES, 1) == ("punk",)
     assert track_styles(analysis([0.1, 0.05, 0.9, 0.3]), STYLES, 3) == ()
 
 
-def test_the_mean_of_the_audible_windows_counts() -> None:
+def test_mean_of_audible_windows_counts() -> None:
     loud, quiet, silent = [0.5, 0, 0, 0.0], [0.0, 0, 0, 0.0], [0, 1.0, 0, 1.0]
     assert track_styles(analysis(loud, quiet), STYLES, 3) == ("folk",)
     assert track_styles(analysis(loud, quiet, quiet), STYLES, 3) == ()
-    heard = analysis(loud, silent, audible=[True, False])
-    assert track_styles(heard, STYLES, 3) == ("folk",)
+    track = analysis(loud, silent, audible=[True, False])
+    assert track_styles(track, STYLES, 3) == ("folk",)
     assert track_styles(analysis(silent, audible=[False]), STYLES, 3) == ()
 
 
 @given(analyses(), st.integers(0, 4))
-def test_never_more_than_asked_for_and_only_known_names(heard: Analysis, limit: int) -> None:
-    found = track_styles(heard, STYLES, limit)
+def test_limit_and_names(track: Analysis, limit: int) -> None:
+    found = track_styles(track, STYLES, limit)
     assert len(found) <= limit
     assert len(set(found)) == len(found)
     assert set(found) <= NAMES
-    assert found == track_styles(heard, STYLES, len(STYLES))[:limit]
+    assert found == track_styles(track, STYLES, len(STYLES))[:limit]
 
 
 @given(analyses(), st.integers(0, 4), st.sampled_from(STYLES), st.floats(0, 1))
-def test_a_higher_activation_never_costs_a_track_its_style(
-    heard: Analysis, limit: int, style: Style, more: float
+def test_higher_activation_never_removes_a_style(
+    track: Analysis, limit: int, style: Style, more: float
 ) -> None:
-    values = heard.values.copy()
+    values = track.values.copy()
     values[:, style.column] = np.minimum(values[:, style.column] + np.float16(more), 1)
-    before = track_styles(heard, STYLES, limit)
-    after = track_styles(replace(heard, values=values), STYLES, limit)
+    before = track_styles(track, STYLES, limit)
+    after = track_styles(replace(track, values=values), STYLES, limit)
     if style.name in before:
         assert style.name in after
         assert after.index(style.name) <= before.index(style.name)
@@ -87,7 +87,7 @@ def test_a_higher_activation_never_costs_a_track_its_style(
         ([("a", "b", "c"), ("c", "b")], ("b", "c")),
     ],
 )
-def test_styles_of_an_album(tracks: list[tuple[str, ...]], expected: tuple[str, ...]) -> None:
+def test_album_styles(tracks: list[tuple[str, ...]], expected: tuple[str, ...]) -> None:
     assert album_styles(tracks, 2) == expected
     assert album_styles(tracks, 0) == ()
 
@@ -105,7 +105,7 @@ def test_bundled_styles() -> None:
     assert max(columns) < TAGS == len(assets.description()["tags"])
 
 
-def test_a_classifier_names_as_many_as_it_was_told(tmp_path: Path) -> None:
+def test_max_styles(tmp_path: Path) -> None:
     song = make(tmp_path / "song.flac", seconds=12)
     many = GenreClassifier(max_styles=10).predict(song)
     assert len(many.styles) > 3
@@ -115,7 +115,7 @@ def test_a_classifier_names_as_many_as_it_was_told(tmp_path: Path) -> None:
     assert GenreClassifier(backend="knn").predict(song).styles == ()
 
 
-def test_styles_do_without_a_genre_but_not_without_sound(tmp_path: Path) -> None:
+def test_abstaining_track_has_styles_but_silent_one_has_none(tmp_path: Path) -> None:
     classifier = GenreClassifier(min_confidence=1)
     doubtful = classifier.predict(make(tmp_path / "song.flac", seconds=12))
     silent = classifier.predict(write(tmp_path / "silence.flac", melody(5) * 0))

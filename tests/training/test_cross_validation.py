@@ -12,7 +12,7 @@ from genremodel.models.base import WindowProbabilities
 from genremodel.prediction import DecisionParams
 from training.evaluation.cross_validation import out_of_fold
 from training.fit import PredictProba
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 GENRES = ("blues", "jazz")
 PARAMS = DecisionParams(GENRES, (0.5, 0.5), Calibration(0.0, 1.0, 0.0, 0.0, 0.0), 0.5, "m")

@@ -19,7 +19,7 @@ from training.datasets import (
 )
 from training.datasets.songs import SongTable
 from training.datasets.track import DataError, genre_name
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 
 def test_genre_names() -> None:

@@ -16,7 +16,7 @@ from genremodel.prediction import DecisionParams
 from training.evaluation.evaluate import measure, validate
 from training.evaluation.ood import left_out_genres, measure_nonmusic
 from training.fit import PredictProba
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 GENRES = ("blues", "jazz", "metal", "rock")
 NO_WEIGHTS = np.zeros(5)  # reject nothing as non-music

@@ -9,7 +9,7 @@ from genremodel.models.knn import GROUPS, group_mask, window_features
 from genremodel.prediction import DecisionParams
 from training.feature_selection import choose, select_groups
 from training.synthetic_nonmusic import nonmusic
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 GENRES = ("blues", "jazz", "rock")
 PARAMS = DecisionParams(GENRES, (1 / 3,) * 3, Calibration(0.0, 1.0, 0.0, 0.0, 0.0), 0.5, "m")

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from genremodel.analysis import EMBEDDING_SIZE, TAGS
 from training.musicnn import network as musicnn
 from training.style_thresholds import style_thresholds
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 
 def _table(values: NDArray[np.float32], names: NDArray[np.str_]) -> WindowTable:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE, TAGS, NetworkOutputs
 from training.datasets.track import DataError, genre_name
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 _ARRAYS = ("activations", "track", "genre")
 

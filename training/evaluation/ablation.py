@@ -13,7 +13,7 @@ from training.evaluation.evaluate import accuracy
 from training.fit import fit_head_classifier
 from training.hyperparameters import HYPERPARAMETERS as RELEASED
 from training.hyperparameters import HeadHyperparameters
-from training.tables import Role, WindowTable
+from training.window_table import Role, WindowTable
 
 _SEEDS = 3
 _SCORED: tuple[Role, Role] = ("song", "train")

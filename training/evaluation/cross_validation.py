@@ -13,7 +13,7 @@ from genremodel.evaluation import Classify, OutOfFold, Scores
 from genremodel.models.base import WindowProbabilities
 from genremodel.prediction import DecisionParams
 from training.fit import Fit, PredictProba
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 
 def out_of_fold(

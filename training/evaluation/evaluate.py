@@ -25,7 +25,7 @@ from training.evaluation.cross_validation import (
 from training.evaluation.metrics import details, intervals
 from training.evaluation.ood import left_out_genres
 from training.fit import Fit, fit_head_classifier, fit_knn_classifier
-from training.tables import Role, WindowTable
+from training.window_table import Role, WindowTable
 
 _MANY = 3  # genres; with fewer, none can be left out
 

@@ -20,7 +20,7 @@ from training.evaluation.cross_validation import (
     recalibrated,
 )
 from training.fit import Fit, PredictProba, fit_nonmusic
-from training.tables import WindowTable
+from training.window_table import WindowTable
 
 SelectColumns: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.floating[Any]]]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.progress import track as progress
 from torch import nn
 
-from genremodel.outputs import replace_file
+from genremodel.output_files import replace_atomically
 from training.student_systems.networks import NETWORKS
 
 Samples: TypeAlias = tuple[NDArray[np.float32], NDArray[np.intp]]  # inputs and genres
@@ -144,7 +144,7 @@ class Trainer:
         path.parent.mkdir(parents=True, exist_ok=True)
         content = BytesIO()
         torch.save(state, content)
-        replace_file(path, content.getvalue())  # an interruption must not leave a partial file
+        replace_atomically(path, content.getvalue())  # interruptions must not leave a partial file
 
     def _load(self, path: Path) -> None:
         state = torch.load(path, weights_only=True)

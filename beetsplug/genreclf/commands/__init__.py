@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from beets.exceptions import UserError
 
-from beetsplug.genreclf.storage.journal import JournalError
+from beetsplug.genreclf.storage.errors import JournalError
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from beets.exceptions import UserError
 from beets.library import Item
 
-from genremodel.outputs import Output, OutputError
+from genremodel.output_files import OutputError, OutputFile
 
 _HEADER = b"#EXTM3U"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -23,7 +23,7 @@ class Playlist:
     """
 
     def __init__(self, file: str, log: Logger) -> None:
-        self._output = Output(Path(file), "a playlist", _is_playlist)
+        self._output = OutputFile(Path(file), "a playlist", _is_playlist)
         self._log = log
         try:
             self._output.check()

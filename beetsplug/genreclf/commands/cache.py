@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from beets import ui
@@ -15,6 +16,7 @@ from beetsplug.genreclf.storage.paths import cache_file
 if TYPE_CHECKING:
     from beets.library import Library
 
+    from beetsplug.genreclf.config import Config
     from beetsplug.genreclf.context import Context
 
 
@@ -26,7 +28,7 @@ class CacheOptions(Protocol):
 
 
 def command(context: Context) -> ui.Subcommand:
-    """Return `beet genreclf-cache`, which needs neither a model nor the journal."""
+    """Return `beet genreclf-cache`."""
     cache = ui.Subcommand("genreclf-cache", help="show, prune or clear the analysis cache")
     cache.parser.add_option(
         "--prune",
@@ -40,23 +42,23 @@ def command(context: Context) -> ui.Subcommand:
         default=False,
         help="remove all entries",
     )
-    cache.func = _run
+    cache.func = partial(_run, context)
     return cache
 
 
-def _run(lib: Library, options: CacheOptions, query: list[str]) -> None:
+def _run(context: Context, lib: Library, options: CacheOptions, query: list[str]) -> None:
     exclusive({"--prune": options.prune, "--clear": options.clear})
     if query:
         raise UserError("genreclf-cache takes no query")
-    _manage(prune=options.prune, clear=options.clear)
+    _manage(_current_version(context.config()), prune=options.prune, clear=options.clear)
 
 
-def _manage(*, prune: bool, clear: bool) -> None:
+def _manage(version: str, *, prune: bool, clear: bool) -> None:
     """Clear or prune the cache, and print its statistics. Raises UserError."""
     from genremodel.batch.cache import Cache, CacheError
 
     file = cache_file()
-    cache = Cache(file, _version())
+    cache = Cache(file, version)
     try:
         if clear:
             cache.clear()
@@ -77,12 +79,14 @@ def _manage(*, prune: bool, clear: bool) -> None:
     ui.print_(f"{now.hits} of {count(lookups, 'lookup')} found ({now.hits / max(lookups, 1):.0%})")
 
 
-def _version() -> str:
-    """Return the version of the bundled networks, or nothing where they cannot be read."""
-    from genremodel import GenreClassifier, ModelError
+def _current_version(config: Config) -> str:
+    """Return the version of analyses to keep, or nothing to keep those of all versions."""
+    from genremodel import ModelError
+    from genremodel.models.musicnn import analysis_version
 
-    try:
-        classifier = GenreClassifier()
-    except (ImportError, ModelError):
+    if config.backend == "knn":
         return ""
-    return "" if classifier.fallback_reason else classifier.analysis_version
+    try:
+        return analysis_version()
+    except ModelError:
+        return ""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -17,6 +17,7 @@ from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf.commands import exclusive, user_errors
+from beetsplug.genreclf.commands._batches import Batch, Batches
 from beetsplug.genreclf.commands._printing import count, show_changes
 from beetsplug.genreclf.commands.review import Answer, ask, keep_existing
 from beetsplug.genreclf.fields import GENRES
@@ -27,18 +28,14 @@ from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.updates import Update, describe
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from beetsplug.genreclf.commands._progress import Bar
     from beetsplug.genreclf.context import Context
     from beetsplug.genreclf.prediction import Predictor
     from beetsplug.genreclf.updates import Predicted
-    from genremodel import Analysis
 
 Confirm: TypeAlias = Callable[[Sequence[Update]], Answer]
 
 _COMPANIONS = ("undo", "explain", "train", "similar", "cache", "web")
-_LOOKAHEAD = 64  # tracks that are analyzed while others are decided and written
 
 
 class ClassifyOptions(Protocol):
@@ -119,39 +116,24 @@ def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[s
             f"`beet genreclf title:{query[0]}`"
         )
     if options.review and context.config().policy == "never":
-        raise UserError("--review has nothing to set with genreclf.policy: never")
-    selection = AlbumSelection(lib, query, match_albums=options.album)
-    if not selection.total:
-        ui.print_(NO_MATCHES)
-        return
-    shown = is_terminal() and not (options.quiet or options.pretend or options.review)
+        raise UserError("--review cannot be combined with genreclf.policy: never")
     predicting = context.predictor(lib, cached=options.cache, retry=options.force)
-    with user_errors(), predicting as predictor, Bar(selection.total, shown=shown) as bar:
-        classify = Classify(context, lib, predictor, options, bar, ask if options.review else None)
-        try:
-            classify.run(selection)
-        finally:
-            with bar.hidden():
-                classify.show_summary(selection.total)
+    with user_errors(), predicting as predictor:
+        selection = AlbumSelection(lib, query, match_albums=options.album)
+        if not selection.total:
+            context.log.warning(NO_MATCHES)
+            return
+        shown = is_terminal() and not (options.quiet or options.pretend or options.review)
+        confirm = ask if options.review else None
+        with Bar(selection.total, shown=shown) as bar:
+            classify = Classify(context, lib, predictor, options, bar, confirm)
+            try:
+                classify.run(selection)
+            finally:
+                with bar.hidden():
+                    classify.show_summary(selection.total)
         if classify.failures:
             context.fail("some tracks could not be classified or written")
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Tracks that are analyzed together: an album, or one track.
-
-    selected: those that the query matches. wanted: those of them that get a new prediction.
-    lacking: those, or the album, that keep their prediction but get the genres of the policy.
-    pending: analyses by the ids of the tracks; empty where none is needed.
-    """
-
-    album: Album | None
-    items: list[Item]
-    selected: list[Item]
-    wanted: list[Item]
-    lacking: list[Item | Album]
-    pending: dict[int | None, Future[Analysis]]
 
 
 class Classify:
@@ -175,6 +157,9 @@ class Classify:
         self._predictor = predictor
         self._planner = Planner(predictor, context.journal(lib))
         self._writer = context.writer(lib, predictor, "genreclf")
+        self._batches = Batches(
+            predictor, self._planner, self._writer, force=options.force, untagged=bool(confirm)
+        )
         self._writes = predictor.config.writes() if options.write is None else options.write
         self._bar = bar
         self._confirm = confirm
@@ -188,8 +173,10 @@ class Classify:
 
     def run(self, selections: Iterable[Selection]) -> None:
         """Classify the selected tracks, until the user quits."""
-        for batch in self._submit_ahead(selections):
-            if not self._process(batch):
+        for batch in self._batches.submit_ahead(selections):
+            for item in batch.unplaced:
+                self._skip_unplaced(item)
+            if batch.selected and not self._process(batch):
                 return
 
     def show_summary(self, total: int) -> None:
@@ -223,50 +210,7 @@ class Classify:
             "use -f to classify again"
         )
 
-    def _submit_ahead(self, selections: Iterable[Selection]) -> Iterator[_Batch]:
-        """Yield batches in order, once enough tracks behind them are being analyzed."""
-        ahead = deque[_Batch]()
-        size = 0
-        for selection in selections:
-            unplaced = [item for item in selection.selected if self._writer.is_unplaced(item)]
-            self._skip_unplaced(unplaced)
-            items = [item for item in selection.items if item not in unplaced]
-            selected = [item for item in selection.selected if item not in unplaced]
-            if not selected:
-                continue
-            ahead.append(self._submit(selection.album, items, selected))
-            size += len(items)
-            while size > _LOOKAHEAD:
-                size -= len(ahead[0].items)
-                yield ahead.popleft()
-        yield from ahead
-
-    def _submit(self, album: Album | None, items: list[Item], selected: list[Item]) -> _Batch:
-        """Schedule the analyses that a batch needs."""
-        shares = bool(album and self._planner.shares_genre(album))
-        wanted = [item for item in selected if self._is_wanted(item)]
-        if not wanted and (self._confirm or album is None or self._predictor.is_current(album)):
-            known: list[Item | Album] = [*selected, *([album] if album else [])]
-            return _Batch(album, items, selected, [], self._lacking(album, known), {})
-        if shares and not self._confirm:
-            wanted = selected
-        known = [item for item in selected if item not in wanted]
-        lacking = self._lacking(album, known)
-        return _Batch(album, items, selected, wanted, lacking, self._predictor.submit(items))
-
-    def _is_wanted(self, item: Item) -> bool:
-        if self._confirm:
-            return self._predictor.rules.are_missing(item.genres)
-        return self._options.force or not self._predictor.is_current(item)
-
-    def _lacking(self, album: Album | None, known: Iterable[Item | Album]) -> list[Item | Album]:
-        """Return the tracks, and the album, that lack the genres that the policy gives them."""
-        if self._confirm:
-            return []  # all tracks without genres are wanted
-        shared = album if album and self._planner.shares_genre(album) else None
-        return [obj for obj in known if self._planner.lacks_genres(obj, shared or obj)]
-
-    def _process(self, batch: _Batch) -> bool:
+    def _process(self, batch: Batch) -> bool:
         """Decide and change the tracks of a batch; return False if the user quits."""
         predicted: dict[int | None, Predicted] = {}
         for item in batch.items:  # others of the album fail without being counted
@@ -288,7 +232,7 @@ class Classify:
         self._advance(batch)
         return True
 
-    def _advance(self, batch: _Batch) -> None:
+    def _advance(self, batch: Batch) -> None:
         for _ in batch.selected:
             self._bar.advance()
 
@@ -339,8 +283,7 @@ class Classify:
             with self._writer.lock():
                 if not self._change(update):
                     return
-        if isinstance(update.obj, Item):
-            self._counts[outcome] += 1
+        self._counts[outcome if isinstance(update.obj, Item) else "albums"] += 1
 
     def _show(self, update: Update) -> None:
         """Show the changes of genres or, if beets is verbose, of all fields."""
@@ -399,15 +342,13 @@ class Classify:
         path = displayable_path(update.obj.path)
         self._warn(f"{path}: skipped: changed by another command in the meantime")
 
-    def _skip_unplaced(self, items: Iterable[Item]) -> None:
-        """Skip tracks whose files an import has not placed yet."""
-        for item in items:
-            self._counts["skipped"] += 1
-            self._warn(
-                f"{displayable_path(item.path)}: skipped until its import has placed the file; if "
-                "it was interrupted, import it again"
-            )
-            self._bar.advance()
+    def _skip_unplaced(self, item: Item) -> None:
+        self._counts["skipped"] += 1
+        self._warn(
+            f"{displayable_path(item.path)}: skipped until its import has placed the file; if it "
+            "was interrupted, import it again"
+        )
+        self._bar.advance()
 
     def _fail(self, message: str) -> None:
         self._counts["failed"] += 1

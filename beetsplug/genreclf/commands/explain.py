@@ -5,25 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from beets import ui
 from beets.exceptions import UserError
-from beets.library import Album, Item, Library
+from beets.library import Item, Library
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import user_errors
 from beetsplug.genreclf.commands._printing import print_rich
-from beetsplug.genreclf.commands._progress import Failures
+from beetsplug.genreclf.commands._progress import Failures, Report
 from beetsplug.genreclf.planning import Planner
-from beetsplug.genreclf.storage.selection import NO_MATCHES, AlbumSelection
+from beetsplug.genreclf.storage.selection import NO_MATCHES, AlbumSelection, Selection
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from beetsplug.genreclf.config import Config
     from beetsplug.genreclf.context import Context
     from beetsplug.genreclf.prediction import Predictor
     from beetsplug.genreclf.updates import Update
@@ -62,81 +63,109 @@ def command(context: Context) -> ui.Subcommand:
 def _run(context: Context, lib: Library, options: ExplainOptions, query: list[str]) -> None:
     if not query:
         raise UserError("missing query: beet genreclf-explain QUERY")
-    with user_errors(), context.predictor(lib) as predictor:
-        if not _explain(context, lib, query, predictor, options):
-            context.fail("some tracks could not be explained")
-
-
-def _explain(
-    context: Context,
-    lib: Library,
-    query: Sequence[str],
-    predictor: Predictor,
-    options: ExplainOptions,
-) -> bool:
-    """Explain each track of a query; return whether all could be analyzed.
-
-    Raises UserError where there is not one track to plot, or where the picture must not or cannot
-    be written.
-    """
     selection = AlbumSelection(lib, query, match_albums=options.album)
     picture = None if options.plot is None else _Picture(options.plot)
     if picture and selection.total != 1:
         raise UserError(f"--plot draws one track; the query has {selection.total}")
     if not selection.total:
-        context.log.warning(NO_MATCHES)
-    planner, failures = Planner(predictor, context.journal(lib)), Failures(context.log)
-    for group in selection:
-        album = group.album if group.album and planner.shares_genre(group.album) else None
-        needed = group.items if album else group.selected
-        predicted = predictor.predict(needed, failures.report)
-        for update in planner.plan(album, group.selected, predicted):
-            item = update.obj
-            if isinstance(item, Album):
-                continue
-            prediction = predicted[item.id].prediction
-            if options.json:
-                ui.print_(json.dumps(_as_object(item, prediction, update, predictor)))
-            else:
-                _show(format(item, options.format or ""), item, prediction, update, predictor)
-            if picture:
-                picture.draw(item, prediction)
-    return not failures.count
+        context.log.info(NO_MATCHES)
+        return
+    failures = Failures(context.log)
+    with user_errors(), context.predictor(lib) as predictor:
+        planner = Planner(predictor, context.journal(lib))
+        for group in selection:
+            for explanation in _explanations(group, predictor, planner, failures.report):
+                if options.json:
+                    ui.print_(json.dumps(explanation.as_object()))
+                else:
+                    explanation.show(options.format or "")
+                if picture:
+                    picture.draw(explanation.item, explanation.prediction)
+    if failures.count:
+        context.fail("some tracks could not be explained")
 
 
-def _as_object(
-    item: Item, prediction: Prediction, update: Update, predictor: Predictor
-) -> dict[str, Any]:
-    from genremodel.display import portable
-
-    config = predictor.config
-    return {
-        "path": portable(item.path),
-        **asdict(prediction),
-        "min_confidence": predictor.classifier.min_confidence,
-        "policy": {
-            "genres": config.policy,
-            "scope": config.scope,
-            "before": update.before.genres_before,
-            "now": item.genres,
-            "then": update.values[fields.GENRES],
-            "agreement": update.values[fields.AGREEMENT],
-        },
-    }
+def _explanations(
+    group: Selection, predictor: Predictor, planner: Planner, report: Report
+) -> Iterator[Explanation]:
+    """Yield the explanations of the selected tracks that can be analyzed."""
+    album = group.album if group.album and planner.shares_genre(group.album) else None
+    predicted = predictor.predict(group.items if album else group.selected, report)
+    for update in planner.plan(album, group.selected, predicted):
+        item = update.obj
+        if isinstance(item, Item):
+            yield Explanation(
+                item,
+                predicted[item.id].prediction,
+                predictor.classifier.min_confidence,
+                update,
+                predictor.config,
+            )
 
 
-def _show(
-    title: str, item: Item, prediction: Prediction, update: Update, predictor: Predictor
-) -> None:
-    from rich.text import Text
+@dataclass(frozen=True)
+class Explanation:
+    """The prediction of a track, and what the configuration makes of its genres.
 
-    from genremodel.display import one_line
+    update: what `beet genreclf --force` would change.
+    """
 
-    print_rich(Text(one_line(title), style="bold"), soft_wrap=True)
-    print_rich(_timeline(prediction))
-    for name, value in _facts(item, prediction, update, predictor):
-        if value:
-            print_rich(Text(f"  {name:<13}  {value}"), soft_wrap=True)
+    item: Item
+    prediction: Prediction
+    min_confidence: float
+    update: Update
+    config: Config
+
+    def as_object(self) -> dict[str, Any]:
+        """Return the explanation as a JSON object."""
+        from genremodel.display import portable
+
+        return {
+            "path": portable(self.item.path),
+            **asdict(self.prediction),
+            "min_confidence": self.min_confidence,
+            "genres": {
+                "policy": self.config.policy,
+                "scope": self.config.scope,
+                "before": self.update.before.genres_before,
+                "now": self.item.genres,
+                "then": self.update.values[fields.GENRES],
+                "agreement": self.update.values[fields.AGREEMENT],
+            },
+        }
+
+    def show(self, title_format: str) -> None:
+        """Print the title of the track, a timeline of the windows, and a table of facts."""
+        from rich.text import Text
+
+        from genremodel.display import one_line
+
+        title = one_line(format(self.item, title_format))
+        print_rich(Text(title, style="bold"), soft_wrap=True)
+        print_rich(_timeline(self.prediction))
+        for name, value in self.facts():
+            if value:
+                print_rich(Text(f"  {name:<13}  {value}"), soft_wrap=True)
+
+    def facts(self) -> Iterator[tuple[str, str | None]]:
+        """Yield the names and values of the table."""
+        prediction, now = self.prediction, self.item.genres
+        before = self.update.before.genres_before
+        then = self.update.values[fields.GENRES]
+        yield "votes", ", ".join(f"{genre} {votes}" for genre, votes in prediction.votes.items())
+        if prediction.confidence is not None:
+            threshold = f"(threshold {self.min_confidence:.3f})"
+            yield "confidence", f"{prediction.confidence:.3f} {threshold}"
+        yield "genre", prediction.genre or f"none ({prediction.reason})"
+        if prediction.genre is None:
+            yield "most probable", _most_probable(prediction)
+        yield "styles", ", ".join(prediction.styles)
+        yield "agreement", self.update.values[fields.AGREEMENT]
+        change = "" if before == now else f"{_listed(before)} -> "
+        yield "genres", f"{change}{_listed(now)}{' (set by genreclf)' if change else ''}"
+        effect = " keeps them" if then == now else f": {_listed(then)}"
+        yield "policy", f"{self.config.policy}{effect}"
+        yield "model", prediction.model
 
 
 def _timeline(prediction: Prediction) -> Table:
@@ -155,29 +184,6 @@ def _timeline(prediction: Prediction) -> Table:
         bar = ProgressBar(total=1.0, completed=window.probability, width=24)
         timeline.add_row(start, bar, f"{window.probability:.2f}", Text(window.genre or ""))
     return timeline
-
-
-def _facts(
-    item: Item, prediction: Prediction, update: Update, predictor: Predictor
-) -> Iterator[tuple[str, str | None]]:
-    """Yield the names and values of all that explains a prediction."""
-    then = update.values[fields.GENRES]
-    policy = predictor.config.policy
-    yield "votes", ", ".join(f"{genre} {votes}" for genre, votes in prediction.votes.items())
-    if prediction.confidence is not None:
-        threshold = predictor.classifier.min_confidence
-        yield "confidence", f"{prediction.confidence:.3f} (threshold {threshold:.3f})"
-    yield "genre", prediction.genre or f"none ({prediction.reason})"
-    if prediction.genre is None:
-        yield "most probable", _most_probable(prediction)
-    yield "styles", ", ".join(prediction.styles)
-    yield "agreement", update.values[fields.AGREEMENT]
-    if (before := update.before.genres_before) != item.genres:
-        yield "genres", f"{_listed(before)} -> {_listed(item.genres)} (set by genreclf)"
-    else:
-        yield "genres", _listed(item.genres)
-    yield "policy", f"{policy} keeps them" if then == item.genres else f"{policy}: {_listed(then)}"
-    yield "model", prediction.model
 
 
 def _most_probable(prediction: Prediction) -> str:
@@ -218,7 +224,7 @@ class _Picture:
 
 @contextmanager
 def _output_errors() -> Iterator[None]:
-    from genremodel.outputs import OutputError
+    from genremodel.output_files import OutputError
 
     try:
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from beets import ui
@@ -13,7 +14,7 @@ from beets.library import Item, Library
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import user_errors
-from beetsplug.genreclf.commands._progress import Failures
+from beetsplug.genreclf.commands._progress import Failures, Report
 from beetsplug.genreclf.genres.labels import genre_parts, is_placeholder
 from beetsplug.genreclf.genres.normalize import squash
 from beetsplug.genreclf.storage.artists import Artists
@@ -74,54 +75,54 @@ def _run(context: Context, lib: Library, options: SimilarOptions, query: list[st
         raise UserError("missing query: beet genreclf-similar QUERY")
     if options.limit < 1:
         raise UserError("--limit must be 1 or more")
-    with user_errors(), context.cnn_predictor(lib) as predictor:
-        if not _list_similar(context, lib, query, predictor, options):
-            context.fail("some tracks could not be analyzed")
-
-
-def _list_similar(
-    context: Context,
-    lib: Library,
-    query: Sequence[str],
-    predictor: Predictor,
-    options: SimilarOptions,
-) -> bool:
-    """List the tracks most similar to those of a query, without these, most similar first.
-
-    Tracks of the query are analyzed if necessary; the others are found if they have been analyzed.
-    Returns whether all tracks of the query could be analyzed. Raises UserError without any, or if
-    the playlist must not or cannot be written.
-    """
     from beetsplug.genreclf.commands._playlist import Playlist  # slow to import
-    from genremodel.similarity import track_embedding
 
     playlist = None if options.playlist is None else Playlist(options.playlist, context.log)
     seeds = [*matching_items(lib, query, match_albums=options.album)]
     if not seeds:
         raise UserError(NO_MATCHES)
     failures = Failures(context.log)
-    analyzed = predictor.iter_analyses(lib, [seed.id for seed in seeds], failures.report)
-    embeddings = [embedding for _, it in analyzed if (embedding := track_embedding(it))]
-    if not embeddings:
-        raise UserError("no matching track could be analyzed")
-    artist, placeholders = Artists(lib), predictor.config.placeholders
-    artists = {*map(artist, seeds)}
-    genres = set[str]().union(*(_genres(seed, placeholders) for seed in seeds))
     found: list[Item] = []
-    for track in _most_similar_first(lib, predictor, embeddings, {seed.id for seed in seeds}):
-        if len(found) == options.limit:
-            break
-        if options.other_artists and artist(track) in artists:
-            continue
-        if options.same_genre and not _genres(track, placeholders) & genres:
-            continue
-        found.append(track)
-        ui.print_(format(track, options.format or ""))
+    with user_errors(), context.cnn_predictor(lib) as predictor:
+        nearest = _similar(lib, seeds, predictor, options, failures.report)
+        for item in islice(nearest, options.limit):
+            found.append(item)
+            ui.print_(format(item, options.format or ""))
     if not found:
         context.log.warning("no matching track has been analyzed yet; run `beet genreclf` first")
     elif playlist:
         playlist.write(found)
-    return not failures.count
+    if failures.count:
+        context.fail("some tracks could not be analyzed")
+
+
+def _similar(
+    lib: Library,
+    seeds: Sequence[Item],
+    predictor: Predictor,
+    options: SimilarOptions,
+    report: Report,
+) -> Iterator[Item]:
+    """Yield the tracks most similar to the seeds, without these, most similar first.
+
+    The seeds are analyzed if necessary; other tracks are found if they have been analyzed. Raises
+    UserError if no seed can be analyzed.
+    """
+    from genremodel.similarity import track_embedding
+
+    analyzed = predictor.iter_analyses(lib, [seed.id for seed in seeds], report)
+    embeddings = [embedding for _, it in analyzed if (embedding := track_embedding(it))]
+    if not embeddings:
+        raise UserError("no matching track could be analyzed")
+    artist_of, placeholders = Artists(lib).key, predictor.config.placeholders
+    artists = {*map(artist_of, seeds)}
+    genres = set[str]().union(*(_genres(seed, placeholders) for seed in seeds))
+    for item in _most_similar_first(lib, predictor, embeddings, {seed.id for seed in seeds}):
+        if options.other_artists and artist_of(item) in artists:
+            continue
+        if options.same_genre and not _genres(item, placeholders) & genres:
+            continue
+        yield item
 
 
 def _most_similar_first(

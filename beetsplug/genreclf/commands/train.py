@@ -233,7 +233,7 @@ class Training:
         enough = Vocabulary.from_tracks(labeled.values(), self._options.min_tracks)
         # By id, so that the same tracks give the same model in whatever order they are listed.
         wanted = sorted(id_ for id_, own in labeled.items() if enough.canonical(own))
-        artist = Artists(lib)
+        artist_of = Artists(lib).key
         analyzed: list[tuple[str, LabeledTrack, Agreement]] = []
         with Bar(len(wanted), shown=is_terminal()) as bar:
 
@@ -250,7 +250,7 @@ class Training:
                         self._log.warning("{}: skipped: silent", path)
                     bar.advance()
                     continue
-                example = LabeledTrack(analysis, enough.canonical(own), artist(track))
+                example = LabeledTrack(analysis, enough.canonical(own), artist_of(track))
                 bundled = next(iter(self._predictor.classifier.predict(analysis).votes))
                 analyzed.append((path, example, agreement(own, bundled)))
                 bar.advance()

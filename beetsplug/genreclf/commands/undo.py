@@ -158,7 +158,7 @@ def _undo(
         raise UserError(f"there is no run {options.run}; `beet genreclf-undo --list` shows them")
     selection = AlbumSelection(lib, query, match_albums=options.album)
     if not selection.total:
-        context.log.warning(NO_MATCHES)
+        context.log.info(NO_MATCHES)
         return True
     items = matching_items(lib, [] if options.last else query, match_albums=options.album)
     lost: dict[ObjectKey, str] = {}
@@ -181,13 +181,11 @@ def _undo(
             unknown.append(name_in_journal(now))
         if done:
             restored[type(obj)] += 1
-    log.info(
-        "{} and {} {}, {} failed",
-        count(restored[Item], "track"),
-        count(restored[Album], "album"),
-        "would be restored" if options.pretend else "restored",
-        failures.count,
-    )
+    objs = count(restored[Item], "track")
+    if restored[Album]:
+        objs += f" and {count(restored[Album], 'album')}"
+    verb = "would be restored" if options.pretend else "restored"
+    log.info("{} {}, {} failed", objs, verb, failures.count)
     if unknown:
         log.error(
             "{}: no changes recorded for {} with predictions, such as {}; not restored: the "

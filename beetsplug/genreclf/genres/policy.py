@@ -1,4 +1,4 @@
-"""What becomes of the genres that a track or an album has. Pure, and tested as one table."""
+"""Combine existing genres with a predicted one, by the option `policy`."""
 
 from __future__ import annotations
 
@@ -21,29 +21,34 @@ def new_genres(
     placeholders: frozenset[str] = frozenset(),
     own: frozenset[str] = frozenset(),
 ) -> list[str]:
-    """Return the genres that a track is to have.
+    """Return the new genres of a track or an album.
 
-    before: those it had before the plugin gave it one; equal to `existing` where it never did, or
-    where somebody has changed them since. What is in `existing` alone is the plugin's, and gives
-    way. genre: as spelled in tags; None when the verdict was to abstain, which changes nothing.
-    placeholders: as of `is_placeholder`; "fill" replaces them, "append" and "prepend" keep them.
-    own: as of `genre_parts`.
+    before: the genres before the plugin set one; equal to `existing` if it never did, or if they
+    were changed since. Genres in `existing` alone were set by the plugin, and are replaced. genre:
+    the predicted one as spelled in tags; None for an abstention, which changes nothing.
+    placeholders: as for `is_placeholder`; "fill" replaces them, "append" and "prepend" keep them.
+    own: as for `genre_parts`.
+
+    >>> new_genres(["Bebop"], ["Bebop"], "jazz", "append")
+    ['Bebop', 'jazz']
+    >>> new_genres(["Bebop", "pop"], ["Bebop"], "jazz", "append")
+    ['Bebop', 'jazz']
     """
     if genre is None or policy == "never":
         return [*existing]
     if policy == "replace":
         return [genre]
-    theirs = [name for name in existing if name in before]
+    users = [name for name in existing if name in before]
     if policy == "fill":
-        empty = all(is_placeholder(name, placeholders) for name in theirs)
+        empty = all(is_placeholder(name, placeholders) for name in users)
         return [genre] if empty else [*existing]
-    if _is_among(genre, theirs, own):
-        return theirs
-    return [*theirs, genre] if policy == "append" else [genre, *theirs]
+    if _contains(users, genre, own):
+        return users
+    return [*users, genre] if policy == "append" else [genre, *users]
 
 
-def _is_among(genre: str, names: Sequence[str], own: frozenset[str]) -> bool:
-    """Return whether a genre is among names in any spelling, also as a part of one of them."""
-    there = {squash(name) for name in [*names, *genre_parts([*names], own)]}
+def _contains(names: Sequence[str], genre: str, own: frozenset[str]) -> bool:
+    """Return whether names contain a genre in any spelling, or as a part of one of them."""
+    squashed = {squash(name) for name in [*names, *genre_parts([*names], own)]}
     parts = {squash(part) for part in genre_parts(genre, own)}
-    return squash(genre) in there or bool(parts and parts <= there)
+    return squash(genre) in squashed or bool(parts and parts <= squashed)

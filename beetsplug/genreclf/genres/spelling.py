@@ -1,4 +1,4 @@
-"""How a genre or a style of the model is spelled in tags."""
+"""Spell the genres and styles of a model as the user wants."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _FIRST_LETTER = re.compile(r"(?<![^\s&])\w")
 
 @dataclass(frozen=True)
 class Spelling:
-    """The user's spelling of genres and styles.
+    """The spelling of genres and styles in tags.
 
-    title_case: "Hip Hop" for "hip hop". names: the exceptions, by the model's names.
+    title_case: "Hip Hop" for "hip hop". names: exceptions, by the names of the model.
     """
 
     title_case: bool = False

@@ -1,4 +1,4 @@
-"""Find the artists of tracks: models are tested by other artists than they are learned from."""
+"""Artist keys, which keep the tracks of an artist together in cross-validation."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from beets.library import Item, Library
 
 from beetsplug.genreclf.genres.normalize import normalize
 
-# Names for several artists, or for an unknown one, as `normalize` returns them.
-_NOBODY = {
+# Normalized names for several artists, or for an unknown one.
+_NOT_ARTISTS = {
     "various artists", "various artist", "various", "va", "v a", "verschiedene",
     "verschiedene interpreten", "verschiedene künstler", "diverse", "diverse artister",
     "diverse artiesten", "divers", "artistes divers", "artistes variés", "varios",
@@ -25,58 +25,58 @@ _BETWEEN_ARTISTS = re.compile(
     r"|et|und|y|avec|con|mit)\b\.?(?=[\s/])",
     re.IGNORECASE,
 )
-_KEPT = 65_536  # names
+_CACHED = 65_536  # names
 
 
 class Artists:
-    """Returns the artist of each track of a library, in one form for all spellings.
+    """Determines the artist keys of the tracks of a library, equal for all spellings.
 
-    beets gives a mixed folder that is imported as it is one album artist. It therefore counts only
-    if the artists of the tracks confirm it.
+    The album artist counts only if the artists of the tracks confirm it, because beets gives one to
+    all tracks of a mixed folder that is imported as is.
     """
 
     def __init__(self, lib: Library) -> None:
         self._lib = lib
-        self._borne_out: dict[tuple[int, str], bool] = {}
-        self._nobody = _NOBODY | {normalize(config["va_name"].as_str())}
+        self._confirmed: dict[tuple[int, str], bool] = {}
+        self._not_artists = _NOT_ARTISTS | {normalize(config["va_name"].as_str())}
 
-    def __call__(self, track: Item) -> str:
-        """Return the artist of a track, without guests and in the form of `normalize`.
+    def key(self, track: Item) -> str:
+        """Return the normalized artist of a track, without guests.
 
         That is the album artist if at least half of the album's tracks have it as their own, or
         none has any; else the track's artist; else the track itself.
         """
         album_artist, own = _main(track.albumartist), _main(track.artist)
-        if self._is_name(album_artist) and self._is_borne_out(track):
+        if self._is_name(album_artist) and self._is_confirmed(track):
             return album_artist
         return own if self._is_name(own) else f"track {track.id}"
 
     def _is_name(self, artist: str) -> bool:
-        return bool(artist) and artist not in self._nobody
+        return bool(artist) and artist not in self._not_artists
 
-    def _is_borne_out(self, track: Item) -> bool:
+    def _is_confirmed(self, track: Item) -> bool:
         if track.album_id is None:
             return _includes(track.artist, track.albumartist) or not track.artist
         key = track.album_id, track.albumartist
-        if key not in self._borne_out:
+        if key not in self._confirmed:
             with self._lib.transaction() as transaction:
                 rows = transaction.query(
                     "SELECT artist FROM items WHERE album_id = ?", (track.album_id,)
                 )
             own = [artist or "" for (artist,) in map(tuple, rows)]
             count = sum(_includes(artist, track.albumartist) for artist in own)
-            self._borne_out[key] = 2 * count >= len(own) or not any(map(_main, own))
-        return self._borne_out[key]
+            self._confirmed[key] = 2 * count >= len(own) or not any(map(_main, own))
+        return self._confirmed[key]
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHED)
 def _main(artist: str) -> str:
     return _key(_GUESTS.sub("", artist))
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHED)
 def _includes(artist: str, wanted: str) -> bool:
-    """Return whether an artist is another, or that one with guests: "Queen & David Bowie"."""
+    """Return whether an artist is another one, maybe with guests: "Queen & David Bowie"."""
     names, among = _names(wanted), _names(artist)
     return bool(names) and any(
         among[start : start + len(names)] == names for start in range(len(among) - len(names) + 1)

@@ -1,4 +1,4 @@
-"""`beet genreclf-undo --forget-older-than`: limit the size of the journal."""
+"""Delete old changes from the journal, to limit its size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from beetsplug.genreclf.storage.rows import change_values
 from beetsplug.genreclf.storage.values import same
 
 _COUNT = "SELECT COUNT(*) FROM changes WHERE run IS NOT ?"
-# Of each track or album, the oldest changes: newer ones can still be undone without them.
+# The oldest changes of each track or album: newer ones can still be undone without them.
 _OLDEST = """
 SELECT id, journal_id, place, old, new FROM changes
 WHERE time < ?1 AND undone IS NULL AND NOT EXISTS (
@@ -22,25 +22,25 @@ WHERE time < ?1 AND undone IS NULL AND NOT EXISTS (
 
 
 def compact(journal: Journal, before: float) -> int:
-    """Forget the changes from before a time; return how many. They can no longer be undone.
+    """Delete the changes before a time; return how many. They can no longer be undone.
 
-    The genres that the plugin set are kept, because they are not the user's: a later prediction
-    replaces them, and they are not learned from.
-    before: seconds since the epoch. Raises JournalError, and then nothing is forgotten.
+    The genres that the plugin set stay recorded, because they are not the user's: later predictions
+    replace them, and models are not trained on them.
+    before: seconds since the epoch. Raises JournalError, and then nothing is deleted.
     """
     count = journal.read(_COUNT, (COMPACTED,))[0][0] if journal.path.exists() else 0
-    forgotten: list[int] = []
-    given: dict[tuple[str, str], tuple[int, Any, Any]] = {}  # the last id, genres before and after
+    old_ids: list[int] = []
+    genres: dict[tuple[str, str], tuple[int, Any, Any]] = {}  # last id, oldest and newest genres
     for id_, journal_id, place, *texts in journal.read(_OLDEST, (before,)):
-        forgotten.append(id_)
+        old_ids.append(id_)
         old, new = (change_values(place, text) for text in texts)
         if old is not None and new is not None and GENRES in {*old, *new}:
-            first = given.get((journal_id, place))
-            given[journal_id, place] = id_, first[1] if first else old.get(GENRES), new.get(GENRES)
-    kept = {id_: values for id_, *values in given.values() if not same(*values)}
+            first = genres.get((journal_id, place))
+            genres[journal_id, place] = id_, first[1] if first else old.get(GENRES), new.get(GENRES)
+    kept = {id_: values for id_, *values in genres.values() if not same(*values)}
     journal.write(
         ("DELETE FROM changes WHERE time < ? AND undone IS NOT NULL", [(before,)]),
-        ("DELETE FROM changes WHERE id = ?", [(id_,) for id_ in forgotten if id_ not in kept]),
+        ("DELETE FROM changes WHERE id = ?", [(id_,) for id_ in old_ids if id_ not in kept]),
         (
             "UPDATE changes SET run = ?, old = ?, new = ? WHERE id = ?",
             [

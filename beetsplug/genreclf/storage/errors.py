@@ -1,4 +1,4 @@
-"""Why an SQLite file beside the library cannot be used, and what the user can do about it."""
+"""Errors of the SQLite files next to the library, with what the user can do."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import os
 import shutil
 from pathlib import Path
 
-_NEVER_WITHOUT = "nothing is changed without it"
+_NO_CHANGES = "no changes made"
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _DAMAGED = ("not a database", "malformed", "no such column", "has no column", "no such table")
 _UNWRITABLE = ("readonly", "unable to open", "permission", "read-only")
-_LEAST = 1 << 16  # bytes that SQLite needs to begin with anything
+_MIN_FREE = 1 << 16  # bytes that SQLite needs to start
 
 
-def explain(path: Path, error: Exception) -> str:
-    """Return one line: the file, the problem, and what the user can do.
+class JournalError(Exception):
+    """The journal cannot be read or written; the message says what the user can do."""
+
+
+def describe(path: Path, error: Exception) -> str:
+    """Return the file, the problem and what the user can do, in one line.
 
     error: of SQLite or the system.
     """
@@ -24,23 +28,23 @@ def explain(path: Path, error: Exception) -> str:
     if number in _FULL or "is full" in text:
         return _full(path)
     if "locked" in text or "busy" in text:
-        return f"{path}: {error}; another program uses it: close that and run the command again"
+        return f"{path}: {error}; another program uses it: close it and run the command again"
     if any(sign in text for sign in _DAMAGED):
         return (
-            f"{path}: {error}; {_NEVER_WITHOUT}: move it away to go on with a new one; "
-            "the changes in it can then no longer be undone"
+            f"{path}: {error}; {_NO_CHANGES}: if the file is damaged, move it away (the "
+            "changes it records can then no longer be undone)"
         )
-    # SQLite also says "disk I/O error" or "unable to open" where it needs a file beside this one.
+    # SQLite reports "disk I/O error" or "unable to open" if it needs a file next to this one.
     if _is_full(path.parent):
         return _full(path)
     if any(sign in text for sign in _UNWRITABLE) or number in (errno.EACCES, errno.EROFS):
-        return f"{path}: {error}; {_NEVER_WITHOUT}: make the file and its folder writable"
-    return f"{path}: {error}; {_NEVER_WITHOUT}: check its disk"
+        return f"{path}: {error}; {_NO_CHANGES}: make the file and its folder writable"
+    return f"{path}: {error}; {_NO_CHANGES}: check its disk"
 
 
 def _full(path: Path) -> str:
     return (
-        f"{path}: the disk of {path.parent} is full; {_NEVER_WITHOUT}: make room and run the "
+        f"{path}: the disk of {path.parent} is full; {_NO_CHANGES}: free some space and run the "
         "command again"
     )
 
@@ -51,6 +55,6 @@ def _is_full(folder: Path) -> bool:
             state = os.statvfs(folder)
             if state.f_files and not state.f_favail:  # no file can be created
                 return True
-        return shutil.disk_usage(folder).free < _LEAST
+        return shutil.disk_usage(folder).free < _MIN_FREE
     except OSError:
         return False

@@ -1,8 +1,8 @@
-"""The lock by which commands, and the threads of an import, take turns in changing a library.
+"""The lock that commands, and the threads of an import, hold while they change a library.
 
-It is SQLite's lock on an empty file, which also works on Windows and on network shares and which
-the system releases when a process is killed. A second lock makes the queue fair: a command that
-takes one track after another would leave others no gap.
+It is SQLite's lock on an empty file: it works on Windows and on network shares, and the system
+releases it when a process dies. A second lock makes it fair, because a long run that locks once
+per track would starve other commands.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
-_LENGTH = 300  # bytes of the file that identifies the holder
-_PATIENCE = 3.0  # seconds of waiting before that is reported
+_HOLDER_SIZE = 300  # bytes of the file that identifies the holder
+_REPORT_AFTER = 3.0  # seconds of waiting
 
 
 @contextmanager
-def locked(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock of a journal. Not to be nested.
+def locked(path: Path, report: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of a journal. Not reentrant.
 
-    path: the journal. waiting: takes one message after three seconds, unless this process itself
-    holds the lock. Raises sqlite3.Error or OSError.
+    path: the journal. report: takes a message after three seconds of waiting, unless another thread
+    of this process holds the lock. Raises sqlite3.Error or OSError.
     """
     holder = _Holder(path.with_suffix(".pid"))
-    notice = _Notice(holder, waiting)
+    notice = _WaitNotice(holder, report)
     with closing(_acquire(path.with_suffix(".queue"), notice)):
         lock = _acquire(path.with_suffix(".lock"), notice)
     with closing(lock), holder:
@@ -36,9 +36,9 @@ def locked(path: Path, waiting: Callable[[str], None]) -> Iterator[None]:
 
 @contextmanager
 def locked_if_free(path: Path) -> Iterator[bool]:
-    """Hold the lock of a journal unless another command does; yield whether it is held.
+    """Hold the lock of a journal if it is free, without waiting; yield whether it is held.
 
-    It never waits. Not to be nested. Raises sqlite3.Error or OSError.
+    Not reentrant. Raises sqlite3.Error or OSError.
     """
     with ExitStack() as stack:
         free = True
@@ -56,7 +56,7 @@ def locked_if_free(path: Path) -> Iterator[bool]:
 
 
 class _Holder:
-    """A file by which other processes know who holds the lock; blank while the lock is free."""
+    """A file with the process that holds the lock; blank while the lock is free."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -68,7 +68,7 @@ class _Holder:
         self._write("")
 
     def read(self) -> tuple[int, str] | None:
-        """Return the process and the host that hold the lock, or None where they are not known."""
+        """Return the process and the host that hold the lock, or None if unknown."""
         try:
             process, host = self._path.read_text(encoding="utf-8").split()
             found = int(process), host
@@ -78,14 +78,14 @@ class _Holder:
         return None if killed else found
 
     def _write(self, text: str) -> None:
-        # In place and always as long: to truncate a file makes some file systems write it at once,
-        # which takes milliseconds. Where that fails, the file is removed: no process is better
+        # In place, with a fixed size: truncating makes some file systems write the file at once,
+        # which takes milliseconds. If writing fails, the file is removed: no process is better
         # than a wrong one.
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
         try:
             file = os.open(self._path, flags, 0o666)
             try:
-                os.write(file, text.encode().ljust(_LENGTH)[:_LENGTH])
+                os.write(file, text.encode().ljust(_HOLDER_SIZE)[:_HOLDER_SIZE])
             finally:
                 os.close(file)
         except OSError:
@@ -93,8 +93,8 @@ class _Holder:
                 self._path.unlink()
 
 
-class _Notice:
-    """Reports once that a command waits, and for which process."""
+class _WaitNotice:
+    """Reports once that this command is waiting, and for which process."""
 
     def __init__(self, holder: _Holder, report: Callable[[str], None]) -> None:
         self._holder = holder
@@ -103,8 +103,8 @@ class _Notice:
         self._reported = False
 
     def __call__(self) -> None:
-        """Report it if the wait has been long enough."""
-        if self._reported or time.monotonic() - self._began < _PATIENCE:
+        """Report if the wait has been long enough."""
+        if self._reported or time.monotonic() - self._began < _REPORT_AFTER:
             return
         found = self._holder.read()
         if found and found == (os.getpid(), socket.gethostname()):
@@ -119,7 +119,7 @@ class _Notice:
 
 
 def _acquire(path: Path, notice: Callable[[], None]) -> sqlite3.Connection:
-    """Wait for SQLite's lock on a file, a second at a time, so that Ctrl-C can interrupt it."""
+    """Acquire SQLite's lock on a file; poll every second, so that Ctrl-C works."""
     while True:
         lock = sqlite3.connect(path, timeout=1, isolation_level=None)
         try:
@@ -135,7 +135,7 @@ def _acquire(path: Path, notice: Callable[[], None]) -> sqlite3.Connection:
 
 def _is_running(process: int) -> bool:
     if os.name != "posix":
-        return True  # there, signal 0 would end it
+        return True  # on Windows, signal 0 would end it
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

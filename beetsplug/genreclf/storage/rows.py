@@ -14,7 +14,7 @@ _ENCODINGS = range(4)  # of a text in ID3
 
 
 def change_values(place: object, text: object) -> dict[str, Any] | None:
-    """Return the values of a change, or None where the row is damaged."""
+    """Return the values of a change, or None if the row is damaged."""
     is_valid = _PLACES.get(place) if isinstance(place, str) else None
     if is_valid is None or not isinstance(text, str):
         return None
@@ -28,7 +28,7 @@ def change_values(place: object, text: object) -> dict[str, Any] | None:
 
 
 def is_time(value: object) -> bool:
-    """Return whether a value is a time in seconds since the epoch that can be shown."""
+    """Return whether a value is a displayable time in seconds since the epoch."""
     return _is_number(value) and 0 <= value < _YEAR_10000
 
 
@@ -66,7 +66,7 @@ def _is_text(value: object) -> TypeGuard[str]:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    """Return whether SQLite can keep a value as a number; a Boolean is none."""
+    """Return whether SQLite can store a value as a number; Booleans do not count."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2**53
 
 

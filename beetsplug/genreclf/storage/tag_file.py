@@ -1,6 +1,6 @@
-"""The tags of a file that are the plugin's to change; it leaves every other tag as it is.
+"""Read and write the tags of a file that the plugin sets, and no others.
 
-`Item.write()` would write all that the database knows of the track.
+`Item.write()` would write all fields of the database.
 """
 
 from __future__ import annotations
@@ -26,16 +26,15 @@ from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.inplace.rewrite import rewrite
 from beetsplug.genreclf.storage.values import Values, diff, is_absent, same
 
-# A tag exactly as it is in the file: its "text", a list, and what else its container says of it.
+# A tag exactly as in the file: "text", a list, and further properties of its container.
 Tag: TypeAlias = dict[str, Any]
-# How often a file is read again that another program changes meanwhile.
-_ATTEMPTS = 10
+_ATTEMPTS = 10  # to save a file that another program keeps changing
 
 
 class TagFile:
-    """The tags of one file, `TAG_NAMES`: read, changed in memory, saved.
+    """The tags of a file, by `TAG_NAMES`, which are changed in memory and then saved.
 
-    Raises mediafile.UnreadableFileError or OSError when it cannot be opened or saved.
+    Raises mediafile.UnreadableFileError or OSError if the file cannot be opened or saved.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,14 +42,14 @@ class TagFile:
         self._open()
 
     def read(self) -> dict[str, Tag]:
-        """Return the tags that there are."""
+        """Return the tags of the file, with the changes in memory."""
         return self._tags(self._media.mgfile.tags, self._version)
 
     def as_saved(self, *, id3v23: bool, by_beets: bool = False) -> dict[str, Tag]:
-        """Return what `read` will return once the file has been saved; nothing is saved.
+        """Return what `read` will return after the file has been saved; nothing is saved.
 
-        What is set and what is read back may differ: NULs separate texts, and beets joins the texts
-        of ID3v2.3 by slashes. id3v23: as of `save`. by_beets: saved by `MediaFile.save` instead.
+        This may differ from what was set: NULs separate texts, and beets joins the texts of ID3v2.3
+        by slashes. id3v23: as for `save`. by_beets: saved by `MediaFile.save` instead.
         """
         tags = self._media.mgfile.tags
         if isinstance(tags, ASFTags):
@@ -77,13 +76,13 @@ class TagFile:
         return self._tags(ID3(content, translate=False), version)
 
     def values(self) -> dict[str, Any]:
-        """Return the tags as values of media fields, None where there is no tag."""
+        """Return the tags as values of media fields, None for missing tags."""
         return {name: getattr(self._media, name) for name in TAG_NAMES}
 
     def changes(self, *, id3v23: bool, by_beets: bool = False) -> tuple[Values, Values]:
-        """Return the tags that saving changes: what the file has, and what it will have.
+        """Return the old and the new values of the tags that saving changes.
 
-        id3v23, by_beets: as of `as_saved`.
+        id3v23, by_beets: as for `as_saved`.
         """
         return diff(self._found, self.as_saved(id3v23=id3v23, by_beets=by_beets))
 
@@ -98,14 +97,14 @@ class TagFile:
                 setattr(self._media, name, value)
 
     def revert(self, name: str) -> None:
-        """Make a tag what it was when the file was opened."""
+        """Set a tag to its value when the file was opened."""
         tags = {other: tag for other, tag in self.read().items() if other != name}
         if name in self._found:
             tags[name] = self._found[name]
         self.restore(tags)
 
     def restore(self, tags: Mapping[str, Tag]) -> None:
-        """Make the tags what `read` returned once."""
+        """Set the tags to what `read` has returned."""
         current = self.read()
         for name in TAG_NAMES:
             if current.get(name) != tags.get(name):
@@ -116,9 +115,9 @@ class TagFile:
     def save(self, redo_log: RedoLog, *, id3v23: bool) -> None:
         """Save the file so that neither a crash nor a full disk damages it, see `rewrite`.
 
-        id3v23: the version of ID3 tags that are new, or of a version that cannot be written.
-        To be called while no other command changes files, see `Journal.lock`. Raises JournalError
-        too. After an error the file is what it was.
+        id3v23: write ID3v2.3 where the file has no ID3 tag, or one of a version that cannot be
+        written. Needs the lock, see `Journal.lock`. Raises JournalError too. After an error the
+        file is unchanged.
         """
         wanted = self.read()
         for _ in range(_ATTEMPTS):
@@ -135,22 +134,22 @@ class TagFile:
     def _open(self) -> None:
         path = self._path
         if path.exists() and not path.is_file():
-            raise OSError("not a file")  # a pipe would be waited for
+            raise OSError("not a file")  # opening a pipe would wait
         self._target = Path(os.path.realpath(path))
         self._seen = FileState.of(self._target)
         self._unsettled = self._seen.unsettled()
         self._media = MediaFile(str(path))
-        self._version: tuple[int, ...] | None = None  # of the ID3v2 tag that there is
+        self._version: tuple[int, ...] | None = None  # of the ID3v2 tag, if any
         tags = self._media.mgfile.tags
         if isinstance(tags, ID3) and tags.size:
             self._version = tags.version[:2]
         if self._version in ((2, 3), (2, 4)):
-            # mutagen makes ID3v2.4 of what it reads, and frames are lost on the way back to 2.3.
+            # mutagen converts to ID3v2.4 when it reads, and loses frames when it converts back.
             mutagen_call("open", path, self._media.mgfile.load, str(path), translate=False)
         self._found = self.read()
 
     def _open_again(self, wanted: Mapping[str, Tag]) -> None:
-        """Read the file again and make the same changes.
+        """Read the file again and repeat the changes.
 
         Raises NotWritten if another program has changed the same tags.
         """
@@ -161,14 +160,14 @@ class TagFile:
         self.restore(wanted)
 
     def _save(self, to: BinaryIO, id3v23: bool) -> None:
-        """Save into a file object that has the content of the file."""
+        """Save to a file object that has the content of the file."""
         path, file, tags = str(self._path), self._media.mgfile, self._media.mgfile.tags
         to.seek(0)
-        if not tags and isinstance(tags, ID3):  # no tag rather than an empty one
+        if not tags and isinstance(tags, ID3):  # write no empty tag
             try:
                 mutagen_call("delete", path, file.delete, to)
             finally:
-                file.tags = tags  # DSF forgets them, and this may be done again
+                file.tags = tags  # mutagen removes them from DSF, and this may run twice
         elif isinstance(tags, ID3):
             if self._version not in ((2, 3), (2, 4)):
                 self._version = (2, 3) if id3v23 else (2, 4)
@@ -183,17 +182,17 @@ class TagFile:
         return next(vars(MediaFile)[name].styles(self._media.mgfile))
 
     def _tags(self, tags: Any, version: tuple[int, ...] | None) -> dict[str, Tag]:
-        """Return the tags that there are among all tags of a file. version: of ID3v2."""
+        """Return our tags among all tags of a file. version: of ID3v2."""
         found = {name: self._read(self._style(name), tags, version) for name in TAG_NAMES}
         return {name: tag for name, tag in found.items() if tag and tag["text"]}
 
     def _key(self, style: StorageStyle, tags: Any) -> str | None:
-        """Return the key of a tag as the file spells it."""
+        """Return the key of a tag in the spelling of the file."""
         keys = (key for key, _ in tags) if isinstance(tags, VComment) else tags.keys()
         return next((key for key in keys if self._is_key(key, style)), None)
 
     def _is_key(self, key: str, style: StorageStyle) -> bool:
-        """Tell whether a key is that of a tag, as the file spells it."""
+        """Return whether a key is that of a tag, ignoring case."""
         wanted = style.key
         if isinstance(self._media.mgfile.tags, ID3):
             wanted = ":".join(filter(None, (wanted, getattr(style, "description", ""))))
@@ -219,7 +218,7 @@ class TagFile:
     def _add(self, name: str, style: StorageStyle, tag: Tag) -> None:
         tags, key, text = self._media.mgfile.tags, tag.get("key", ""), tag["text"]
         if isinstance(tags, ID3) != ("encoding" in tag) or not self._is_key(key, style):
-            # Read in another container, from which the file has been converted since.
+            # Read from another container; the file has been converted since.
             several = isinstance(vars(MediaFile)[name], ListMediaField)
             setattr(self._media, name, text if several else text[0])
         elif isinstance(tags, ID3):
@@ -232,9 +231,9 @@ class TagFile:
 
 
 def reason(error: Exception) -> str:
-    """Return why a file cannot be opened or saved, for a message that names it.
+    """Return why a file cannot be opened or saved, for a message that names the file.
 
-    That of the system, if it has one: the error may also name the copy, which nobody knows.
+    The message of the system is preferred, because others may name a temporary copy.
     """
     cause: BaseException | None = error
     while cause:

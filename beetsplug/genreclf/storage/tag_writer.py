@@ -1,4 +1,4 @@
-"""Saves the plugin's tags as `Item.write` would: other plugins take part through beets' events."""
+"""Save the plugin's tags like `Item.write`, with the events that other plugins listen to."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from beetsplug.genreclf.storage.values import Values, same
 
 
 class TagWriter:
-    """Saves tags and sends `write` before, `after_write` afterwards; see `handlers.reentrant`."""
+    """Saves tags; sends `write` before and `after_write` afterwards, see `listeners.reentrant`."""
 
     # Of all instances of the plugin. Import stages run in threads of their own.
     _thread = threading.local()
 
     @property
     def is_sending(self) -> bool:
-        """Whether the event that this thread handles was sent by the plugin."""
+        """Whether this thread is handling an event that the plugin has sent."""
         return getattr(self._thread, "sending", False)
 
     def save(
@@ -36,15 +36,15 @@ class TagWriter:
         redo_log: RedoLog,
         record: Callable[[Values, Values], None],
     ) -> tuple[Values, Values]:
-        """Save the tags that were set on a file; return the old and the new ones of what changes.
+        """Save the tags that were set on a file; return the old and new values of changed tags.
 
-        Listeners see all media fields of the item. Their values of `genres` and of the plugin's own
-        fields are saved; all other tags are left to beets' own writes. Where nothing changes, no
-        event is sent and nothing is saved.
-        record: called with the old and the new tags before the file is changed.
+        Listeners get all media fields of the item, and may change the values of `genres` and of the
+        plugin's own fields; changes to other tags are left to beets' writes. If nothing changes,
+        no event is sent and nothing is saved.
+        record: called with the old and new values before the file is changed.
 
-        Raises NotWritten, mediafile.UnreadableFileError or OSError, and whatever `record`
-        raises; then the file is as it was.
+        Raises NotWritten, mediafile.UnreadableFileError, OSError and any exception of `record`;
+        then the file is unchanged.
         """
         id3v23 = config["id3v23"].get(bool)
         changes = file.changes(id3v23=id3v23)
@@ -65,18 +65,18 @@ class TagWriter:
         return changes
 
     def _take(self, file: TagFile, item: Item, name: str, value: Any) -> None:
-        """Set a tag to what the listeners made of it. Raises NotWritten where it cannot be that."""
+        """Set a tag to the value from the listeners. Raises NotWritten if that is invalid."""
         try:
             file.set({name: item._type(name).normalize(value)})
         except Exception as exc:  # of beets, mediafile or mutagen, which expect other types
-            problem = f"another plugin made `{name}` {value!r}, which is not possible"
+            problem = f"another plugin set `{name}` to an invalid value: {value!r}"
             raise NotWritten(problem) from exc
 
     def saved(self, item: Item, *, synced: bool) -> None:
-        """Finish a save: let listeners know, who may change the item, which is then to be stored.
+        """Send `after_write`. Listeners may change the item, which must be stored afterwards.
 
-        synced: the database knew all other tags of the file, so beets need not read it again.
-        Raises NotWritten when a listener fails. The file is saved all the same.
+        synced: the database had read the file, so its mtime is updated and beets does not read the
+        file again. Raises NotWritten if a listener fails, although the file is saved.
         """
         if synced:
             item.mtime = item.current_mtime()

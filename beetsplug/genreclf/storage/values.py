@@ -1,18 +1,18 @@
-"""Compare values of fields and tags: the one definition of absent and of same."""
+"""Compare the values of fields and tags."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-Values: TypeAlias = dict[str, Any]  # fields or tags that are there; others are not
+Values: TypeAlias = dict[str, Any]  # of fields or tags by name; absent ones are left out
 
 
 def is_absent(value: Any) -> bool:
-    """Return whether a value stands for "no value": None, an empty text or an empty list.
+    """Return whether a value means "no value": None, an empty text or an empty list.
 
-    beets stores a field that was never set, one that was read from a file without the tag, and one
-    that was emptied in different ways. None of them differs for the user.
+    beets stores fields that were never set, read from a file without the tag, or emptied in
+    different ways, which are the same to the user.
 
     >>> [is_absent(value) for value in (None, "", [], 0.0, "jazz")]
     [True, True, True, False, False]
@@ -23,18 +23,17 @@ def is_absent(value: Any) -> bool:
 def same(one: Any, other: Any) -> bool:
     """Return whether two values are equal, or both absent.
 
-    Tags, as `TagFile.read` returns them, are compared by their text: the encoding is the choice of
-    the program that last wrote the file.
+    Tags, as `TagFile.read` returns them, are compared by their text: the encoding depends on the
+    program that last wrote the file.
     """
     one, other = _plain(one), _plain(other)
     return one == other or (is_absent(one) and is_absent(other))
 
 
 def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Values, Values]:
-    """Return what of `old` and what of `new` is not the same in the other, to be restored exactly.
+    """Return the values of `old` and of `new` that are not identical in the other.
 
-    Here a field that is there without a value differs from one that is not there: on a track, the
-    first hides the field of the album.
+    A field without a value differs from an absent field here, so that both can be restored exactly.
     """
     return (
         {name: value for name, value in old.items() if name not in new or new[name] != value},

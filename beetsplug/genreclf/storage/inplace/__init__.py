@@ -1,1 +1,1 @@
-"""Change the tags of a file in place, such that an interrupted change can be finished."""
+"""Change the tags of a file in place; interrupted changes are finished by the next command."""

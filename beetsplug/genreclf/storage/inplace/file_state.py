@@ -1,4 +1,4 @@
-"""Identify files, to notice where another program has changed or replaced one."""
+"""Identify files, to notice that another program has changed or replaced one."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-# Nanoseconds in which a file system may give two changes the same time.
+# Nanoseconds in which two changes may get the same time from a file system.
 _TICK = 20_000_000
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 class NotWritten(OSError):
-    """A file is left unchanged; the message says why, without the file's name."""
+    """Raised if a file is left unchanged; the message says why, without the name of the file."""
 
 
 class FileChanged(Exception):
-    """Another program has changed or replaced a file since it was read."""
+    """Raised if another program has changed or replaced a file since it was read."""
 
 
 class FileState(NamedTuple):
-    """A file as it is now. Times are in nanoseconds. changed: its content or its metadata."""
+    """The identity and times of a file, in nanoseconds. changed: its content or metadata."""
 
     device: int
     inode: int
@@ -35,18 +35,18 @@ class FileState(NamedTuple):
 
     @classmethod
     def of(cls, file: Path | int) -> FileState:
-        """Return the state of an open file or of a path, which is not followed. Raises OSError."""
+        """Return the state of an open file or a path; links are not followed. Raises OSError."""
         found = os.fstat(file) if isinstance(file, int) else file.lstat()
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
     def unsettled(self) -> float:
-        """Return for how many seconds from now a change might not be seen in the state."""
+        """Return the seconds until any later change will be visible in the state."""
         since = time.time_ns() - self.written
         return (_TICK - since) / 1e9 if 0 <= since < _TICK else 0.0
 
 
 def check_unchanged(file: Path | int, seen: FileState) -> None:
-    """Raise FileChanged unless a file is the one that was read. Raises OSError."""
+    """Raise FileChanged unless a file has the state that was seen. Raises OSError."""
     try:
         same = FileState.of(file) == seen
     except FileNotFoundError:
@@ -56,7 +56,7 @@ def check_unchanged(file: Path | int, seen: FileState) -> None:
 
 
 def open_regular(path: str | bytes | os.PathLike[str]) -> io.FileIO:
-    """Open a file for reading and writing, unbuffered; neither a link nor a pipe is followed.
+    """Open a file for reading and writing, unbuffered; links and pipes are refused.
 
     Raises OSError.
     """
@@ -77,7 +77,7 @@ def sync(file: int) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush a folder to the disk, where the system and the file system can do that."""
+    """Flush a folder to the disk, if the system and the file system can."""
     if os.name != "posix":
         return
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""A file object that keeps writes in memory, to find which bytes of a file would change."""
+"""A copy-on-write file object, to find out which bytes of a file would change."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from mutagen import MutagenError
 
 _PAGE = 4096  # bytes
-_BLOCK = 16  # bytes that are compared at once
+_BLOCK = 16  # bytes; granularity of changes
 
 
 class OverlayFull(MutagenError):
-    """More would be written than a overlay may hold; mutagen and mediafile pass this error on."""
+    """Raised if more is written than an overlay may hold. mutagen and mediafile pass it on."""
 
 
 class Change(NamedTuple):
@@ -28,7 +28,7 @@ class Change(NamedTuple):
 
 
 class Overlay(io.RawIOBase):
-    """The content that a file would have after writes. The file itself is only read.
+    """The content that a file would have after writes, which stay in memory.
 
     file: opened for reading in binary mode, unbuffered. limit: bytes of pages that are kept.
     Writing more raises OverlayFull, and `full` stays true, even if the caller handles the error.

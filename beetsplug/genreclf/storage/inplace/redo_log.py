@@ -1,11 +1,11 @@
-"""Changes of files that are written down before they are made, so that they are made whole.
+"""A redo log of changes to files, so that each is applied completely.
 
-A process may be killed, or the power may fail, while it changes a file. The note of the change is
-in the journal by then, and the next `beet` command makes the change again. A copy that is to take
-the place of a file is written down as well, and removed if it was left behind.
+A change is recorded in the journal before it is applied. If the process is killed or the power
+fails, the next `beet` command applies it again. A copy that is to replace a file is recorded as
+well, and removed if it was left behind.
 
-While there may be notes, a marker file is beside the journal; commands check for that file only.
-All of this is to be called while holding the lock, see `Journal.lock`.
+While there may be records, a marker file is next to the journal; commands only check for that file.
+All of this needs the lock, see `Journal.lock`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from beets.util import displayable_path
 
+from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.inplace.file_state import (
     FileState,
     NotWritten,
@@ -32,13 +33,14 @@ from beetsplug.genreclf.storage.inplace.file_state import (
     sync_folder,
 )
 from beetsplug.genreclf.storage.inplace.overlay import Change, Overlay
-from beetsplug.genreclf.storage.journal import IN_MEMORY, Journal, JournalError
+from beetsplug.genreclf.storage.journal import Journal
+from beetsplug.genreclf.storage.journal_database import IN_MEMORY
 
 _CHANGE = struct.Struct("<QII")  # offset, length of the old bytes, length of the new
 
 
 class RedoRecord(NamedTuple):
-    """A change of one file. inode: identifies the file; device numbers do not stay the same."""
+    """A change of a file. inode: identifies the file, because device numbers change."""
 
     path: bytes
     inode: int
@@ -48,7 +50,7 @@ class RedoRecord(NamedTuple):
 
 
 class RedoLog:
-    """The notes in one journal. Raises JournalError when they cannot be read or written."""
+    """The redo log of a journal. Raises JournalError when it cannot be read or written."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -56,30 +58,30 @@ class RedoLog:
         self._marked = False
 
     @property
-    def are_kept(self) -> bool:
-        """Whether notes outlive the process."""
+    def is_durable(self) -> bool:
+        """Whether records outlive the process."""
         return self._journal.path != IN_MEMORY
 
     @property
-    def may_exist(self) -> bool:
-        """Whether there may be something to finish. This only checks for the marker file."""
-        return self.are_kept and self._marker.exists()
+    def has_marker(self) -> bool:
+        """Whether there may be records. This only checks for the marker file."""
+        return self.is_durable and self._marker.exists()
 
     @property
-    def exist(self) -> bool:
-        """Whether there is something to finish, or another command is at it."""
+    def has_records(self) -> bool:
+        """Whether there are records, of this command or another."""
         left = "SELECT id FROM redo_log UNION ALL SELECT id FROM copies LIMIT 1"
         return bool(self._journal.read(left))
 
-    def check(self, path: Path) -> None:
-        """Raise NotWritten where an earlier change of a file has yet to be finished."""
+    def check_finished(self, path: Path) -> None:
+        """Raise NotWritten if an earlier change of a file is not finished."""
         if self._journal.read("SELECT 1 FROM redo_log WHERE path = ?", (os.fsencode(path),)):
             raise NotWritten(
                 "an interrupted change of it must be finished first, by the next beet command"
             )
 
-    def change(self, file: io.FileIO, path: Path, seen: FileState, overlay: Overlay) -> None:
-        """Write the changes of a overlay into its file.
+    def apply(self, file: io.FileIO, path: Path, seen: FileState, overlay: Overlay) -> None:
+        """Record and apply the changes of an overlay to its file.
 
         Raises JournalError, FileChanged or OSError, and then the file is unchanged.
         """
@@ -96,17 +98,17 @@ class RedoLog:
         try:
             _apply(file, record)
         except BaseException:
-            if _take_back(file, record):
+            if _roll_back(file, record):
                 self._forget("redo_log", id_)
             raise
         self._forget("redo_log", id_)
 
-    def expect_copy(self, path: Path) -> int:
+    def record_copy(self, path: Path) -> int:
         """Record that a copy is about to be created, and return its id."""
         self._mark()
         return self._journal.write(("INSERT INTO copies (path) VALUES (?)", [(os.fsencode(path),)]))
 
-    def copy_created(self, id_: int, inode: int) -> None:
+    def set_copy_inode(self, id_: int, inode: int) -> None:
         """Record the inode of a copy."""
         self._journal.write(("UPDATE copies SET inode = ? WHERE id = ?", [(str(inode), id_)]))
 
@@ -115,26 +117,26 @@ class RedoLog:
         self._forget("copies", id_)
 
     def recover(self) -> list[str]:
-        """Finish interrupted changes; return messages of those that fail, path first.
+        """Finish interrupted changes; return messages of failures, path first.
 
-        Changes that cannot be finished now are kept for the next time.
+        Changes that cannot be finished yet stay recorded.
         """
         messages = [*self._finish_changes(), *self._remove_copies()]
         self.clear_marker()
         return messages
 
-    def tidy(self) -> None:
-        """Clear the marker, unless another command holds the lock and will do so itself.
+    def clear_marker_if_free(self) -> None:
+        """Remove the marker, unless another command holds the lock and will do so.
 
         Raises JournalError or OSError.
         """
-        with self._journal.lock_if_free() as alone:
-            if alone:
+        with self._journal.lock_if_free() as held:
+            if held:
                 self.clear_marker()
 
     def clear_marker(self) -> None:
-        """Remove the marker if there is nothing to finish. Raises OSError."""
-        if self.are_kept and not self.exist:
+        """Remove the marker if there are no records. Raises OSError."""
+        if self.is_durable and not self.has_records:
             self._marker.unlink(missing_ok=True)
 
     def _finish_changes(self) -> Iterator[str]:
@@ -146,7 +148,7 @@ class RedoLog:
             name = displayable_path(path)
             given_up = "an interrupted change of its tags was given up: "
             try:
-                _replay(_unpacked(path, inode, old_size, new_size, packed, checksum))
+                _replay(_unpack(path, inode, old_size, new_size, packed, checksum))
             except _GivenUp as exc:
                 yield f"{name}: {given_up}{exc}"
             except OSError as exc:
@@ -172,7 +174,7 @@ class RedoLog:
             str(record.inode),
             record.old_size,
             record.new_size,
-            _packed(record.changes),
+            _pack(record.changes),
         )
         return self._journal.write(
             (
@@ -183,13 +185,13 @@ class RedoLog:
         )
 
     def _forget(self, table: str, id_: int) -> None:
-        """Forget what is done. If that fails or is lost, recovery finds nothing left to do."""
+        """Remove a record. If that fails or is lost, recovery applies the change again."""
         with suppress(JournalError):
             self._journal.write_unsynced(f"DELETE FROM {table} WHERE id = ?", (id_,))
 
     def _mark(self) -> None:
-        """Make sure that the marker is on the disk. Another command may have removed it."""
-        if not self.are_kept or (self._marked and self._marker.exists()):
+        """Ensure that the marker is on the disk. Another command may have removed it."""
+        if not self.is_durable or (self._marked and self._marker.exists()):
             return
         try:
             if not self._marker.exists():
@@ -201,14 +203,14 @@ class RedoLog:
 
 
 class _GivenUp(Exception):
-    """A change can never be finished; the message says why."""
+    """Raised if a change can never be finished; the message says why."""
 
 
 def remove_copy(path: Path, inode: int | str | None) -> None:
-    """Remove a copy that this plugin has created, and nothing else. Raises OSError.
+    """Remove a copy that this plugin created, and nothing else. Raises OSError.
 
-    inode: which file it is, or None where the process was killed before that was known; then only
-    an empty file is removed.
+    inode: of the copy, or None if the process was killed before it was recorded; then only an
+    empty file is removed.
     """
     try:
         found = path.lstat()
@@ -222,9 +224,9 @@ def remove_copy(path: Path, inode: int | str | None) -> None:
 
 
 def _replay(record: RedoRecord) -> None:
-    """Make a change of a note, which may be there already or in part.
+    """Apply a recorded change, which may have been applied already, or in part.
 
-    Raises _GivenUp, or OSError where it may be possible later.
+    Raises _GivenUp, or OSError if it may be possible later.
     """
     try:
         file = open_regular(os.fsdecode(record.path))
@@ -250,25 +252,25 @@ def _replay(record: RedoRecord) -> None:
 
 
 def _is_between(current: bytes, change: Change) -> bool:
-    """Return whether each byte is the old or the new one of a change that was made in part."""
+    """Return whether each byte is the old or the new one of a partly applied change."""
     return len(current) == len(change.old) and all(
         byte in both for byte, *both in zip(current, change.old, change.new, strict=True)
     )
 
 
 def _apply(file: io.FileIO, record: RedoRecord) -> None:
-    """Make a change, first at the end of the file, because that is where a full disk shows."""
+    """Apply a change, first at the end of the file, because only that can fill the disk."""
     for change in sorted(record.changes, key=lambda change: bool(change.old)):
         _write(file, change.offset, change.new)
     file.truncate(record.new_size)
     sync(file.fileno())
 
 
-def _take_back(file: io.FileIO, record: RedoRecord) -> bool:
-    """Undo a change that failed halfway, and return whether the file is what it was."""
+def _roll_back(file: io.FileIO, record: RedoRecord) -> bool:
+    """Undo a partly applied change; return whether the file is as before."""
     try:
         if os.fstat(file.fileno()).st_size < record.old_size:
-            return False  # what was cut off is not known
+            return False  # the removed end is not known
         for change in record.changes:
             _write(file, change.offset, change.old)
         file.truncate(record.old_size)
@@ -285,17 +287,17 @@ def _write(file: io.FileIO, offset: int, content: bytes) -> None:
         left = left[file.write(left) :]
 
 
-def _packed(changes: Iterable[Change]) -> bytes:
+def _pack(changes: Iterable[Change]) -> bytes:
     return b"".join(
         _CHANGE.pack(change.offset, len(change.old), len(change.new)) + change.old + change.new
         for change in changes
     )
 
 
-def _unpacked(
+def _unpack(
     path: bytes, inode: str, old_size: int, new_size: int, packed: bytes, checksum: int
 ) -> RedoRecord:
-    """Return a note as it was written. Raises _GivenUp where it is damaged."""
+    """Return a record as it was written. Raises _GivenUp if it is damaged."""
     whole = isinstance(packed, bytes) and checksum == _checksum(
         path, inode, old_size, new_size, packed
     )

@@ -1,4 +1,4 @@
-"""A changed copy that takes the place of a file, for changes too large to be made in place."""
+"""Replace a file by a changed copy, for changes too large to be made in place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from beetsplug.genreclf.storage.inplace.file_state import (
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog, remove_copy
 
 _FICLONE = 0x40049409  # Linux: share the data of a file, on Btrfs, XFS and others
-# Written by the kernel for each content or file.
+# Set by the kernel for each content or file.
 _NOT_COPIED = ("security.ima", "security.evm")
 
 
@@ -34,19 +34,19 @@ def replace(
     edit: Callable[[BinaryIO], object],
     redo_log: RedoLog,
 ) -> None:
-    """Edit a copy of a file, and let it take the place of the file, which is closed.
+    """Edit a copy of a file, and replace the file by it. Closes the file.
 
     Mode, group, ACL and extended attributes are kept; the owner too, if this process may set it.
-    Raises NotWritten where one of the first four cannot be kept, FileChanged, JournalError,
+    Raises NotWritten if one of the first four cannot be kept, FileChanged, JournalError,
     OSError, and any exception of `edit`; then the file is unchanged.
     """
     name = path.with_name(f".genreclf-{secrets.token_hex(16)}")
-    id_ = redo_log.expect_copy(name)
+    id_ = redo_log.record_copy(name)
     inode = None
     try:
-        with open(name, "xb+", opener=_private) as copy:
+        with open(name, "xb+", opener=_open_private) as copy:
             inode = os.fstat(copy.fileno()).st_ino
-            redo_log.copy_created(id_, inode)
+            redo_log.set_copy_inode(id_, inode)
             _copy_content(file, copy)
             edit(copy)
             copy.flush()
@@ -72,18 +72,18 @@ def keeps_all(file: io.FileIO) -> bool:
     """Return whether a copy could keep the owner, group, links and attributes of a file."""
     found = os.fstat(file.fileno())
     if found.st_nlink > 1 or not hasattr(os, "listxattr"):
-        return False  # elsewhere Python reads no extended attributes
+        return False  # Python reads extended attributes on Linux only
     user = os.geteuid()
     groups = {os.getegid(), *os.getgroups()}
     return user == 0 or (found.st_uid == user and found.st_gid in groups)
 
 
-def _private(name: str, flags: int) -> int:
+def _open_private(name: str, flags: int) -> int:
     return os.open(name, flags, 0o600)
 
 
 def _copy_content(file: io.FileIO, copy: BinaryIO) -> None:
-    """Copy a file, by the file system if it can. Raises OSError."""
+    """Copy a file, sharing its data if the file system can. Raises OSError."""
     file.seek(0)
     if not (_share(file, copy) or _copy_range(file, copy)):
         file.seek(0)

@@ -1,11 +1,12 @@
-"""Changes a file so that neither a crash nor a full disk damages it.
+"""Change a file so that neither a crash nor a full disk damages it.
 
-A small change is made in place, after a note of it; the file keeps its inode, owner, group and
-links. A large one is made in a copy, which takes the place of the file.
+A small change is recorded in the redo log and applied in place; the file keeps its inode, owner,
+group and links. A large one is made in a copy, which replaces the file.
 """
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -21,29 +22,27 @@ from beetsplug.genreclf.storage.inplace.file_state import (
 from beetsplug.genreclf.storage.inplace.overlay import Overlay
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 
-# Bytes of the pages that change. More where a copy would lose something; the note is twice as long.
-_IN_PLACE = 1 << 20
-_IN_PLACE_RATHER = 64 << 20
+# Bytes of changed pages; a record in the redo log is twice as long.
+MAX_IN_PLACE = 1 << 20
+MAX_IN_PLACE_IF_LOSSY = 64 << 20
 
 
 def rewrite(
     path: Path, seen: FileState, edit: Callable[[BinaryIO], object], redo_log: RedoLog
 ) -> None:
-    """Let `edit` change a file. It gets a file object, perhaps twice, and writes to that.
+    """Let `edit` change a file. It is called with a file object to write to, perhaps twice.
 
     path: absolute, of the file itself rather than of a link. seen: its state when its
-    content was read. To be called while holding the lock, see `Journal.lock`.
+    content was read. Needs the lock, see `Journal.lock`.
 
     Raises FileChanged where the file has been changed or replaced, NotWritten where its group,
     mode, links or attributes would be lost, JournalError, OSError, and any exception of `edit`.
     Then the file is unchanged.
     """
-    redo_log.check(path)
+    redo_log.check_finished(path)
     with open_regular(path) as file:
         check_unchanged(file.fileno(), seen)
-        whole = replacement.keeps_all(file)
-        limit = (_IN_PLACE if whole else _IN_PLACE_RATHER) if redo_log.are_kept else 0
-        overlay = Overlay(file, limit)
+        overlay = Overlay(file, _limit(file, redo_log))
         try:
             edit(cast(BinaryIO, overlay))
         except Exception:
@@ -53,7 +52,7 @@ def rewrite(
             if not overlay.full:
                 raise
         if not overlay.full:
-            redo_log.change(file, path, seen, overlay)
+            redo_log.apply(file, path, seen, overlay)
         elif (links := os.fstat(file.fileno()).st_nlink) > 1:
             raise NotWritten(
                 f"it has {links} names (hard links), and the change is too large to be made in "
@@ -61,3 +60,10 @@ def rewrite(
             )
         else:
             replacement.replace(file, path, seen, edit, redo_log)
+
+
+def _limit(file: io.FileIO, redo_log: RedoLog) -> int:
+    """Return the limit of changes in place; it is higher if a copy would lose something."""
+    if not redo_log.is_durable:
+        return 0
+    return MAX_IN_PLACE if replacement.keeps_all(file) else MAX_IN_PLACE_IF_LOSSY

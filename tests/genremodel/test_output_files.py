@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from genremodel.outputs import Output, OutputError, replace_file
+from genremodel.output_files import OutputError, OutputFile, replace_atomically
 
 
-def note(file: Path, suffix: str = "") -> Output:
-    return Output(file, "a note", lambda beginning: beginning.startswith(b"note:"), suffix)
+def note(file: Path, suffix: str = "") -> OutputFile:
+    return OutputFile(file, "a note", lambda beginning: beginning.startswith(b"note:"), suffix)
 
 
 def others(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
 
 
-def test_a_new_file_and_one_of_the_same_kind_are_written(tmp_path: Path) -> None:
+def test_new_file_and_file_of_the_same_kind_are_written(tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     for text in (b"note: 1", b"note: 2"):
         note(file).check()
@@ -27,7 +27,7 @@ def test_a_new_file_and_one_of_the_same_kind_are_written(tmp_path: Path) -> None
     assert others(tmp_path) == ["a.txt"]
 
 
-def test_a_new_file_has_the_usual_permissions_and_an_old_one_keeps_its_own(tmp_path: Path) -> None:
+def test_permissions_of_new_and_replaced_files(tmp_path: Path) -> None:
     file, usual = tmp_path / "a.txt", tmp_path / "usual"
     usual.touch()
     note(file).write(b"note:")
@@ -62,7 +62,7 @@ EXISTING = [_file, _empty, _link, _dangling, Path.mkdir, _pipe]
 
 
 @pytest.mark.parametrize("make", EXISTING)
-def test_anything_else_is_refused_by_name(make: Callable[[Path], None], tmp_path: Path) -> None:
+def test_file_of_another_kind_is_kept(make: Callable[[Path], None], tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     make(file)
     before, status = others(tmp_path), file.lstat()
@@ -74,7 +74,7 @@ def test_anything_else_is_refused_by_name(make: Callable[[Path], None], tmp_path
 
 
 @pytest.mark.parametrize("make", EXISTING)
-def test_a_file_that_appears_while_it_is_written_stays(
+def test_file_created_in_the_meantime_is_kept(
     make: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, fsync = tmp_path / "a.txt", os.fsync
@@ -92,7 +92,7 @@ def test_a_file_that_appears_while_it_is_written_stays(
     assert not [name for name in others(tmp_path) if name.endswith(".tmp")]
 
 
-def test_a_file_that_is_replaced_while_it_is_written_stays(
+def test_file_replaced_in_the_meantime_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, fsync = tmp_path / "a.txt", os.fsync
@@ -103,13 +103,13 @@ def test_a_file_that_is_replaced_while_it_is_written_stays(
         file.write_bytes(b"note: of another program")
 
     monkeypatch.setattr(os, "fsync", replaced)
-    with pytest.raises(OutputError, match="another program has just written it"):
+    with pytest.raises(OutputError, match="another program has written it"):
         note(file).write(b"note:")
     assert file.read_bytes() == b"note: of another program"
     assert others(tmp_path) == ["a.txt"]
 
 
-def test_folders_that_cannot_be_written_are_named(tmp_path: Path) -> None:
+def test_error_names_the_path(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"a\.txt: there is no folder .*/no/folder"):
         note(tmp_path / "no" / "folder" / "a.txt").check()
     (tmp_path / "file").touch()
@@ -121,9 +121,7 @@ def test_folders_that_cannot_be_written_are_named(tmp_path: Path) -> None:
         note(tmp_path / "a.mp3", ".png").check()
 
 
-def test_full_disk_leaves_the_existing_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_keeps_the_existing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.txt"
     file.write_bytes(b"note: before")
 
@@ -139,12 +137,12 @@ def test_full_disk_leaves_the_existing_file(
     assert others(tmp_path) == ["a.txt"]
 
 
-def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
+def test_link_is_not_followed(tmp_path: Path) -> None:
     song = tmp_path / "song"
     song.write_bytes(b"music")
     file = tmp_path / "a.txt"
     file.symlink_to("song")
-    replace_file(file, b"text")
+    replace_atomically(file, b"text")
     assert song.read_bytes() == b"music"
     assert file.read_bytes() == b"text"
     assert not file.is_symlink()

@@ -26,7 +26,7 @@ Role: TypeAlias = Literal["song", "train", "valid", "altered"]
 
 @dataclass(frozen=True)
 class WindowTable(ColumnTable):
-    """One row a window.
+    """One row per window.
 
     values: (rows, columns) outputs of the networks, or features; NaN where not available.
     track, genre, group: (rows,) strings. Rows of one group (artist) stay on one side of a split.

@@ -1,4 +1,4 @@
-"""Open SQLite files that cannot be written."""
+"""Open SQLite files without write access."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
-    """Return a connection to an existing SQLite file, which may be used by several threads.
+    """Return a connection to an existing SQLite file that several threads may use.
 
     Raises sqlite3.Error.
     """
@@ -15,7 +15,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, check_same_thread=False)
     try:
         connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.Error:  # SQLite cannot create the files beside it that this mode needs
+    except sqlite3.Error:  # it cannot create the WAL files that this mode needs
         connection.close()
         connection = sqlite3.connect(f"{uri}?immutable=1", uri=True, check_same_thread=False)
     return connection

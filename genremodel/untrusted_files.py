@@ -1,4 +1,4 @@
-"""Read untrusted files: their size is limited, and each value is checked when it is read."""
+"""Read untrusted JSON and npz files: limit their size, check every value."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 
 from genremodel.display import has_control_characters
 
-# Beyond it no value of a model makes sense, and sums and squares might not be finite.
+# Larger values make no sense in a model, and their sums and squares may not be finite.
 _LARGEST = 1e9
 
 
 def read_file(file: Path, limit: int) -> bytes:
     """Return the content of a file, of at most `limit` bytes.
 
-    Raises OSError, and ValueError where it is larger or no regular file: a pipe would be waited
-    for.
+    Raises OSError, and ValueError if it is larger or not a regular file: a pipe could block.
     """
     status = file.stat()
     if not stat.S_ISREG(status.st_mode):
@@ -34,43 +33,43 @@ def read_file(file: Path, limit: int) -> bytes:
         return content.read(limit)
 
 
-class Fields:
-    """The fields of a JSON object. Methods raise ValueError, naming the field."""
+class JsonFields:
+    """The fields of a JSON object. Methods raise ValueError with the name of the field."""
 
     def __init__(self, content: object, name: str = "") -> None:
         if not isinstance(content, dict):
-            raise ValueError(f"{name or 'the content'} is no object")  # noqa: TRY004
+            raise ValueError(f"{name or 'the content'} is not an object")  # noqa: TRY004
         self.content: dict[str, Any] = content
         self._prefix = f"{name}." if name else ""
 
     @classmethod
-    def of(cls, text: bytes) -> Fields:
-        """Return those of a JSON text."""
+    def parse(cls, text: bytes) -> JsonFields:
+        """Return the fields of a JSON text."""
         try:
             return cls(json.loads(text.decode()))
         except RecursionError:
             raise ValueError("nested too deeply") from None
 
-    def fields(self, name: str) -> Fields:
-        """Return those of an object."""
-        return Fields(self._get(name), self._prefix + name)
+    def fields(self, name: str) -> JsonFields:
+        """Return the fields of a nested object."""
+        return JsonFields(self._get(name), self._prefix + name)
 
     def text(self, name: str) -> str:
-        """Return a text that is not blank and has no control characters."""
+        """Return a string that is not blank and has no control characters."""
         return _text(self._get(name), self._prefix + name)
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """Return different texts, at least one."""
+        """Return a list of distinct strings, at least one."""
         found = tuple(_text(value, self._prefix + name) for value in self._list(name))
         if not found or len({*found}) < len(found):
-            raise ValueError(f"{self._prefix}{name} is empty or has one text twice")
+            raise ValueError(f"{self._prefix}{name} is empty or has duplicates")
         return found
 
     def flag(self, name: str) -> bool:
-        """Return true or false."""
+        """Return a boolean."""
         value = self._get(name)
         if not isinstance(value, bool):
-            raise ValueError(f"{self._prefix}{name} is neither true nor false")  # noqa: TRY004
+            raise ValueError(f"{self._prefix}{name} is not a boolean")  # noqa: TRY004
         return value
 
     def number(self, name: str, lowest: float = -_LARGEST, highest: float = _LARGEST) -> float:
@@ -78,7 +77,7 @@ class Fields:
         return _number(self._get(name), self._prefix + name, lowest, highest)
 
     def numbers(self, name: str, count: int) -> tuple[float, ...]:
-        """Return so many numbers of at least 0."""
+        """Return a list of numbers of at least 0, and of this length."""
         values = self._list(name)
         if len(values) != count:
             raise ValueError(f"{self._prefix}{name} has {len(values)} values, not {count}")
@@ -87,7 +86,7 @@ class Fields:
     def _list(self, name: str) -> list[object]:
         values = self._get(name)
         if not isinstance(values, list):
-            raise ValueError(f"{self._prefix}{name} is no list")  # noqa: TRY004
+            raise ValueError(f"{self._prefix}{name} is not a list")  # noqa: TRY004
         return values
 
     def _get(self, name: str) -> object:
@@ -98,22 +97,22 @@ class Fields:
 
 def _text(value: object, name: str) -> str:
     if not isinstance(value, str) or not value.strip() or has_control_characters(value):
-        raise ValueError(f"{name} is no text, blank, or has control characters")
+        raise ValueError(f"{name} is not a string, is blank or has control characters")
     return value
 
 
 def _number(value: object, name: str, lowest: float, highest: float) -> float:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (is_number and lowest <= value <= highest):  # type: ignore[operator]
-        raise ValueError(f"{name} is no number from {lowest:g} to {highest:g}")
+        raise ValueError(f"{name} is not a number from {lowest:g} to {highest:g}")
     return float(value)  # type: ignore[arg-type]
 
 
-class Arrays:
-    """The arrays of an npz file. `get` raises ValueError, naming the array.
+class NpzArrays:
+    """The arrays of an npz file. `get` raises ValueError with the name of the array.
 
-    limit: bytes that all of them may have. Raises ValueError, zipfile.BadZipFile or other
-    exceptions of NumPy and zipfile where the file is damaged.
+    limit: total size in bytes. Raises ValueError, zipfile.BadZipFile or another exception of NumPy
+    or zipfile if the file is damaged.
     """
 
     def __init__(self, packed: bytes, names: Collection[str], limit: int) -> None:
@@ -124,7 +123,7 @@ class Arrays:
             self._arrays = {name: stored[name] for name in names if name in stored}
 
     def get(self, name: str, shape: tuple[int | None, ...], kinds: str = "f") -> NDArray[Any]:
-        """Return an array of finite numbers. shape: None for any length. kinds: of its type."""
+        """Return an array of finite numbers. shape: None for any length. kinds: of its dtype."""
         array = self._arrays.get(name)
         if not isinstance(array, np.ndarray):
             raise ValueError(f"{name} is missing")  # noqa: TRY004

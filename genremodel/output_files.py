@@ -1,4 +1,4 @@
-"""Write files completely or not at all, and never over a file of another kind."""
+"""Write files atomically, and never over a file of another kind."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-_BEGINNING = 1024  # bytes that show what a file is
+_HEADER_SIZE = 1024  # bytes that identify the kind of a file
 
 
 class OutputError(Exception):
-    """A file cannot be written; the message has its name and the reason."""
+    """A file cannot be written. The message has its name and the reason."""
 
 
 @dataclass(frozen=True)
-class Output:
-    """An output file chosen by the user, which replaces nothing but a file of the same kind.
+class OutputFile:
+    """An output file chosen by the user. It only replaces files of the same kind.
 
-    kind: for messages, such as "a playlist". is_own: whether a file with these first bytes is of
-    this kind. suffix: that the name must have, if any.
+    kind: for messages, such as "a playlist". is_own: whether a file that starts with these bytes is
+    of this kind. suffix: the required suffix of the name, or "".
     """
 
     file: Path
@@ -31,7 +31,7 @@ class Output:
     suffix: str = ""
 
     def check(self) -> None:
-        """Raise OutputError where it must not or cannot be written."""
+        """Raise OutputError if the file must not or cannot be written."""
         if self.suffix and self.file.suffix.lower() != self.suffix:
             raise OutputError(f"{self.file}: the name must end with {self.suffix}")
         self._existing()
@@ -42,20 +42,20 @@ class Output:
             raise OutputError(f"{folder}: {os.strerror(errno.EACCES)}")
 
     def write(self, content: bytes) -> None:
-        """Write the file. Raises OutputError, and then an existing file is unchanged."""
+        """Write the file. Raises OutputError; an existing file is then unchanged."""
         before = self._existing()
         claimed = False
 
         def claim() -> None:
             nonlocal claimed
             if self._existing() != before:
-                raise OutputError(f"{self.file}: another program has just written it")
+                raise OutputError(f"{self.file}: another program has written it in the meantime")
             if before is None:
-                with self.file.open("xb"):  # fails where there is a file by now
+                with self.file.open("xb"):  # fails if the file exists by now
                     claimed = True
 
         try:
-            replace_file(self.file, content, claim)
+            replace_atomically(self.file, content, claim)
         except BaseException as exc:
             if claimed:
                 self.file.unlink(missing_ok=True)
@@ -64,13 +64,13 @@ class Output:
             raise
 
     def _existing(self) -> tuple[int, int, int, int] | None:
-        """Return what identifies the existing file, or None. Raises OutputError if it must stay."""
+        """Return the identity of the existing file, or None. Raises OutputError if it must stay."""
         try:
             status = self.file.lstat()
             if not stat.S_ISREG(status.st_mode):
                 raise OutputError(f"{self.file}: exists and is {_kind(status.st_mode)}")
             with self.file.open("rb") as existing:
-                if not self.is_own(existing.read(_BEGINNING)):
+                if not self.is_own(existing.read(_HEADER_SIZE)):
                     raise OutputError(
                         f"{self.file}: exists and is not {self.kind}; choose another name"
                     )
@@ -81,16 +81,16 @@ class Output:
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def replace_file(
+def replace_atomically(
     file: Path, content: bytes, before_replacing: Callable[[], None] = lambda: None
 ) -> None:
-    """Write a file through a temporary one in the same folder. Raises OSError.
+    """Replace a file by way of a temporary one in the same folder, or create it. Raises OSError.
 
-    An existing file is replaced, whatever its kind; a symbolic link is not followed.
-    before_replacing: called last before that; may raise to prevent it.
+    A symbolic link is replaced, too, not followed. The permissions of an existing file are kept.
+    before_replacing: called immediately before; may raise an exception to prevent it.
     """
     temporary = file.with_name(f".{secrets.token_hex(8)}.tmp")
-    with temporary.open("xb") as written:  # follows no link, and takes no file that is there
+    with temporary.open("xb") as written:  # fails if it exists, even as a link
         try:
             written.write(content)
             written.flush()

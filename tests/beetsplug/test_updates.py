@@ -1,0 +1,127 @@
+"""Plans of updates, made without a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from beets.library import Album, Item
+from confuse import ConfigSource, RootView
+
+from beetsplug.genreclf.config import DEFAULTS, Config
+from beetsplug.genreclf.storage.snapshot import Snapshot
+from beetsplug.genreclf.updates import (
+    Predicted,
+    Rules,
+    Update,
+    describe,
+    plan_rewrite,
+    plan_tags,
+    plan_updates,
+)
+from genremodel import Prediction
+
+JAZZ = Prediction("jazz", 0.91239, None, {"jazz": 7, "pop": 3}, {"jazz": 0.7}, 1.0, (), (), "model")
+UNSURE = Prediction(
+    None, 0.4, "low confidence", {"jazz": 5}, {"pop": 0.1, "jazz": 0.5, "rock": 0.4}, 1.0, (),
+    ("swing",), "model",
+)  # fmt: skip
+
+
+def rules(**options: Any) -> Rules:
+    view = RootView([ConfigSource.of({"x": options}), ConfigSource.of({"x": DEFAULTS})])
+    return Rules(Config.read(view["x"]), ("jazz", "pop", "rock"), is_custom=False)
+
+
+def snapshot(*genres: str, before: tuple[str, ...] | None = None, **values: Any) -> Snapshot:
+    item = Item(title="title", artist="artist", album="album", genres=[*genres])
+    known = {"genres": [*genres], **values}
+    return Snapshot(item, known, [*(genres if before is None else before)], False, True)
+
+
+def plan(existing: Snapshot, prediction: Prediction, **options: Any) -> Update:
+    (update,) = plan_updates([(existing, Predicted(prediction))], rules(**options))
+    return update
+
+
+def test_prediction_becomes_fields() -> None:
+    update = plan(snapshot(), JAZZ, names={"jazz": "Jazz!"})
+    assert update.values == {
+        "genres": ["Jazz!"],
+        "predicted_genre": "Jazz!",
+        "genre_confidence": 0.912,
+        "genre_model": "model",
+        "predicted_styles": None,
+        "genre_reason": None,
+        "genre_votes": "Jazz! 7, pop 3",
+        "genre_agreement": None,
+    }
+    assert update.changes_genres
+    assert not update.has_applied_genre, "not before it is stored"
+    assert describe(update) == "artist - album - title: Jazz! (0.912)"
+
+
+def test_abstention_changes_no_genres() -> None:
+    update = plan(snapshot("Old"), UNSURE, policy="replace")
+    assert (update.genre, update.values["genres"]) == (None, ["Old"])
+    assert (update.values["predicted_genre"], update.values["genre_reason"]) == (
+        None,
+        "low confidence",
+    )
+    assert describe(update).endswith(
+        "title: no genre, low confidence (0.400): jazz 0.50, rock 0.40"
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "genres"),
+    [
+        ("fill", ["Mine", "pop"]),
+        ("append", ["Mine", "jazz"]),
+        ("prepend", ["jazz", "Mine"]),
+        ("replace", ["jazz"]),
+        ("never", ["Mine", "pop"]),
+    ],
+)
+def test_policy_sees_which_genres_are_the_users(policy: str, genres: list[str]) -> None:
+    existing = snapshot("Mine", "pop", before=("Mine",))
+    assert plan(existing, JAZZ, policy=policy).values["genres"] == genres
+
+
+def test_all_tracks_get_the_genre_of_the_album() -> None:
+    album = Album(album="album", genres=[])
+    of_album = Snapshot(album, {"genres": []}, [], False, False)
+    predicted = [(snapshot(), Predicted(UNSURE)), (of_album, Predicted(JAZZ))]
+    track, whole = plan_updates(predicted, rules(), Predicted(JAZZ))
+    assert track.values["genres"] == whole.values["genres"] == ["jazz"]
+    assert track.values["predicted_genre"] is None
+    assert whole.values["predicted_genre"] == "jazz"
+
+
+def test_kept_fields_of_a_recalled_prediction_stay() -> None:
+    kept = {"predicted_genre": "Swing", "genre_confidence": 0.5, "genre_model": "older"}
+    (update,) = plan_updates([(snapshot(), Predicted(JAZZ, kept))], rules())
+    assert update.values["genres"] == ["Swing"]
+    assert update.values.items() >= kept.items()
+
+
+def test_rewrite_has_the_genre_that_the_plugin_gave() -> None:
+    update = plan_rewrite(snapshot("Mine", "jazz", before=("Mine",), predicted_genre="jazz"))
+    assert update.genre == "jazz"
+    assert update.values["genres"] == ["Mine", "jazz"]
+
+
+def test_tags_respect_what_database_and_file_do_not_share() -> None:
+    stored = plan_rewrite(snapshot("jazz", before=(), predicted_genre="jazz"))
+    append = rules(policy="append")
+    assert plan_tags(stored, [], [], append)["genres"] == ["jazz"]
+    assert plan_tags(stored, ["In File"], ["In File"], append)["genres"] == ["In File", "jazz"]
+    stored.obj.genres = ["By Another Plugin"]
+    assert "genres" not in plan_tags(stored, [], [], append)
+    assert plan_tags(stored, [], [], append)["predicted_genre"] == "jazz"
+
+
+def test_nothing_here_reads_a_file(tmp_path: Path) -> None:
+    update = plan(snapshot(), JAZZ)
+    assert update.of(Item(path=str(tmp_path / "gone.mp3"))).values == update.values
