@@ -14,7 +14,7 @@ from training import build, corpus
 from training.datasets.track import DataError
 from training.evaluation.evaluate import evaluate, evaluate_activations
 from training.musicnn.network import WHEEL, load_musicnn
-from training.release import WorseModelError
+from training.release_checks import WorseModelError
 
 Step: TypeAlias = Callable[[argparse.Namespace], None]
 

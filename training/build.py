@@ -37,7 +37,7 @@ from genremodel.models.knn import window_features
 from genremodel.models.musicnn import MusicnnPair, MusicnnSession
 from genremodel.output_files import replace_atomically
 from genremodel.prediction import DecisionParams
-from training import release
+from training import release_checks
 from training.corpus import Corpus
 from training.datasets.track import DataError
 from training.evaluation.ablation import ablations
@@ -259,7 +259,7 @@ def write_backend(
     Raises WorseModelError if a release is worse than it must be; then nothing is written.
     """
     if is_release:
-        release.check(backend, figures)
+        release_checks.check(backend, figures)
     content = BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
     replace_atomically(folder / _ARRAYS[backend], content.getvalue())

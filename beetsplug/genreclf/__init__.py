@@ -12,12 +12,12 @@ from beets.library import Item
 from beets.plugins import BeetsPlugin
 from mediafile import MediaFile
 
-from beetsplug.genreclf import events, fields, queries
+from beetsplug.genreclf import fields, file_listeners, queries
 from beetsplug.genreclf.commands import cache, classify, explain, similar, train, undo
 from beetsplug.genreclf.compat import PATCHES, apply_patches
 from beetsplug.genreclf.config import is_auto
 from beetsplug.genreclf.context import Context
-from beetsplug.genreclf.importing import ImportListeners
+from beetsplug.genreclf.import_stage import ImportListeners
 
 if TYPE_CHECKING:
     from beets.dbcore.types import Type
@@ -45,7 +45,7 @@ class GenreClfPlugin(BeetsPlugin):
         self.register_listener("import_begin", imports.begin)
         self.register_listener("import_task_files", imports.files_placed)
         self.register_listener("import", imports.end)
-        files = events.FileListeners(self.context, imports)
+        files = file_listeners.FileListeners(self.context, imports)
         self.register_listener("library_opened", files.recover)
         self.register_listener("write", files.written)
         self.register_listener("item_moved", files.moved)

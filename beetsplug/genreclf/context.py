@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from beets.exceptions import UserError
 
 from beetsplug.genreclf.config import DEFAULTS, Config
-from beetsplug.genreclf.listeners import contained
+from beetsplug.genreclf.handlers import contained
 from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
@@ -78,7 +78,7 @@ class Context:
 
     @contextmanager
     def cnn_predictor(self, lib: Library) -> Iterator[Predictor]:
-        """Load the bundled CNN, regardless of the configuration. Raises UserError."""
+        """Load the bundled CNN, whichever model is configured. Raises UserError."""
         with self.predictor(lib, bundled=True) as predictor:
             if not predictor.classifier.uses_cnn:
                 raise UserError(

@@ -21,7 +21,7 @@ from mediafile import (
     StorageStyle,
 )
 
-from beetsplug.genreclf.storage.values import is_absent
+from beetsplug.genreclf.storage.comparison import is_absent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

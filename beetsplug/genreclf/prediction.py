@@ -12,8 +12,13 @@ from beets.library import Album, Item, Library
 from beets.util import displayable_path
 
 from beetsplug.genreclf.fields import MODEL
-from beetsplug.genreclf.recalled import album_prediction, has_votes, kept_fields, recalled
 from beetsplug.genreclf.storage.objects import get_values
+from beetsplug.genreclf.stored_predictions import (
+    album_prediction,
+    has_votes,
+    kept_fields,
+    recalled_prediction,
+)
 from beetsplug.genreclf.updates import Predicted, Rules
 from genremodel import AudioError
 
@@ -106,7 +111,9 @@ class Predictor:
             with suppress(AudioError):
                 analysis = self.pool.lookup_audio(obj.filepath)
         decided = self.classifier.predict(analysis) if analysis else None
-        return Predicted(recalled(obj, decided, self.rules.by_spelling), kept_fields(obj))
+        return Predicted(
+            recalled_prediction(obj, decided, self.rules.by_spelling), kept_fields(obj)
+        )
 
     def predict_album(self, album: Album, tracks: Sequence[Predicted]) -> Predicted:
         """Return the prediction of an album from those of its tracks."""

@@ -16,7 +16,7 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.genres.agreement import Agreement, agreement
 from beetsplug.genreclf.genres.labels import is_placeholder
 from beetsplug.genreclf.genres.policy import new_genres
-from beetsplug.genreclf.storage.values import Values, same
+from beetsplug.genreclf.storage.comparison import Values, same
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.config import Config
@@ -104,9 +104,9 @@ class Update:
         """The track or the album."""
         return self.before.obj
 
-    def of(self, item: Item, *, was_synced: bool | None = None) -> Update:
+    def with_item(self, item: Item, *, was_synced: bool | None = None) -> Update:
         """Return the same update of an item that has changed since it was planned."""
-        return replace(self, before=self.before.of(item, was_synced=was_synced))
+        return replace(self, before=self.before.with_item(item, was_synced=was_synced))
 
     def with_genres(self, genres: list[str]) -> Update:
         """Return the same update with other genres."""

@@ -18,6 +18,7 @@ from beets.util import displayable_path
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.fields import GENRES, JOURNAL_ID, TAG_NAMES
 from beetsplug.genreclf.queries import ALBUM_QUERIES
+from beetsplug.genreclf.storage.comparison import Values, diff, is_absent, same
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Change, Journal, revert
 from beetsplug.genreclf.storage.lost_tracks import find_journal_id, name_in_journal
@@ -31,7 +32,6 @@ from beetsplug.genreclf.storage.objects import (
 )
 from beetsplug.genreclf.storage.snapshot import changes_in, take_snapshot
 from beetsplug.genreclf.storage.tag_file import Tag, TagFile
-from beetsplug.genreclf.storage.values import Values, diff, is_absent, same
 from beetsplug.genreclf.updates import Update, plan_rewrite, plan_tags
 
 if TYPE_CHECKING:

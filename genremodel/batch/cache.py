@@ -15,7 +15,7 @@ from typing import Any
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import PathLike
 from genremodel.audio.digest import audio_digest
-from genremodel.batch.read_only import open_read_only
+from genremodel.batch.read_only_database import open_read_only
 from genremodel.errors import AnalysisTimeout, AudioError, GenreModelError
 from genremodel.similarity import track_embedding
 

@@ -19,7 +19,7 @@ import pytest
 from mediafile import MediaFile
 
 from beetsplug.genreclf import compat
-from beetsplug.genreclf.listeners import contained
+from beetsplug.genreclf.handlers import contained
 from tests.conftest import Beets
 from tests.tags import our_tags, plain_tags
 

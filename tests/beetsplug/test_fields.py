@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from beetsplug.genreclf.fields import OptionalFloat
-from beetsplug.genreclf.recalled import album_prediction
+from beetsplug.genreclf.stored_predictions import album_prediction
 from genremodel.prediction import Prediction
 
 

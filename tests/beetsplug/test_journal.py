@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beetsplug.genreclf.genres.policy import POLICIES, Policy, new_genres
+from beetsplug.genreclf.storage.comparison import diff
 from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.journal import Journal, revert
 from beetsplug.genreclf.storage.paths import library_file
-from beetsplug.genreclf.storage.values import diff
 
 GENRES = st.lists(st.sampled_from(["Rock", "Jazz", "jazz", "pop"]), unique=True)
 PREDICTIONS = st.tuples(

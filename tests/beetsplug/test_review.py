@@ -156,3 +156,11 @@ def test_invalid_combinations(untagged: Beets) -> None:
     done = untagged.run("genreclf", "--review")
     assert done.returncode == 1
     assert "--review cannot be combined with genreclf.policy: never" in done.stderr
+
+
+def test_quit_at_the_first_album_changes_nothing(untagged: Beets) -> None:
+    before = untagged.rows()
+    done = untagged.run("genreclf", "--review", stdin="q\n")
+    assert done.returncode == 0, done.stderr
+    assert "0 tracks updated, 0 unchanged, 0 abstained, 0 failed, 0 files written" in done.stderr
+    assert untagged.rows() == before

@@ -124,4 +124,4 @@ def test_tags_respect_what_database_and_file_do_not_share() -> None:
 
 def test_nothing_here_reads_a_file(tmp_path: Path) -> None:
     update = plan(snapshot(), JAZZ)
-    assert update.of(Item(path=str(tmp_path / "gone.mp3"))).values == update.values
+    assert update.with_item(Item(path=str(tmp_path / "gone.mp3"))).values == update.values

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.datasets.index import read_index
+from training.datasets.index_csv import read_index
 from training.datasets.track import Track
 
 LICENSE = "none is stated with the copy in use; the recordings are copyrighted"

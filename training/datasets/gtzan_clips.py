@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.datasets.gtzan_taggrams import read_artists
-from training.datasets.index import read_index
+from training.datasets.index_csv import read_index
 from training.datasets.track import Track
 
 

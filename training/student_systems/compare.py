@@ -23,7 +23,7 @@ from genremodel.models import bundled as assets
 from genremodel.models.bundled import MSD_FILE
 from genremodel.models.musicnn import bundled_session
 from training.datasets import gtzan_mel
-from training.datasets.index import read_index
+from training.datasets.index_csv import read_index
 from training.datasets.songs import SongTable
 from training.datasets.track import DataError
 from training.student_systems.baseline import Baseline, View

@@ -12,9 +12,9 @@ from beets.library import Album, Item
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from beetsplug.genreclf.planning import Planner
+    from beetsplug.genreclf.commands._selection import Selection
     from beetsplug.genreclf.prediction import Predictor
-    from beetsplug.genreclf.storage.selection import Selection
+    from beetsplug.genreclf.update_planner import Planner
     from beetsplug.genreclf.writer import Writer
     from genremodel import Analysis
 

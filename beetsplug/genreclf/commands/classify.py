@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -19,12 +19,12 @@ from mediafile import UnreadableFileError
 from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._batches import Batch, Batches
 from beetsplug.genreclf.commands._printing import count, show_changes
+from beetsplug.genreclf.commands._selection import NO_MATCHES, AlbumSelection, Selection
 from beetsplug.genreclf.commands.review import Answer, ask, keep_existing
 from beetsplug.genreclf.fields import GENRES
-from beetsplug.genreclf.planning import Planner
 from beetsplug.genreclf.storage.objects import reload, replace_values
-from beetsplug.genreclf.storage.selection import NO_MATCHES, AlbumSelection, Selection
 from beetsplug.genreclf.storage.tag_file import reason
+from beetsplug.genreclf.update_planner import Planner
 from beetsplug.genreclf.updates import Update, describe
 
 if TYPE_CHECKING:
@@ -165,6 +165,7 @@ class Classify:
         self._confirm = confirm
         self._counts = Counter[str]()
         self._changes = Counter[tuple[str, str]]()  # of genres, shown by --pretend
+        self._is_complete = False
 
     @property
     def failures(self) -> int:
@@ -178,29 +179,24 @@ class Classify:
                 self._skip_unplaced(item)
             if batch.selected and not self._process(batch):
                 return
+        self._is_complete = True
 
     def show_summary(self, total: int) -> None:
         """Print the counts, after the changes of genres that --pretend has found."""
         for (old, new), tracks in self._changes.most_common():
             ui.print_(f"{tracks:>6}  {old} -> {new}")
-        counts = self._counts
-        if not counts.total():
+        if self._is_complete and not self._counts.total():
             self._log.info("{}", self._nothing_to_do(total))
-            return
-        updated, written = (
-            ("to update", "to write")
-            if self._options.pretend
-            else (
-                "updated",
-                "written",
-            )
-        )
-        parts = [f"{count(counts['updated'], 'track')} {updated}"]
-        parts += [f"{counts[name]} {name}" for name in ("unchanged", "abstained", "failed")]
-        parts += [f"{counts[name]} {name}" for name in ("edited", "skipped") if counts[name]]
-        if not self._options.pretend or counts["files"]:
-            parts.append(f"{count(counts['files'], 'file')} {written}")
-        self._log.info("{}", ", ".join(parts))
+        else:
+            self._log.info("{}", ", ".join(self._summary()))
+
+    def _summary(self) -> Iterator[str]:
+        counts, pretend = self._counts, self._options.pretend
+        yield f"{count(counts['updated'], 'track')} {'to update' if pretend else 'updated'}"
+        yield from (f"{counts[name]} {name}" for name in ("unchanged", "abstained", "failed"))
+        yield from (f"{counts[name]} {name}" for name in ("edited", "skipped") if counts[name])
+        if counts["files"] or not pretend:
+            yield f"{count(counts['files'], 'file')} {'to write' if pretend else 'written'}"
 
     def _nothing_to_do(self, total: int) -> str:
         if self._confirm:

@@ -18,8 +18,8 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import user_errors
 from beetsplug.genreclf.commands._printing import print_rich
 from beetsplug.genreclf.commands._progress import Failures, Report
-from beetsplug.genreclf.planning import Planner
-from beetsplug.genreclf.storage.selection import NO_MATCHES, AlbumSelection, Selection
+from beetsplug.genreclf.commands._selection import NO_MATCHES, AlbumSelection, Selection
+from beetsplug.genreclf.update_planner import Planner
 
 if TYPE_CHECKING:
     from rich.table import Table

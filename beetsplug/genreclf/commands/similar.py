@@ -15,10 +15,10 @@ from beets.library import Item, Library
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import user_errors
 from beetsplug.genreclf.commands._progress import Failures, Report
+from beetsplug.genreclf.commands._selection import NO_MATCHES, matching_items
 from beetsplug.genreclf.genres.labels import genre_parts, is_placeholder
 from beetsplug.genreclf.genres.normalize import squash
 from beetsplug.genreclf.storage.artists import Artists
-from beetsplug.genreclf.storage.selection import NO_MATCHES, matching_items
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context

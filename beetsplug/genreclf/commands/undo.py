@@ -19,6 +19,7 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._printing import count, show_changes
 from beetsplug.genreclf.commands._progress import Failures
+from beetsplug.genreclf.commands._selection import NO_MATCHES, AlbumSelection, matching_items
 from beetsplug.genreclf.storage.compaction import compact
 from beetsplug.genreclf.storage.inplace.file_state import NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
@@ -39,7 +40,6 @@ from beetsplug.genreclf.storage.objects import (
     save,
     stored_name,
 )
-from beetsplug.genreclf.storage.selection import NO_MATCHES, AlbumSelection, matching_items
 from beetsplug.genreclf.storage.tag_file import TagFile, reason
 
 if TYPE_CHECKING:

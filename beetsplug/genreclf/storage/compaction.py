@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from beetsplug.genreclf.fields import GENRES
+from beetsplug.genreclf.storage.comparison import same
 from beetsplug.genreclf.storage.journal import COMPACTED, Journal
-from beetsplug.genreclf.storage.rows import change_values
-from beetsplug.genreclf.storage.values import same
+from beetsplug.genreclf.storage.journal_rows import change_values
 
 _COUNT = "SELECT COUNT(*) FROM changes WHERE run IS NOT ?"
 # The oldest changes of each track or album: newer ones can still be undone without them.

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from beetsplug.genreclf.storage import rows
+from beetsplug.genreclf.storage import journal_rows
+from beetsplug.genreclf.storage.comparison import Values, same
 from beetsplug.genreclf.storage.errors import JournalError, describe
 from beetsplug.genreclf.storage.journal_database import IN_MEMORY, JournalDatabase
 from beetsplug.genreclf.storage.lock import locked, locked_if_free
 from beetsplug.genreclf.storage.paths import library_file
-from beetsplug.genreclf.storage.values import Values, same
 
 Place: TypeAlias = Literal["database", "file"]
 
@@ -261,7 +261,7 @@ class Journal(JournalDatabase):
 
 def _change(id_: Any, run: Any, place: Any, old: Any, new: Any) -> Change | None:
     """Return a change, or None where its row is damaged."""
-    before, after = rows.change_values(place, old), rows.change_values(place, new)
+    before, after = journal_rows.change_values(place, old), journal_rows.change_values(place, new)
     if before is None or after is None or not isinstance(run, int):
         return None
     return Change(id_, run, place, before, after)
@@ -269,7 +269,7 @@ def _change(id_: Any, run: Any, place: Any, old: Any, new: Any) -> Change | None
 
 def _run(id_: Any, started: Any, command: Any, objects: int = 0, undone: int = 0) -> Run | None:
     """Return a run, or None where its row is damaged."""
-    if not rows.is_time(started) or not isinstance(command, str):
+    if not journal_rows.is_time(started) or not isinstance(command, str):
         return None
     return Run(id_, started, command, objects, undone=bool(undone))
 

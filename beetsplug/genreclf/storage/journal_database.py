@@ -168,7 +168,9 @@ def _opened(path: Path) -> sqlite3.Connection:
     """
     if _is_writable(path):
         return sqlite3.connect(path, timeout=60, check_same_thread=False)
-    from genremodel.batch.read_only import open_read_only  # slow to import, and rarely needed
+    from genremodel.batch.read_only_database import (
+        open_read_only,  # slow to import, and rarely needed
+    )
 
     connection = open_read_only(path)
     if _version(connection) >= _VERSION:

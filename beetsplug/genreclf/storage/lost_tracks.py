@@ -13,9 +13,9 @@ from beets.library import Album, Item, Library
 from beets.util import displayable_path
 
 from beetsplug.genreclf import fields
+from beetsplug.genreclf.storage.comparison import is_absent, same
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.objects import get_values, save, stored_name
-from beetsplug.genreclf.storage.values import is_absent, same
 
 ObjectKey: TypeAlias = "tuple[type[Item | Album], int | None]"
 

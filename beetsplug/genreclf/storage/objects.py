@@ -8,7 +8,7 @@ from typing import Any
 from beets.library import Album, Item
 
 from beetsplug.genreclf.fields import ALBUM_NAMES, GENRES, MANAGED_FIELDS
-from beetsplug.genreclf.storage.values import Values
+from beetsplug.genreclf.storage.comparison import Values
 
 
 def stored_name(obj: Item | Album, name: str) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 from beets.library import Album, Item
 
 from beetsplug.genreclf.fields import GENRES, JOURNAL_ID
+from beetsplug.genreclf.storage.comparison import Values, is_absent, same
 from beetsplug.genreclf.storage.journal import Change, Journal, Place, revert
 from beetsplug.genreclf.storage.objects import get_values, is_synced
-from beetsplug.genreclf.storage.values import Values, is_absent, same
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Snapshot:
     was_emptied: bool
     was_synced: bool
 
-    def of(self, item: Item, *, was_synced: bool | None = None) -> Snapshot:
+    def with_item(self, item: Item, *, was_synced: bool | None = None) -> Snapshot:
         """Return the same snapshot with the item as it has become since."""
         synced = self.was_synced if was_synced is None else was_synced
         return replace(self, obj=item, was_synced=synced)

@@ -21,10 +21,10 @@ from mutagen.id3 import ID3, Frames
 from mutagen.mp4 import MP4FreeForm
 
 from beetsplug.genreclf.fields import TAG_NAMES
+from beetsplug.genreclf.storage.comparison import Values, diff, is_absent, same
 from beetsplug.genreclf.storage.inplace.file_state import FileChanged, FileState, NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.inplace.rewrite import rewrite
-from beetsplug.genreclf.storage.values import Values, diff, is_absent, same
 
 # A tag exactly as in the file: "text", a list, and further properties of its container.
 Tag: TypeAlias = dict[str, Any]

@@ -12,10 +12,10 @@ from beets.library import Item
 from beets.library.exceptions import FileOperationError
 
 from beetsplug.genreclf.fields import TAG_NAMES
+from beetsplug.genreclf.storage.comparison import Values, same
 from beetsplug.genreclf.storage.inplace.file_state import NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.tag_file import TagFile
-from beetsplug.genreclf.storage.values import Values, same
 
 
 class TagWriter:

@@ -16,10 +16,10 @@ from mediafile import UnreadableFileError
 
 from beetsplug.genreclf.commands._printing import count
 from beetsplug.genreclf.config import is_auto
-from beetsplug.genreclf.listeners import contained, reentrant
-from beetsplug.genreclf.planning import Planner
+from beetsplug.genreclf.handlers import contained, reentrant
 from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.tag_file import reason
+from beetsplug.genreclf.update_planner import Planner
 from beetsplug.genreclf.updates import describe
 
 if TYPE_CHECKING:
@@ -90,18 +90,19 @@ class ImportStage:
             self._log(update)
             item = update.obj
             if isinstance(item, Item):
-                self._planned[item.id] = update.of(item, was_synced=was_read or None)
+                self._planned[item.id] = update.with_item(item, was_synced=was_read or None)
 
     def write_tags(self, session: ImportSession, task: ImportTask) -> None:
         """Write the tags that beets has not written, into the files of the library alone."""
         linked = session.config["link"].get(bool) or session.config["hardlink"].get(bool)
+        writes = self._config.always_writes() and not linked
         self._forget_placing(task)
         for item in task.imported_items():
             update = self._planned.pop(item.id, None)
             if update is None:
                 continue
             try:
-                self._finish(update.of(item), writes=self._config.always_writes() and not linked)
+                self._finish(update.with_item(item), writes=writes)
             except (UnreadableFileError, OSError) as exc:
                 self._context.report(f"{displayable_path(item.path)}: {reason(exc)}")
             except JournalError as exc:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.storage.values import is_absent
+from beetsplug.genreclf.storage.comparison import is_absent
 
 _YEAR_10000 = 253402300800
 _ENCODINGS = range(4)  # of a text in ID3

@@ -12,19 +12,19 @@ from mediafile import UnreadableFileError
 
 from beetsplug.genreclf.config import should_write
 from beetsplug.genreclf.fields import GENRES, MEDIA_FIELDS
-from beetsplug.genreclf.listeners import contained
+from beetsplug.genreclf.handlers import contained
+from beetsplug.genreclf.storage.comparison import same
 from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.objects import get_values, reload
 from beetsplug.genreclf.storage.paths import cache_file
-from beetsplug.genreclf.storage.values import same
 from beetsplug.genreclf.writer import record_beets_write
 
 if TYPE_CHECKING:
     from beets.library import Item, Library
 
     from beetsplug.genreclf.context import Context
-    from beetsplug.genreclf.importing import ImportListeners
+    from beetsplug.genreclf.import_stage import ImportListeners
     from beetsplug.genreclf.updates import Update
 
 

@@ -34,7 +34,7 @@ def kept_fields(obj: Item | Album) -> dict[str, Any]:
     return kept | ({name: own.get(name) for name in _EXPLANATION} if explained else {})
 
 
-def recalled(
+def recalled_prediction(
     obj: Item | Album, decided: Prediction | None, unspelled: Mapping[str, str]
 ) -> Prediction:
     """Return the prediction that a track or an album has.
