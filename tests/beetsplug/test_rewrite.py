@@ -14,7 +14,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -264,7 +263,8 @@ def test_failed_recovery_is_reported_and_keeps_the_record(
         )
         assert marker(journal).exists()
     away.rename(beets.library)
-    os.utime(path, (time.time() + 9, time.time() + 9))
+    with closing(sqlite3.connect(beets.root / "library.db")) as library, library:
+        library.execute("UPDATE items SET mtime = 0")  # beets compares seconds: the test is faster
     done = beets.run("update")
     assert done.stderr == ""
     assert "blues" in done.stdout

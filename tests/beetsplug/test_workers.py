@@ -103,7 +103,7 @@ def assert_quiet_end(process: subprocess.Popen[str], status: int) -> str:
 
     multiprocessing's tracker holds the standard error open as long as there is a worker.
     """
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=100)
     assert process.returncode == status, said
     assert "Traceback" not in said
     assert "leaked" not in said

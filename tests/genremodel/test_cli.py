@@ -181,7 +181,7 @@ def test_sigterm_ends_quietly_and_keeps_what_is_finished(options: list[str], son
     if not options:
         time.sleep(3)  # the table is printed when it ends
     process.terminate()
-    rest, message = process.communicate(timeout=30)  # workers would keep the standard error open
+    rest, message = process.communicate(timeout=100)  # workers would keep the standard error open
     assert process.returncode == 128 + signal.SIGTERM
     assert message == ""
     assert "bundled-cnn-3" in first + rest or not options

@@ -142,7 +142,7 @@ os.kill(os.getpid(), signal.SIGKILL)
         check=False,
         capture_output=True,
         text=True,
-        timeout=30,  # as long as there is a worker, multiprocessing's tracker holds stderr open
+        timeout=100,  # as long as there is a worker, multiprocessing's tracker holds stderr open
     )
     assert done.returncode == -signal.SIGKILL
     assert done.stderr == ""
