@@ -1,4 +1,4 @@
-"""A beets of one's own for each test, driven by the real command line."""
+"""A separate beets for each test, driven by the real command line."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Beets:
         return done.stdout
 
     def add(self, name: str, seconds: float = 5, seed: int = 0) -> Path:
-        """Put a file of synthesised music where imports take it from, titled like the file."""
+        """Put a file of synthesized music where imports take it from, titled like the file."""
         path = make(self.music / name, seconds, seed)
         media = MediaFile(path)
         media.title = path.stem
@@ -188,9 +188,11 @@ def beets(tmp_path: Path) -> Beets:
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """Return the folder of genre-labelled music; without it the test fails in CI, or is skipped."""
+    """Return the folder of genre-labeled music; without it the test fails in CI, or is skipped."""
     if not DEFAULT_FOLDER.is_dir():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no music in {DEFAULT_FOLDER}")
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(
+            f"music is missing: {DEFAULT_FOLDER}"
+        )
     return DEFAULT_FOLDER
 
 

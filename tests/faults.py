@@ -28,7 +28,7 @@ def _cut(share: float) -> Callable[[bytes], bytes]:
     return lambda content: content[: int(len(content) * share)]
 
 
-# What becomes of the content of a file. None of these leaves anything to be heard.
+# Damage to the content of a file. None of these leaves any audio.
 HOPELESS: dict[str, Callable[[bytes], bytes]] = {
     "zero bytes": lambda content: b"",
     "random bytes": lambda content: NOISE,

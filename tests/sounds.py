@@ -1,4 +1,4 @@
-"""Synthesised music, and files of every container that beets tags, made with PyAV's encoders.
+"""Synthesized music, and files of every container that beets tags, made with PyAV's encoders.
 
 FFmpeg encodes neither Musepack nor Monkey's Audio: `tests/files` holds one short file of each. DSF
 is written here, since DSD is only one bit after the other.

@@ -28,7 +28,7 @@ RULES = {  # regular expression of retired words: what to use instead
     r"stands? in|stood in|stands? in for": "replace",
     r"no music": "non-music",
     r"of which|of whom|from which": "a sentence of its own",
-    r"lest|whoever|whence|wherein|thereof|therein": "so that, if, a name",
+    r"lest|whoever|wherein|thereof|therein": "so that, if, a name",
     r"nobody|somebody": "no one, someone, or name the actor",
     r"mend|mends|mended|mending": "fix, patch",
     r"anew": "again",
