@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from genremodel.calibration import (
     Calibration,
@@ -246,6 +245,8 @@ def rarest_genre(genres: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 def _folds(genre: NDArray[np.intp], artist: NDArray[np.str_], seed: int) -> list[NDArray[np.intp]]:
     """Return the held-out tracks of each fold, grouped by artist and stratified by genre."""
+    from sklearn.model_selection import StratifiedGroupKFold  # slow to import
+
     count = min(FOLDS, len(np.unique(artist)), np.bincount(genre).max())
     if count < 2:
         raise TrainingError("there are too few tracks to distinguish the genres")

@@ -212,7 +212,7 @@ class Cache:
                 self.link_file(digest, FileState.from_path(path))
 
     def embeddings(self) -> dict[bytes, bytes]:
-        """Return the embeddings of files by their paths; silent files have none. See `similarity`."""
+        """Return the embeddings of audible files by their paths, see `similarity`."""
         return dict(
             self._query(
                 "SELECT path, embedding FROM files JOIN embeddings USING (digest) "

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sklearn.metrics import cohen_kappa_score
 
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import Estimator
@@ -269,6 +268,8 @@ def _names(dataset: LabeledDataset, has: NDArray[np.bool_]) -> tuple[str, ...]:
 
 
 def _warnings(dataset: LabeledDataset, scores: Scores) -> Iterator[str]:
+    from sklearn.metrics import cohen_kappa_score  # slow to import
+
     artists = len(np.unique(dataset.artist))
     if artists < FOLDS:
         yield f"with {artists} artists, accuracy on unseen artists cannot be estimated"
