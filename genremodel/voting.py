@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isnan
 from typing import Literal, TypeAlias, get_args
 
@@ -217,16 +218,12 @@ def _window_predictions(
     params: DecisionParams,
 ) -> tuple[WindowPrediction, ...]:
     """Return a prediction for each window. probabilities: of the audible windows."""
-    rows = iter(probabilities)
-
-    def predict(start: float) -> WindowPrediction:
-        row = next(rows)
-        return WindowPrediction(start, params.genres[int(row.argmax())], float(row.max()))
-
-    return tuple(
-        predict(start) if votes else WindowPrediction(start, None, None)
-        for start, votes in zip(starts.tolist(), audible, strict=True)
-    )
+    predictions = [WindowPrediction(start, None, None) for start in starts.tolist()]
+    for index, row in zip(np.flatnonzero(audible), probabilities, strict=True):
+        predictions[index] = replace(
+            predictions[index], genre=params.genres[int(row.argmax())], probability=float(row.max())
+        )
+    return tuple(predictions)
 
 
 def _abstain_reason(votes: dict[str, int]) -> AbstainReason:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -257,14 +256,10 @@ def _suspect_labels(
     for track in suspects[np.argsort(-scores.confidence[suspects], kind="stable")].tolist():
         yield SuspectLabel(
             track,
-            _names(dataset, dataset.genres[track]),
+            tuple(np.array(dataset.names)[dataset.genres[track]].tolist()),
             dataset.names[scores.predicted[track]],
             float(scores.confidence[track]),
         )
-
-
-def _names(dataset: LabeledDataset, has: NDArray[np.bool_]) -> tuple[str, ...]:
-    return tuple(name for name, own in zip(dataset.names, has, strict=True) if own)
 
 
 def _warnings(dataset: LabeledDataset, scores: Scores) -> Iterator[str]:
