@@ -104,7 +104,7 @@ def prepare() -> None:
     command = [interpreter, "-S", "-c", f"raise SystemExit({_INTERPRETER_STATUS})"]
     nowhere, status = subprocess.DEVNULL, None
     with suppress(subprocess.TimeoutExpired):
-        status = subprocess.run(  # programs that embed this one may watch subprocess.call
+        status = subprocess.run(  # not `call`, which tests of beets replace in the whole process
             command,
             stdin=nowhere,
             stdout=nowhere,
