@@ -134,8 +134,8 @@ def _count(view: Any, lowest: int = 1, highest: int | None = None) -> int:
     if not (isinstance(value, int) and _is_number(value) and value >= lowest) or (
         highest is not None and value > highest
     ):
-        upto = "" if highest is None else f" to {highest}"
-        raise _error(view, f"a whole number from {lowest}{upto}", value)
+        limits = f"of {lowest} or more" if highest is None else f"from {lowest} to {highest}"
+        raise _error(view, f"a whole number {limits}", value)
     return value
 
 

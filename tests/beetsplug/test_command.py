@@ -94,10 +94,12 @@ def test_tracks_are_printed_in_the_format_of_the_user(unclassified: Beets) -> No
 
 
 def test_abstentions_show_the_two_most_probable_genres(unclassified: Beets) -> None:
-    unclassified.settings["genreclf"]["min_confidence"] = 1
+    unclassified.settings["genreclf"] |= {"min_confidence": 1, "title_case": True}
     done = unclassified.run("genreclf", "title:0")
     (line,) = [line for line in done.stdout.splitlines() if " - 0: " in line]
-    assert re.search(r"no genre, low confidence \(0\.\d{3}\): \w.* 0\.\d\d, \w.* 0\.\d\d$", line)
+    assert re.search(
+        r"no genre, low confidence \(0\.\d{3}\): [A-Z].* 0\.\d\d, [A-Z].* 0\.\d\d$", line
+    ), "spelled as in tags"
     assert "0 tracks updated, 0 unchanged, 1 abstained, 0 failed, 1 file written" in done.stderr
 
 
@@ -356,6 +358,12 @@ def test_mutually_exclusive_options(beets: Beets, arguments: str, message: str) 
     done = beets.run(*arguments.split())
     assert done.returncode == 1
     assert message in done.stderr
+
+
+@pytest.mark.parametrize("options", ["", "--pretend", "--last"])
+def test_nothing_to_undo(unclassified: Beets, options: str) -> None:
+    done = unclassified.run("genreclf-undo", *options.split())
+    assert (done.returncode, done.stderr) == (0, "genreclf: nothing to undo\n")
 
 
 def test_nothing_to_list(beets: Beets) -> None:

@@ -65,7 +65,7 @@ def command(context: Context) -> ui.Subcommand:
         "--pretend",
         action="store_true",
         default=False,
-        help="show all changes but do nothing",
+        help="show changes but do nothing",
     )
     classify.parser.add_option(
         "-w",
@@ -121,7 +121,7 @@ def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[s
     with user_errors(), predicting as predictor:
         selection = AlbumSelection(lib, query, match_albums=options.album)
         if not selection.total:
-            context.log.warning(NO_MATCHES)
+            context.log.info(NO_MATCHES)
             return
         shown = is_terminal() and not (options.quiet or options.pretend or options.review)
         confirm = ask if options.review else None
