@@ -111,11 +111,12 @@ class GenreClassifier:
         self._styles = bundled_styles() if self.uses_cnn else ()
         self._max_styles = max_styles
         self.check_genres(exclude)
-        self._rules = self._model.params.excluding(exclude)
-        if not self._rules.genres:
+        self._params = self._model.params.excluding(exclude)
+        if not self._params.genres:
             raise UnknownGenreError((), self.genres)
-        self._genre_mask = np.isin(self.genres, self._rules.genres)
-        self._min_confidence = min_confidence
+        if min_confidence is not None:
+            self._params = replace(self._params, min_confidence=min_confidence)
+        self._genre_mask = np.isin(self.genres, self._params.genres)
 
     @property
     def model_id(self) -> str:
@@ -145,8 +146,7 @@ class GenreClassifier:
     @property
     def min_confidence(self) -> float:
         """The confidence, 0 to 1, below which the classifier abstains."""
-        default = self._rules.min_confidence
-        return default if self._min_confidence is None else self._min_confidence
+        return self._params.min_confidence
 
     def check_genres(self, genres: Iterable[str]) -> None:
         """Check that genres are known, ignoring case.
@@ -226,7 +226,7 @@ class GenreClassifier:
         """
         analysis = source if isinstance(source, Analysis) else self.analyze(source)
         if not analysis.audible.any():
-            return abstain_silent(analysis.starts, analysis.audible, self._rules)
+            return abstain_silent(analysis.starts, analysis.audible, self._params)
         output = self._model.predict_proba(analysis.values[analysis.audible])
         probabilities = output.probabilities[:, self._genre_mask]
         prediction = vote_track(
@@ -234,9 +234,8 @@ class GenreClassifier:
             output.novelty,
             analysis.starts,
             analysis.audible,
-            self._rules,
-            aggregation=self._aggregation,
-            min_confidence=self.min_confidence,
+            self._params,
+            self._aggregation,
         )
         if not output.novelty < NONMUSIC_NOVELTY:
             return prediction
@@ -262,7 +261,7 @@ class GenreClassifier:
         >>> classifier.predict_album([silent, silent]).reason
         'silence'
         """
-        prediction = vote_album(predictions, self._rules, min_confidence=self.min_confidence)
+        prediction = vote_album(predictions, self._params)
         styles = album_styles([track.styles for track in predictions], self._max_styles)
         return replace(prediction, styles=styles)
 

@@ -102,20 +102,11 @@ def prepare() -> None:
     if not interpreter:
         raise SpawnError("there is no Python interpreter")
     command = [interpreter, "-S", "-c", f"raise SystemExit({_INTERPRETER_STATUS})"]
-    nowhere = subprocess.DEVNULL
-    try:
-        done = subprocess.run(
-            command,
-            stdin=nowhere,
-            stdout=nowhere,
-            stderr=nowhere,
-            timeout=_INTERPRETER_TIMEOUT,
-            check=False,
+    nowhere, status = subprocess.DEVNULL, None
+    with suppress(subprocess.TimeoutExpired):
+        status = subprocess.call(
+            command, stdin=nowhere, stdout=nowhere, stderr=nowhere, timeout=_INTERPRETER_TIMEOUT
         )
-    except subprocess.TimeoutExpired:
-        status = None
-    else:
-        status = done.returncode
     if status != _INTERPRETER_STATUS:
         raise SpawnError(f"{os.fsdecode(interpreter)} does not work as a Python interpreter")
     if os.name == "posix":

@@ -57,7 +57,7 @@ class FileAnalyzer:
         """
         known = self.lookup(path)
         if known is None and self.cache.is_usable:
-            known = self._lookup_digest(_digest(path), _state(path))
+            return self._lookup_digest(_digest(path), _state(path))
         return known
 
     def analyze(self, path: PathLike) -> Analysis:
