@@ -24,7 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "write": "auto",
     "model": "auto",
     "policy": "fill",
-    "min_confidence": None,
+    "min_confidence": None,  # the threshold of the model
     "scope": "track",
     "compilations": False,
     "title_case": False,
@@ -35,7 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "windows": 10,
     "aggregation": "majority",
     "backend": "auto",
-    "threads": None,
+    "threads": None,  # the number of processors
     "timeout": 60,
 }
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import mutagen
@@ -155,6 +156,28 @@ def test_unreadable_files_are_reported_and_the_rest_is_classified(unclassified: 
     assert f"{damaged}: no audio stream" in done.stderr
     assert f"{gone}: No such file" in done.stderr
     assert our_tags(fine)
+
+
+def test_terminal_shows_progress(unclassified: Beets) -> None:
+    unclassified("ls")  # writes the configuration
+    ours, terminal = os.openpty()
+    command = subprocess.Popen(
+        [sys.executable, "-m", "beets", "genreclf"],
+        env={**os.environ, "BEETSDIR": str(unclassified.root), "COLUMNS": "80"},
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):  # the terminal is closed
+        while part := os.read(ours, 4096):
+            shown += part
+    os.close(ours)
+    assert command.wait() == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert "3/3" in text
+    speeds = [float(speed) for speed in re.findall(r"([0-9.]+) tracks/s", text)]
+    assert max(speeds, default=0) < 10_000, "the tracks of an album are counted at once"
 
 
 def test_standard_error_may_be_closed(unclassified: Beets) -> None:
