@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from genremodel.batch.pool import Pool
 
 BackendName: TypeAlias = Literal["auto", "onnx", "knn"]
+DEFAULT_TIMEOUT = 60.0  # seconds per file
 P = TypeVar("P", bound=PathLike)
 
 _log = logging.getLogger(__name__)
@@ -187,6 +188,8 @@ class GenreClassifier:
         ------
         AudioError
             If the audio cannot be decoded.
+        ValueError
+            If samples have another shape or type.
 
         Examples
         --------
@@ -217,6 +220,8 @@ class GenreClassifier:
         ------
         AudioError
             If the audio cannot be decoded.
+        ValueError
+            If samples have another shape or type, or the analysis is by another backend.
 
         Examples
         --------
@@ -271,7 +276,7 @@ class GenreClassifier:
         *,
         workers: int | None = None,
         cache: str | os.PathLike[str] | None = None,
-        timeout: float = 60.0,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> Generator[tuple[P, Prediction | AudioError]]:
         """Predict the genres of many files in parallel worker processes.
 
@@ -313,7 +318,7 @@ class GenreClassifier:
         self,
         *,
         workers: int | None = None,
-        timeout: float = 60.0,
+        timeout: float = DEFAULT_TIMEOUT,
         cache: str | os.PathLike[str] | None = None,
         retry: bool = False,
     ) -> Pool:

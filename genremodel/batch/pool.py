@@ -30,7 +30,7 @@ from genremodel.batch.spawning import (
     prepare,
     require_spare_files,
 )
-from genremodel.batch.worker import FileAnalyzer, WorkerConfig
+from genremodel.batch.worker import FileAnalyzer, WorkerConfig, WorkerResult
 from genremodel.errors import AnalysisTimeout, AudioError
 from genremodel.models.base import Backend
 
@@ -46,7 +46,7 @@ class _Task(NamedTuple):
     """A file that was given to worker processes."""
 
     processes: ProcessPool
-    future: ProcessFuture[tuple[Analysis, str | None]]
+    future: ProcessFuture[WorkerResult]
 
 
 def cpu_count() -> int:
@@ -80,7 +80,7 @@ class Pool:
         self._waiter = threading.Thread(target=self._complete_submitted, daemon=True)
         self._submitted: SimpleQueue[tuple[Future[Analysis], PathLike, _Task | None] | None]
         self._submitted = SimpleQueue()
-        self._unfinished: set[ProcessFuture[tuple[Analysis, str | None]]] = set()
+        self._unfinished: set[ProcessFuture[WorkerResult]] = set()
         self._has_worked = False  # whether a worker has started with a file
         self._start_error: str | None = None  # why no worker can be started
         self._closed = False
@@ -269,7 +269,7 @@ class Pool:
         self.cache.record_failure(path, error)
         raise error
 
-    def _task_result(self, path: PathLike, task: _Task) -> tuple[Analysis, str | None] | None:
+    def _task_result(self, path: PathLike, task: _Task) -> WorkerResult | None:
         """Wait for a task, and for another if all workers died before they started with it.
 
         Returns None if no worker can be started. Raises BrokenProcessPool if the workers die twice
@@ -293,7 +293,7 @@ class Pool:
                 self._give_up_workers("they exit before they start")
             return None
 
-    def _wait_alive(self, task: _Task) -> tuple[Analysis, str | None]:
+    def _wait_alive(self, task: _Task) -> WorkerResult:
         """Wait for a task. Raises BrokenProcessPool if its pool has ended without it."""
         while not task.future.done():
             if not task.processes.active:

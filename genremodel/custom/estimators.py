@@ -18,7 +18,7 @@ from genremodel.models.novelty import NO_NONMUSIC_DETECTION, Novelty, fit_novelt
 
 # Chosen with `benchmarks/custom_genres.py`, which reports the accuracy with fewer and more tracks.
 _REGULARIZATION = 0.01
-_NEIGHBORS = 10
+_NEIGHBORS = 10  # K
 _NO_EMBEDDINGS = np.empty((1, 0))
 
 # Fits a head on some tracks of a dataset, given by their indices.
