@@ -36,7 +36,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
 
 @pytest.fixture
 def collection(library: Beets) -> Beets:
-    """Return a library of three albums that nothing has been heard of."""
+    """Return a library of three albums without predictions."""
     library.restore()
     return library
 
@@ -227,8 +227,8 @@ def test_killed_and_run_again(collection: Beets) -> None:
     assert done.returncode == 0, done.stderr
     assert all(our_tags(path) for path in paths(collection))
     assert not [path for path in collection.files() if path.name.startswith(".")]
-    heard = collection.field("predicted_genre")
-    assert [our_tags(path)["predicted_genre"] for path in paths(collection)] == heard
+    predicted = collection.field("predicted_genre")
+    assert [our_tags(path)["predicted_genre"] for path in paths(collection)] == predicted
     assert collection("genreclf-cache").splitlines()[1].startswith("9 analyses"), "none twice"
     collection("genreclf-undo")
     assert not any(our_tags(path) for path in paths(collection))
@@ -242,13 +242,13 @@ def test_interrupted(collection: Beets) -> None:
     process = start(collection, "genreclf")
     wait_for_tags(collection, 2)  # a change that is interrupted is taken back
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=100)
+    _, errors = process.communicate(timeout=100)
     assert process.returncode == 1
-    assert "Traceback" not in said
-    assert "interrupted; run the command again to resume" in said
+    assert "Traceback" not in errors
+    assert "interrupted; run the command again to resume" in errors
     tagged = sum(bool(our_tags(path)) for path in paths(collection))
     assert 0 < tagged < 29
-    found = re.search(r"genreclf: (\d+) tracks? updated", said)
+    found = re.search(r"genreclf: (\d+) tracks? updated", errors)
     assert found
     assert tagged - int(found[1]) in (0, 1)  # it may have been stopped between file and count
     assert collection.run("genreclf").returncode == 0
@@ -258,9 +258,9 @@ def test_interrupted(collection: Beets) -> None:
 def test_two_at_once(collection: Beets) -> None:
     one, other = start(collection, "genreclf"), start(collection, "genreclf")
     for process in (one, other):
-        _, said = process.communicate(timeout=100)
-        assert process.returncode == 0, said
-        assert "cache" not in said
+        _, errors = process.communicate(timeout=100)
+        assert process.returncode == 0, errors
+        assert "cache" not in errors
     assert all(our_tags(path) for path in paths(collection))
 
 
@@ -269,8 +269,8 @@ def test_undo_takes_back_what_two_at_once_have_done(collection: Beets) -> None:
     for commands in ((["genreclf"], ["genreclf"]), (["genreclf", "-f"], ["genreclf-undo"])):
         processes = [start(collection, *command) for command in commands]
         for process in processes:
-            _, said = process.communicate(timeout=100)
-            assert process.returncode == 0, said
+            _, errors = process.communicate(timeout=100)
+            assert process.returncode == 0, errors
     collection("genreclf-undo")
     assert [every_tag(path) for path in paths(collection)] == before
     listed = collection("genreclf-undo", "--list").splitlines()
@@ -303,7 +303,7 @@ def test_a_cache_of_garbage(collection: Beets) -> None:
 
 
 def test_other_plugins_come_to_their_end(collection: Beets) -> None:
-    """What they do when the command line ends is done before the exit status is told."""
+    """Their handlers of `cli_exit` run before the exit status is set."""
     (collection.root / "late.py").write_text(
         "from beets.plugins import BeetsPlugin\n"
         "class Late(BeetsPlugin):\n"
@@ -318,7 +318,7 @@ def test_other_plugins_come_to_their_end(collection: Beets) -> None:
     assert "done late" in done.stdout
 
 
-def test_what_fails_while_importing_is_said_when_it_has_ended(beets: Beets) -> None:
+def test_import_reports_failures_at_its_end(beets: Beets) -> None:
     """And imported without a genre."""
     for name in ("a", "b"):
         media = MediaFile(long_track(beets.music / f"{name}.mp3"))
@@ -353,13 +353,13 @@ def test_odd_names(beets: Beets) -> None:
 
 @posix
 def test_an_import_that_is_interrupted(beets: Beets) -> None:
-    """While beets asks about an album, the one before is heard."""
+    """While beets asks about an album, the one before is analyzed."""
     add_albums(beets, range(9))
     process = start(beets, "import", "--timid", str(beets.music))
     time.sleep(2)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=100)
-    assert "spawn_main" not in said
-    assert "Segmentation" not in said
+    _, errors = process.communicate(timeout=100)
+    assert "spawn_main" not in errors
+    assert "Segmentation" not in errors
     beets("import", "--quiet", "--noautotag", str(beets.music))
     assert all(beets.field("predicted_genre"))
