@@ -32,8 +32,10 @@ def training(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_rebuilt_model_has_the_same_figures(
-    data: Path, bundled: dict[str, Any], tmp_path: Path
+    request: pytest.FixtureRequest, data: Path, bundled: dict[str, Any], tmp_path: Path
 ) -> None:
+    if not request.config.getoption("--rebuild"):
+        pytest.skip("takes minutes: --rebuild runs it")
     for step in (["backbone"], ["head", "--data", data, "--seeds", 1]):
         done = training(*step, "--assets", tmp_path)
         assert done.returncode == 0, done.stderr

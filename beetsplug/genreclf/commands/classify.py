@@ -65,7 +65,7 @@ def command(context: Context) -> ui.Subcommand:
         "--pretend",
         action="store_true",
         default=False,
-        help="show all changes but do nothing",
+        help="show changes but do nothing",
     )
     classify.parser.add_option(
         "-w",
@@ -121,7 +121,7 @@ def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[s
     with user_errors(), predicting as predictor:
         selection = AlbumSelection(lib, query, match_albums=options.album)
         if not selection.total:
-            context.log.warning(NO_MATCHES)
+            context.log.info(NO_MATCHES)
             return
         shown = is_terminal() and not (options.quiet or options.pretend or options.review)
         confirm = ask if options.review else None
@@ -216,7 +216,7 @@ class Classify:
         if self._confirm:
             rules = self._predictor.rules
             goes_on = self._review([keep_existing(update, rules) for update in updates])
-            self._advance(batch)
+            self._bar.advance(len(batch.selected))
             return goes_on
         self._apply_all([_keep_emptied(update) for update in updates])
         if batch.lacking:
@@ -225,12 +225,8 @@ class Classify:
         for item in batch.selected:
             if item not in batch.wanted and item not in batch.lacking:
                 self._rewrite(item)
-        self._advance(batch)
+        self._bar.advance(len(batch.selected))
         return True
-
-    def _advance(self, batch: Batch) -> None:
-        for _ in batch.selected:
-            self._bar.advance()
 
     def _review(self, updates: Sequence[Update]) -> bool:
         """Apply the updates as the user decides; return False if the user quits."""
