@@ -81,10 +81,9 @@ class Context:
         """Load the bundled CNN, whichever model is configured. Raises UserError."""
         with self.predictor(lib, bundled=True) as predictor:
             if not predictor.classifier.uses_cnn:
-                raise UserError(
-                    "this command needs the CNN, which could not be loaded: "
-                    f"{predictor.classifier.fallback_reason or 'backend: knn is configured'}"
-                )
+                reason = predictor.classifier.fallback_reason
+                problem = f"which could not be loaded: {reason}" if reason else "not `backend: knn`"
+                raise UserError(f"this command needs the CNN, {problem}")
             yield predictor
 
     def load_predictor(
