@@ -104,9 +104,14 @@ def prepare() -> None:
     command = [interpreter, "-S", "-c", f"raise SystemExit({_INTERPRETER_STATUS})"]
     nowhere, status = subprocess.DEVNULL, None
     with suppress(subprocess.TimeoutExpired):
-        status = subprocess.call(
-            command, stdin=nowhere, stdout=nowhere, stderr=nowhere, timeout=_INTERPRETER_TIMEOUT
-        )
+        status = subprocess.run(  # not `call`, which tests of beets replace in the whole process
+            command,
+            stdin=nowhere,
+            stdout=nowhere,
+            stderr=nowhere,
+            timeout=_INTERPRETER_TIMEOUT,
+            check=False,
+        ).returncode
     if status != _INTERPRETER_STATUS:
         raise SpawnError(f"{os.fsdecode(interpreter)} does not work as a Python interpreter")
     if os.name == "posix":

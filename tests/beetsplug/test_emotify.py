@@ -88,9 +88,9 @@ def test_train_on_half_of_the_artists_and_classify_the_others(
         if not taught:
             true[path.stem] = f"my {row['genre']}"
     beets.import_music("--singletons")
-    report = beets("genreclf-train")
-    assert "my classical" in report
-    assert "saved as mine (mine-" in report
+    output = beets("genreclf-train")
+    assert "my classical" in output
+    assert "saved as mine (mine-" in output
 
     before = beets.rows()
     beets("genreclf", "--quiet", "genres::^$")

@@ -36,7 +36,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
 
 @pytest.fixture
 def collection(library: Beets) -> Beets:
-    """Return a library of three albums without predictions."""
+    """Return a library of three albums that have not been analyzed."""
     library.restore()
     return library
 
@@ -75,7 +75,7 @@ def test_files_damaged_after_import(collection: Beets) -> None:
 
 
 @posix
-def test_files_that_are_not_what_they_were(collection: Beets) -> None:
+def test_files_removed_or_replaced_after_import(collection: Beets) -> None:
     folder, link, gone, replaced, *_, last = paths(collection)
     for path in (folder, link, gone, replaced):
         path.unlink()
@@ -152,7 +152,7 @@ def test_undo_does_not_wait_for_a_pipe(collection: Beets) -> None:
 
 
 @posix
-def test_a_full_disk(collection: Beets, tmp_path: Path) -> None:
+def test_full_disk_loses_nothing(collection: Beets, tmp_path: Path) -> None:
     with small_disk(tmp_path / "small") as small:
         files = [make(small / f"a.{kind}", seconds=4) for kind in ("flac", "wv", "wav", "mp3")]
         sound = [audio_bytes(path) for path in files]
@@ -179,7 +179,7 @@ def test_a_full_disk(collection: Beets, tmp_path: Path) -> None:
 
 
 @posix
-def test_modes_and_links_stay(collection: Beets) -> None:
+def test_file_modes_and_links_are_kept(collection: Beets) -> None:
     plain, linked, several, *_ = paths(collection)
     plain.chmod(0o640)
     target = linked.rename(collection.root / "elsewhere.flac")
@@ -214,7 +214,7 @@ def wait_for_tags(beets: Beets, count: int = 1) -> None:
 
 
 @posix
-def test_killed_and_run_again(collection: Beets) -> None:
+def test_killed_run_is_resumed(collection: Beets) -> None:
     process = start(collection, "genreclf")
     wait_for_tags(collection)
     process.kill()
@@ -235,49 +235,49 @@ def test_killed_and_run_again(collection: Beets) -> None:
 
 
 @posix
-def test_interrupted(collection: Beets) -> None:
+def test_interrupted_run_is_resumed(collection: Beets) -> None:
     shutil.rmtree(collection.music)
     add_albums(collection, range(9, 29))
     collection.import_music()
     process = start(collection, "genreclf")
     wait_for_tags(collection, 2)  # a change that is interrupted is taken back
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=100)
+    _, printed = process.communicate(timeout=100)
     assert process.returncode == 1
-    assert "Traceback" not in errors
-    assert "interrupted; run the command again to resume" in errors
+    assert "Traceback" not in printed
+    assert "interrupted; run the command again to resume" in printed
     tagged = sum(bool(our_tags(path)) for path in paths(collection))
     assert 0 < tagged < 29
-    found = re.search(r"genreclf: (\d+) tracks? updated", errors)
+    found = re.search(r"genreclf: (\d+) tracks? updated", printed)
     assert found
     assert tagged - int(found[1]) in (0, 1)  # it may have been stopped between file and count
     assert collection.run("genreclf").returncode == 0
     assert all(our_tags(path) for path in paths(collection))
 
 
-def test_two_at_once(collection: Beets) -> None:
+def test_two_runs_at_once(collection: Beets) -> None:
     one, other = start(collection, "genreclf"), start(collection, "genreclf")
     for process in (one, other):
-        _, errors = process.communicate(timeout=100)
-        assert process.returncode == 0, errors
-        assert "cache" not in errors
+        _, printed = process.communicate(timeout=100)
+        assert process.returncode == 0, printed
+        assert "cache" not in printed
     assert all(our_tags(path) for path in paths(collection))
 
 
-def test_undo_takes_back_what_two_at_once_have_done(collection: Beets) -> None:
+def test_undo_restores_changes_of_two_runs_at_once(collection: Beets) -> None:
     before = [every_tag(path) for path in paths(collection)]
     for commands in ((["genreclf"], ["genreclf"]), (["genreclf", "-f"], ["genreclf-undo"])):
         processes = [start(collection, *command) for command in commands]
         for process in processes:
-            _, errors = process.communicate(timeout=100)
-            assert process.returncode == 0, errors
+            _, printed = process.communicate(timeout=100)
+            assert process.returncode == 0, printed
     collection("genreclf-undo")
     assert [every_tag(path) for path in paths(collection)] == before
     listed = collection("genreclf-undo", "--list").splitlines()
     assert all(line.endswith("(undone)") for line in listed), listed
 
 
-def test_a_locked_library(collection: Beets) -> None:
+def test_locked_library_is_reported(collection: Beets) -> None:
     collection.settings["timeout"] = 0.5  # s that beets waits
     before = [every_tag(path) for path in paths(collection)]
     with closing(sqlite3.connect(collection.root / "library.db")) as database:
@@ -291,7 +291,7 @@ def test_a_locked_library(collection: Beets) -> None:
     assert all(our_tags(path) for path in paths(collection))
 
 
-def test_a_cache_of_garbage(collection: Beets) -> None:
+def test_damaged_cache_is_ignored(collection: Beets) -> None:
     (collection.root / "genreclf-cache.db").write_bytes(b"garbage" * 1000)
     done = collection.run("genreclf")
     assert done.returncode == 0
@@ -302,8 +302,8 @@ def test_a_cache_of_garbage(collection: Beets) -> None:
     assert "without it, tracks are analyzed again" in done.stderr
 
 
-def test_other_plugins_come_to_their_end(collection: Beets) -> None:
-    """Their handlers of `cli_exit` run before the exit status is set."""
+def test_other_plugins_finish_before_the_exit_status_is_set(collection: Beets) -> None:
+    """What they do when the command line ends is done before the exit status is set."""
     (collection.root / "late.py").write_text(
         "from beets.plugins import BeetsPlugin\n"
         "class Late(BeetsPlugin):\n"
@@ -318,7 +318,7 @@ def test_other_plugins_come_to_their_end(collection: Beets) -> None:
     assert "done late" in done.stdout
 
 
-def test_import_reports_failures_at_its_end(beets: Beets) -> None:
+def test_import_errors_are_reported_at_the_end(beets: Beets) -> None:
     """And imported without a genre."""
     for name in ("a", "b"):
         media = MediaFile(long_track(beets.music / f"{name}.mp3"))
@@ -336,7 +336,7 @@ def test_import_reports_failures_at_its_end(beets: Beets) -> None:
 
 
 @posix
-def test_odd_names(beets: Beets) -> None:
+def test_unusual_file_names(beets: Beets) -> None:
     beets.settings["import"] = {"copy": False}
     beets.music.mkdir()
     names = ["ü 🎵.flac", "a\nb.flac", "-f.flac", "a:b.flac", os.fsdecode(b"\xff\xfe.flac")]
@@ -352,14 +352,14 @@ def test_odd_names(beets: Beets) -> None:
 
 
 @posix
-def test_an_import_that_is_interrupted(beets: Beets) -> None:
-    """While beets asks about an album, the one before is analyzed."""
+def test_interrupted_import_ends_cleanly_and_can_be_repeated(beets: Beets) -> None:
+    """While beets asks about an album, the previous one is analyzed."""
     add_albums(beets, range(9))
     process = start(beets, "import", "--timid", str(beets.music))
     time.sleep(2)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=100)
-    assert "spawn_main" not in errors
-    assert "Segmentation" not in errors
+    _, printed = process.communicate(timeout=100)
+    assert "spawn_main" not in printed
+    assert "Segmentation" not in printed
     beets("import", "--quiet", "--noautotag", str(beets.music))
     assert all(beets.field("predicted_genre"))
