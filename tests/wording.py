@@ -50,7 +50,6 @@ EXCEPTIONS = {  # file: regular expression of its lines that may use retired wor
     "CONTRIBUTING.md": r"^\|",  # the glossary quotes them
     "genremodel/models/heads.py": r'"centres"',  # a name in heads.npz
     "genremodel/models/knn.py": r'"neighbours"',  # a name in knn.npz
-    "tests/beetsplug/test_overlay.py": r'"tell"',  # a method of files
     "training/build.py": r'"neighbours"',  # the same
     "tests/beetsplug/test_overlay.py": r'"tell"',  # a method of files
 }
