@@ -54,9 +54,7 @@ class Context:
 
     def journal(self, lib: Library) -> Journal:
         """Return the journal of a library."""
-        journal = Journal.for_library(
-            lib.path, lambda message: self.report(message, logging.WARNING)
-        )
+        journal = Journal.for_library(lib.path, self._warn)
         key = lib if journal.path == IN_MEMORY else lib.path
         return self._journals.setdefault(key, journal)
 
