@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE, TAGS, NetworkOutputs
+from genremodel.audio.spectrogram import power_spectrogram
 from genremodel.audio.windows import Windows, evenly_spaced
 from genremodel.errors import ModelError
 from genremodel.models import bundled
@@ -73,9 +74,6 @@ class MusicnnSession:
         (windows, TAGS), (windows, EMBEDDING_SIZE)
             Probabilities of the tags, and the penultimate layer.
         """
-        # Imported in workers only: importing scipy.fft takes longer than analyzing a track.
-        from genremodel.audio.spectrogram import power_spectrogram
-
         parts = [
             self.run_power(power_spectrogram(samples[i : i + _BATCH]))
             for i in range(0, len(samples), _BATCH)

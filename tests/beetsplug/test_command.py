@@ -78,6 +78,9 @@ def test_pretend_shows_genres_and_how_often_they_change(unclassified: Beets) -> 
     assert sum(counts.values()) == 3
     assert sum(change.startswith("(none) -> ") for change in counts) in (1, 2)
     assert sum(change.startswith("Old; Older -> ") for change in counts) == 1
+    quiet = unclassified("genreclf", "--pretend", "--quiet")
+    assert re.findall(r"^ *(\d+)  (.* -> .*)$", quiet, re.MULTILINE) == rows
+    assert len(quiet.splitlines()) == len(rows)
     verbose = unclassified.run("-v", "genreclf", "--pretend").stdout
     assert verbose.count("  genre_confidence: ") == 3
     assert verbose.count("  album_genre_confidence: ") == 1

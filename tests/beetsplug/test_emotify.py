@@ -15,28 +15,24 @@ from tests.tags import every_tag, is_ours, our_tags, plain_tags
 
 
 @pytest.fixture(scope="module")
-def analyses(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
-    """Return the cache of a library that has all of them."""
+def collection(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Beets:
+    """Return a library that has all of them, analyzed but not classified."""
     beets = Beets(tmp_path_factory.mktemp("emotify"))
     beets.settings["genreclf"] |= {"auto": False, "threads": 2}
-    beets.settings["import"] = {"copy": False}
-    shutil.copytree(data / "emotify", beets.music)
-    beets.import_music()
+    beets("import", "--quiet", "--noautotag", str(data / "emotify"))
     done = beets.run("genreclf", "--pretend")
     assert "0 failed" in done.stderr
-    return beets.root / "genreclf-cache.db"
+    return beets
 
 
 def tags_of(beets: Beets) -> dict[Path, list[tuple[str, str]]]:
     return {path: every_tag(path) for path in beets.files()}
 
 
-def test_undo_restores_a_real_collection(beets: Beets, data: Path, analyses: Path) -> None:
-    """229 real MP3s: import, pretend, replace, undo."""
-    beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "min_confidence": 0}
-    shutil.copy(analyses, beets.root)
-    shutil.copytree(data / "emotify", beets.music)
-    beets.import_music()
+def test_undo_restores_a_real_collection(collection: Beets) -> None:
+    """229 real MP3s: pretend, replace, undo."""
+    beets = collection
+    beets.settings["genreclf"] |= {"policy": "replace", "min_confidence": 0}
     tags, rows = tags_of(beets), beets.rows()
     assert len(tags) == 229
 
@@ -65,11 +61,11 @@ def test_undo_restores_a_real_collection(beets: Beets, data: Path, analyses: Pat
 
 
 def test_train_on_half_of_the_artists_and_classify_the_others(
-    beets: Beets, data: Path, analyses: Path
+    beets: Beets, data: Path, collection: Beets
 ) -> None:
     """The story of the README, on real music."""
     beets.settings["genreclf"] |= {"auto": False, "policy": "replace"}
-    shutil.copy(analyses, beets.root)
+    shutil.copy(collection.root / "genreclf-cache.db", beets.root)
     folder = data / "emotify"
     with (folder / "index.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["genre"] != "pop"]

@@ -69,6 +69,13 @@ def test_json(imported: Beets) -> None:
     }
 
 
+def test_track_without_windows(imported: Beets) -> None:
+    imported.add("short.flac", seconds=0.4)
+    imported.import_music("--singletons")
+    text = imported("genreclf-explain", "-f", "$title", "title:short")
+    assert text.startswith("short\n  genre          none (too short)\n")
+
+
 def test_plot(imported: Beets) -> None:
     file = imported.root / "timeline.png"
     imported("genreclf-explain", "--plot", "timeline.png", "title:a")

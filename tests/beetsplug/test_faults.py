@@ -207,16 +207,17 @@ def start(beets: Beets, *arguments: str, new_session: bool = False) -> subproces
     )
 
 
-def wait_for_tags(beets: Beets, count: int = 1) -> None:
-    """Wait until something has been done. count: files; all but the last are then finished."""
+def wait_for_tags(beets: Beets, process: subprocess.Popen[str], count: int = 1) -> None:
+    """Wait until a command has tagged some files; all but the last of them are then finished."""
     while sum(bool(our_tags(path)) for path in beets.files() if path.name[0] != ".") < count:
+        assert process.poll() is None, process.communicate()
         time.sleep(0.02)
 
 
 @posix
 def test_killed_run_is_resumed(collection: Beets) -> None:
     process = start(collection, "genreclf")
-    wait_for_tags(collection)
+    wait_for_tags(collection, process)
     process.kill()
     process.communicate()
     sound = [audio_bytes(path) for path in paths(collection)]  # `beet ls` has run before
@@ -240,7 +241,7 @@ def test_interrupted_run_is_resumed(collection: Beets) -> None:
     add_albums(collection, range(9, 29))
     collection.import_music()
     process = start(collection, "genreclf")
-    wait_for_tags(collection, 2)  # a change that is interrupted is taken back
+    wait_for_tags(collection, process, 2)  # a change that is interrupted is taken back
     process.send_signal(signal.SIGINT)
     _, printed = process.communicate(timeout=100)
     assert process.returncode == 1

@@ -334,7 +334,7 @@ def test_training_needs_the_cnn(collector: Beets) -> None:
     collector.settings["genreclf"]["backend"] = "knn"
     done = collector.run(*TRAIN)
     assert done.returncode == 1
-    assert "this command needs the CNN" in done.stderr
+    assert "this command needs the CNN, not `backend: knn`" in done.stderr
 
 
 def test_missing_file_is_reported_and_the_rest_trained_on(collector: Beets) -> None:

@@ -117,7 +117,7 @@ def test_sigterm_ends_the_command_quietly(beets: Beets, whole_group: bool) -> No
         beets.add(f"{seed:02}.flac", seconds=8, seed=seed)
     beets.import_music()
     process = start(beets, "genreclf", new_session=True)
-    wait_for_tags(beets, 2)  # a change that is interrupted is taken back
+    wait_for_tags(beets, process, 2)  # a change that is interrupted is taken back
     if whole_group:  # as a service manager does
         os.killpg(process.pid, signal.SIGTERM)
     else:
@@ -135,6 +135,7 @@ def test_sigterm_ends_an_import_as_beets_does(beets: Beets) -> None:
         beets.add(f"{seed:02}/{seed:02}.flac", seconds=8, seed=seed)
     process = start(beets, "import", "-qA", str(beets.music), new_session=True)
     while not any(beets.library.rglob("*.flac")):
+        assert process.poll() is None
         time.sleep(0.02)
     process.terminate()
     assert_quiet_end(process, -signal.SIGTERM)

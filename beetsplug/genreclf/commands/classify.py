@@ -282,10 +282,11 @@ class Classify:
         old = update.obj
         new = old.copy()
         replace_values(new, update.values)
-        if beets_config["verbose"].get(int):
-            show_changes(old, new)
-        else:
-            ui.show_model_changes(new, old, [GENRES])
+        if not self._options.quiet:
+            if beets_config["verbose"].get(int):
+                show_changes(old, new)
+            else:
+                ui.show_model_changes(new, old, [GENRES])
         if isinstance(old, Item) and update.changes_genres:
             genres = ("; ".join(names) or "(none)" for names in (old.genres, new.genres))
             self._changes[next(genres), next(genres)] += 1
@@ -315,7 +316,7 @@ class Classify:
             if not isinstance(now, Item) or not self._predictor.is_current(now):
                 return
             changes = self._write(self._writer.rewrite_of(now))
-            if changes and self._options.pretend:
+            if changes and self._options.pretend and not self._options.quiet:
                 ui.print_(f"{now}: tags to write: {', '.join(changes)}")
 
     def _write(self, update: Update) -> list[str] | None:

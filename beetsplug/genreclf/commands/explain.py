@@ -142,7 +142,8 @@ class Explanation:
 
         title = one_line(format(self.item, title_format))
         print_rich(Text(title, style="bold"), soft_wrap=True)
-        print_rich(_timeline(self.prediction))
+        if self.prediction.windows:
+            print_rich(_timeline(self.prediction))
         for name, value in self.facts():
             if value:
                 print_rich(Text(f"  {name:<13}  {value}"), soft_wrap=True)

@@ -145,7 +145,7 @@ def _forget_older_than(journal: Journal, days: int, log: Logger) -> None:
         raise UserError("--forget-older-than must be 0 or more")
     with journal.lock():
         deleted = compact(journal, time.time() - min(days, _ALL) * 86400)
-    log.info("deleted {}; they can no longer be undone", count(deleted, "change"))
+    log.info("deleted {}, which can no longer be undone", count(deleted, "change"))
 
 
 def _undo(
