@@ -141,10 +141,13 @@ def end_with_parent(semaphores: Iterable[str]) -> None:
     parent = process.parent_process()
     assert parent is not None
 
+    # Python would warn about a semaphore that is deleted, but not unregistered before this ends.
+    lock = threading.Lock()
+
     def clean_up() -> None:
         if not parent.is_alive():
             for name in semaphores:
-                with suppress(OSError):  # another worker has done it
+                with lock, suppress(OSError):  # another worker has deleted it
                     SemLock._cleanup(name)  # type: ignore[attr-defined]
 
     def wait() -> None:
