@@ -15,7 +15,7 @@ from genremodel.analysis import Analysis
 from genremodel.audio.decoding import AudioSource, PathLike
 from genremodel.audio.windows import DEFAULT_WINDOWS
 from genremodel.custom.store import CustomModel
-from genremodel.errors import AudioError, ModelError, UnknownGenreError
+from genremodel.errors import AudioError, ModelError, UnknownGenreError, as_audio_error
 from genremodel.models.base import WindowClassifier, analyze_audio
 from genremodel.models.knn import KnnBackend
 from genremodel.models.musicnn import CnnBackend
@@ -308,7 +308,7 @@ class GenreClassifier:
         pool = self.pool(workers=workers, cache=cache, timeout=timeout)
         try:
             for path, result in pool.map(paths):
-                yield path, result if isinstance(result, AudioError) else self.predict(result)
+                yield path, self._predict_or_error(result)
         finally:
             pool.close()
             for problem in pool.problems:
@@ -338,6 +338,12 @@ class GenreClassifier:
             not self.uses_cnn, self._windows, Path(cache) if cache else None, timeout, retry
         )
         return Pool(config, self._backend, workers)
+
+    def _predict_or_error(self, result: Analysis | AudioError) -> Prediction | AudioError:
+        try:
+            return result if isinstance(result, AudioError) else self.predict(result)
+        except Exception as exc:  # a damaged analysis in the cache fails alone
+            return as_audio_error(exc)
 
     def _require_compatible(self, model: CustomModel) -> None:
         if not self.uses_cnn:

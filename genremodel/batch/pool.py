@@ -31,7 +31,7 @@ from genremodel.batch.spawning import (
     require_spare_files,
 )
 from genremodel.batch.worker import FileAnalyzer, WorkerConfig, WorkerResult
-from genremodel.errors import AnalysisTimeout, AudioError
+from genremodel.errors import AnalysisTimeout, AudioError, as_audio_error
 from genremodel.models.base import Backend
 
 LOOKAHEAD = 64  # files that are analyzed ahead of the one that is waited for
@@ -116,7 +116,7 @@ class Pool:
         try:
             known = self._analyzer.lookup(path)
         except Exception as exc:
-            future.set_exception(_audio_error(exc))
+            future.set_exception(as_audio_error(exc))
             return future
         if known is not None:
             future.set_result(known)
@@ -244,7 +244,7 @@ class Pool:
             try:
                 future.set_result(self._wait(path, task))
             except Exception as exc:
-                future.set_exception(_audio_error(exc))
+                future.set_exception(as_audio_error(exc))
 
     def _wait(self, path: PathLike, task: _Task | None) -> Analysis:
         """Return the analysis by a task, or by this process without one."""
@@ -308,15 +308,6 @@ def _result(path: P, future: Future[Analysis]) -> tuple[P, Analysis | AudioError
         return path, future.result()
     except AudioError as exc:
         return path, exc
-
-
-def _audio_error(error: Exception) -> AudioError:
-    """Return an AudioError in place of any other exception: decoders raise many kinds."""
-    if isinstance(error, AudioError):
-        return error
-    audio_error = AudioError(f"{type(error).__name__}: {error}")
-    audio_error.__cause__ = error
-    return audio_error
 
 
 def _reason(error: Exception) -> str:
