@@ -31,13 +31,16 @@ _MODULES = ("beets.importer", "beets.ui.commands", "pebble", "sklearn.model_sele
 
 
 class BeetServer:
-    """A server for one process of tests. It runs one command at a time."""
+    """A server for one process of tests. It runs one command at a time.
 
-    def __init__(self) -> None:
+    prefix: a command that runs it.
+    """
+
+    def __init__(self, prefix: Sequence[str] = ()) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.beet_server", str(theirs.fileno())],
+                [*prefix, sys.executable, "-m", "tests.beet_server", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 cwd=Path(__file__).parents[1],

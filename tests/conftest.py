@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +36,16 @@ _LONGEST = ("test_build.py", "test_emotify.py", "test_faults.py", "test_train.py
 _READ_AT_START = ("PYTHON", "LANG", "LC_")
 
 
-@cache
-def beet_server() -> BeetServer | None:
-    """Return the server of this process, if it can fork."""
-    return BeetServer() if hasattr(os, "fork") else None
+_servers: dict[tuple[str, ...], BeetServer] = {}
+
+
+def beet_server(prefix: tuple[str, ...] = ()) -> BeetServer | None:
+    """Return the server of this process, if it can fork. prefix: a command that starts it."""
+    if not hasattr(os, "fork"):
+        return None
+    if prefix not in _servers:
+        _servers[prefix] = BeetServer(prefix)
+    return _servers[prefix]
 
 
 @dataclass
@@ -73,15 +78,20 @@ class Beets:
     def library(self) -> Path:
         return self.root / "library"
 
-    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run `beet` and return what it printed and its exit status."""
+    def run(
+        self, *arguments: str, stdin: str = "", prefix: tuple[str, ...] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `beet` and return what it printed and its exit status.
+
+        prefix: a command that runs it.
+        """
         (self.root / "config.yaml").write_text(yaml.safe_dump(self.settings), encoding="utf-8")
         environment = {**os.environ, "BEETSDIR": str(self.root), **self.environment}
-        server = beet_server()
+        server = beet_server(prefix)
         if server and not any(name.startswith(_READ_AT_START) for name in self.environment):
             return server.run(arguments, environment=environment, cwd=self.root, stdin=stdin)
         return subprocess.run(
-            [sys.executable, "-m", "beets", *arguments],
+            [*prefix, sys.executable, "-m", "beets", *arguments],
             env=environment,
             input=stdin,
             capture_output=True,
@@ -177,7 +187,7 @@ def container(path: Path) -> str:
 @pytest.fixture(scope="session", autouse=True)
 def _beet_server_closed() -> Iterator[None]:
     yield
-    if beet_server.cache_info().currsize and (server := beet_server()):
+    for server in _servers.values():
         server.close()
 
 

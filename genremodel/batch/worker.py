@@ -117,7 +117,8 @@ def init_worker(config: WorkerConfig, semaphores: list[str]) -> None:
     # Freeing 16 MB once raises the threshold above which glibc returns freed memory to the system.
     # Otherwise each track causes 3,000 page faults, which take a tenth of its CPU time.
     np.empty(1 << 24, np.uint8)
-    _analyzer = FileAnalyzer(config, KnnBackend() if config.knn else CnnBackend())
+    backend = KnnBackend(features_only=True) if config.knn else CnnBackend()
+    _analyzer = FileAnalyzer(config, backend)
 
 
 def analyze(path: PathLike) -> WorkerResult:

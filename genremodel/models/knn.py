@@ -219,6 +219,12 @@ def predict_features(
 class KnnBackend:
     """The bundled k nearest neighbors on librosa features.
 
+    Parameters
+    ----------
+    features_only : bool
+        Do not load the classifier: importing scikit-learn takes a second, and workers do not need
+        it. `predict_proba` is then not available.
+
     Raises
     ------
     ImportError
@@ -232,17 +238,18 @@ class KnnBackend:
     True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, features_only: bool = False) -> None:
         import librosa.feature  # noqa: F401  # fail here rather than at the first track
 
         self.params = bundled.bundled_params("knn")
         stored = bundled.arrays(KNN_FILE)
         self.groups: list[str] = stored["groups"].tolist()
         self.neighbors = int(stored["neighbours"])
-        self._knn = KnnClassifier(
-            stored["features"], stored["genre"], len(self.params.genres), self.neighbors
-        )
         self._nonmusic = stored["nonmusic"]
+        if not features_only:
+            self._knn = KnnClassifier(
+                stored["features"], stored["genre"], len(self.params.genres), self.neighbors
+            )
         self.version = f"{FRONT_END}, librosa features 2: {', '.join(self.groups)}"
 
     def analyze(self, windows: Windows) -> NDArray[np.float32]:
