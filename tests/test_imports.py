@@ -109,12 +109,9 @@ def test_packages_import_in_one_direction(package: str, forbidden: set[str]) -> 
 
 
 def test_module_names_are_unique() -> None:
-    """Except for `errors`, `prediction`, and the modules of commands, named after them."""
+    """Except for `errors`, and the modules of commands, named after them."""
     places = defaultdict(list)
     for name, path in FILES.items():
-        if (
-            path.stem not in ("__init__", "__main__", "errors", "prediction")
-            and ".commands." not in name
-        ):
+        if path.stem not in ("__init__", "__main__", "errors") and ".commands." not in name:
             places[path.stem].append(name)
     assert {stem: names for stem, names in places.items() if len(names) > 1} == {}

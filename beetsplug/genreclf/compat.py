@@ -117,7 +117,8 @@ PATCHES = (
         "store",
         ("self", "fields", "inherit"),
         None,
-        "`beet update` gives all tracks of an album the genres of one",
+        "`beet update` gives all tracks of an album the genres of one, and tracks get "
+        "copies of the fields of their album",
         _patch_album_store,
     ),
     Patch(

@@ -95,7 +95,7 @@ class Config:
         )
 
     def writes(self) -> bool:
-        """Return whether tags are written to files where the command line does not say."""
+        """Return whether tags are written to files unless the command line decides."""
         return should_write(self.write)
 
     def always_writes(self) -> bool:

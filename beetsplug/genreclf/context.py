@@ -22,7 +22,7 @@ from beetsplug.genreclf.writer import Writer
 if TYPE_CHECKING:
     from beets.library import Library
 
-    from beetsplug.genreclf.prediction import Predictor
+    from beetsplug.genreclf.predictor import Predictor
 
 Register = Callable[[Any, Callable[..., None]], None]
 
@@ -93,7 +93,7 @@ class Context:
         configuration. retry: analyze files again that could not be analyzed.
         """
         from beetsplug.genreclf.loading import load, load_bundled
-        from beetsplug.genreclf.prediction import Predictor
+        from beetsplug.genreclf.predictor import Predictor
         from genremodel.custom.store import ModelStore
 
         config = self.config()

@@ -70,7 +70,7 @@ class OptionalFloat(types.NullFloat):
 
 
 class OptionalString(types.String):
-    """A text that may be absent. An empty text is stored and read as an absent one."""
+    """A string that may be absent. An empty string is stored and read as an absent one."""
 
     null = None
 
@@ -88,7 +88,7 @@ class OptionalString(types.String):
 
 
 class OptionalList(types.DelimitedString):
-    """Texts that may be absent. An empty list is stored and read as an absent one."""
+    """Strings that may be absent. An empty list is stored and read as an absent one."""
 
     null: Any = None
 

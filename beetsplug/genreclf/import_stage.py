@@ -17,9 +17,9 @@ from mediafile import UnreadableFileError
 from beetsplug.genreclf.commands._printing import count
 from beetsplug.genreclf.config import is_auto
 from beetsplug.genreclf.handlers import contained, reentrant
+from beetsplug.genreclf.planner import Planner
 from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.tag_file import reason
-from beetsplug.genreclf.update_planner import Planner
 from beetsplug.genreclf.updates import describe
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from beets.library import Library
 
     from beetsplug.genreclf.context import Context
-    from beetsplug.genreclf.prediction import Predictor
+    from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.updates import Update
 
 # What an import may do with files: where none is set, they stay where they are.

@@ -127,14 +127,14 @@ class Update:
 def describe(update: Update) -> str:
     """Return an object and its prediction in one line, in the format of the user."""
     confidence = update.values[fields.CONFIDENCE]
-    sureness = "" if confidence is None else f" ({confidence:.3f})"
+    suffix = "" if confidence is None else f" ({confidence:.3f})"
     genre = update.values[fields.PREDICTED_GENRE]
     text = genre or f"no genre, {update.values[fields.REASON]}"
     if isinstance(update.obj, Album):
         details = update.values[fields.VOTES]
     else:
         details = None if genre else update.most_probable
-    return f"{update.obj}: {text}{sureness}{f': {details}' if details else ''}"
+    return f"{update.obj}: {text}{suffix}{f': {details}' if details else ''}"
 
 
 def plan_updates(
@@ -166,7 +166,7 @@ def plan_tags(
     tags = {name: update.values.get(name) for name in fields.MEDIA_FIELDS}
     genres = update.values[fields.GENRES]
     if not same(genres, update.obj.genres):
-        pass  # another plugin has changed them since the decision: they are not ours to write
+        pass  # another plugin has changed them since the prediction, so they are not written
     elif [*before_file] == update.before.genres_before:
         tags[fields.GENRES] = genres
     elif update.has_applied_genre:  # the file has genres that the database does not know
@@ -181,7 +181,7 @@ def _plan(snapshot: Snapshot, own: Predicted, rules: Rules, deciding: Predicted)
         **_prediction_values(own.prediction, rules.genre(own), before, rules),
         **own.kept,
     }
-    return Update(snapshot, genre, values, _most_probable(own.prediction, rules))
+    return Update(snapshot, genre, values, most_probable(own.prediction, rules))
 
 
 def _prediction_values(
@@ -202,7 +202,7 @@ def _prediction_values(
     }
 
 
-def _most_probable(prediction: Prediction, rules: Rules) -> str:
+def most_probable(prediction: Prediction, rules: Rules) -> str:
     """Return the two most probable genres, as spelled in tags, and their probabilities."""
     highest = sorted(prediction.probabilities.items(), key=lambda genre: -genre[1])[:2]
     return ", ".join(f"{rules.spelled(genre)} {probability:.2f}" for genre, probability in highest)

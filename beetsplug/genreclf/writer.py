@@ -35,7 +35,7 @@ from beetsplug.genreclf.storage.value_comparison import Values, diff, is_absent,
 from beetsplug.genreclf.updates import Update, plan_rewrite, plan_tags
 
 if TYPE_CHECKING:
-    from beetsplug.genreclf.prediction import Predictor
+    from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.storage.tag_writer import TagWriter
 
 

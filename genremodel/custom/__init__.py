@@ -4,5 +4,14 @@ from genremodel.custom.dataset import LabeledTrack
 from genremodel.custom.report import TrainingReport
 from genremodel.custom.store import CustomModel, ModelInfo, ModelStore
 from genremodel.custom.training import train
+from genremodel.errors import TrainingError
 
-__all__ = ["CustomModel", "LabeledTrack", "ModelInfo", "ModelStore", "TrainingReport", "train"]
+__all__ = [
+    "CustomModel",
+    "LabeledTrack",
+    "ModelInfo",
+    "ModelStore",
+    "TrainingError",
+    "TrainingReport",
+    "train",
+]

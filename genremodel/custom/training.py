@@ -20,7 +20,7 @@ from genremodel.custom.report import (
 )
 from genremodel.custom.store import CustomModel
 from genremodel.errors import TrainingError
-from genremodel.models.musicnn import CnnBackend
+from genremodel.models.musicnn import analysis_version
 from genremodel.models.novelty import NO_NONMUSIC_DETECTION
 from genremodel.prediction import DecisionParams
 
@@ -102,7 +102,7 @@ def train(
     model = CustomModel(
         name,
         field,
-        CnnBackend().version if version is None else version,
+        analysis_version() if version is None else version,
         DecisionParams(dataset.names, prior, runs[best].calibration(), MIN_CONFIDENCE, model=name),
         best,
         ESTIMATORS[best](dataset, everything),

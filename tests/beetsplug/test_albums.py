@@ -1,4 +1,4 @@
-"""Stories of albums: one fair vote of their tracks, and what it does to them."""
+"""Album genres, from the predictions of the album's tracks, and their fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stories of `beet genreclf` and of beets' other commands on the fields that it sets."""
+"""`beet genreclf`, and beets' own commands on the fields that it sets."""
 
 from __future__ import annotations
 

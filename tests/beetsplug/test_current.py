@@ -1,4 +1,4 @@
-"""Stories of tracks that have a prediction already: the policy applies, nothing is analyzed."""
+"""Tracks that already have a prediction: the policy applies, nothing is analyzed."""
 
 from __future__ import annotations
 

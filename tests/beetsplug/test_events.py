@@ -96,7 +96,7 @@ def witnessed(beets: Beets) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("first", [True, False])
 def test_every_write_sends_both_events(first: bool, beets: Beets) -> None:
-    """On import, by the command, by undo, and after a suggestion; stored checksums stay true."""
+    """On import, by the command, by undo, and after a review; stored checksums stay true."""
     beets.environment["WITNESS"] = str(beets.root / "events")
     beets.settings["genreclf"] |= {"min_confidence": 0}
     install(beets, first=first, witness=WITNESS)

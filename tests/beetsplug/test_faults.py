@@ -1,4 +1,4 @@
-"""Stories of things that go wrong in a long run: it goes on, says so, and nothing is lost."""
+"""Long runs survive failures, report them, and lose nothing."""
 
 from __future__ import annotations
 

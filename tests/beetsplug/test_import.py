@@ -1,4 +1,4 @@
-"""Stories of `beet import` with the plugin enabled."""
+"""`beet import` with the plugin enabled."""
 
 from __future__ import annotations
 

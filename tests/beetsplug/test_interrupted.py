@@ -1,4 +1,4 @@
-"""Stories of an import that is killed before it has placed the files."""
+"""An import that is killed before it has placed the files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def kill_import(beets: Beets, *plugins: str, at: str = "stage") -> None:
         (("genreclf", "deadly"), "item_moved", "move"),
     ],
 )
-def test_files_that_were_not_placed_are_left_alone(
+def test_files_that_were_not_placed_are_not_written(
     beets: Beets, plugins: tuple[str, ...], at: str, option: str
 ) -> None:
     beets.settings["import"] = {option: True}

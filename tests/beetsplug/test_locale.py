@@ -1,4 +1,4 @@
-"""Stories of terminals that cannot show every name."""
+"""Terminals that cannot show every name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stories of a library that cannot be written: what changes nothing works all the same."""
+"""A library that cannot be written: commands that change nothing work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stories of options: their effects, and the errors of invalid ones."""
+"""Options: their effects, and the errors of invalid ones."""
 
 from __future__ import annotations
 

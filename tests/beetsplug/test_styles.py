@@ -1,4 +1,4 @@
-"""Stories of styles: several values in database and files, and gone again."""
+"""Styles: several values in the database and in files, written and undone."""
 
 from __future__ import annotations
 

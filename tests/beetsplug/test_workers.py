@@ -1,4 +1,4 @@
-"""Stories of beets in places where workers cannot be started, and of programs that run beets."""
+"""Systems where workers cannot be started, and programs that run beets."""
 
 from __future__ import annotations
 

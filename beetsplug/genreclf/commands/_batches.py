@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from beetsplug.genreclf.commands._selection import Selection
-    from beetsplug.genreclf.prediction import Predictor
-    from beetsplug.genreclf.update_planner import Planner
+    from beetsplug.genreclf.planner import Planner
+    from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.writer import Writer
     from genremodel import Analysis
 

@@ -22,15 +22,15 @@ from beetsplug.genreclf.commands._printing import count, show_changes
 from beetsplug.genreclf.commands._selection import NO_MATCHES, AlbumSelection, Selection
 from beetsplug.genreclf.commands.review import Answer, ask, keep_existing
 from beetsplug.genreclf.fields import GENRES
+from beetsplug.genreclf.planner import Planner
 from beetsplug.genreclf.storage.objects import reload, replace_values
 from beetsplug.genreclf.storage.tag_file import reason
-from beetsplug.genreclf.update_planner import Planner
 from beetsplug.genreclf.updates import Update, describe
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.commands._progress import Bar
     from beetsplug.genreclf.context import Context
-    from beetsplug.genreclf.prediction import Predictor
+    from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.updates import Predicted
 
 Confirm: TypeAlias = Callable[[Sequence[Update]], Answer]
@@ -117,12 +117,13 @@ def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[s
         )
     if options.review and context.config().policy == "never":
         raise UserError("--review cannot be combined with genreclf.policy: never")
+    context.config()  # before the query: invalid options are reported in any case
+    selection = AlbumSelection(lib, query, match_albums=options.album)
+    if not selection.total:
+        context.log.info(NO_MATCHES)
+        return
     predicting = context.predictor(lib, cached=options.cache, retry=options.force)
     with user_errors(), predicting as predictor:
-        selection = AlbumSelection(lib, query, match_albums=options.album)
-        if not selection.total:
-            context.log.info(NO_MATCHES)
-            return
         shown = is_terminal() and not (options.quiet or options.pretend or options.review)
         confirm = ask if options.review else None
         with Bar(selection.total, shown=shown) as bar:
@@ -195,6 +196,8 @@ class Classify:
         yield f"{count(counts['updated'], 'track')} {'to update' if pretend else 'updated'}"
         yield from (f"{counts[name]} {name}" for name in ("unchanged", "abstained", "failed"))
         yield from (f"{counts[name]} {name}" for name in ("edited", "skipped") if counts[name])
+        if counts["albums"]:
+            yield f"{count(counts['albums'], 'album')} {'to update' if pretend else 'updated'}"
         if counts["files"] or not pretend:
             yield f"{count(counts['files'], 'file')} {'to write' if pretend else 'written'}"
 

@@ -19,15 +19,15 @@ from beetsplug.genreclf.commands import user_errors
 from beetsplug.genreclf.commands._printing import print_rich
 from beetsplug.genreclf.commands._progress import Failures, Report
 from beetsplug.genreclf.commands._selection import NO_MATCHES, AlbumSelection, Selection
-from beetsplug.genreclf.update_planner import Planner
+from beetsplug.genreclf.planner import Planner
+from beetsplug.genreclf.updates import most_probable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from beetsplug.genreclf.config import Config
     from beetsplug.genreclf.context import Context
-    from beetsplug.genreclf.prediction import Predictor
-    from beetsplug.genreclf.updates import Update
+    from beetsplug.genreclf.predictor import Predictor
+    from beetsplug.genreclf.updates import Rules, Update
     from genremodel import Prediction
 
 
@@ -99,7 +99,7 @@ def _explanations(
                 predicted[item.id].prediction,
                 predictor.classifier.min_confidence,
                 update,
-                predictor.config,
+                predictor.rules,
             )
 
 
@@ -107,14 +107,14 @@ def _explanations(
 class Explanation:
     """The prediction of a track, and what the configuration makes of its genres.
 
-    update: what `beet genreclf --force` would change.
+    update: what `beet genreclf --force` would change, by these rules.
     """
 
     item: Item
     prediction: Prediction
     min_confidence: float
     update: Update
-    config: Config
+    rules: Rules
 
     def as_object(self) -> dict[str, Any]:
         """Return the explanation as a JSON object."""
@@ -125,8 +125,8 @@ class Explanation:
             **asdict(self.prediction),
             "min_confidence": self.min_confidence,
             "genres": {
-                "policy": self.config.policy,
-                "scope": self.config.scope,
+                "policy": self.rules.config.policy,
+                "scope": self.rules.config.scope,
                 "before": self.update.before.genres_before,
                 "now": self.item.genres,
                 "then": self.update.values[fields.GENRES],
@@ -153,19 +153,19 @@ class Explanation:
         prediction, now = self.prediction, self.item.genres
         before = self.update.before.genres_before
         then = self.update.values[fields.GENRES]
-        yield "votes", ", ".join(f"{genre} {votes}" for genre, votes in prediction.votes.items())
+        yield "votes", self.update.values[fields.VOTES]
         if prediction.confidence is not None:
             threshold = f"(threshold {self.min_confidence:.3f})"
             yield "confidence", f"{prediction.confidence:.3f} {threshold}"
-        yield "genre", prediction.genre or f"none ({prediction.reason})"
+        yield "genre", self.update.values[fields.PREDICTED_GENRE] or f"none ({prediction.reason})"
         if prediction.genre is None:
-            yield "most probable", _most_probable(prediction)
+            yield "most probable", most_probable(prediction, self.rules)
         yield "styles", ", ".join(prediction.styles)
         yield "agreement", self.update.values[fields.AGREEMENT]
         change = "" if before == now else f"{_listed(before)} -> "
         yield "genres", f"{change}{_listed(now)}{' (set by genreclf)' if change else ''}"
         effect = "no change" if then == now else _listed(then)
-        yield "policy", f"{self.config.policy}: {effect}"
+        yield "policy", f"{self.rules.config.policy}: {effect}"
         yield "model", prediction.model
 
 
@@ -185,13 +185,6 @@ def _timeline(prediction: Prediction) -> Table:
         bar = ProgressBar(total=1.0, completed=window.probability, width=24)
         timeline.add_row(start, bar, f"{window.probability:.2f}", Text(window.genre or ""))
     return timeline
-
-
-def _most_probable(prediction: Prediction) -> str:
-    """Return the two most probable genres and their probabilities."""
-    probabilities = prediction.probabilities
-    genres = sorted(probabilities, key=lambda genre: -probabilities[genre])[:2]
-    return ", ".join(f"{genre} {probabilities[genre]:.2f}" for genre in genres)
 
 
 def _listed(genres: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from beetsplug.genreclf.storage.artists import Artists
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
-    from beetsplug.genreclf.prediction import Predictor
+    from beetsplug.genreclf.predictor import Predictor
 
 
 class SimilarOptions(Protocol):

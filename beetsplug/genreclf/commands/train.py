@@ -30,7 +30,7 @@ from beetsplug.genreclf.storage.snapshot import genres_before
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
-    from beetsplug.genreclf.prediction import Predictor
+    from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.storage.journal import Journal
     from genremodel.custom.dataset import LabeledTrack
     from genremodel.custom.report import TrainingReport

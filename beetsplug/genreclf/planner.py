@@ -13,7 +13,7 @@ from beetsplug.genreclf.storage.snapshot import take_snapshot
 from beetsplug.genreclf.updates import Predicted, Update, plan_updates
 
 if TYPE_CHECKING:
-    from beetsplug.genreclf.prediction import Predictor
+    from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.storage.journal import Journal
 
 
