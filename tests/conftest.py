@@ -33,7 +33,10 @@ from tests.sounds import CONTAINERS, drums, make, melody
 from training.corpus import DEFAULT_FOLDER
 
 # The files that take longest, in this order.
-_LONGEST = ("test_build.py", "test_emotify.py", "test_faults.py", "test_train.py", "test_events.py")
+_LONGEST = (
+    "test_emotify.py", "test_import.py", "test_faults.py", "test_train.py", "test_plugin_matrix.py",
+    "test_undo.py", "test_build.py", "test_events.py", "test_command.py",
+)  # fmt: skip
 # A fork does not read again what Python reads from the environment when it starts.
 _READ_AT_START = ("PYTHON", "LANG", "LC_")
 
