@@ -24,6 +24,7 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.wording
 
 model: $(VENV)/.model
 	$(BIN)/python -m training build

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from io import TextIOWrapper
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.progress import track
@@ -132,32 +132,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="audio file")
     parser.add_argument("--json", action="store_true", help="print one JSON object per file")
-    parser.add_argument(
-        "--backend",
-        choices=("auto", "onnx", "knn"),
-        default="auto",
-        help="CNN (onnx) or KNN fallback (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--aggregation",
-        choices=AGGREGATIONS,
-        default=AGGREGATIONS[0],
-        help="how the windows are combined (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--windows",
-        type=_positive,
-        default=DEFAULT_WINDOWS,
-        metavar="N",
-        help="3-second windows analyzed per file (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--threads",
-        type=_positive,
-        default=cpu_count(),
-        metavar="N",
-        help="files analyzed in parallel (default: %(default)s)",
-    )
+
+    def add(name: str, default: object, text: str, **settings: Any) -> None:
+        text = f"{text} (default: %(default)s)"
+        parser.add_argument(name, default=default, help=text, **settings)
+
+    add("--backend", "auto", "CNN (onnx) or KNN fallback", choices=("auto", "onnx", "knn"))
+    add("--aggregation", AGGREGATIONS[0], "how the windows are combined", choices=AGGREGATIONS)
+    number: dict[str, Any] = {"type": _positive, "metavar": "N"}
+    add("--windows", DEFAULT_WINDOWS, "3-second windows analyzed per file", **number)
+    add("--threads", cpu_count(), "files analyzed in parallel", **number)
     return parser
 
 

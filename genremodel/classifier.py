@@ -15,7 +15,7 @@ from genremodel.analysis import Analysis
 from genremodel.audio.decoding import AudioSource, PathLike
 from genremodel.audio.windows import DEFAULT_WINDOWS
 from genremodel.custom.store import CustomModel
-from genremodel.errors import AudioError, ModelError, UnknownGenreError
+from genremodel.errors import AudioError, ModelError, UnknownGenreError, as_audio_error
 from genremodel.models.base import WindowClassifier, analyze_audio
 from genremodel.models.knn import KnnBackend
 from genremodel.models.musicnn import CnnBackend
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from genremodel.batch.pool import Pool
 
 BackendName: TypeAlias = Literal["auto", "onnx", "knn"]
+DEFAULT_TIMEOUT = 60.0  # seconds per file
 P = TypeVar("P", bound=PathLike)
 
 _log = logging.getLogger(__name__)
@@ -111,11 +112,12 @@ class GenreClassifier:
         self._styles = bundled_styles() if self.uses_cnn else ()
         self._max_styles = max_styles
         self.check_genres(exclude)
-        self._rules = self._model.params.excluding(exclude)
-        if not self._rules.genres:
+        self._params = self._model.params.excluding(exclude)
+        if not self._params.genres:
             raise UnknownGenreError((), self.genres)
-        self._genre_mask = np.isin(self.genres, self._rules.genres)
-        self._min_confidence = min_confidence
+        if min_confidence is not None:
+            self._params = replace(self._params, min_confidence=min_confidence)
+        self._genre_mask = np.isin(self.genres, self._params.genres)
 
     @property
     def model_id(self) -> str:
@@ -145,8 +147,7 @@ class GenreClassifier:
     @property
     def min_confidence(self) -> float:
         """The confidence, 0 to 1, below which the classifier abstains."""
-        default = self._rules.min_confidence
-        return default if self._min_confidence is None else self._min_confidence
+        return self._params.min_confidence
 
     def check_genres(self, genres: Iterable[str]) -> None:
         """Check that genres are known, ignoring case.
@@ -187,6 +188,8 @@ class GenreClassifier:
         ------
         AudioError
             If the audio cannot be decoded.
+        ValueError
+            If samples have another shape or type.
 
         Examples
         --------
@@ -217,6 +220,8 @@ class GenreClassifier:
         ------
         AudioError
             If the audio cannot be decoded.
+        ValueError
+            If samples have another shape or type, or the analysis is by another backend.
 
         Examples
         --------
@@ -226,7 +231,7 @@ class GenreClassifier:
         """
         analysis = source if isinstance(source, Analysis) else self.analyze(source)
         if not analysis.audible.any():
-            return abstain_silent(analysis.starts, analysis.audible, self._rules)
+            return abstain_silent(analysis.starts, analysis.audible, self._params)
         output = self._model.predict_proba(analysis.values[analysis.audible])
         probabilities = output.probabilities[:, self._genre_mask]
         prediction = vote_track(
@@ -234,9 +239,8 @@ class GenreClassifier:
             output.novelty,
             analysis.starts,
             analysis.audible,
-            self._rules,
-            aggregation=self._aggregation,
-            min_confidence=self.min_confidence,
+            self._params,
+            self._aggregation,
         )
         if not output.novelty < NONMUSIC_NOVELTY:
             return prediction
@@ -262,7 +266,7 @@ class GenreClassifier:
         >>> classifier.predict_album([silent, silent]).reason
         'silence'
         """
-        prediction = vote_album(predictions, self._rules, min_confidence=self.min_confidence)
+        prediction = vote_album(predictions, self._params)
         styles = album_styles([track.styles for track in predictions], self._max_styles)
         return replace(prediction, styles=styles)
 
@@ -272,7 +276,7 @@ class GenreClassifier:
         *,
         workers: int | None = None,
         cache: str | os.PathLike[str] | None = None,
-        timeout: float = 60.0,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> Generator[tuple[P, Prediction | AudioError]]:
         """Predict the genres of many files in parallel worker processes.
 
@@ -304,7 +308,7 @@ class GenreClassifier:
         pool = self.pool(workers=workers, cache=cache, timeout=timeout)
         try:
             for path, result in pool.map(paths):
-                yield path, result if isinstance(result, AudioError) else self.predict(result)
+                yield path, self._predict_or_error(result)
         finally:
             pool.close()
             for problem in pool.problems:
@@ -314,7 +318,7 @@ class GenreClassifier:
         self,
         *,
         workers: int | None = None,
-        timeout: float = 60.0,
+        timeout: float = DEFAULT_TIMEOUT,
         cache: str | os.PathLike[str] | None = None,
         retry: bool = False,
     ) -> Pool:
@@ -334,6 +338,12 @@ class GenreClassifier:
             not self.uses_cnn, self._windows, Path(cache) if cache else None, timeout, retry
         )
         return Pool(config, self._backend, workers)
+
+    def _predict_or_error(self, result: Analysis | AudioError) -> Prediction | AudioError:
+        try:
+            return result if isinstance(result, AudioError) else self.predict(result)
+        except Exception as exc:  # a damaged analysis in the cache fails alone
+            return as_audio_error(exc)
 
     def _require_compatible(self, model: CustomModel) -> None:
         if not self.uses_cnn:

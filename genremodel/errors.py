@@ -75,3 +75,12 @@ class UnknownGenreError(GenreModelError, ValueError):
 
 class TrainingError(GenreModelError, ValueError):
     """A model cannot be trained on the given tracks. The message says what is missing."""
+
+
+def as_audio_error(error: Exception) -> AudioError:
+    """Return an AudioError in place of any other exception: decoders raise many kinds."""
+    if isinstance(error, AudioError):
+        return error
+    audio_error = AudioError(f"{type(error).__name__}: {error}")
+    audio_error.__cause__ = error
+    return audio_error

@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from genremodel.calibration import (
     Calibration,
@@ -32,6 +31,27 @@ FOLDS = 5
 Classify: TypeAlias = Callable[[Sequence[NDArray[np.floating[Any]]]], Sequence[WindowProbabilities]]
 # Fits a model on the tracks of all artists but these, (artists,).
 FitWithout: TypeAlias = Callable[[NDArray[np.str_]], Classify]
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Tracks of known genres, to evaluate a model on.
+
+    Parameters
+    ----------
+    windows : tracks x (windows, values)
+        What the model reads of each track.
+    genres : (tracks, genres)
+        True if the track has the genre.
+    artist : (tracks,)
+    prior : (genres,)
+        Shares of the genres, which break ties.
+    """
+
+    windows: Sequence[NDArray[np.floating[Any]]]
+    genres: NDArray[np.bool_]
+    artist: NDArray[np.str_]
+    prior: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -119,30 +139,16 @@ class OutOfFold(ColumnTable):
         )
 
 
-def out_of_fold(
-    windows: Sequence[NDArray[np.floating[Any]]],
-    genres: NDArray[np.bool_],
-    artist: NDArray[np.str_],
-    fit: FitWithout,
-    prior: Sequence[float],
-    *,
-    seed: int = 0,
-) -> OutOfFold:
+def out_of_fold(tracks: Tracks, fit: FitWithout, *, seed: int = 0) -> OutOfFold:
     """Cross-validate a model on tracks, each by 1, 3 and all of its windows.
 
     Folds are grouped by artist and stratified by the tracks' rarest genres.
 
     Parameters
     ----------
-    windows : tracks x (windows, values)
-        What the model reads of each track.
-    genres : (tracks, genres)
-        True if the track has the genre.
-    artist : (tracks,)
+    tracks : Tracks
     fit
         Called once a fold with the artists that are held out.
-    prior : (genres,)
-        Shares of the genres, which break ties.
     seed
         Deals the artists to the folds.
 
@@ -161,68 +167,51 @@ def out_of_fold(
     Ten tracks of one window by five artists, and a model that always predicts the first genre:
 
     >>> windows, genres = [np.zeros((1, 3))] * 10, np.arange(10)[:, np.newaxis] % 2 == [0, 1]
-    >>> artist = np.repeat(["a", "b", "c", "d", "e"], 2)
+    >>> tracks = Tracks(windows, genres, np.repeat(["a", "b", "c", "d", "e"], 2), [0.5, 0.5])
     >>> found = WindowProbabilities(np.array([[0.8, 0.2]]), novelty=1.0)
     >>> def fit(left_out):
     ...     return lambda parts: [found] * len(parts)
-    >>> table = out_of_fold(windows, genres, artist, fit, prior=[0.5, 0.5])
+    >>> table = out_of_fold(tracks, fit)
     >>> len(table), float(table.correct.mean())
     (10, 0.5)
     """
-    tables = [
-        _predict(
-            windows,
-            genres,
-            artist,
-            fit(np.unique(artist[held_out])),
-            prior,
-            [
-                (track, part)
-                for track in held_out
-                for part in window_subsets(np.arange(len(windows[track])))
-            ],
-            fold,
-        )
-        for fold, held_out in enumerate(_folds(rarest_genre(genres), artist, seed))
-    ]
+    tables = []
+    for fold, held_out in enumerate(_folds(rarest_genre(tracks.genres), tracks.artist, seed)):
+        parts = [
+            (track, part)
+            for track in held_out
+            for part in window_subsets(np.arange(len(tracks.windows[track])))
+        ]
+        classify = fit(np.unique(tracks.artist[held_out]))
+        tables.append(_predict(tracks, classify, parts, fold))
     return sum(tables[1:], tables[0])
 
 
-def predict_tracks(
-    windows: Sequence[NDArray[np.floating[Any]]],
-    genres: NDArray[np.bool_],
-    artist: NDArray[np.str_],
-    classify: Classify,
-    prior: Sequence[float],
-) -> OutOfFold:
-    """Return the predictions of one model for held-out tracks, as a single fold.
-
-    The parameters are those of `out_of_fold`.
-    """
-    parts = [(track, np.arange(len(part))) for track, part in enumerate(windows)]
-    return _predict(windows, genres, artist, classify, prior, parts, 0)
+def predict_tracks(tracks: Tracks, classify: Classify) -> OutOfFold:
+    """Return the predictions of one model for held-out tracks, as a single fold."""
+    parts = [(track, np.arange(len(windows))) for track, windows in enumerate(tracks.windows)]
+    return _predict(tracks, classify, parts, fold=0)
 
 
 def _predict(
-    windows: Sequence[NDArray[np.floating[Any]]],
-    genres: NDArray[np.bool_],
-    artist: NDArray[np.str_],
+    tracks: Tracks,
     classify: Classify,
-    prior: Sequence[float],
     parts: Sequence[tuple[int, NDArray[np.intp]]],
     fold: int,
 ) -> OutOfFold:
     """Predict tracks from parts of them, given as the track and some of its windows."""
-    found = classify([windows[track][part] for track, part in parts])
+    found = classify([tracks.windows[track][part] for track, part in parts])
     track = np.array([track for track, _ in parts])
     counts = np.array([len(part) for _, part in parts])
-    predicted = np.array([winning_genre(one.probabilities, prior, "majority") for one in found])
+    predicted = np.array(
+        [winning_genre(one.probabilities, tracks.prior, "majority") for one in found]
+    )
     return OutOfFold(
         track,
-        artist[track],
+        tracks.artist[track],
         np.full(len(parts), fold),
-        counts == [len(windows[index]) for index in track],
-        np.where(genres[track, predicted], predicted, rarest_genre(genres)[track]),
+        counts == [len(tracks.windows[index]) for index in track],
+        np.where(tracks.genres[track, predicted], predicted, rarest_genre(tracks.genres)[track]),
         predicted,
         np.stack([one.probabilities.mean(axis=0) for one in found]),
         np.array([one.novelty for one in found]),
@@ -246,6 +235,8 @@ def rarest_genre(genres: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 def _folds(genre: NDArray[np.intp], artist: NDArray[np.str_], seed: int) -> list[NDArray[np.intp]]:
     """Return the held-out tracks of each fold, grouped by artist and stratified by genre."""
+    from sklearn.model_selection import StratifiedGroupKFold  # slow to import
+
     count = min(FOLDS, len(np.unique(artist)), np.bincount(genre).max())
     if count < 2:
         raise TrainingError("there are too few tracks to distinguish the genres")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isnan
 from typing import Literal, TypeAlias, get_args
 
@@ -91,9 +92,7 @@ def vote_track(
     starts: NDArray[np.float64],
     audible: NDArray[np.bool_],
     params: DecisionParams,
-    *,
     aggregation: Aggregation = "majority",
-    min_confidence: float | None = None,
 ) -> Prediction:
     """Return the prediction for a track with at least one audible window.
 
@@ -111,8 +110,6 @@ def vote_track(
         Of the model.
     aggregation : "majority" or "mean"
         See `winning_genre`.
-    min_confidence : float, optional
-        The model abstains below it. In [0, 1]; by default that of the params.
 
     Examples
     --------
@@ -128,14 +125,13 @@ def vote_track(
     index, confidence = vote_with_confidence(probabilities, novelty, params, aggregation)
     votes = {genre: int(n) for genre, n in zip(params.genres, counts, strict=True) if n}
     mean_by_genre = dict(zip(params.genres, mean.tolist(), strict=True))
-    threshold = params.min_confidence if min_confidence is None else min_confidence
     reason: AbstainReason | None = None
     if not novelty < NONMUSIC_NOVELTY:  # NaN is not music either
         reason = "not music"
-    elif not confidence >= threshold:  # NaN is not confident
+    elif not confidence >= params.min_confidence:  # NaN is not confident
         median = params.calibration.median_novelty
         if_familiar = params.calibration.confidence(mean[index], median, len(probabilities))
-        if novelty > median and if_familiar >= threshold:
+        if novelty > median and if_familiar >= params.min_confidence:
             reason = "unfamiliar"
         else:
             reason = _abstain_reason(votes if aggregation == "majority" else {})
@@ -167,9 +163,7 @@ def abstain_silent(
     return Prediction(None, None, reason, {}, {}, None, windows, (), params.model)
 
 
-def vote_album(
-    tracks: Sequence[Prediction], params: DecisionParams, *, min_confidence: float | None = None
-) -> Prediction:
+def vote_album(tracks: Sequence[Prediction], params: DecisionParams) -> Prediction:
     """Return the prediction for an album.
 
     The genre with the largest mean confidence over the tracks wins. Every track weighs the same,
@@ -182,8 +176,6 @@ def vote_album(
         By the same model. Tracks that abstain vote by their probabilities.
     params : DecisionParams
         Of that model.
-    min_confidence : float, optional
-        The model abstains below it. In [0, 1]; by default that of the params.
     """
     votes = Counter(track.genre for track in tracks)
     abstained = {ABSTAINED: votes.pop(None)} if None in votes else {}
@@ -203,9 +195,8 @@ def vote_album(
     confidence = float(confidences[:, index].mean())
     mean = dict(zip(params.genres, probabilities.mean(axis=0).tolist(), strict=True))
     counts = {name: count for name, count in votes.items() if name}
-    threshold = params.min_confidence if min_confidence is None else min_confidence
     album_reason: AbstainReason | None = None
-    if not confidence >= threshold:  # NaN is not confident
+    if not confidence >= params.min_confidence:  # NaN is not confident
         album_reason = _abstain_reason(counts) if counts else reasons.most_common(1)[0][0]
     return Prediction(
         genre=None if album_reason else params.genres[index],
@@ -227,16 +218,12 @@ def _window_predictions(
     params: DecisionParams,
 ) -> tuple[WindowPrediction, ...]:
     """Return a prediction for each window. probabilities: of the audible windows."""
-    rows = iter(probabilities)
-
-    def predict(start: float) -> WindowPrediction:
-        row = next(rows)
-        return WindowPrediction(start, params.genres[int(row.argmax())], float(row.max()))
-
-    return tuple(
-        predict(start) if votes else WindowPrediction(start, None, None)
-        for start, votes in zip(starts.tolist(), audible, strict=True)
-    )
+    predictions = [WindowPrediction(start, None, None) for start in starts.tolist()]
+    for index, row in zip(np.flatnonzero(audible), probabilities, strict=True):
+        predictions[index] = replace(
+            predictions[index], genre=params.genres[int(row.argmax())], probability=float(row.max())
+        )
+    return tuple(predictions)
 
 
 def _abstain_reason(votes: dict[str, int]) -> AbstainReason:

@@ -24,7 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "write": "auto",
     "model": "auto",
     "policy": "fill",
-    "min_confidence": None,
+    "min_confidence": None,  # the threshold of the model
     "scope": "track",
     "compilations": False,
     "title_case": False,
@@ -35,7 +35,7 @@ DEFAULTS: dict[str, Any] = {
     "windows": 10,
     "aggregation": "majority",
     "backend": "auto",
-    "threads": None,
+    "threads": None,  # the number of processors
     "timeout": 60,
 }
 
@@ -134,8 +134,8 @@ def _count(view: Any, lowest: int = 1, highest: int | None = None) -> int:
     if not (isinstance(value, int) and _is_number(value) and value >= lowest) or (
         highest is not None and value > highest
     ):
-        upto = "" if highest is None else f" to {highest}"
-        raise _error(view, f"a whole number from {lowest}{upto}", value)
+        limits = f"of {lowest} or more" if highest is None else f"from {lowest} to {highest}"
+        raise _error(view, f"a whole number {limits}", value)
     return value
 
 

@@ -54,9 +54,7 @@ class Context:
 
     def journal(self, lib: Library) -> Journal:
         """Return the journal of a library."""
-        journal = Journal.for_library(
-            lib.path, lambda message: self.report(message, logging.WARNING)
-        )
+        journal = Journal.for_library(lib.path, self._warn)
         key = lib if journal.path == IN_MEMORY else lib.path
         return self._journals.setdefault(key, journal)
 
@@ -81,10 +79,9 @@ class Context:
         """Load the bundled CNN, whichever model is configured. Raises UserError."""
         with self.predictor(lib, bundled=True) as predictor:
             if not predictor.classifier.uses_cnn:
-                raise UserError(
-                    "this command needs the CNN, which could not be loaded: "
-                    f"{predictor.classifier.fallback_reason or 'backend: knn is configured'}"
-                )
+                reason = predictor.classifier.fallback_reason
+                problem = f"which could not be loaded: {reason}" if reason else "not `backend: knn`"
+                raise UserError(f"this command needs the CNN, {problem}")
             yield predictor
 
     def load_predictor(

@@ -91,13 +91,13 @@ class Update:
     """The new values of a track or an album.
 
     before: the object until now. genre: the one that the policy puts into its genres, as spelled.
-    values: its fields from now on. prediction: that they are from, if it has been made now.
+    values: its fields from now on. most_probable: the two most probable genres, as text.
     """
 
     before: Snapshot
     genre: str | None
     values: Values
-    prediction: Prediction | None = None
+    most_probable: str = ""
 
     @property
     def obj(self) -> Item | Album:
@@ -133,7 +133,7 @@ def describe(update: Update) -> str:
     if isinstance(update.obj, Album):
         details = update.values[fields.VOTES]
     else:
-        details = None if genre else _most_probable(update.prediction)
+        details = None if genre else update.most_probable
     return f"{update.obj}: {text}{sureness}{f': {details}' if details else ''}"
 
 
@@ -181,7 +181,7 @@ def _plan(snapshot: Snapshot, own: Predicted, rules: Rules, deciding: Predicted)
         **_prediction_values(own.prediction, rules.genre(own), before, rules),
         **own.kept,
     }
-    return Update(snapshot, genre, values, own.prediction)
+    return Update(snapshot, genre, values, _most_probable(own.prediction, rules))
 
 
 def _prediction_values(
@@ -202,11 +202,10 @@ def _prediction_values(
     }
 
 
-def _most_probable(prediction: Prediction | None) -> str:
-    """Return the two most probable genres of an abstention."""
-    probabilities = prediction.probabilities if prediction else {}
-    highest = sorted(probabilities.items(), key=lambda genre: -genre[1])[:2]
-    return ", ".join(f"{genre} {probability:.2f}" for genre, probability in highest)
+def _most_probable(prediction: Prediction, rules: Rules) -> str:
+    """Return the two most probable genres, as spelled in tags, and their probabilities."""
+    highest = sorted(prediction.probabilities.items(), key=lambda genre: -genre[1])[:2]
+    return ", ".join(f"{rules.spelled(genre)} {probability:.2f}" for genre, probability in highest)
 
 
 def _votes(votes: Mapping[str, int], rules: Rules) -> str:

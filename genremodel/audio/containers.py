@@ -10,7 +10,6 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import FileIO
-from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 # A file with more chunks, atoms, blocks or pages is considered damaged.
@@ -285,47 +284,41 @@ def _ogg(reader: _Reader, start: int, end: int) -> EncodedAudio:
 
 def _chunks(reader: _Reader, start: int, order: str) -> Iterator[_Part]:
     """Yield the chunks of a RIFF or IFF file."""
-
-    def chunks() -> Iterator[_Part]:
-        position = start
-        while position + 8 <= reader.size:
-            (size,) = reader.unpack(f"{order}I", position + 4)
-            yield _Part(reader.read(position, 4), position + 8, position + 8 + size)
-            position += 8 + size + size % 2
-
-    return islice(chunks(), _MAX_PARTS)
+    position = start
+    for _ in range(_MAX_PARTS):
+        if position + 8 > reader.size:
+            return
+        (size,) = reader.unpack(f"{order}I", position + 4)
+        yield _Part(reader.read(position, 4), position + 8, position + 8 + size)
+        position += 8 + size + size % 2
 
 
 def _objects(reader: _Reader, start: int, name: int) -> Iterator[_Part]:
     """Yield parts with a name of so many bytes and a size of eight bytes, which includes both."""
-
-    def objects() -> Iterator[_Part]:
-        position = start
-        while position + name + 8 <= reader.size:
-            (size,) = reader.unpack("<Q", position + name)
-            yield _Part(reader.read(position, name), position + name + 8, position + size)
-            position += max(size, name + 8)
-
-    return islice(objects(), _MAX_PARTS)
+    position = start
+    for _ in range(_MAX_PARTS):
+        if position + name + 8 > reader.size:
+            return
+        (size,) = reader.unpack("<Q", position + name)
+        yield _Part(reader.read(position, name), position + name + 8, position + size)
+        position += max(size, name + 8)
 
 
 def _atoms(reader: _Reader, start: int, end: int) -> Iterator[_Part]:
     """Yield the MP4 atoms between two offsets."""
-
-    def atoms() -> Iterator[_Part]:
-        position = start
-        while position + 8 <= min(end, reader.size):
-            (size,) = reader.unpack(">I", position)
-            content = position + 8
-            if size == 1:
-                (size,) = reader.unpack(">Q", position + 8)
-                content += 8
-            elif size == 0:  # it is the last one
-                size = end - position
-            yield _Part(reader.read(position + 4, 4), content, position + size)
-            position += max(size, content - position)
-
-    return islice(atoms(), _MAX_PARTS)
+    position = start
+    for _ in range(_MAX_PARTS):
+        if position + 8 > min(end, reader.size):
+            return
+        (size,) = reader.unpack(">I", position)
+        content = position + 8
+        if size == 1:
+            (size,) = reader.unpack(">Q", position + 8)
+            content += 8
+        elif size == 0:  # it is the last one
+            size = end - position
+        yield _Part(reader.read(position + 4, 4), content, position + size)
+        position += max(size, content - position)
 
 
 def _within(reader: _Reader, start: int, end: int) -> Extent:

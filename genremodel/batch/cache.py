@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from genremodel.analysis import Analysis
@@ -21,7 +20,7 @@ from genremodel.similarity import track_embedding
 
 # Of the tables and the digests. A cache in another format is replaced by an empty one: its digests
 # may be shared by different recordings.
-_FORMAT = 5
+_FORMAT = 6
 _TABLES = ("files", "analyses", "embeddings", "statistics")
 _FORMER_TABLES = ("places", "requests")
 # window_count: the number of windows that was asked for. windows: the number that was found.
@@ -47,7 +46,7 @@ CREATE TABLE embeddings (
     digest BLOB NOT NULL,
     version TEXT NOT NULL,
     window_count INTEGER NOT NULL,
-    embedding BLOB,
+    embedding BLOB NOT NULL,
     PRIMARY KEY (digest, version, window_count)
 ) WITHOUT ROWID;
 CREATE TABLE statistics (hits INTEGER NOT NULL, misses INTEGER NOT NULL);
@@ -56,7 +55,6 @@ INSERT INTO statistics VALUES (0, 0);
 _DELETE_ORPHANED_EMBEDDINGS = (
     "DELETE FROM embeddings WHERE (digest, version) NOT IN (SELECT digest, version FROM analyses)"
 )
-_EMBEDDINGS_PER_TRANSACTION = 500
 
 
 class CacheError(GenreModelError):
@@ -120,12 +118,7 @@ class Cache:
     def __enter__(self) -> Cache:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     @property
@@ -145,7 +138,11 @@ class Cache:
 
     def get_digest(self, digest: bytes) -> Analysis | AudioError | None:
         """Return the analysis or failure of the audio with a digest, or None."""
-        found = self._find_digest(digest)
+        found = self._find(
+            "SELECT windows, content, failure, timeout FROM analyses "
+            "WHERE digest = ? AND version = ? AND window_count = ?",
+            (digest, *self._key),
+        )
         self._hits += found is not None
         self._misses += found is None
         return found
@@ -165,15 +162,24 @@ class Cache:
         self._store(("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (*file.row, digest)))
 
     def put(self, digest: bytes, result: Analysis | AudioError) -> None:
-        """Store the analysis or failure of the audio with a digest."""
+        """Store the analysis or failure of the audio with a digest, and the embedding, if any."""
         values: tuple[int, bytes | None, str | None, float | None]
+        embedding = None
         if isinstance(result, AudioError):
             limit = result.limit if isinstance(result, AnalysisTimeout) else None
             values = 0, None, str(result).encode(errors="replace").decode(), limit
         else:
             values = len(result.starts), result.to_bytes(), None, None
-        sql = "INSERT OR REPLACE INTO analyses VALUES (?, ?, ?, ?, ?, ?, ?)"
-        self._store((sql, (digest, *self._key, *values)))
+            with suppress(ValueError):  # the KNN fallback has none
+                embedding = track_embedding(result)
+        key = (digest, *self._key)
+        statements = [
+            ("INSERT OR REPLACE INTO analyses VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, *values))
+        ]
+        if embedding:
+            sql = "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?)"
+            statements.append((sql, (*key, embedding)))
+        self._store(*statements)
 
     def record_failure(self, path: PathLike, error: AudioError) -> None:
         """Store the failure of a file, unless the file cannot be read."""
@@ -206,40 +212,11 @@ class Cache:
                 self.link_file(digest, FileState.from_path(path))
 
     def embeddings(self) -> dict[bytes, bytes]:
-        """Return the embeddings of files by their paths, see `similarity`. Silent files have none.
-
-        They are computed from analyses once and stored.
-        """
-        missing = self._query(
-            "SELECT digest FROM analyses WHERE version = ? AND window_count = ? "
-            "AND failure IS NULL "
-            "EXCEPT SELECT digest FROM embeddings WHERE version = ? AND window_count = ?",
-            self._key * 2,
-        )
-        unstored: dict[bytes, bytes | None] = {}
-        for start in range(0, len(missing), _EMBEDDINGS_PER_TRANSACTION):
-            found = {
-                digest: self._find_digest(digest)
-                for (digest,) in missing[start : start + _EMBEDDINGS_PER_TRANSACTION]
-            }
-            computed = {
-                digest: track_embedding(analysis)
-                for digest, analysis in found.items()
-                if isinstance(analysis, Analysis)
-            }
-            sql = "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?)"
-            self._store(
-                *((sql, (digest, *self._key, embedding)) for digest, embedding in computed.items())
-            )
-            if self._read_only:
-                unstored |= computed
-        files = self._query("SELECT path, digest FROM files") if unstored else []
-        return {
-            path: embedding for path, digest in files if (embedding := unstored.get(digest))
-        } | dict(
+        """Return the embeddings of audible files by their paths, see `similarity`."""
+        return dict(
             self._query(
                 "SELECT path, embedding FROM files JOIN embeddings USING (digest) "
-                "WHERE version = ? AND window_count = ? AND embedding IS NOT NULL",
+                "WHERE version = ? AND window_count = ?",
                 self._key,
             )
         )
@@ -292,13 +269,6 @@ class Cache:
             self._store()
         with self._lock:
             self._close()
-
-    def _find_digest(self, digest: bytes) -> Analysis | AudioError | None:
-        return self._find(
-            "SELECT windows, content, failure, timeout FROM analyses "
-            "WHERE digest = ? AND version = ? AND window_count = ?",
-            (digest, *self._key),
-        )
 
     def _find(self, sql: str, values: tuple[object, ...]) -> Analysis | AudioError | None:
         for windows, content, failure, timeout in self._query(sql, values):

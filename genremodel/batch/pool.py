@@ -17,7 +17,6 @@ from concurrent.futures import TimeoutError as TaskTimeout
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from queue import SimpleQueue
-from types import TracebackType
 from typing import NamedTuple, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
@@ -31,8 +30,8 @@ from genremodel.batch.spawning import (
     prepare,
     require_spare_files,
 )
-from genremodel.batch.worker import FileAnalyzer, WorkerConfig
-from genremodel.errors import AnalysisTimeout, AudioError
+from genremodel.batch.worker import FileAnalyzer, WorkerConfig, WorkerResult
+from genremodel.errors import AnalysisTimeout, AudioError, as_audio_error
 from genremodel.models.base import Backend
 
 LOOKAHEAD = 64  # files that are analyzed ahead of the one that is waited for
@@ -47,7 +46,7 @@ class _Task(NamedTuple):
     """A file that was given to worker processes."""
 
     processes: ProcessPool
-    future: ProcessFuture[tuple[Analysis, str | None]]
+    future: ProcessFuture[WorkerResult]
 
 
 def cpu_count() -> int:
@@ -81,7 +80,7 @@ class Pool:
         self._waiter = threading.Thread(target=self._complete_submitted, daemon=True)
         self._submitted: SimpleQueue[tuple[Future[Analysis], PathLike, _Task | None] | None]
         self._submitted = SimpleQueue()
-        self._unfinished: set[Future[Analysis]] = set()
+        self._unfinished: set[ProcessFuture[WorkerResult]] = set()
         self._has_worked = False  # whether a worker has started with a file
         self._start_error: str | None = None  # why no worker can be started
         self._closed = False
@@ -89,12 +88,7 @@ class Pool:
     def __enter__(self) -> Pool:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     @property
@@ -122,21 +116,17 @@ class Pool:
         try:
             known = self._analyzer.lookup(path)
         except Exception as exc:
-            future.set_exception(_audio_error(exc))
+            future.set_exception(as_audio_error(exc))
             return future
         if known is not None:
             future.set_result(known)
             return future
-        self._unfinished.add(future)
-        future.add_done_callback(self._unfinished.discard)
         with self._lock:
-            if self._closed:
-                future.set_exception(AudioError("the pool is closed"))
+            task = self._schedule(path)
+            if self._start_waiter():
+                self._submitted.put((future, path, task))
                 return future
-            self._submitted.put((future, path, self._schedule(path)))
-            if not self._waiter.is_alive():
-                with interrupts_blocked():
-                    self._waiter.start()
+        self._complete(future, path, task)
         return future
 
     def map(
@@ -213,6 +203,8 @@ class Pool:
             future = self._processes.schedule(
                 worker.analyze, args=[path], timeout=self._config.timeout
             )
+        self._unfinished.add(future)
+        future.add_done_callback(self._unfinished.discard)
         if new:
             require_spare_files()
         return _Task(self._processes, future)
@@ -233,43 +225,51 @@ class Pool:
         self._start_error = reason
         self._stop()
 
+    def _start_waiter(self) -> bool:
+        """Return False if the pool is closed, or the system has no thread to wait for workers."""
+        if self._closed:
+            return False
+        if not self._waiter.is_alive():
+            with suppress(RuntimeError), interrupts_blocked():
+                self._waiter.start()
+        return self._waiter.is_alive()
+
     def _complete_submitted(self) -> None:
         """Complete the futures of submitted files in order, until the pool is closed."""
-        for future, path, task in iter(self._submitted.get, None):
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(self._wait(path, task))
-                except Exception as exc:
-                    future.set_exception(_audio_error(exc))
+        for submitted in iter(self._submitted.get, None):
+            self._complete(*submitted)
+
+    def _complete(self, future: Future[Analysis], path: PathLike, task: _Task | None) -> None:
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(self._wait(path, task))
+            except Exception as exc:
+                future.set_exception(as_audio_error(exc))
 
     def _wait(self, path: PathLike, task: _Task | None) -> Analysis:
         """Return the analysis by a task, or by this process without one."""
         try:
             result = self._task_result(path, task) if task else None
-            if result is None:
-                return self._analyze_here(path)
         except TaskTimeout:
-            raise self._recorded(path, AnalysisTimeout(self._config.timeout)) from None
+            error: AudioError = AnalysisTimeout(self._config.timeout)
         except ProcessExpired as exc:
             if exc.exitcode in _KILLED:
                 raise AudioError("the worker process was killed") from exc
-            crash = AudioError(f"the decoder crashed ({_describe_exit(exc.exitcode)})")
-            raise self._recorded(path, crash) from exc
+            error = AudioError(f"the decoder crashed ({_describe_exit(exc.exitcode)})")
         except BrokenProcessPool as exc:
             raise AudioError("the worker processes ended unexpectedly") from exc
-        analysis, self._worker_cache_error = result[0], result[1] or self._worker_cache_error
-        return analysis
-
-    def _analyze_here(self, path: PathLike) -> Analysis:
-        if self._closed:
-            raise AudioError("the pool is closed")
-        return self._analyzer.analyze(path)
-
-    def _recorded(self, path: PathLike, error: AudioError) -> AudioError:
+        else:
+            if result:
+                analysis, cache_error = result
+                self._worker_cache_error = cache_error or self._worker_cache_error
+                return analysis
+            if self._closed:
+                raise AudioError("the pool is closed")
+            return self._analyzer.analyze(path)
         self.cache.record_failure(path, error)
-        return error
+        raise error
 
-    def _task_result(self, path: PathLike, task: _Task) -> tuple[Analysis, str | None] | None:
+    def _task_result(self, path: PathLike, task: _Task) -> WorkerResult | None:
         """Wait for a task, and for another if all workers died before they started with it.
 
         Returns None if no worker can be started. Raises BrokenProcessPool if the workers die twice
@@ -293,7 +293,7 @@ class Pool:
                 self._give_up_workers("they exit before they start")
             return None
 
-    def _wait_alive(self, task: _Task) -> tuple[Analysis, str | None]:
+    def _wait_alive(self, task: _Task) -> WorkerResult:
         """Wait for a task. Raises BrokenProcessPool if its pool has ended without it."""
         while not task.future.done():
             if not task.processes.active:
@@ -308,15 +308,6 @@ def _result(path: P, future: Future[Analysis]) -> tuple[P, Analysis | AudioError
         return path, future.result()
     except AudioError as exc:
         return path, exc
-
-
-def _audio_error(error: Exception) -> AudioError:
-    """Return an AudioError in place of any other exception: decoders raise many kinds."""
-    if isinstance(error, AudioError):
-        return error
-    audio_error = AudioError(f"{type(error).__name__}: {error}")
-    audio_error.__cause__ = error
-    return audio_error
 
 
 def _reason(error: Exception) -> str:

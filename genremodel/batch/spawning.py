@@ -102,20 +102,16 @@ def prepare() -> None:
     if not interpreter:
         raise SpawnError("there is no Python interpreter")
     command = [interpreter, "-S", "-c", f"raise SystemExit({_INTERPRETER_STATUS})"]
-    nowhere = subprocess.DEVNULL
-    try:
-        done = subprocess.run(
+    nowhere, status = subprocess.DEVNULL, None
+    with suppress(subprocess.TimeoutExpired):
+        status = subprocess.run(  # not `call`, which tests of beets replace in the whole process
             command,
             stdin=nowhere,
             stdout=nowhere,
             stderr=nowhere,
             timeout=_INTERPRETER_TIMEOUT,
             check=False,
-        )
-    except subprocess.TimeoutExpired:
-        status = None
-    else:
-        status = done.returncode
+        ).returncode
     if status != _INTERPRETER_STATUS:
         raise SpawnError(f"{os.fsdecode(interpreter)} does not work as a Python interpreter")
     if os.name == "posix":
@@ -145,10 +141,13 @@ def end_with_parent(semaphores: Iterable[str]) -> None:
     parent = process.parent_process()
     assert parent is not None
 
+    # Python would warn about a semaphore that is deleted, but not unregistered before this ends.
+    lock = threading.Lock()
+
     def clean_up() -> None:
         if not parent.is_alive():
             for name in semaphores:
-                with suppress(OSError):  # another worker has done it
+                with lock, suppress(OSError):  # another worker has deleted it
                     SemLock._cleanup(name)  # type: ignore[attr-defined]
 
     def wait() -> None:

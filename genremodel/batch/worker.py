@@ -6,6 +6,7 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from genremodel.errors import AnalysisTimeout, AudioError
 from genremodel.models.base import Backend, analyze_audio
 from genremodel.models.knn import KnnBackend
 from genremodel.models.musicnn import CnnBackend
+
+# The analysis of a file, and the error of the worker's cache, if any.
+WorkerResult: TypeAlias = "tuple[Analysis, str | None]"
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class FileAnalyzer:
         """
         known = self.lookup(path)
         if known is None and self.cache.is_usable:
-            known = self._lookup_digest(_digest(path), _state(path))
+            return self._lookup_digest(_digest(path), _state(path))
         return known
 
     def analyze(self, path: PathLike) -> Analysis:
@@ -117,8 +121,8 @@ def init_worker(config: WorkerConfig, semaphores: list[str]) -> None:
     _analyzer = FileAnalyzer(config, backend)
 
 
-def analyze(path: PathLike) -> tuple[Analysis, str | None]:
-    """Analyze a file in a worker process. Returns the error of the cache, too, if any."""
+def analyze(path: PathLike) -> WorkerResult:
+    """Analyze a file in a worker process."""
     return _analyzer.analyze(path), _analyzer.cache.error
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import Estimator, Head
-from genremodel.evaluation import Classify, OutOfFold, out_of_fold
+from genremodel.evaluation import Classify, OutOfFold, Tracks, out_of_fold
 from genremodel.models.base import WindowProbabilities
 from genremodel.models.heads import fit_linear_head, msd_logits
 from genremodel.models.knn import KnnClassifier
@@ -18,7 +18,7 @@ from genremodel.models.novelty import NO_NONMUSIC_DETECTION, Novelty, fit_novelt
 
 # Chosen with `benchmarks/custom_genres.py`, which reports the accuracy with fewer and more tracks.
 _REGULARIZATION = 0.01
-_NEIGHBORS = 10
+_NEIGHBORS = 10  # K
 _NO_EMBEDDINGS = np.empty((1, 0))
 
 # Fits a head on some tracks of a dataset, given by their indices.
@@ -74,5 +74,6 @@ def cross_validate(dataset: LabeledDataset, fit: FitHead, prior: Sequence[float]
 
         return classify
 
-    predictions = out_of_fold(dataset.logits, dataset.genres, dataset.artist, fit_without, prior)
+    tracks = Tracks(dataset.logits, dataset.genres, dataset.artist, prior)
+    predictions = out_of_fold(tracks, fit_without)
     return predictions[np.argsort(predictions.track, kind="stable")]

@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sklearn.metrics import cohen_kappa_score
 
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import Estimator
@@ -258,17 +256,15 @@ def _suspect_labels(
     for track in suspects[np.argsort(-scores.confidence[suspects], kind="stable")].tolist():
         yield SuspectLabel(
             track,
-            _names(dataset, dataset.genres[track]),
+            tuple(np.array(dataset.names)[dataset.genres[track]].tolist()),
             dataset.names[scores.predicted[track]],
             float(scores.confidence[track]),
         )
 
 
-def _names(dataset: LabeledDataset, has: NDArray[np.bool_]) -> tuple[str, ...]:
-    return tuple(name for name, own in zip(dataset.names, has, strict=True) if own)
-
-
 def _warnings(dataset: LabeledDataset, scores: Scores) -> Iterator[str]:
+    from sklearn.metrics import cohen_kappa_score  # slow to import
+
     artists = len(np.unique(dataset.artist))
     if artists < FOLDS:
         yield f"with {artists} artists, accuracy on unseen artists cannot be estimated"

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import mutagen
@@ -78,6 +79,9 @@ def test_pretend_shows_genres_and_how_often_they_change(unclassified: Beets) -> 
     assert sum(counts.values()) == 3
     assert sum(change.startswith("(none) -> ") for change in counts) in (1, 2)
     assert sum(change.startswith("Old; Older -> ") for change in counts) == 1
+    quiet = unclassified("genreclf", "--pretend", "--quiet")
+    assert re.findall(r"^ *(\d+)  (.* -> .*)$", quiet, re.MULTILINE) == rows
+    assert len(quiet.splitlines()) == len(rows)
     verbose = unclassified.run("-v", "genreclf", "--pretend").stdout
     assert verbose.count("  genre_confidence: ") == 3
     assert verbose.count("  album_genre_confidence: ") == 1
@@ -95,10 +99,12 @@ def test_tracks_are_printed_in_the_format_of_the_user(unclassified: Beets) -> No
 
 
 def test_abstentions_show_the_two_most_probable_genres(unclassified: Beets) -> None:
-    unclassified.settings["genreclf"]["min_confidence"] = 1
+    unclassified.settings["genreclf"] |= {"min_confidence": 1, "title_case": True}
     done = unclassified.run("genreclf", "title:0")
     (line,) = [line for line in done.stdout.splitlines() if " - 0: " in line]
-    assert re.search(r"no genre, low confidence \(0\.\d{3}\): \w.* 0\.\d\d, \w.* 0\.\d\d$", line)
+    assert re.search(
+        r"no genre, low confidence \(0\.\d{3}\): [A-Z].* 0\.\d\d, [A-Z].* 0\.\d\d$", line
+    ), "spelled as in tags"
     assert "0 tracks updated, 0 unchanged, 1 abstained, 0 failed, 1 file written" in done.stderr
 
 
@@ -154,6 +160,28 @@ def test_unreadable_files_are_reported_and_the_rest_is_classified(unclassified: 
     assert f"{damaged}: no audio stream" in done.stderr
     assert f"{gone}: No such file" in done.stderr
     assert our_tags(fine)
+
+
+def test_terminal_shows_progress(unclassified: Beets) -> None:
+    unclassified("ls")  # writes the configuration
+    ours, terminal = os.openpty()
+    command = subprocess.Popen(
+        [sys.executable, "-m", "beets", "genreclf"],
+        env={**os.environ, "BEETSDIR": str(unclassified.root), "COLUMNS": "80"},
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):  # the terminal is closed
+        while part := os.read(ours, 4096):
+            shown += part
+    os.close(ours)
+    assert command.wait() == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert "3/3" in text
+    speeds = [float(speed) for speed in re.findall(r"([0-9.]+) tracks/s", text)]
+    assert max(speeds, default=0) < 10_000, "the tracks of an album are counted at once"
 
 
 def test_standard_error_may_be_closed(unclassified: Beets) -> None:
@@ -359,6 +387,12 @@ def test_mutually_exclusive_options(beets: Beets, arguments: str, message: str) 
     done = beets.run(*arguments.split())
     assert done.returncode == 1
     assert message in done.stderr
+
+
+@pytest.mark.parametrize("options", ["", "--pretend", "--last"])
+def test_nothing_to_undo(unclassified: Beets, options: str) -> None:
+    done = unclassified.run("genreclf-undo", *options.split())
+    assert (done.returncode, done.stderr) == (0, "genreclf: nothing to undo\n")
 
 
 def test_nothing_to_list(beets: Beets) -> None:

@@ -84,9 +84,9 @@ def test_train_on_half_of_the_artists_and_classify_the_others(
         if not taught:
             true[path.stem] = f"my {row['genre']}"
     beets.import_music("--singletons")
-    said = beets("genreclf-train")
-    assert "my classical" in said
-    assert "saved as mine (mine-" in said
+    output = beets("genreclf-train")
+    assert "my classical" in output
+    assert "saved as mine (mine-" in output
 
     before = beets.rows()
     beets("genreclf", "--quiet", "genres::^$")
@@ -112,6 +112,6 @@ def test_real_music(beets: Beets, data: Path) -> None:
         for source in sources:
             shutil.copyfile(source, beets.music / genre / source.name)
     beets.import_music()
-    heard = beets.field("predicted_genre")
-    assert len(heard) == 12
-    assert heard.count("classical") + heard.count("electronic") >= 10
+    predicted = beets.field("predicted_genre")
+    assert len(predicted) == 12
+    assert predicted.count("classical") + predicted.count("electronic") >= 10

@@ -35,7 +35,7 @@ def test_explanation_changes_nothing(imported: Beets) -> None:
     assert len([line for line in lines if ":0" in line]) == 10
     assert f"genre          {genre}" in text
     assert f"genres         none -> {genre} (set by genreclf)\n" in text
-    assert "policy         fill keeps them\n" in text
+    assert "policy         fill: no change\n" in text
     assert " (threshold 0.700)\n" in text
     assert imported.rows() == rows
 
@@ -69,6 +69,13 @@ def test_json(imported: Beets) -> None:
     }
 
 
+def test_track_without_windows(imported: Beets) -> None:
+    imported.add("short.flac", seconds=0.4)
+    imported.import_music("--singletons")
+    text = imported("genreclf-explain", "-f", "$title", "title:short")
+    assert text.startswith("short\n  genre          none (too short)\n")
+
+
 def test_plot(imported: Beets) -> None:
     file = imported.root / "timeline.png"
     imported("genreclf-explain", "--plot", "timeline.png", "title:a")
@@ -80,7 +87,12 @@ def test_plot(imported: Beets) -> None:
     assert done.returncode == 1
     assert "no/folder/timeline.png: " in done.stderr
     done = imported.run("genreclf-explain", "--plot", "timeline.png", "title:none")
-    assert "--plot draws one track; the query has 0" in done.stderr
+    assert (done.returncode, done.stderr) == (0, "genreclf: No matching tracks.\n")
+    imported.add("b.flac", seed=1)
+    imported.import_music("--singletons")  # both, "a" for the second time
+    done = imported.run("genreclf-explain", "--plot", "timeline.png", "title::.")
+    assert done.returncode == 1
+    assert "--plot draws one track; the query matches 3" in done.stderr
 
 
 def test_plot_replaces_only_its_own_pictures(imported: Beets) -> None:

@@ -45,7 +45,7 @@ def analyzed(library: Beets) -> Beets:
 
 @pytest.fixture
 def collection(analyzed: Beets) -> Beets:
-    """Return a library of three albums that are not analyzed."""
+    """Return a library of three albums that have not been analyzed."""
     (analyzed.root / "genreclf-cache.db").unlink()
     return analyzed
 
@@ -84,7 +84,7 @@ def test_files_damaged_after_import(collection: Beets) -> None:
 
 
 @posix
-def test_files_that_are_not_what_they_were(collection: Beets) -> None:
+def test_files_removed_or_replaced_after_import(collection: Beets) -> None:
     folder, link, gone, replaced, *_, last = paths(collection)
     for path in (folder, link, gone, replaced):
         path.unlink()
@@ -107,7 +107,7 @@ def drops_capabilities() -> bool:
 
 
 def run_as_a_user(beets: Beets, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `beet` without what root may do more."""
+    """Run `beet` without the privileges of root."""
     if not drops_capabilities():
         pytest.skip("capabilities cannot be dropped here")
     return beets.run(*arguments, prefix=DROPPED)
@@ -158,7 +158,7 @@ def test_undo_does_not_wait_for_a_pipe(analyzed: Beets) -> None:
 
 
 @posix
-def test_a_full_disk(collection: Beets, tmp_path: Path) -> None:
+def test_full_disk_loses_nothing(collection: Beets, tmp_path: Path) -> None:
     with small_disk(tmp_path / "small") as small:
         files = [make(small / f"a.{kind}", seconds=4) for kind in ("flac", "wv", "wav", "mp3")]
         sound = [audio_bytes(path) for path in files]
@@ -185,7 +185,7 @@ def test_a_full_disk(collection: Beets, tmp_path: Path) -> None:
 
 
 @posix
-def test_modes_and_links_stay(analyzed: Beets) -> None:
+def test_file_modes_and_links_are_kept(analyzed: Beets) -> None:
     plain, linked, several, *_ = paths(analyzed)
     plain.chmod(0o640)
     target = linked.rename(analyzed.root / "elsewhere.flac")
@@ -221,7 +221,7 @@ def wait_for_tags(beets: Beets, process: subprocess.Popen[str], count: int = 1) 
 
 
 @posix
-def test_killed_and_run_again(collection: Beets) -> None:
+def test_killed_run_is_resumed(collection: Beets) -> None:
     process = start(collection, "genreclf")
     wait_for_tags(collection, process)
     process.kill()
@@ -234,57 +234,57 @@ def test_killed_and_run_again(collection: Beets) -> None:
     assert done.returncode == 0, done.stderr
     assert all(our_tags(path) for path in paths(collection))
     assert not [path for path in collection.files() if path.name.startswith(".")]
-    heard = collection.field("predicted_genre")
-    assert [our_tags(path)["predicted_genre"] for path in paths(collection)] == heard
+    predicted = collection.field("predicted_genre")
+    assert [our_tags(path)["predicted_genre"] for path in paths(collection)] == predicted
     assert collection("genreclf-cache").splitlines()[1].startswith("9 analyses"), "none twice"
     collection("genreclf-undo")
     assert not any(our_tags(path) for path in paths(collection))
 
 
 @posix
-def test_interrupted(collection: Beets) -> None:
+def test_interrupted_run_is_resumed(collection: Beets) -> None:
     shutil.rmtree(collection.music)
     add_albums(collection, range(9, 29))
     collection.import_music()
     process = start(collection, "genreclf")
     wait_for_tags(collection, process, 2)  # a change that is interrupted is taken back
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=100)
+    _, printed = process.communicate(timeout=100)
     assert process.returncode == 1
-    assert "Traceback" not in said
-    assert "interrupted; run the command again to resume" in said
+    assert "Traceback" not in printed
+    assert "interrupted; run the command again to resume" in printed
     tagged = sum(bool(our_tags(path)) for path in paths(collection))
     assert 0 < tagged < 29
-    found = re.search(r"genreclf: (\d+) tracks? updated", said)
+    found = re.search(r"genreclf: (\d+) tracks? updated", printed)
     assert found
     assert tagged - int(found[1]) in (0, 1)  # it may have been stopped between file and count
     assert collection.run("genreclf").returncode == 0
     assert all(our_tags(path) for path in paths(collection))
 
 
-def test_two_at_once(collection: Beets) -> None:
+def test_two_runs_at_once(collection: Beets) -> None:
     one, other = start(collection, "genreclf"), start(collection, "genreclf")
     for process in (one, other):
-        _, said = process.communicate(timeout=100)
-        assert process.returncode == 0, said
-        assert "cache" not in said
+        _, printed = process.communicate(timeout=100)
+        assert process.returncode == 0, printed
+        assert "cache" not in printed
     assert all(our_tags(path) for path in paths(collection))
 
 
-def test_undo_takes_back_what_two_at_once_have_done(analyzed: Beets) -> None:
+def test_undo_restores_changes_of_two_runs_at_once(analyzed: Beets) -> None:
     before = [every_tag(path) for path in paths(analyzed)]
     for commands in ((["genreclf"], ["genreclf"]), (["genreclf", "-f"], ["genreclf-undo"])):
         processes = [start(analyzed, *command) for command in commands]
         for process in processes:
-            _, said = process.communicate(timeout=100)
-            assert process.returncode == 0, said
+            _, printed = process.communicate(timeout=100)
+            assert process.returncode == 0, printed
     analyzed("genreclf-undo")
     assert [every_tag(path) for path in paths(analyzed)] == before
     listed = analyzed("genreclf-undo", "--list").splitlines()
     assert all(line.endswith("(undone)") for line in listed), listed
 
 
-def test_a_locked_library(analyzed: Beets) -> None:
+def test_locked_library_is_reported(analyzed: Beets) -> None:
     analyzed.settings["timeout"] = 0.5  # s that beets waits
     before = [every_tag(path) for path in paths(analyzed)]
     with closing(sqlite3.connect(analyzed.root / "library.db")) as database:
@@ -298,7 +298,7 @@ def test_a_locked_library(analyzed: Beets) -> None:
     assert all(our_tags(path) for path in paths(analyzed))
 
 
-def test_a_cache_of_garbage(collection: Beets) -> None:
+def test_damaged_cache_is_ignored(collection: Beets) -> None:
     (collection.root / "genreclf-cache.db").write_bytes(b"garbage" * 1000)
     done = collection.run("genreclf")
     assert done.returncode == 0
@@ -309,8 +309,8 @@ def test_a_cache_of_garbage(collection: Beets) -> None:
     assert "without it, tracks are analyzed again" in done.stderr
 
 
-def test_other_plugins_come_to_their_end(analyzed: Beets) -> None:
-    """What they do when the command line ends is done before the exit status is told."""
+def test_other_plugins_finish_before_the_exit_status_is_set(analyzed: Beets) -> None:
+    """What they do when the command line ends is done before the exit status is set."""
     (analyzed.root / "late.py").write_text(
         "from beets.plugins import BeetsPlugin\n"
         "class Late(BeetsPlugin):\n"
@@ -325,7 +325,7 @@ def test_other_plugins_come_to_their_end(analyzed: Beets) -> None:
     assert "done late" in done.stdout
 
 
-def test_what_fails_while_importing_is_said_when_it_has_ended(beets: Beets) -> None:
+def test_import_errors_are_reported_at_the_end(beets: Beets) -> None:
     """And imported without a genre."""
     for name in ("a", "b"):
         media = MediaFile(long_track(beets.music / f"{name}.mp3"))
@@ -343,7 +343,7 @@ def test_what_fails_while_importing_is_said_when_it_has_ended(beets: Beets) -> N
 
 
 @posix
-def test_odd_names(beets: Beets) -> None:
+def test_unusual_file_names(beets: Beets) -> None:
     beets.settings["import"] = {"copy": False}
     beets.music.mkdir()
     names = ["ü 🎵.flac", "a\nb.flac", "-f.flac", "a:b.flac", os.fsdecode(b"\xff\xfe.flac")]
@@ -359,14 +359,14 @@ def test_odd_names(beets: Beets) -> None:
 
 
 @posix
-def test_an_import_that_is_interrupted(beets: Beets) -> None:
-    """While beets asks about an album, the one before is heard."""
+def test_interrupted_import_ends_cleanly_and_can_be_repeated(beets: Beets) -> None:
+    """While beets asks about an album, the previous one is analyzed."""
     add_albums(beets, range(9))
     process = start(beets, "import", "--timid", str(beets.music))
     time.sleep(2)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=100)
-    assert "spawn_main" not in said
-    assert "Segmentation" not in said
+    _, printed = process.communicate(timeout=100)
+    assert "spawn_main" not in printed
+    assert "Segmentation" not in printed
     beets("import", "--quiet", "--noautotag", str(beets.music))
     assert all(beets.field("predicted_genre"))

@@ -199,7 +199,7 @@ def test_old_changes_can_be_deleted(classified: Beets) -> None:
     with closing(sqlite3.connect(journal_of(classified))) as journal, journal:
         journal.execute("UPDATE changes SET time = time - 4 * 86400")
     done = classified.run("genreclf-undo", "--forget-older-than", "3")
-    assert "deleted 5 changes; they can no longer be undone" in done.stderr
+    assert "deleted 5 changes, which can no longer be undone" in done.stderr
     assert "no runs recorded" in classified.run("genreclf-undo", "--list").stderr
     classified.settings["genreclf"] |= {"policy": "append", "names": {predicted[0]: "Another Name"}}
     classified("genreclf", "-f")

@@ -239,10 +239,10 @@ def test_beets_writes_after_a_damaged_journal_was_moved_away(beets: Beets) -> No
     assert before
     for journal in beets.root.glob("library.genre-journal.*"):
         journal.rename(journal.with_name(f"damaged {journal.name}"))
-    beets("modify", "--yes", "artist=Somebody")
+    beets("modify", "--yes", "artist=Someone")
     beets("write", "--force")
     (path,) = beets.files()  # moved, because its folder is named after the artist
-    assert mutagen.File(path, easy=True)["artist"] == ["Somebody"]
+    assert mutagen.File(path, easy=True)["artist"] == ["Someone"]
     assert our_tags(path) == before
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from mediafile import MediaFile
 
@@ -56,6 +58,21 @@ def test_only_tracks_without_genres(untagged: Beets) -> None:
     assert set(untagged.field("genres", "title:one")) == {"Mine"}
     assert all(untagged.field("genres", "title:two"))
     assert review(untagged, "") == ""
+
+
+def test_genres_that_beets_drops_are_offered(untagged: Beets) -> None:
+    """Without tags in files, `beet update` drops predictions and genres."""
+    untagged.settings["genreclf"]["write"] = False
+    untagged("genreclf", "album:album 0")
+    for path in untagged.files():
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime + 10))
+    untagged("update")
+    assert untagged("ls", "genres::.") == ""
+    untagged("genreclf", "album:album 0")
+    assert len(untagged("ls", "predicted_genre::.").splitlines()) == 2
+    assert untagged("ls", "genres::.") == "", "they may have been emptied on purpose"
+    review(untagged, "a\n", "album:album 0")
+    assert len(untagged("ls", "genres::.").splitlines()) == 2
 
 
 def test_placeholders_count_as_no_genres(untagged: Beets) -> None:

@@ -78,7 +78,7 @@ def test_playlist(classified: Beets) -> None:
         assert file.read_text(encoding="utf-8").splitlines() == expected
     classified("genreclf-cache", "--clear")
     done = classified.run("genreclf-similar", *query, str(file))
-    assert "no matching track has been analyzed yet; run `beet genreclf` first" in done.stderr
+    assert "no similar tracks found" in done.stderr
     assert file.read_text(encoding="utf-8").splitlines() == expected, "not emptied"
 
 
@@ -178,8 +178,7 @@ def test_missing_or_unmatched_query(classified: Beets) -> None:
     assert "missing query: beet genreclf-similar QUERY" in classified.run("genreclf-similar").stderr
     assert "1 or more" in classified.run("genreclf-similar", "title:tune 0", "-n", "0").stderr
     done = classified.run("genreclf-similar", "title:nothing")
-    assert done.returncode == 1
-    assert "No matching tracks." in done.stderr
+    assert (done.returncode, done.stderr) == (0, "genreclf: No matching tracks.\n")
     (gone,) = classified.library.glob("*/*/*tune 5*")
     gone.unlink()
     done = classified.run("genreclf-similar", "title:tune 5")

@@ -103,11 +103,11 @@ def assert_quiet_end(process: subprocess.Popen[str], status: int) -> str:
 
     multiprocessing's tracker holds the standard error open as long as there is a worker.
     """
-    _, said = process.communicate(timeout=100)
-    assert process.returncode == status, said
-    assert "Traceback" not in said
-    assert "leaked" not in said
-    return said
+    _, printed = process.communicate(timeout=100)
+    assert process.returncode == status, printed
+    assert "Traceback" not in printed
+    assert "leaked" not in printed
+    return printed
 
 
 @pytest.mark.parametrize("whole_group", [False, True])
@@ -122,8 +122,8 @@ def test_sigterm_ends_the_command_quietly(beets: Beets, whole_group: bool) -> No
         os.killpg(process.pid, signal.SIGTERM)
     else:
         process.terminate()
-    said = assert_quiet_end(process, 128 + signal.SIGTERM)
-    assert " updated, " in said
+    printed = assert_quiet_end(process, 128 + signal.SIGTERM)
+    assert " updated, " in printed
     tagged = [path for path in beets.files() if our_tags(path)]
     assert 0 < len(tagged) < 16
     beets("genreclf")
@@ -142,8 +142,8 @@ def test_sigterm_ends_an_import_as_beets_does(beets: Beets) -> None:
     assert 0 < len([*filter(None, beets.field("genre_model"))]) < 16
 
 
-def test_sigterm_is_as_it_was_after_the_command(beets: Beets) -> None:
-    """Whoever handles it keeps it, and other plugins do not notice."""
+def test_sigterm_handler_is_restored_after_the_command(beets: Beets) -> None:
+    """Another handler stays in place, and other plugins do not notice."""
     beets.add("a.mp3")
     beets("ls")  # writes the settings
     code = """

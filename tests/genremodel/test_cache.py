@@ -6,15 +6,17 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from genremodel import GenreClassifier
-from genremodel.analysis import Analysis
+from genremodel.analysis import OUTPUT_SIZE, Analysis
 from genremodel.batch.cache import Cache, CacheError, FileState
 from genremodel.errors import AnalysisTimeout, AudioError
+from genremodel.similarity import track_embedding
 from tests.faults import DROPPED
 from tests.sounds import make
 
@@ -69,6 +71,18 @@ except CacheError as exc:
     folder.mkdir(mode=0o555)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == f"{folder}: the folder cannot be written\n"
+
+
+def test_embeddings_are_those_of_audible_files(cache: Cache, file: FileState) -> None:
+    values = np.ones((2, OUTPUT_SIZE), np.float16)
+    for name in ("loud", "silent", "failed"):
+        cache.link_file(name.encode(), replace(file, path=name.encode()))
+    loud = Analysis(np.array([0.5, 3.5]), np.array([True, False]), values)
+    cache.put(b"loud", loud)
+    cache.put(b"silent", replace(loud, audible=np.zeros(2, bool)))
+    cache.put(b"failed", AudioError("no audio stream"))
+    assert cache.embeddings() == {b"loud": track_embedding(loud)}
+    cache.close()
 
 
 def test_failure_is_cached(cache: Cache, file: FileState) -> None:

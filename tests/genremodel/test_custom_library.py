@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import genremodel.custom
 from genremodel import GenreClassifier
 from genremodel.custom import LabeledTrack, train
 from genremodel.errors import ModelError, TrainingError
@@ -63,5 +62,3 @@ def test_training_errors_are_value_errors() -> None:
     with pytest.raises(ValueError, match="fewer than two genres"):
         train([])
     assert issubclass(TrainingError, ValueError)
-    with pytest.raises(AttributeError, match="no attribute 'teach'"):
-        genremodel.custom.teach  # noqa: B018

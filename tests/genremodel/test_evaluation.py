@@ -17,6 +17,7 @@ from genremodel.evaluation import (
     Metrics,
     OutOfFold,
     Scores,
+    Tracks,
     confusion_matrix,
     out_of_fold,
     precision_and_recall,
@@ -51,13 +52,15 @@ def predictions(
     )
 
 
-def tracks(
-    count: int = 60,
-) -> tuple[list[Array], NDArray[np.bool_], NDArray[np.str_]]:
+def _tracks(count: int = 60) -> Tracks:
     """Return tracks of 12 windows, whose values are the number of the artist and the genre."""
     genre, artist = np.arange(count) % GENRES, np.arange(count) // GENRES % 10
     windows = [np.tile([a, g], (12, 1)).astype(float) for a, g in zip(artist, genre, strict=True)]
-    return windows, genre[:, np.newaxis] == np.arange(GENRES), artist.astype(str)
+    genres = genre[:, np.newaxis] == np.arange(GENRES)
+    return Tracks(windows, genres, artist.astype(str), [1 / GENRES] * GENRES)
+
+
+TRACKS = _tracks()
 
 
 def by_value(parts: Sequence[NDArray[np.floating]]) -> list[WindowProbabilities]:
@@ -78,9 +81,8 @@ def test_models_are_fitted_without_the_held_out_artists() -> None:
 
         return classify
 
-    windows, genres, artist = tracks()
-    table = out_of_fold(windows, genres, artist, fit, [1 / 3] * 3)
-    assert sorted(left_out) == sorted({*artist.tolist()}), "each artist is held out once"
+    table = out_of_fold(TRACKS, fit)
+    assert sorted(left_out) == sorted({*TRACKS.artist.tolist()}), "each artist is held out once"
     assert len(np.unique(table.fold)) == 5
     assert {count: int((table.windows == count).sum()) for count in (1, 3, 12)} == {
         1: 60, 3: 60, 12: 60,
@@ -91,20 +93,18 @@ def test_models_are_fitted_without_the_held_out_artists() -> None:
 
 
 def test_folds_depend_on_the_seed_alone() -> None:
-    windows, genres, artist = tracks()
     first, same, other = (
-        out_of_fold(windows, genres, artist, lambda _: by_value, [1 / 3] * 3, seed=seed).track
-        for seed in (0, 0, 1)
+        out_of_fold(_tracks(47), lambda _: by_value, seed=seed).track for seed in (0, 0, 1)
     )
     assert (first == same).all()
     assert (first != other).any()
 
 
 def test_predictions_of_tracks_without_a_known_genre_are_wrong() -> None:
-    windows, genres, artist = tracks(6)
+    genres = TRACKS.genres.copy()
     genres[0] = False
-    table = predict_tracks(windows, genres, artist, by_value, [1 / 3] * 3)
-    assert table.correct.tolist() == [False] + [True] * 5
+    table = predict_tracks(replace(TRACKS, genres=genres), by_value)
+    assert table.correct.tolist() == [False] + [True] * (len(genres) - 1)
     assert table.genre[0] == -1
 
 
@@ -123,9 +123,9 @@ def test_a_track_counts_as_its_rarest_genre() -> None:
 )
 def test_too_little_for_cross_validation(genre: list[int], artist: list[str], message: str) -> None:
     genres = np.array(genre)[:, np.newaxis] == np.arange(GENRES)
-    windows = [np.zeros((1, 2))] * len(genre)
+    tracks = Tracks([np.zeros((1, 2))] * len(genre), genres, np.array(artist), [1 / 3] * 3)
     with pytest.raises(TrainingError, match=message):
-        out_of_fold(windows, genres, np.array(artist), lambda _: by_value, [1 / 3] * 3)
+        out_of_fold(tracks, lambda _: by_value)
 
 
 def test_confidence_is_the_accuracy() -> None:

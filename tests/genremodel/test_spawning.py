@@ -39,6 +39,14 @@ def fork_exec(*arguments):
 
 _posixsubprocess.fork_exec = fork_exec  # what subprocess and multiprocessing call by this name
 """
+NO_THREADS = """
+import threading
+
+def start(thread):
+    raise RuntimeError("can't start new thread")
+
+threading.Thread.start = start
+"""
 READ_ONLY_SHM = (
     "unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro tmpfs /dev/shm && exec "$@"', "sh",
 )  # fmt: skip
@@ -85,6 +93,7 @@ def assert_analyzed(
         pytest.param(DAEMON, "daemonic processes are not allowed to have", id="daemon"),
         pytest.param(FEW_FILES, "Too many open files", id="few files"),
         pytest.param(FULL_MEMORY + MAIN, "Cannot allocate memory", id="memory"),
+        pytest.param(NO_THREADS + MAIN, "can't start new thread", id="threads"),
         pytest.param(EXECUTABLE.format("'/none'"), "No such file or directory", id="missing"),
         pytest.param(EXECUTABLE.format("'/tmp'"), "Permission denied", id="folder"),
         pytest.param(EXECUTABLE.format("'/bin/true'"), "/bin/true does not work", id="true"),

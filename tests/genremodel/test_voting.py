@@ -96,7 +96,9 @@ def _vote(
 ) -> Prediction:
     votes = np.array(audible or [True] * len(rows))
     starts = 3 * np.arange(len(votes), dtype=np.float64)
-    return vote_track(np.array(rows), novelty, starts, votes, params, min_confidence=min_confidence)
+    if min_confidence is not None:
+        params = replace(params, min_confidence=min_confidence)
+    return vote_track(np.array(rows), novelty, starts, votes, params)
 
 
 def test_prediction_of_confident_track() -> None:
@@ -150,7 +152,7 @@ def test_unfamiliar_if_only_novelty_lowers_confidence() -> None:
 def test_nonmusic_abstains_whatever_its_confidence(novelty: float) -> None:
     track = _vote([JAZZ], novelty=novelty, min_confidence=0.0)
     assert (track.genre, track.reason) == (None, "not music")
-    album = vote_album([track, track], PARAMS, min_confidence=0.0)
+    album = vote_album([track, track], replace(PARAMS, min_confidence=0.0))
     assert (album.genre, album.reason, album.votes) == (None, "not music", {"abstained": 2})
     assert vote_album([track, _vote([ROCK])], PARAMS).genre == "rock"
 
@@ -210,7 +212,8 @@ def test_abstaining_tracks_of_album_vote() -> None:
 
 
 def test_album_without_majority_abstains() -> None:
-    album = vote_album([_vote([JAZZ]), _vote([ROCK])], PARAMS, min_confidence=0.9)
+    params = replace(PARAMS, min_confidence=0.9)
+    album = vote_album([_vote([JAZZ]), _vote([ROCK])], params)
     assert (album.genre, album.reason) == (None, "tie")
     assert vote_album([_vote([ODD])], PARAMS).reason == "low confidence"
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from genremodel import evaluation
 from genremodel.audio.windows import DEFAULT_WINDOWS, evenly_spaced
-from genremodel.evaluation import Classify, OutOfFold, Scores
+from genremodel.evaluation import Classify, OutOfFold, Scores, Tracks
 from genremodel.models.base import WindowProbabilities
 from genremodel.prediction import DecisionParams
 from training.fit import Fit, PredictProba
@@ -35,9 +35,7 @@ def out_of_fold(
         has = np.isin(params.genres, known.genre)
         return _each(fit(known), has)
 
-    return evaluation.out_of_fold(
-        *_tracks(table[scored], params), fit_without, params.prior, seed=seed
-    )
+    return evaluation.out_of_fold(_tracks(table[scored], params), fit_without, seed=seed)
 
 
 def predict_tracks(
@@ -45,7 +43,7 @@ def predict_tracks(
 ) -> OutOfFold:
     """Return predictions of tracks by one model, all of whose genres are those of `params`."""
     classify = _each(classifier, np.ones(len(params.genres), np.bool_))
-    return evaluation.predict_tracks(*_tracks(table, params), classify, params.prior)
+    return evaluation.predict_tracks(_tracks(table, params), classify)
 
 
 def calibrated_scores(predictions: OutOfFold, params: DecisionParams) -> Scores:
@@ -58,13 +56,11 @@ def recalibrated(params: DecisionParams, predictions: OutOfFold) -> DecisionPara
     return replace(params, calibration=predictions.calibration())
 
 
-def _tracks(
-    table: WindowTable, params: DecisionParams
-) -> tuple[list[NDArray[np.float32]], NDArray[np.bool_], NDArray[np.str_]]:
-    """Return windows, genres and artists of the tracks, as `out_of_fold` takes them."""
+def _tracks(table: WindowTable, params: DecisionParams) -> Tracks:
+    """Return the tracks of a table."""
     genre, artist, members = table.by_track()
     windows = [table.values[evenly_spaced(track, DEFAULT_WINDOWS)] for track in members]
-    return windows, genre[:, np.newaxis] == np.array(params.genres), artist
+    return Tracks(windows, genre[:, np.newaxis] == np.array(params.genres), artist, params.prior)
 
 
 def _each(classifier: PredictProba, has: NDArray[np.bool_]) -> Classify:

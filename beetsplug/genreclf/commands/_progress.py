@@ -48,9 +48,9 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def advance(self) -> None:
-        """Count one more track."""
-        self._bar.advance(self._task)
+    def advance(self, tracks: int = 1) -> None:
+        """Count tracks that are done; those of an album at once, or the speed would be wrong."""
+        self._bar.advance(self._task, tracks)
 
     @contextmanager
     def hidden(self) -> Iterator[None]:

@@ -53,6 +53,11 @@ class AlbumSelection:
                         yield Selection(None, [item], {id_})
 
 
+def has_matches(lib: Library, query: Sequence[str], *, match_albums: bool = False) -> bool:
+    """Return True if a query matches a track, or an album that has tracks."""
+    return any(True for _ in matching_items(lib, query, match_albums=match_albums))
+
+
 def matching_items(
     lib: Library, query: Sequence[str], *, match_albums: bool = False
 ) -> Iterator[Item]:

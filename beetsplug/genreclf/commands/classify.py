@@ -65,7 +65,7 @@ def command(context: Context) -> ui.Subcommand:
         "--pretend",
         action="store_true",
         default=False,
-        help="show all changes but do nothing",
+        help="show changes but do nothing",
     )
     classify.parser.add_option(
         "-w",
@@ -121,7 +121,7 @@ def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[s
     with user_errors(), predicting as predictor:
         selection = AlbumSelection(lib, query, match_albums=options.album)
         if not selection.total:
-            context.log.warning(NO_MATCHES)
+            context.log.info(NO_MATCHES)
             return
         shown = is_terminal() and not (options.quiet or options.pretend or options.review)
         confirm = ask if options.review else None
@@ -216,7 +216,7 @@ class Classify:
         if self._confirm:
             rules = self._predictor.rules
             goes_on = self._review([keep_existing(update, rules) for update in updates])
-            self._advance(batch)
+            self._bar.advance(len(batch.selected))
             return goes_on
         self._apply_all([_keep_emptied(update) for update in updates])
         if batch.lacking:
@@ -225,12 +225,8 @@ class Classify:
         for item in batch.selected:
             if item not in batch.wanted and item not in batch.lacking:
                 self._rewrite(item)
-        self._advance(batch)
+        self._bar.advance(len(batch.selected))
         return True
-
-    def _advance(self, batch: Batch) -> None:
-        for _ in batch.selected:
-            self._bar.advance()
 
     def _review(self, updates: Sequence[Update]) -> bool:
         """Apply the updates as the user decides; return False if the user quits."""
@@ -286,10 +282,11 @@ class Classify:
         old = update.obj
         new = old.copy()
         replace_values(new, update.values)
-        if beets_config["verbose"].get(int):
-            show_changes(old, new)
-        else:
-            ui.show_model_changes(new, old, [GENRES])
+        if not self._options.quiet:
+            if beets_config["verbose"].get(int):
+                show_changes(old, new)
+            else:
+                ui.show_model_changes(new, old, [GENRES])
         if isinstance(old, Item) and update.changes_genres:
             genres = ("; ".join(names) or "(none)" for names in (old.genres, new.genres))
             self._changes[next(genres), next(genres)] += 1
@@ -319,7 +316,7 @@ class Classify:
             if not isinstance(now, Item) or not self._predictor.is_current(now):
                 return
             changes = self._write(self._writer.rewrite_of(now))
-            if changes and self._options.pretend:
+            if changes and self._options.pretend and not self._options.quiet:
                 ui.print_(f"{now}: tags to write: {', '.join(changes)}")
 
     def _write(self, update: Update) -> list[str] | None:

@@ -64,12 +64,12 @@ def _run(context: Context, lib: Library, options: ExplainOptions, query: list[st
     if not query:
         raise UserError("missing query: beet genreclf-explain QUERY")
     selection = AlbumSelection(lib, query, match_albums=options.album)
-    picture = None if options.plot is None else _Picture(options.plot)
-    if picture and selection.total != 1:
-        raise UserError(f"--plot draws one track; the query has {selection.total}")
     if not selection.total:
         context.log.info(NO_MATCHES)
         return
+    picture = None if options.plot is None else _Picture(options.plot)
+    if picture and selection.total != 1:
+        raise UserError(f"--plot draws one track; the query matches {selection.total}")
     failures = Failures(context.log)
     with user_errors(), context.predictor(lib) as predictor:
         planner = Planner(predictor, context.journal(lib))
@@ -142,7 +142,8 @@ class Explanation:
 
         title = one_line(format(self.item, title_format))
         print_rich(Text(title, style="bold"), soft_wrap=True)
-        print_rich(_timeline(self.prediction))
+        if self.prediction.windows:
+            print_rich(_timeline(self.prediction))
         for name, value in self.facts():
             if value:
                 print_rich(Text(f"  {name:<13}  {value}"), soft_wrap=True)
@@ -163,8 +164,8 @@ class Explanation:
         yield "agreement", self.update.values[fields.AGREEMENT]
         change = "" if before == now else f"{_listed(before)} -> "
         yield "genres", f"{change}{_listed(now)}{' (set by genreclf)' if change else ''}"
-        effect = " keeps them" if then == now else f": {_listed(then)}"
-        yield "policy", f"{self.config.policy}{effect}"
+        effect = "no change" if then == now else _listed(then)
+        yield "policy", f"{self.config.policy}: {effect}"
         yield "model", prediction.model
 
 

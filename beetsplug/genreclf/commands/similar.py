@@ -80,7 +80,8 @@ def _run(context: Context, lib: Library, options: SimilarOptions, query: list[st
     playlist = None if options.playlist is None else Playlist(options.playlist, context.log)
     seeds = [*matching_items(lib, query, match_albums=options.album)]
     if not seeds:
-        raise UserError(NO_MATCHES)
+        context.log.info(NO_MATCHES)
+        return
     failures = Failures(context.log)
     found: list[Item] = []
     with user_errors(), context.cnn_predictor(lib) as predictor:
@@ -89,7 +90,10 @@ def _run(context: Context, lib: Library, options: SimilarOptions, query: list[st
             found.append(item)
             ui.print_(format(item, options.format or ""))
     if not found:
-        context.log.warning("no matching track has been analyzed yet; run `beet genreclf` first")
+        context.log.warning(
+            "no similar tracks found: only tracks that have been analyzed are compared; run "
+            "`beet genreclf` first"
+        )
     elif playlist:
         playlist.write(found)
     if failures.count:

@@ -20,7 +20,7 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._printing import count, print_rich
 from beetsplug.genreclf.commands._progress import Bar, is_terminal
-from beetsplug.genreclf.commands._selection import NO_MATCHES, matching_items
+from beetsplug.genreclf.commands._selection import NO_MATCHES, has_matches, matching_items
 from beetsplug.genreclf.genres.agreement import Agreement, agreement
 from beetsplug.genreclf.genres.labels import Vocabulary, is_placeholder, labels
 from beetsplug.genreclf.storage.artists import Artists
@@ -111,6 +111,8 @@ def _run(context: Context, lib: Library, options: TrainOptions, query: list[str]
                 context.fail("some models cannot be read")
         elif options.delete is not None:
             models.delete(options.delete)
+        elif not has_matches(lib, query, match_albums=options.album):
+            context.log.info(NO_MATCHES)
         else:
             with user_errors(), context.cnn_predictor(lib) as predictor:
                 training = Training(predictor, context.journal(lib), context.log, options)
@@ -267,15 +269,11 @@ class Training:
         return [*paths], [*tracks], [*fitting]
 
     def _labeled(self, items: Iterable[Item]) -> dict[int, list[str]]:
-        """Return the labels of tracks by their ids, without those that cannot be trained on.
-
-        Raises UserError where there are no tracks.
-        """
+        """Return the labels of tracks by their ids, without those that cannot be trained on."""
         from genremodel.display import has_control_characters
 
         placeholders, refused = self._predictor.config.placeholders, Counter[str]()
         labeled = {}
-        track = None
         for track in items:
             own = self._labels(track)
             refused.update(name for name in own if has_control_characters(name))
@@ -283,8 +281,6 @@ class Training:
             self._placeholders.update(name for name in own if is_placeholder(name, placeholders))
             if track.id is not None and (own := [x for x in own if x not in self._placeholders]):
                 labeled[track.id] = own
-        if track is None:
-            raise UserError(NO_MATCHES)
         for name, number in sorted(refused.items()):
             self._log.warning(
                 "{}", f"skipped label {name!r}: control characters ({count(number, 'track')})"

@@ -45,6 +45,7 @@ from beetsplug.genreclf.storage.tag_file import TagFile, reason
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
 
+_NOTHING = "nothing to undo"
 _ALL = 1_000_000  # days: more than any journal has, and still a time
 
 
@@ -68,7 +69,7 @@ def command(context: Context) -> ui.Subcommand:
         "--pretend",
         action="store_true",
         default=False,
-        help="show all changes but do nothing",
+        help="show changes but do nothing",
     )
     undo.parser.add_option(
         "-q",
@@ -144,7 +145,7 @@ def _forget_older_than(journal: Journal, days: int, log: Logger) -> None:
         raise UserError("--forget-older-than must be 0 or more")
     with journal.lock():
         deleted = compact(journal, time.time() - min(days, _ALL) * 86400)
-    log.info("deleted {}; they can no longer be undone", count(deleted, "change"))
+    log.info("deleted {}, which can no longer be undone", count(deleted, "change"))
 
 
 def _undo(
@@ -166,9 +167,11 @@ def _undo(
         lost = find_lost(lib, items, journal)
     else:
         relink_lost(lib, items, journal)
-    run = _last_run(lib, journal, {*lost.values()}) if options.last else options.run
-
     log, failures = context.log, Failures(context.log)
+    run = _last_run(lib, journal, {*lost.values()}) if options.last else options.run
+    if options.last and run is None:
+        log.info(_NOTHING)
+        return True
     undo = Undo(journal, run, context, failures, lost, pretend=options.pretend, quiet=options.quiet)
     restored = Counter[type]()
     unknown: list[str] = []
@@ -181,6 +184,9 @@ def _undo(
             unknown.append(name_in_journal(now))
         if done:
             restored[type(obj)] += 1
+    if not (restored or failures.count or unknown):
+        log.info(_NOTHING)
+        return True
     objs = count(restored[Item], "track")
     if restored[Album]:
         objs += f" and {count(restored[Album], 'album')}"
@@ -198,8 +204,8 @@ def _undo(
     return not failures.count and not unknown
 
 
-def _last_run(lib: Library, journal: Journal, lost: set[str]) -> int:
-    """Return the id of the newest run that can be undone. Raises UserError when there is none.
+def _last_run(lib: Library, journal: Journal, lost: set[str]) -> int | None:
+    """Return the id of the newest run that can be undone, or None if there is none.
 
     lost: journal ids of tracks and albums in the library that are not stored there.
     """
@@ -213,7 +219,7 @@ def _last_run(lib: Library, journal: Journal, lost: set[str]) -> int:
     for run in reversed(journal.runs()):
         if present & journal.objects_of_run(run.id):
             return run.id
-    raise UserError("there is nothing to undo")
+    return None
 
 
 class Undo:

@@ -19,7 +19,7 @@ from beetsplug.genreclf.storage.value_comparison import Values, same
 
 
 class TagWriter:
-    """Saves tags; sends `write` before and `after_write` afterwards, see `listeners.reentrant`."""
+    """Saves tags; sends `write` before and `after_write` afterwards, see `handlers.reentrant`."""
 
     # Of all instances of the plugin. Import stages run in threads of their own.
     _thread = threading.local()
