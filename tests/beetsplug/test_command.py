@@ -27,6 +27,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
     beets.settings["plugins"] = []
     beets.import_music()
     beets.settings["plugins"] = ["genreclf"]
+    beets("genreclf", "--pretend")  # all of it is in the cache
     beets.keep()
     return beets
 
@@ -135,7 +136,7 @@ def test_name_of_another_command_is_not_a_query(word: str, unclassified: Beets) 
 def test_write_options(
     write: object, option: str | None, expected: bool, unclassified: Beets
 ) -> None:
-    unclassified.settings["genreclf"] = {"write": write}
+    unclassified.settings["genreclf"]["write"] = write
     unclassified("genreclf", *([option] if option else []))
     assert set(unclassified.field("genre_model")) == {"bundled-cnn-3"}
     assert [bool(our_tags(path)) for path in unclassified.files()] == [expected] * 3
@@ -216,7 +217,7 @@ def test_tags_follow_the_values(beets: Beets) -> None:
         tags = {kind: plain_tags(path) for kind, path in files.items()}
         return {kind: set(OURS) & {name.lower() for name in tags[kind]} for kind in files}
 
-    beets.settings["genreclf"] = {"auto": False}
+    beets.settings["genreclf"] = {"auto": False, "threads": 1}
     beets.add_every_container()
     beets.import_music("--singletons")
     beets("modify", "--yes", "artist=Someone")
@@ -321,7 +322,9 @@ def test_classified_tracks_are_not_changed(beets: Beets) -> None:
 
 
 def test_tags_changed_by_another_program_stay_without_write_option(unclassified: Beets) -> None:
-    unclassified.settings["genreclf"] = {"policy": "append", "min_confidence": 0}
+    unclassified.settings["genreclf"] = {
+        "policy": "append", "min_confidence": 0, "threads": 1,
+    }  # fmt: skip
     unclassified("genreclf")
     path = unclassified.files()[0]
     file = mutagen.File(path)
@@ -358,7 +361,7 @@ def test_write_and_undo_of_predictions_from_files(unclassified: Beets) -> None:
     path = unclassified.files()[0]
     for name in ("library.db", "library.genre-journal.db"):
         (unclassified.root / name).unlink()
-    unclassified.settings["genreclf"] = {"auto": False}
+    unclassified.settings["genreclf"] = {"auto": False, "threads": 1}
     unclassified("import", "--quiet", "--noautotag", "--nocopy", "--singletons", str(path))
     unclassified("modify", "--yes", "--nowrite", "--nomove", "predicted_genre=polka")
     done = unclassified.run("genreclf", "-w")

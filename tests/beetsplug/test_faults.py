@@ -31,7 +31,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
     beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "min_confidence": 0}
     add_albums(beets, range(9))
     beets.import_music()
-    beets("genreclf", "--pretend")
+    beets("genreclf", "--pretend")  # all of it is in the cache
     beets.keep()
     return beets
 
@@ -45,7 +45,7 @@ def analyzed(library: Beets) -> Beets:
 
 @pytest.fixture
 def collection(analyzed: Beets) -> Beets:
-    """Return a library of three albums that are not analyzed."""
+    """Return a library of three albums that have not been analyzed."""
     (analyzed.root / "genreclf-cache.db").unlink()
     return analyzed
 
@@ -107,7 +107,7 @@ def drops_capabilities() -> bool:
 
 
 def run_as_a_user(beets: Beets, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `beet` without what root may do more."""
+    """Run `beet` without the privileges of root."""
     if not drops_capabilities():
         pytest.skip("capabilities cannot be dropped here")
     return beets.run(*arguments, prefix=DROPPED)
