@@ -56,6 +56,15 @@ def track_fields(beets: Beets) -> list[str]:
     return beets("ls", "-f", FIELDS, "title+").splitlines()
 
 
+def test_update_of_an_album_alone_is_counted(album: Beets) -> None:
+    album.import_music()
+    album("modify", "--yes", "--album", "--nowrite", "album_genre_model=older", "Odd")
+    done = album.run("genreclf")
+    assert done.returncode == 0
+    assert "0 tracks updated, 0 unchanged, 0 abstained, 0 failed, 1 album updated" in done.stderr
+    assert album("ls", "-a", "-f", "$album_genre_model").startswith("bundled-cnn")
+
+
 def test_tracks_and_album_have_predictions_of_their_own(album: Beets) -> None:
     album.import_music()
     *sounding, silent = track_fields(album)

@@ -50,6 +50,15 @@ def test_abstention_shows_threshold_and_most_probable_genres(imported: Beets) ->
     assert float(first.split()[-1]) >= float(second.split()[-1])
 
 
+def test_genres_are_spelled_as_in_tags(imported: Beets) -> None:
+    imported.settings["genreclf"] |= {"title_case": True, "min_confidence": 0}
+    text = imported("genreclf-explain", "title:a")
+    (genre,) = [line.split()[-1] for line in text.splitlines() if line.startswith("  genre ")]
+    (votes,) = [line for line in text.splitlines() if line.startswith("  votes ")]
+    assert genre[0].isupper()
+    assert genre in votes
+
+
 def test_json(imported: Beets) -> None:
     imported.settings["genreclf"]["policy"] = "append"
     imported("modify", "--yes", "genres=Polka")
