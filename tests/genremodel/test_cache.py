@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -26,8 +27,9 @@ ANALYSIS = Analysis(
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache.db", "version 1", 10)
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    with Cache(tmp_path / "cache.db", "version 1", 10) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -163,6 +165,7 @@ def test_foreign_database_is_not_changed(tmp_path: Path, file: FileState) -> Non
     assert cache.error == f"{tmp_path / 'cache.db'}: not a cache of analyses"
     with pytest.raises(CacheError, match="not a cache"):
         cache.clear()
+    cache.close()
     assert (tmp_path / "library.db").read_bytes() == content
 
 
