@@ -94,6 +94,9 @@ class JournalDatabase:
             self._connection.close()
             self._connection = None
 
+    def __del__(self) -> None:
+        self.close()  # Python 3.13 warns of connections that are not closed
+
     def write(self, *statements: tuple[str, Iterable[tuple[Any, ...]]]) -> int:
         """Run each statement for each of its rows in one transaction; return the last row id."""
         try:
