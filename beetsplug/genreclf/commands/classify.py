@@ -117,13 +117,13 @@ def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[s
         )
     if options.review and context.config().policy == "never":
         raise UserError("--review cannot be combined with genreclf.policy: never")
-    context.config()  # before the query: invalid options are reported in any case
-    selection = AlbumSelection(lib, query, match_albums=options.album)
-    if not selection.total:
-        context.log.info(NO_MATCHES)
-        return
+    # Before the query: options that the model cannot meet are reported in any case.
     predicting = context.predictor(lib, cached=options.cache, retry=options.force)
     with user_errors(), predicting as predictor:
+        selection = AlbumSelection(lib, query, match_albums=options.album)
+        if not selection.total:
+            context.log.info(NO_MATCHES)
+            return
         shown = is_terminal() and not (options.quiet or options.pretend or options.review)
         confirm = ask if options.review else None
         with Bar(selection.total, shown=shown) as bar:
@@ -196,7 +196,7 @@ class Classify:
         yield f"{count(counts['updated'], 'track')} {'to update' if pretend else 'updated'}"
         yield from (f"{counts[name]} {name}" for name in ("unchanged", "abstained", "failed"))
         yield from (f"{counts[name]} {name}" for name in ("edited", "skipped") if counts[name])
-        if counts["albums"]:
+        if 0 < counts["albums"] == counts.total():  # no track was changed
             yield f"{count(counts['albums'], 'album')} {'to update' if pretend else 'updated'}"
         if counts["files"] or not pretend:
             yield f"{count(counts['files'], 'file')} {'to write' if pretend else 'written'}"
