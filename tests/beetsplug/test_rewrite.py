@@ -456,7 +456,9 @@ def test_copy_has_no_acl_of_its_folder(by_copy: None, tmp_path: Path, journal: J
 
 OTHERS_FILE = """
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from mediafile import MediaFile
 from beetsplug.genreclf.storage.inplace import rewrite
@@ -464,17 +466,22 @@ from beetsplug.genreclf.fields import MEDIA_FIELDS
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.tag_file import TagFile, reason
+def tag(path, journal):
+    file = TagFile(path)
+    file.set({"predicted_genre": "jazz"})
+    file.save(RedoLog(Journal(journal)), id3v23=False)
 for name, field in MEDIA_FIELDS.items():
     MediaFile.add_field(name, field)
+path, journal = Path(sys.argv[1]), Path(sys.argv[2])
 rewrite.MAX_IN_PLACE = rewrite.MAX_IN_PLACE_IF_LOSSY = int(sys.argv[3])
-user, *groups = map(int, sys.argv[4:])  # once all is imported: others may not read that
+with tempfile.TemporaryDirectory() as folder:  # import all modules: others may not read them
+    tag(Path(shutil.copy(path, folder)), Path(folder, "journal.db"))
+user, *groups = map(int, sys.argv[4:])
 os.setgroups(groups)
 os.setgid(user)
 os.setuid(user)
-file = TagFile(Path(sys.argv[1]))
-file.set({"predicted_genre": "jazz"})
 try:
-    file.save(RedoLog(Journal(Path(sys.argv[2]))), id3v23=False)
+    tag(path, journal)
 except OSError as exc:
     print(reason(exc), end="")
 """
