@@ -59,7 +59,7 @@ class Context:
         return self._journals.setdefault(key, journal)
 
     def writer(self, lib: Library, predictor: Predictor, command: str) -> Writer:
-        """Return what makes the changes of a command or an import."""
+        """Return a writer for the changes of a command or an import."""
         return Writer(self.journal(lib), self.tag_writer, predictor, command)
 
     @contextmanager
@@ -116,7 +116,7 @@ class Context:
             self.log.warning("{}", problem)
 
     def clear_marker_at_exit(self) -> None:
-        """Let the next command find no marker of interrupted changes, if none are left."""
+        """Remove the marker of interrupted changes when beets exits, unless there are any."""
         self._register("cli_exit", self.clear_marker)
 
     @contained()
@@ -130,7 +130,7 @@ class Context:
             self.log.debug("the marker of interrupted changes cannot be removed: {}", exc)
 
     def fail(self, message: str) -> None:
-        """Exit with status 1 and a message, when every other plugin is done."""
+        """Exit with status 1 and a message after all other plugins have finished."""
 
         def command_ended(lib: Library | None = None) -> None:
             raise UserError(message)

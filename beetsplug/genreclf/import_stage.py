@@ -166,8 +166,8 @@ class ImportListeners:
     def begin(self, session: ImportSession) -> None:
         """Load the model before beets asks its first question.
 
-        An invalid configuration stops the import before it does anything. Where no model can be
-        loaded at all, tracks are imported without genres, and `beet genreclf` gives them later.
+        An invalid configuration stops the import before it does anything. If no model can be
+        loaded, tracks are imported without genres, and `beet genreclf` can classify them later.
         """
         try:
             if is_auto(self._context.options):

@@ -56,7 +56,7 @@ class Predictor:
         self._is_substitute = is_substitute
 
     def is_current(self, obj: Item | Album) -> bool:
-        """Return whether a track or an album has a prediction that this model would not better.
+        """Return whether a track or an album already has a prediction by this model.
 
         One read from a file counts only if the file also has the id of the model.
         """
