@@ -236,7 +236,8 @@ def record_beets_write(
 
     Raises JournalError, mediafile.UnreadableFileError or OSError.
     """
-    decided = _newest(changes_in(journal, item, "database"))
+    changes = changes_in(journal, item, "database")
+    decided = _newest(changes)
     ours = {
         name: tags[name]
         for name in TAG_NAMES
@@ -264,8 +265,7 @@ def record_beets_write(
         {name: value for name, value in values.items() if name not in known}
         for values in (before, after)
     )
-    run = changes_in(journal, item, "database")[0].run
-    _record_file(journal, run, item, before, after)
+    _record_file(journal, changes[0].run, item, before, after)
 
 
 def _record_file(journal: Journal, run: int, item: Item, old: Values, new: Values) -> None:
