@@ -19,6 +19,7 @@ from genremodel import GenreClassifier
 from genremodel.audio.params import SAMPLE_RATE
 from genremodel.classifier import BackendName
 from genremodel.models import bundled as assets
+from tests.conftest import run_module
 from tests.sounds import RATE, make, write
 from training.synthetic_nonmusic import nonmusic
 
@@ -29,13 +30,8 @@ KEYS = {
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "genremodel", "--threads=1", *map(str, arguments)],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    options = ["--threads=1", *map(str, arguments)]
+    return run_module("genremodel", *options, cwd=Path.cwd(), environment=environment)
 
 
 def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
