@@ -123,18 +123,18 @@ def _fork_worker() -> None:
         connection.close()
         _become_worker(other)
     other.close()
-    start_process = util.spawnv_passfds  # type: ignore[attr-defined]
+    start_process = util.spawnv_passfds
 
-    def use_fork(path: bytes, arguments: list[Any], descriptors: Sequence[int]) -> int:
-        program = next((text for text in arguments if "spawn_main" in str(text)), None)
+    def use_fork(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:
+        program = next((text for text in args if "spawn_main" in str(text)), None)
         if program is None or connection.fileno() < 0:
-            return int(start_process(path, arguments, descriptors))
+            return start_process(path, args, passfds)
         with connection:
-            message = json.dumps([program, *descriptors]).encode()
-            socket.send_fds(connection, [message], descriptors)
+            message = json.dumps([program, *passfds]).encode()
+            socket.send_fds(connection, [message], passfds)
         return pid
 
-    util.spawnv_passfds = use_fork  # type: ignore[attr-defined]
+    util.spawnv_passfds = use_fork
 
 
 def _become_worker(connection: socket.socket) -> None:
