@@ -104,7 +104,9 @@ class Beets:
 
         prefix: a command that runs it.
         """
-        (self.root / "config.yaml").write_text(yaml.safe_dump(self.settings), encoding="utf-8")
+        config, settings = self.root / "config.yaml", yaml.safe_dump(self.settings)
+        if not config.exists() or config.read_text(encoding="utf-8") != settings:
+            config.write_text(settings, encoding="utf-8")  # the folder may be read-only
         environment = {**os.environ, "BEETSDIR": str(self.root), **self.environment}
         server = beet_server(prefix)
         if server and not any(name.startswith(_READ_AT_START) for name in self.environment):
