@@ -45,8 +45,11 @@ _servers: dict[tuple[str, ...], ForkServer] = {}
 
 
 def fork_server(prefix: tuple[str, ...] = ()) -> ForkServer | None:
-    """Return the server of this process, if it can fork. prefix: a command that starts it."""
-    if not hasattr(os, "fork"):
+    """Return the server of this process, or None. prefix: a command that starts it.
+
+    Libraries of macOS do not survive a fork.
+    """
+    if sys.platform != "linux":
         return None
     if prefix not in _servers:
         _servers[prefix] = ForkServer(prefix)
@@ -128,7 +131,9 @@ class Beets:
 
         prefix: a command that runs it.
         """
-        (self.root / "config.yaml").write_text(yaml.safe_dump(self.settings), encoding="utf-8")
+        config, settings = self.root / "config.yaml", yaml.safe_dump(self.settings)
+        if not config.exists() or config.read_text(encoding="utf-8") != settings:
+            config.write_text(settings, encoding="utf-8")  # the folder may be read-only
         environment = {"BEETSDIR": str(self.root), **self.environment}
         return run_module(
             "beets",
@@ -237,12 +242,15 @@ def beets(tmp_path: Path) -> Beets:
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """Return the folder of genre-labeled music; without it the test fails in CI, or is skipped."""
-    if not DEFAULT_FOLDER.is_dir():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(
-            f"music is missing: {DEFAULT_FOLDER}"
-        )
-    return DEFAULT_FOLDER
+    """Return the folder of genre-labeled music, or skip the test.
+
+    A test without it fails in CI, unless GENRE_DATA is `none`.
+    """
+    if DEFAULT_FOLDER.is_dir():
+        return DEFAULT_FOLDER
+    if os.environ.get("CI") and os.environ.get("GENRE_DATA") != "none":
+        pytest.fail(f"music is missing: {DEFAULT_FOLDER}")
+    pytest.skip(f"music is missing: {DEFAULT_FOLDER}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

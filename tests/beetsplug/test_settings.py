@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from beetsplug.genreclf.config import DEFAULTS, Config
 from beetsplug.genreclf.loading import load
 from genremodel.custom.store import ModelStore
 from tests.conftest import Beets
+from tests.platforms import posix
 from tests.tags import every_tag, our_tags, plain_tags
 
 ALL_BUT_BLUES = (
@@ -128,7 +128,7 @@ def test_invalid_config_stops_commands_and_imports(
     assert beets("ls") == ""
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes")
+@posix
 def test_only_automatic_models_are_replaced(tagged_library: Beets) -> None:
     folder = tagged_library.root / "library.genre-models"
     folder.mkdir()
