@@ -18,6 +18,7 @@ from beetsplug.genreclf.commands._printing import count
 from beetsplug.genreclf.config import is_auto
 from beetsplug.genreclf.handlers import contained, reentrant
 from beetsplug.genreclf.planner import Planner
+from beetsplug.genreclf.plugin_order import order_warning
 from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.updates import describe
@@ -73,7 +74,7 @@ class ImportStage:
         from beets.importer import Action
 
         album = task.album if task.is_album else None
-        items = task.imported_items()
+        items = [item for item in task.imported_items() if not self._config.skips(item)]
         new = [item for item in items if not self._predictor.is_current(item)]
         # beets has just read these files. Fields that it sets itself, such as `comp`, make it look
         # as if it had not; `beet update` would read the files again and find no prediction.
@@ -173,6 +174,8 @@ class ImportListeners:
             if is_auto(self._context.options):
                 predictor = self._context.load_predictor(session.lib)
                 self._stage = ImportStage(self._context, session.lib, predictor)
+                if warning := order_warning(predictor.config.policy):
+                    self._log.warning("{}", warning)
         except UserError as exc:
             self._log.error("{}", exc)
         self._context.defer_reports()

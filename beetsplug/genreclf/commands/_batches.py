@@ -25,15 +25,17 @@ _LOOKAHEAD = 64  # tracks that are analyzed while others are decided and written
 class Batch:
     """The tracks of an album, or a single track.
 
-    items: all whose files are in the library. unplaced: those that the query matches whose files an
-    import has yet to place there. selected: the others that the query matches. wanted: those of
-    them that get a new prediction. lacking: those, or the album, that keep their prediction but get
+    items: all whose files are in the library, but those that the option `skip` matches. unplaced:
+    those that the query matches whose files an import has yet to place there. skipped: those that
+    the query and `skip` match. selected: the others that the query matches. wanted: those of them
+    that get a new prediction. lacking: those, or the album, that keep their prediction but get
     the genres of the policy. pending: analyses by the ids of the tracks; empty if none is needed.
     """
 
     album: Album | None
     items: list[Item]
     unplaced: list[Item]
+    skipped: list[Item]
     selected: list[Item]
     wanted: list[Item]
     lacking: list[Item | Album]
@@ -78,8 +80,14 @@ class Batches:
         """Return a batch, whose analyses have been started."""
         album = selection.album
         unplaced = [item for item in selection.selected if self._writer.is_unplaced(item)]
-        items = [item for item in selection.items if item not in unplaced]
-        selected = [item for item in selection.selected if item not in unplaced]
+        placed = [item for item in selection.items if item not in unplaced]
+        items = [item for item in placed if not self._is_skipped(item)]
+        selected = [item for item in items if item.id in selection.selected_ids]
+        skipped = [
+            item
+            for item in placed
+            if item.id in selection.selected_ids and item not in items
+        ]
         wanted = [item for item in selected if self._is_wanted(item)]
         if wanted or (selected and self._needs_prediction(album)):
             pending = self._predictor.submit(items)
@@ -90,7 +98,10 @@ class Batches:
             pending = {}
             known = [*selected, *([album] if album and selected else [])]
         lacking = self._lacking(album, known)
-        return Batch(album, items, unplaced, selected, wanted, lacking, pending)
+        return Batch(album, items, unplaced, skipped, selected, wanted, lacking, pending)
+
+    def _is_skipped(self, item: Item) -> bool:
+        return not self._force and self._predictor.config.skips(item)
 
     def _is_wanted(self, item: Item) -> bool:
         if self._untagged:

@@ -166,6 +166,7 @@ class Classify:
         self._confirm = confirm
         self._counts = Counter[str]()
         self._changes = Counter[tuple[str, str]]()  # of genres, shown by --pretend
+        self._skipped = 0  # by the option `skip`
         self._is_complete = False
 
     @property
@@ -178,6 +179,7 @@ class Classify:
         for batch in self._batches.submit_ahead(selections):
             for item in batch.unplaced:
                 self._skip_unplaced(item)
+            self._skip(batch.skipped)
             if batch.selected and not self._process(batch):
                 return
         self._is_complete = True
@@ -186,7 +188,7 @@ class Classify:
         """Print the counts, after the changes of genres that --pretend has found."""
         for (old, new), tracks in self._changes.most_common():
             ui.print_(f"{tracks:>6}  {old} -> {new}")
-        if self._is_complete and not self._counts.total():
+        if self._is_complete and self._counts.total() == self._skipped:
             self._log.info("{}", self._nothing_to_do(total))
         else:
             self._log.info("{}", ", ".join(self._summary()))
@@ -203,10 +205,12 @@ class Classify:
 
     def _nothing_to_do(self, total: int) -> str:
         if self._confirm:
-            return "nothing to review: all matching tracks have genres"
+            suffix = " or are skipped" if self._skipped else ""
+            return f"nothing to review: all matching tracks have genres{suffix}"
+        suffix = f", {self._skipped} skipped" if self._skipped else ""
         return (
-            f"nothing to do: {count(total, 'matching track')} already classified; "
-            "use -f to classify again"
+            f"nothing to do: {count(total - self._skipped, 'matching track')} already classified"
+            f"{suffix}; use -f to classify again"
         )
 
     def _process(self, batch: Batch) -> bool:
@@ -337,6 +341,11 @@ class Classify:
         self._counts["skipped"] += isinstance(update.obj, Item)
         path = displayable_path(update.obj.path)
         self._warn(f"{path}: skipped: changed by another command in the meantime")
+
+    def _skip(self, items: Sequence[Item]) -> None:
+        self._skipped += len(items)
+        self._counts["skipped"] += len(items)
+        self._bar.advance(len(items))
 
     def _skip_unplaced(self, item: Item) -> None:
         self._counts["skipped"] += 1
