@@ -18,7 +18,7 @@ from beetsplug.genreclf.genres.spelling import Spelling
 if TYPE_CHECKING:
     from beets.dbcore import Query
 
-Scope: TypeAlias = Literal["track", "album"]
+Scope: TypeAlias = Literal["track", "album", "artist"]
 Aggregation: TypeAlias = Literal["majority", "mean"]
 BackendName: TypeAlias = Literal["auto", "onnx", "knn"]
 Write: TypeAlias = 'bool | Literal["auto"]'
@@ -89,7 +89,7 @@ class Config:
             model="auto" if config["model"].get() is None else config["model"].as_str(),
             policy=config["policy"].as_choice(POLICIES),
             min_confidence=threshold,
-            scope=config["scope"].as_choice(("track", "album")),
+            scope=config["scope"].as_choice(("track", "album", "artist")),
             compilations=config["compilations"].get(bool),
             skip=tuple(_queries(config["skip"])),
             spelling=Spelling(config["title_case"].get(bool), _names(config["names"])),

@@ -14,6 +14,7 @@ from beets.util import displayable_path
 from confuse import ConfigError
 from mediafile import UnreadableFileError
 
+from beetsplug.genreclf.artist_votes import ArtistVotes
 from beetsplug.genreclf.commands._printing import count
 from beetsplug.genreclf.config import is_auto
 from beetsplug.genreclf.handlers import contained, reentrant
@@ -49,6 +50,7 @@ class ImportStage:
         self._config = predictor.config
         self._journal = context.journal(lib)
         self._planner = Planner(predictor, self._journal)
+        self._votes = ArtistVotes(lib, predictor) if self._config.scope == "artist" else None
         self._writer = context.writer(lib, predictor, "import")
         self._planned: dict[int | None, Update] = {}  # until their files are placed, by track ids
         self._unplaced: dict[int | None, bytes] = {}
@@ -85,7 +87,8 @@ class ImportStage:
         self._analyzed += len(predicted)
         self._with_genre += sum(made.prediction.genre is not None for made in predicted.values())
         predicted |= {item.id: self._predictor.recall(item) for item in items if item not in new}
-        for update in self._planner.plan(album, items, predicted):
+        by_artist = self._votes.predict(album, items, predicted) if self._votes else None
+        for update in self._planner.plan(album, items, predicted, by_artist):
             with self._writer.lock():
                 self._writer.store(update, tags_follow=self._config.always_writes())
             self._log(update)

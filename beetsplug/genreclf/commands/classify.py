@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -19,7 +19,7 @@ from mediafile import UnreadableFileError
 from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._batches import Batch, Batches
 from beetsplug.genreclf.commands._printing import count, show_changes
-from beetsplug.genreclf.commands._selection import NO_MATCHES, AlbumSelection, Selection
+from beetsplug.genreclf.commands._selection import NO_MATCHES, Selection, TrackSelection, artists
 from beetsplug.genreclf.commands.review import Answer, ask, keep_existing
 from beetsplug.genreclf.fields import GENRES
 from beetsplug.genreclf.planner import Planner
@@ -120,7 +120,9 @@ def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[s
     # Before the query: options that the model cannot meet are reported in any case.
     predicting = context.predictor(lib, cached=options.cache, retry=options.force)
     with user_errors(), predicting as predictor:
-        selection = AlbumSelection(lib, query, match_albums=options.album)
+        selection = TrackSelection(
+            lib, query, match_albums=options.album, artists=artists(lib, predictor.config)
+        )
         if not selection.total:
             context.log.info(NO_MATCHES)
             return
@@ -216,24 +218,65 @@ class Classify:
     def _process(self, batch: Batch) -> bool:
         """Decide and change the tracks of a batch; return False if the user quits."""
         predicted: dict[int | None, Predicted] = {}
+        selected = {item.id for item in batch.selected}
         for item in batch.items:  # others of the album fail without being counted
-            report = self._fail if item in batch.selected else self._warn
+            report = self._fail if item.id in selected else self._warn
             predicted |= self._predictor.collect([item], batch.pending, report)
-        updates = self._planner.plan(batch.album, batch.wanted, predicted)
+        of_artist = None
+        if predicted or batch.lacking:
+            of_artist = self._predictor.predict_artist(batch.of_artist, predicted)
+        updates = self._plan(batch, predicted, of_artist)
         if self._confirm:
             rules = self._predictor.rules
             goes_on = self._review([keep_existing(update, rules) for update in updates])
             self._bar.advance(len(batch.selected))
             return goes_on
         self._apply_all([_keep_emptied(update) for update in updates])
-        if batch.lacking:
-            shares = batch.album and self._planner.shares_genre(batch.album)
-            self._apply_all(self._planner.replan(batch.album if shares else None, batch.lacking))
+        lacking = self._replan(batch, of_artist)
+        self._apply_all(lacking)
+        done = {item.id for item in batch.wanted}
+        done |= {update.obj.id for update in lacking if isinstance(update.obj, Item)}
         for item in batch.selected:
-            if item not in batch.wanted and item not in batch.lacking:
+            if item.id not in done:
                 self._rewrite(item)
         self._bar.advance(len(batch.selected))
         return True
+
+    def _plan(
+        self,
+        batch: Batch,
+        predicted: Mapping[int | None, Predicted],
+        of_artist: Predicted | None,
+    ) -> list[Update]:
+        """Return the updates of the wanted tracks, and of the albums that have new predictions."""
+        wanted = {item.id for item in batch.wanted}
+        by_artist = dict.fromkeys(batch.artist_ids, of_artist) if of_artist else {}
+        albums = {album.id: album for album in batch.albums}
+        by_album: dict[int | None, list[Item]] = {}
+        for item in batch.items:
+            if item.id in predicted:
+                by_album.setdefault(item.album_id, []).append(item)
+        updates = []
+        for album_id, items in by_album.items():
+            updates += self._planner.plan(
+                albums.get(album_id),
+                [item for item in items if item.id in wanted],
+                {item.id: predicted[item.id] for item in items},
+                by_artist,
+            )
+        return updates
+
+    def _replan(self, batch: Batch, of_artist: Predicted | None) -> list[Update]:
+        """Return the updates of those that keep their predictions but get other genres."""
+        if not batch.lacking:
+            return []
+        shared = [
+            self._predictor.recall(album)
+            for album in batch.albums
+            if self._planner.shares_genre(album)
+        ]
+        updates = self._planner.replan(batch.lacking, of_artist or next(iter(shared), None))
+        return [update for update in updates if update.changes_genres]
 
     def _review(self, updates: Sequence[Update]) -> bool:
         """Apply the updates as the user decides; return False if the user quits."""
