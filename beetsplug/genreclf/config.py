@@ -27,13 +27,13 @@ _LONGEST_TIMEOUT = 1e9  # s; what is longer, or infinite, is a mistake
 
 DEFAULTS: dict[str, Any] = {
     "auto": True,
+    "skip": [],
     "write": "auto",
     "model": "auto",
     "policy": "fill",
     "min_confidence": None,  # the threshold of the model
     "scope": "track",
     "compilations": False,
-    "skip": [],
     "title_case": False,
     "names": {},
     "exclude": [],

@@ -24,7 +24,7 @@ MUSIC = {
     "3 third": {"e electronic": ("electronic/024", "Someone")},
     "4 hits": {
         "f electronic": ("electronic/003", "Someone"),
-        "g classical": ("classical/012", "Somebody Else"),
+        "g classical": ("classical/012", "Another"),
     },
 }
 OWN = ["electronic", "classical", "classical", "classical", "electronic", "electronic", "classical"]

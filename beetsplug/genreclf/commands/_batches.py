@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from beetsplug.genreclf.commands._selection import Selection
     from beetsplug.genreclf.planner import Planner
     from beetsplug.genreclf.predictor import Predictor
+    from beetsplug.genreclf.updates import Predicted
     from beetsplug.genreclf.writer import Writer
     from genremodel import Analysis
 
@@ -47,6 +48,20 @@ class Batch:
     def of_artist(self) -> list[Item]:
         """The tracks of the artist, if they are treated together."""
         return [item for item in self.items if item.id in self.artist_ids]
+
+    def by_album(
+        self, predicted: Mapping[int | None, Predicted]
+    ) -> Iterator[tuple[Album | None, list[Item], dict[int | None, Predicted]]]:
+        """Yield each album, or None, with its wanted tracks and the predictions of its tracks."""
+        albums = {album.id: album for album in self.albums}
+        wanted = {item.id for item in self.wanted}
+        tracks: dict[int | None, list[Item]] = {}
+        for item in self.items:
+            if item.id in predicted:
+                tracks.setdefault(item.album_id, []).append(item)
+        for album_id, items in tracks.items():
+            of_album = {item.id: predicted[item.id] for item in items}
+            yield albums.get(album_id), [item for item in items if item.id in wanted], of_album
 
 
 class Batches:
@@ -128,8 +143,8 @@ class Batches:
         """Return the tracks and albums that may lack the genres that the policy gives them."""
         if batch.artist_ids:
             return self._differing(batch, known)
-        shared = [album for album in batch.albums if self._planner.shares_genre(album)]
-        return [obj for obj in known if self._planner.lacks_genres(obj, (*shared, obj)[0])]
+        shared = next(filter(self._planner.shares_genre, batch.albums), None)
+        return [obj for obj in known if self._planner.lacks_genres(obj, shared or obj)]
 
     def _differing(self, batch: Batch, known: Sequence[Item | Album]) -> list[Item | Album]:
         """Return those that may not have the genre of their artist.

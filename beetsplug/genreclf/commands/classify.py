@@ -249,33 +249,20 @@ class Classify:
         of_artist: Predicted | None,
     ) -> list[Update]:
         """Return the updates of the wanted tracks, and of the albums that have new predictions."""
-        wanted = {item.id for item in batch.wanted}
-        by_artist = dict.fromkeys(batch.artist_ids, of_artist) if of_artist else {}
-        albums = {album.id: album for album in batch.albums}
-        by_album: dict[int | None, list[Item]] = {}
-        for item in batch.items:
-            if item.id in predicted:
-                by_album.setdefault(item.album_id, []).append(item)
-        updates = []
-        for album_id, items in by_album.items():
-            updates += self._planner.plan(
-                albums.get(album_id),
-                [item for item in items if item.id in wanted],
-                {item.id: predicted[item.id] for item in items},
-                by_artist,
-            )
-        return updates
+        by_artist = dict.fromkeys(batch.artist_ids, of_artist) if of_artist else None
+        return [
+            update
+            for album, wanted, of_album in batch.by_album(predicted)
+            for update in self._planner.plan(album, wanted, of_album, by_artist)
+        ]
 
     def _replan(self, batch: Batch, of_artist: Predicted | None) -> list[Update]:
         """Return the updates of those that keep their predictions but get other genres."""
         if not batch.lacking:
             return []
-        shared = [
-            self._predictor.recall(album)
-            for album in batch.albums
-            if self._planner.shares_genre(album)
-        ]
-        updates = self._planner.replan(batch.lacking, of_artist or next(iter(shared), None))
+        album = next(filter(self._planner.shares_genre, batch.albums), None)
+        joint = self._predictor.recall(album) if album else of_artist
+        updates = self._planner.replan(batch.lacking, joint)
         return [update for update in updates if update.changes_genres]
 
     def _review(self, updates: Sequence[Update]) -> bool:
