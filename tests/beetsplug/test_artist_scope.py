@@ -100,6 +100,19 @@ def test_compilations_may_be_included(music: Beets) -> None:
     assert music.field("genres") == ["electronic"] * 6 + ["classical"], "three against three"
 
 
+def test_album_by_several_artists_keeps_its_own_genre(music: Beets) -> None:
+    music("modify", "--yes", "--album", "album:second", "albumartist=Label")
+    music("modify", "--yes", "title:b classical", "artist=Third")
+    done = music.run("genreclf", "^album:hits")
+    assert done.stdout.count("Label - 2 second: ") == 1
+    assert music.field("genres", "^album:hits") == [
+        "electronic", "classical", "electronic", "electronic", "electronic"
+    ]  # fmt: skip
+    albums = music("ls", "-a", "-f", "$genres|$album_genre_votes", "album:second")
+    assert albums == "classical|classical 3\n"
+    assert "nothing to do" in summary(music, "^album:hits")
+
+
 def test_query_selects_some_tracks_of_an_artist(music: Beets) -> None:
     """Tracks with a prediction vote, and those that are selected change."""
     music("genreclf", "title:electronic", "^album:hits")
