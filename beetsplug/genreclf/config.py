@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -10,7 +11,6 @@ from confuse import ConfigValueError, MappingValues
 
 from beetsplug.genreclf.genres.labels import split
 from beetsplug.genreclf.genres.policy import POLICIES, Policy
-from beetsplug.genreclf.genres.spelling import Spelling
 
 Scope: TypeAlias = Literal["track", "album"]
 Aggregation: TypeAlias = Literal["majority", "mean"]
@@ -27,7 +27,6 @@ DEFAULTS: dict[str, Any] = {
     "min_confidence": None,  # the threshold of the model
     "scope": "track",
     "compilations": False,
-    "title_case": False,
     "names": {},
     "exclude": [],
     "placeholders": [],
@@ -51,7 +50,7 @@ class Config:
     min_confidence: float | None
     scope: Scope
     compilations: bool
-    spelling: Spelling
+    names: Mapping[str, str]  # by genre in lower case
     exclude: tuple[str, ...]
     placeholders: frozenset[str]
     max_styles: int
@@ -83,7 +82,7 @@ class Config:
             min_confidence=threshold,
             scope=config["scope"].as_choice(("track", "album")),
             compilations=config["compilations"].get(bool),
-            spelling=Spelling(config["title_case"].get(bool), _names(config["names"])),
+            names=_names(config["names"]),
             exclude=tuple(map(str.lower, _texts(config["exclude"]))),
             placeholders=frozenset(_texts(config["placeholders"])),
             max_styles=_count(config["max_styles"], 0, 10),

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 
 class Planner:
-    """Plans the updates that a predictor's predictions make. Its methods raise JournalError."""
+    """Plans the updates that a predictor's predictions make. Its methods raise JournalError.
 
-    def __init__(self, predictor: Predictor, journal: Journal) -> None:
+    respell: see `plan_updates`.
+    """
+
+    def __init__(self, predictor: Predictor, journal: Journal, *, respell: bool = False) -> None:
         self._predictor = predictor
         self._journal = journal
         self._rules = predictor.rules
+        self._respell = respell
 
     def plan(
         self,
@@ -75,4 +79,4 @@ class Planner:
         self, predicted: Iterable[tuple[Item | Album, Predicted]], shared: Predicted | None
     ) -> list[Update]:
         snapshots = [(take_snapshot(self._journal, obj), own) for obj, own in predicted]
-        return plan_updates(snapshots, self._rules, shared)
+        return plan_updates(snapshots, self._rules, shared, respell=self._respell)

@@ -5,7 +5,7 @@ Values of tracks and albums are known by the names that tracks use, see `fields.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,9 @@ from beets.library import Album, Item
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.genres.agreement import Agreement, agreement
 from beetsplug.genreclf.genres.labels import is_placeholder
+from beetsplug.genreclf.genres.normalize import squash
 from beetsplug.genreclf.genres.policy import new_genres
+from beetsplug.genreclf.genres.spelling import spell
 from beetsplug.genreclf.storage.value_comparison import Values, same
 
 if TYPE_CHECKING:
@@ -39,29 +41,18 @@ class Predicted:
 class Rules:
     """How predictions become genres and tags.
 
-    genres: of the model. is_custom: the model was trained on the user's own genres, which are
-    spelled as the user spells them.
+    genres: of the model. is_custom: the model was trained on the user's own genres. in_library: as
+    for `spell`.
     """
 
     config: Config
     genres: tuple[str, ...]
     is_custom: bool
-
-    @cached_property
-    def by_spelling(self) -> dict[str, str]:
-        """The model's genres by their spelling in tags."""
-        return {self.spelled(genre): genre for genre in self.genres}
+    in_library: Callable[[str], str | None]
 
     def spelled(self, genre: str) -> str:
-        """Return a genre of the model as it is spelled in tags."""
-        return genre if self.is_custom else self.config.spelling.format(genre)
-
-    def genre(self, predicted: Predicted) -> str | None:
-        """Return the genre of a prediction as it is spelled in tags, None for an abstention."""
-        if predicted.kept:
-            return predicted.kept[fields.PREDICTED_GENRE] or None
-        genre = predicted.prediction.genre
-        return self.spelled(genre) if genre else None
+        """Return a predicted genre as `genres` and the genre tag have it."""
+        return spell(genre, self.config.names, self.in_library, self._own_genres)
 
     def new_genres(
         self, existing: Sequence[str], before: Sequence[str], genre: str | None
@@ -141,12 +132,21 @@ def plan_updates(
     predicted: Iterable[tuple[Snapshot, Predicted]],
     rules: Rules,
     shared: Predicted | None = None,
+    *,
+    respell: bool = False,
 ) -> list[Update]:
     """Return the updates of tracks and albums by their predictions.
 
-    shared: the prediction of the album whose genre all get, instead of their own.
+    shared: the prediction of the album whose genre all get, instead of their own. respell: genres
+    that the plugin gave are spelled as new ones are.
     """
-    return [_plan(snapshot, own, rules, shared or own) for snapshot, own in predicted]
+    updates = []
+    for snapshot, own in predicted:
+        genre = (shared or own).prediction.genre
+        given = None if respell or genre is None else _given(genre, snapshot)
+        spelled = given or (rules.spelled(genre) if genre else None)
+        updates.append(_plan(snapshot, own, spelled, rules))
+    return updates
 
 
 def plan_rewrite(snapshot: Snapshot) -> Update:
@@ -174,42 +174,44 @@ def plan_tags(
     return tags
 
 
-def _plan(snapshot: Snapshot, own: Predicted, rules: Rules, deciding: Predicted) -> Update:
-    genre, before = rules.genre(deciding), snapshot.genres_before
+def _given(genre: str, snapshot: Snapshot) -> str | None:
+    """Return the spelling in which the plugin gave a genre to a track or an album, if it did."""
+    given = (name for name in snapshot.obj.genres if name not in snapshot.genres_before)
+    return next((name for name in given if squash(name) == squash(genre)), None)
+
+
+def _plan(snapshot: Snapshot, own: Predicted, genre: str | None, rules: Rules) -> Update:
+    """Return an update. genre: the one that the policy puts into `genres`, as spelled."""
+    before = snapshot.genres_before
     values: dict[str, Any] = {
         fields.GENRES: rules.new_genres(snapshot.obj.genres, before, genre),
-        **_prediction_values(own.prediction, rules.genre(own), before, rules),
+        **_prediction_values(own.prediction, before, rules),
         **own.kept,
     }
-    return Update(snapshot, genre, values, most_probable(own.prediction, rules))
+    return Update(snapshot, genre, values, most_probable(own.prediction))
 
 
-def _prediction_values(
-    prediction: Prediction, genre: str | None, before: Sequence[str], rules: Rules
-) -> Values:
-    """Return the fields of a prediction. genre: as spelled."""
-    confidence = prediction.confidence
+def _prediction_values(prediction: Prediction, before: Sequence[str], rules: Rules) -> Values:
+    """Return the fields of a prediction."""
+    genre, confidence = prediction.genre, prediction.confidence
     digits = fields.CONFIDENCE_DIGITS
-    agrees = genre and rules.agreement(before, prediction.genre or genre, genre)
+    agrees = genre and before and rules.agreement(before, genre, rules.spelled(genre))
     return {
         fields.PREDICTED_GENRE: genre,
         fields.CONFIDENCE: None if confidence is None else round(confidence, digits),
         fields.MODEL: prediction.model,
-        fields.STYLES: [*map(rules.config.spelling.format, prediction.styles)] or None,
+        fields.STYLES: [*prediction.styles] or None,
         fields.REASON: prediction.reason,
-        fields.VOTES: _votes(prediction.votes, rules) or None,
+        fields.VOTES: _votes(prediction.votes) or None,
         fields.AGREEMENT: agrees or None,
     }
 
 
-def most_probable(prediction: Prediction, rules: Rules) -> str:
-    """Return the two most probable genres, as spelled in tags, and their probabilities."""
+def most_probable(prediction: Prediction) -> str:
+    """Return the two most probable genres and their probabilities."""
     highest = sorted(prediction.probabilities.items(), key=lambda genre: -genre[1])[:2]
-    return ", ".join(f"{rules.spelled(genre)} {probability:.2f}" for genre, probability in highest)
+    return ", ".join(f"{genre} {probability:.2f}" for genre, probability in highest)
 
 
-def _votes(votes: Mapping[str, int], rules: Rules) -> str:
-    return ", ".join(
-        f"{rules.spelled(genre) if genre in rules.genres else genre} {count}"
-        for genre, count in votes.items()
-    )
+def _votes(votes: Mapping[str, int]) -> str:
+    return ", ".join(f"{genre} {count}" for genre, count in votes.items())

@@ -72,7 +72,7 @@ def _run(context: Context, lib: Library, options: ExplainOptions, query: list[st
         raise UserError(f"--plot draws one track; the query matches {selection.total}")
     failures = Failures(context.log)
     with user_errors(), context.predictor(lib) as predictor:
-        planner = Planner(predictor, context.journal(lib))
+        planner = Planner(predictor, context.journal(lib), respell=True)
         for group in selection:
             for explanation in _explanations(group, predictor, planner, failures.report):
                 if options.json:
@@ -157,9 +157,9 @@ class Explanation:
         if prediction.confidence is not None:
             threshold = f"(threshold {self.min_confidence:.3f})"
             yield "confidence", f"{prediction.confidence:.3f} {threshold}"
-        yield "genre", self.update.values[fields.PREDICTED_GENRE] or f"none ({prediction.reason})"
+        yield "genre", self._genre() or f"none ({prediction.reason})"
         if prediction.genre is None:
-            yield "most probable", most_probable(prediction, self.rules)
+            yield "most probable", most_probable(prediction)
         yield "styles", ", ".join(prediction.styles)
         yield "agreement", self.update.values[fields.AGREEMENT]
         change = "" if before == now else f"{_listed(before)} -> "
@@ -167,6 +167,14 @@ class Explanation:
         effect = "no change" if then == now else _listed(then)
         yield "policy", f"{self.rules.config.policy}: {effect}"
         yield "model", prediction.model
+
+    def _genre(self) -> str | None:
+        """Return the genre, and how tags spell it where that is more than upper case."""
+        genre = self.prediction.genre
+        spelled = genre and self.rules.spelled(genre)
+        if genre and spelled and spelled.casefold() != genre.casefold():
+            return f"{genre}, written as {spelled}"
+        return genre
 
 
 def _timeline(prediction: Prediction) -> Table:

@@ -23,6 +23,7 @@ from beetsplug.genreclf.commands._progress import Bar, is_terminal
 from beetsplug.genreclf.commands._selection import NO_MATCHES, has_matches, matching_items
 from beetsplug.genreclf.genres.agreement import Agreement, agreement
 from beetsplug.genreclf.genres.labels import Vocabulary, is_placeholder, labels
+from beetsplug.genreclf.genres.normalize import squash
 from beetsplug.genreclf.storage.artists import Artists
 from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.storage.paths import models_folder
@@ -293,8 +294,13 @@ class Training:
             return labels(track.get(self._options.field), numbers=False)
         own, values = labels(genres_before(self._journal, track)), get_values(track)
         if values.get(fields.MODEL) and not values.get(fields.JOURNAL_ID):  # set in another library
-            own = [label for label in own if label != values.get(fields.PREDICTED_GENRE)]
+            own = self._without_prediction(own, values.get(fields.PREDICTED_GENRE))
         return own
+
+    def _without_prediction(self, labels: Iterable[str], genre: str | None) -> list[str]:
+        spellings = {genre, self._predictor.rules.spelled(genre)} if genre else set()
+        predicted = {*map(squash, spellings)}
+        return [label for label in labels if squash(label) not in predicted]
 
     def _show_skipped(self) -> None:
         for what, skipped in (
