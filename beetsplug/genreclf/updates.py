@@ -143,8 +143,8 @@ def plan_updates(
     updates = []
     for snapshot, own in predicted:
         genre = (shared or own).prediction.genre
-        given = None if respell or genre is None else _given(genre, snapshot)
-        spelled = given or (rules.spelled(genre) if genre else None)
+        given = _given(genre, snapshot) if genre and not respell else None
+        spelled = given or (genre and rules.spelled(genre))
         updates.append(_plan(snapshot, own, spelled, rules))
     return updates
 

@@ -38,7 +38,7 @@ def test_undo_restores_a_real_collection(collection: Beets) -> None:
 
     shown = beets.run("genreclf", "-p")
     assert "0 failed" in shown.stderr
-    assert "  + electronic" in shown.stdout
+    assert "  + Electronic" in shown.stdout
     assert (tags_of(beets), beets.rows()) == (tags, rows)
     assert not [*beets.root.glob("*journal*")]
 

@@ -237,7 +237,7 @@ def test_agreement_with_earlier_genres(beets: Beets) -> None:
     beets("genreclf")
     assert beets.field("genre_agreement") == [""]
     (predicted,) = beets.field("predicted_genre")
-    for genres, expected in ((predicted.title(), "agrees"), ("Spoken Word", "differs")):
+    for genres, expected in ((predicted.upper(), "agrees"), ("Spoken Word", "differs")):
         beets("modify", "--yes", f"genres={genres}")
         beets("genreclf", "-f")
         assert beets.field("genre_agreement") == [expected]

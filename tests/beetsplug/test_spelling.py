@@ -166,7 +166,7 @@ def test_spelling_is_stable_and_names_the_same_genre(
 
 def test_spelling_without_a_library() -> None:
     def spelled(genre: str, own: tuple[str, ...] = ()) -> str:
-        return spell(genre, {"hip hop": "Hip-Hop"}, {}.get, own)
+        return spell(genre, {"hip hop": "Hip-Hop"}, dict[str, str]().get, own)
 
     genres = ("hip hop", "Hip Hop", "drum and bass", "jazz", "r&b", "EBM")
     assert [*map(spelled, genres)] == [

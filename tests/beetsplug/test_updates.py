@@ -31,7 +31,7 @@ UNSURE = Prediction(
 
 def rules(**options: Any) -> Rules:
     view = RootView([ConfigSource.of({"x": options}), ConfigSource.of({"x": DEFAULTS})])
-    return Rules(Config.read(view["x"]), ("jazz", "pop", "rock"), False, {}.get)
+    return Rules(Config.read(view["x"]), ("jazz", "pop", "rock"), False, dict[str, str]().get)
 
 
 def snapshot(*genres: str, before: tuple[str, ...] | None = None, **values: Any) -> Snapshot:

@@ -157,7 +157,7 @@ class Explanation:
         if prediction.confidence is not None:
             threshold = f"(threshold {self.min_confidence:.3f})"
             yield "confidence", f"{prediction.confidence:.3f} {threshold}"
-        yield "genre", self._genre() or f"none ({prediction.reason})"
+        yield "genre", self._genre()
         if prediction.genre is None:
             yield "most probable", most_probable(prediction)
         yield "styles", ", ".join(prediction.styles)
@@ -168,13 +168,13 @@ class Explanation:
         yield "policy", f"{self.rules.config.policy}: {effect}"
         yield "model", prediction.model
 
-    def _genre(self) -> str | None:
-        """Return the genre, and how tags spell it where that is more than upper case."""
+    def _genre(self) -> str:
+        """Return the genre, and its spelling in tags where not only the case differs."""
         genre = self.prediction.genre
-        spelled = genre and self.rules.spelled(genre)
-        if genre and spelled and spelled.casefold() != genre.casefold():
-            return f"{genre}, written as {spelled}"
-        return genre
+        if genre is None:
+            return f"none ({self.prediction.reason})"
+        spelled = self.rules.spelled(genre)
+        return genre if spelled.lower() == genre.lower() else f"{genre}, written as {spelled}"
 
 
 def _timeline(prediction: Prediction) -> Table:

@@ -293,14 +293,12 @@ class Training:
         if self._options.field != fields.GENRES:
             return labels(track.get(self._options.field), numbers=False)
         own, values = labels(genres_before(self._journal, track)), get_values(track)
-        if values.get(fields.MODEL) and not values.get(fields.JOURNAL_ID):  # set in another library
-            own = self._without_prediction(own, values.get(fields.PREDICTED_GENRE))
+        genre = values.get(fields.PREDICTED_GENRE)
+        if genre and values.get(fields.MODEL) and not values.get(fields.JOURNAL_ID):
+            # Set in another library, in whichever spelling.
+            predicted = {*map(squash, (genre, self._predictor.rules.spelled(genre)))}
+            own = [label for label in own if squash(label) not in predicted]
         return own
-
-    def _without_prediction(self, labels: Iterable[str], genre: str | None) -> list[str]:
-        spellings = {genre, self._predictor.rules.spelled(genre)} if genre else set()
-        predicted = {*map(squash, spellings)}
-        return [label for label in labels if squash(label) not in predicted]
 
     def _show_skipped(self) -> None:
         for what, skipped in (

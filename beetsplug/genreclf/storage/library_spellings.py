@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from beets.library import Item, Library
+from beets.dbcore import types
+from beets.library import Library
 
 from beetsplug.genreclf.fields import GENRES, JOURNAL_ID
 from beetsplug.genreclf.genres.labels import split
@@ -77,7 +78,7 @@ class LibrarySpellings:
 
 def _users_genres(genres: str, history: _History) -> Iterator[str]:
     """Yield the genres of a track that the plugin did not give it. genres: as beets stores them."""
-    now = Item._type(GENRES).from_sql(genres)
+    now = types.MULTI_VALUE_DSV.from_sql(genres)
     before, _ = revert({GENRES: now}, [*_changes(history)])
     for name in now:
         if name in before.get(GENRES, ()):
