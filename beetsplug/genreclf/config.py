@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from beets import ui
+from beets.dbcore import InvalidQueryError
+from beets.library import Item, parse_query_string
 from confuse import ConfigValueError, MappingValues
 
 from beetsplug.genreclf.genres.labels import split
 from beetsplug.genreclf.genres.policy import POLICIES, Policy
 
-Scope: TypeAlias = Literal["track", "album"]
+if TYPE_CHECKING:
+    from beets.dbcore import Query
+
+Scope: TypeAlias = Literal["track", "album", "artist"]
 Aggregation: TypeAlias = Literal["majority", "mean"]
 BackendName: TypeAlias = Literal["auto", "onnx", "knn"]
 Write: TypeAlias = 'bool | Literal["auto"]'
@@ -21,6 +26,7 @@ _LONGEST_TIMEOUT = 1e9  # s; what is longer, or infinite, is a mistake
 
 DEFAULTS: dict[str, Any] = {
     "auto": True,
+    "skip": [],
     "write": "auto",
     "model": "auto",
     "policy": "fill",
@@ -50,6 +56,7 @@ class Config:
     min_confidence: float | None
     scope: Scope
     compilations: bool
+    skip: tuple[Query, ...]
     names: Mapping[str, str]  # by genre in lower case
     exclude: tuple[str, ...]
     placeholders: frozenset[str]
@@ -80,8 +87,9 @@ class Config:
             model="auto" if config["model"].get() is None else config["model"].as_str(),
             policy=config["policy"].as_choice(POLICIES),
             min_confidence=threshold,
-            scope=config["scope"].as_choice(("track", "album")),
+            scope=config["scope"].as_choice(("track", "album", "artist")),
             compilations=config["compilations"].get(bool),
+            skip=tuple(_queries(config["skip"])),
             names=_names(config["names"]),
             exclude=tuple(map(str.lower, _texts(config["exclude"]))),
             placeholders=frozenset(_texts(config["placeholders"])),
@@ -92,6 +100,10 @@ class Config:
             threads=None if config["threads"].get() is None else _count(config["threads"]),
             timeout=timeout,
         )
+
+    def skips(self, item: Item) -> bool:
+        """Return whether a track is left out unless the user forces its classification."""
+        return any(query.match(item) for query in self.skip)
 
     def writes(self) -> bool:
         """Return whether tags are written to files unless the command line decides."""
@@ -126,6 +138,18 @@ def _names(view: Any) -> dict[str, str]:
 
 def _texts(view: Any) -> list[str]:
     return [] if view.get() is None else [*view.as_str_seq(split=False)]
+
+
+def _queries(view: Any) -> Iterator[Query]:
+    for text in _texts(view):
+        if not text.strip():  # matches everything
+            raise _error(view, "a list of queries", text)
+        try:
+            query, _ = parse_query_string(text, Item)
+        except ValueError as exc:
+            problem = f"{exc}" if isinstance(exc, InvalidQueryError) else f"'{text}': {exc}"
+            raise ConfigValueError(f"{view.name}: {' '.join(problem.split())}") from exc
+        yield query
 
 
 def _count(view: Any, lowest: int = 1, highest: int | None = None) -> int:

@@ -82,13 +82,15 @@ class Update:
     """The new values of a track or an album.
 
     before: the object until now. genre: the one that the policy puts into its genres, as spelled.
-    values: its fields from now on. most_probable: the two most probable genres, as text.
+    values: its fields from now on. most_probable: the two most probable genres, as text. joint: the
+    prediction of the album or artist whose genre it gets instead of its own.
     """
 
     before: Snapshot
     genre: str | None
     values: Values
     most_probable: str = ""
+    joint: Prediction | None = None
 
     @property
     def obj(self) -> Item | Album:
@@ -128,25 +130,29 @@ def describe(update: Update) -> str:
     return f"{update.obj}: {text}{suffix}{f': {details}' if details else ''}"
 
 
-def plan_updates(
-    predicted: Iterable[tuple[Snapshot, Predicted]],
+def plan_update(
+    snapshot: Snapshot,
+    own: Predicted,
     rules: Rules,
-    shared: Predicted | None = None,
+    joint: Predicted | None = None,
     *,
     respell: bool = False,
-) -> list[Update]:
-    """Return the updates of tracks and albums by their predictions.
+) -> Update:
+    """Return the update of a track or an album by its prediction.
 
-    shared: the prediction of the album whose genre all get, instead of their own. respell: genres
-    that the plugin gave are spelled as new ones are.
+    joint: the prediction of the album or artist whose genre it gets instead of its own. respell: a
+    genre that the plugin gave it before is spelled as a new one is.
     """
-    updates = []
-    for snapshot, own in predicted:
-        genre = (shared or own).prediction.genre
-        given = _given(genre, snapshot) if genre and not respell else None
-        spelled = given or (genre and rules.spelled(genre))
-        updates.append(_plan(snapshot, own, spelled, rules))
-    return updates
+    genre, before = (joint or own).prediction.genre, snapshot.genres_before
+    given = _given(genre, snapshot) if genre and not respell else None
+    spelled = given or (genre and rules.spelled(genre))
+    values: dict[str, Any] = {
+        fields.GENRES: rules.new_genres(snapshot.obj.genres, before, spelled),
+        **_prediction_values(own.prediction, before, rules),
+        **own.kept,
+    }
+    most = most_probable(own.prediction)
+    return Update(snapshot, spelled, values, most, joint.prediction if joint else None)
 
 
 def plan_rewrite(snapshot: Snapshot) -> Update:
@@ -180,17 +186,6 @@ def _given(genre: str, snapshot: Snapshot) -> str | None:
     return next((name for name in given if squash(name) == squash(genre)), None)
 
 
-def _plan(snapshot: Snapshot, own: Predicted, genre: str | None, rules: Rules) -> Update:
-    """Return an update. genre: the one that the policy puts into `genres`, as spelled."""
-    before = snapshot.genres_before
-    values: dict[str, Any] = {
-        fields.GENRES: rules.new_genres(snapshot.obj.genres, before, genre),
-        **_prediction_values(own.prediction, before, rules),
-        **own.kept,
-    }
-    return Update(snapshot, genre, values, most_probable(own.prediction))
-
-
 def _prediction_values(prediction: Prediction, before: Sequence[str], rules: Rules) -> Values:
     """Return the fields of a prediction."""
     genre, confidence = prediction.genre, prediction.confidence
@@ -202,7 +197,7 @@ def _prediction_values(prediction: Prediction, before: Sequence[str], rules: Rul
         fields.MODEL: prediction.model,
         fields.STYLES: [*prediction.styles] or None,
         fields.REASON: prediction.reason,
-        fields.VOTES: _votes(prediction.votes) or None,
+        fields.VOTES: votes_text(prediction.votes) or None,
         fields.AGREEMENT: agrees or None,
     }
 
@@ -213,5 +208,6 @@ def most_probable(prediction: Prediction) -> str:
     return ", ".join(f"{genre} {probability:.2f}" for genre, probability in highest)
 
 
-def _votes(votes: Mapping[str, int]) -> str:
+def votes_text(votes: Mapping[str, int]) -> str:
+    """Return the numbers of votes for each genre."""
     return ", ".join(f"{genre} {count}" for genre, count in votes.items())

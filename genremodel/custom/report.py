@@ -108,6 +108,15 @@ class TrainingReport:
         Reasons to doubt the model.
     correct
         Whether each track is predicted correctly.
+
+    Examples
+    --------
+    For tracks as in the example of `train`:
+
+    >>> from genremodel.custom import train
+    >>> _, report = train(tracks)
+    >>> report.tracks == len(tracks) == len(report.correct)
+    True
     """
 
     tracks: int
