@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -15,7 +15,6 @@ from platformdirs import user_cache_path
 
 from beetsplug.genreclf.genres.labels import split
 from beetsplug.genreclf.genres.policy import POLICIES, Policy
-from beetsplug.genreclf.genres.spelling import Spelling
 
 if TYPE_CHECKING:
     from beets.dbcore import Query
@@ -36,7 +35,6 @@ DEFAULTS: dict[str, Any] = {
     "min_confidence": None,  # the threshold of the model
     "scope": "track",
     "compilations": False,
-    "title_case": False,
     "names": {},
     "exclude": [],
     "placeholders": [],
@@ -62,7 +60,7 @@ class Config:
     scope: Scope
     compilations: bool
     skip: tuple[Query, ...]
-    spelling: Spelling
+    names: Mapping[str, str]  # by genre in lower case
     exclude: tuple[str, ...]
     placeholders: frozenset[str]
     max_styles: int
@@ -96,7 +94,7 @@ class Config:
             scope=config["scope"].as_choice(("track", "album", "artist")),
             compilations=config["compilations"].get(bool),
             skip=tuple(_queries(config["skip"])),
-            spelling=Spelling(config["title_case"].get(bool), _names(config["names"])),
+            names=_names(config["names"]),
             exclude=tuple(map(str.lower, _texts(config["exclude"]))),
             placeholders=frozenset(_texts(config["placeholders"])),
             max_styles=_count(config["max_styles"], 0, 10),

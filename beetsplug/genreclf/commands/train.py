@@ -23,6 +23,7 @@ from beetsplug.genreclf.commands._progress import Bar, is_terminal
 from beetsplug.genreclf.commands._selection import NO_MATCHES, has_matches, matching_items
 from beetsplug.genreclf.genres.agreement import Agreement, agreement
 from beetsplug.genreclf.genres.labels import Vocabulary, is_placeholder, labels
+from beetsplug.genreclf.genres.normalize import squash
 from beetsplug.genreclf.storage.artists import Artists
 from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.storage.paths import models_folder
@@ -292,8 +293,11 @@ class Training:
         if self._options.field != fields.GENRES:
             return labels(track.get(self._options.field), numbers=False)
         own, values = labels(genres_before(self._journal, track)), get_values(track)
-        if values.get(fields.MODEL) and not values.get(fields.JOURNAL_ID):  # set in another library
-            own = [label for label in own if label != values.get(fields.PREDICTED_GENRE)]
+        genre = values.get(fields.PREDICTED_GENRE)
+        if genre and values.get(fields.MODEL) and not values.get(fields.JOURNAL_ID):
+            # Set in another library, in whichever spelling.
+            predicted = {*map(squash, (genre, self._predictor.rules.spelled(genre)))}
+            own = [label for label in own if squash(label) not in predicted]
         return own
 
     def _show_skipped(self) -> None:
