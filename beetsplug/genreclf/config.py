@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from beets import ui
 from confuse import ConfigValueError, MappingValues
@@ -14,7 +14,7 @@ from beetsplug.genreclf.genres.spelling import Spelling
 
 Scope: TypeAlias = Literal["track", "album"]
 Aggregation: TypeAlias = Literal["majority", "mean"]
-BackendName: TypeAlias = Literal["auto", "onnx", "knn"]
+BackendName: TypeAlias = Literal["auto", "onnx", "numpy", "knn"]
 Write: TypeAlias = 'bool | Literal["auto"]'
 
 _LONGEST_TIMEOUT = 1e9  # s; what is longer, or infinite, is a mistake
@@ -89,7 +89,7 @@ class Config:
             max_styles=_count(config["max_styles"], 0, 10),
             windows=_count(config["windows"]),
             aggregation=config["aggregation"].as_choice(("majority", "mean")),
-            backend=config["backend"].as_choice(("auto", "onnx", "knn")),
+            backend=config["backend"].as_choice(get_args(BackendName)),
             threads=None if config["threads"].get() is None else _count(config["threads"]),
             timeout=timeout,
         )
