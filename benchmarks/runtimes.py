@@ -69,8 +69,8 @@ def times(decoding: list[float], onnx: Run, numpy: Run) -> str:
         ("networks, ONNX Runtime", ms(onnx.seconds), "1.0"),
         ("networks, NumPy", ms(numpy.seconds), f"{ratio:.1f}"),
     ]
-    header = f"| {len(decoding)} tracks of ten windows | CPU ms per track | ratio |\n|---|---:|---:|\n"
-    return f"{header}{rows(cells)}\n"
+    header = f"| {len(decoding)} tracks of ten windows | CPU ms per track | ratio |"
+    return f"{header}\n|---|---:|---:|\n{rows(cells)}\n"
 
 
 def agreement(onnx: Run, numpy: Run) -> str:

@@ -65,7 +65,7 @@ _MAX_CHANNELS = 64
 _RF64 = "<4sI4s 4sIQQQI 4sIHHIIHH 4sI"
 _SIZE_IN_DS64 = 0xFFFFFFFF
 _PCM, _IEEE_FLOAT = 1, 3
-_SAMPLE_TYPES = {"float32", "uint8", "int16", "int32", "int64"}
+_SAMPLE_TYPES = {"float32", "uint8", "int16", "int32"}  # that PyAV converts to NumPy arrays
 
 
 def as_file(source: AudioSource) -> PathLike | BinaryIO:
@@ -87,7 +87,7 @@ def as_file(source: AudioSource) -> PathLike | BinaryIO:
     if samples.dtype.kind == "f":
         samples = samples.astype(np.float32)
     if samples.dtype.name not in _SAMPLE_TYPES:
-        raise ValueError(f"samples must be floats or integers, not of type {samples.dtype}")
+        raise ValueError(f"samples of type {samples.dtype} are not supported")
     frames = samples.T.astype(samples.dtype.newbyteorder("<"))
     return BytesIO(_wav_header(frames, int(rate)) + frames.tobytes())
 

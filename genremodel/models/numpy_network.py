@@ -16,6 +16,7 @@ from genremodel.errors import ModelError
 from genremodel.models._special import expit
 from genremodel.models.onnx_file import Node, read_graph
 
+_OUTPUTS = ("activations", "embedding")
 _LONGEST_PADDING = 1000  # more than the windows have frames
 
 Array: TypeAlias = NDArray[Any]
@@ -44,9 +45,10 @@ class NumpyNetwork:
     """
 
     def __init__(self, content: bytes) -> None:
-        self._nodes, self._constants = read_graph(content)
-        if unknown := {node.operator for node in self._nodes} - OPERATORS.keys():
+        nodes, self._constants = read_graph(content)
+        if unknown := {node.operator for node in nodes} - OPERATORS.keys():
             raise ModelError(f"unsupported operators: {', '.join(map(repr, sorted(unknown)))}")
+        self._steps = _with_last_uses(nodes)
         outputs = self(np.zeros((2, WINDOW_FRAMES, FFT_BINS), np.float32))
         if [output.shape for output in outputs] != [(2, TAGS), (2, EMBEDDING_SIZE)]:
             raise ModelError("the outputs of the network have other shapes")
@@ -56,19 +58,27 @@ class NumpyNetwork:
         values: dict[str, Array] = {**self._constants, "power": power}
         try:
             with np.errstate(all="ignore"):
-                for node in self._nodes:
+                for node, last_used in self._steps:
+                    inputs = [values[name] for name in node.inputs]
                     (output,) = node.outputs
-                    values[output] = _evaluate(node, values)
-            return [values["activations"], values["embedding"]]
+                    values[output] = OPERATORS[node.operator](*inputs, **node.attributes)
+                    for name in last_used:
+                        del values[name]
+            return [values[name] for name in _OUTPUTS]
         except Exception as exc:  # of NumPy, for wrong types, shapes, names or attributes
             raise ModelError(
                 f"the network cannot be evaluated: {type(exc).__name__}: {exc}"
             ) from exc
 
 
-def _evaluate(node: Node, values: Mapping[str, Array]) -> Array:
-    inputs = [values[name] for name in node.inputs]
-    return OPERATORS[node.operator](*inputs, **node.attributes)
+def _with_last_uses(nodes: Sequence[Node]) -> list[tuple[Node, set[str]]]:
+    """Return nodes with the values that no later node reads, whose memory can be freed."""
+    steps: list[tuple[Node, set[str]]] = []
+    read_later = {*_OUTPUTS}
+    for node in reversed(nodes):
+        steps.append((node, {*node.inputs} - read_later))
+        read_later.update(node.inputs)
+    return steps[::-1]
 
 
 def _reshape(x: Array, shape: Array) -> Array:

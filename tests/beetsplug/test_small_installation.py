@@ -56,7 +56,14 @@ def small_python() -> Path:
             new = Path(building) / "venv"
             venv.create(new, with_pip=True)
             for arguments in (["-r", REQUIREMENTS], ["--no-deps", "--editable", ROOT]):
-                command = [_python(new), "-m", "pip", "install", "--quiet", *arguments]
+                command = [
+                    str(_python(new)),
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    *map(str, arguments),
+                ]
                 subprocess.run(command, check=True, capture_output=True, text=True)
             new.rename(folder)
     return _python(folder)
@@ -119,7 +126,7 @@ def small(library: SmallBeets) -> SmallBeets:
 def test_heavy_packages_are_missing() -> None:
     found = [f"importlib.util.find_spec({name!r})" for name in HEAVY]
     code = f"import importlib.util; print([{', '.join(found)}])"
-    command = [small_python(), "-I", "-c", code]
+    command = [str(small_python()), "-I", "-c", code]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == (
         f"{[None] * len(HEAVY)}\n"
     )

@@ -129,10 +129,10 @@ def swap_the_outputs(model: onnx.ModelProto) -> None:
         (scale, "attribute 'alpha' of unsupported type 1"),
         (use_doubles, "constant 'v0' of unsupported type 11"),
         (pad_endlessly, "padding of"),
-        (claim_another_shape, "constant 'v0' has 98688 bytes for the shape"),
+        (claim_another_shape, "constant 'v0' has too little or too much data"),
         (drop_the_last_node, "KeyError: 'activations'"),
         (swap_the_outputs, "the network cannot be evaluated"),
-        (onnx.ModelProto.Clear, "KeyError: 'activations'"),
+        (onnx.ModelProto.Clear, "invalid ONNX file: a field is missing or repeated"),
     ],
 )
 def test_other_networks_are_refused(
@@ -204,7 +204,7 @@ def use_no_operator(model: onnx.ModelProto) -> None:
     ("content", "message"),
     [
         (changed(use_no_operator), "unsupported operators: 'NoSuchOperator'"),
-        (bundled.read(MSD_FILE)[:500_000], "invalid ONNX file: truncated"),
+        (bundled.read(MSD_FILE)[:500_000], "invalid ONNX file: truncated or damaged"),
     ],
     ids=["operator", "truncated"],
 )
