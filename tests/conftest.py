@@ -111,7 +111,7 @@ class Beets:
             "library": str(self.root / "library.db"),
             "plugins": ["genreclf"],
             "import": {"copy": True},
-            "genreclf": {"write": True, "threads": 1},
+            "genreclf": {"write": True, "cache": "genreclf-cache.db", "threads": 1},
         }
         (self.root / "library.db").write_bytes(empty_library())
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from beets import ui
 from beets.dbcore import InvalidQueryError
 from beets.library import Item, parse_query_string
 from confuse import ConfigValueError, MappingValues
+from platformdirs import user_cache_path
 
 from beetsplug.genreclf.genres.labels import split
 from beetsplug.genreclf.genres.policy import POLICIES, Policy
@@ -42,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "windows": 10,
     "aggregation": "majority",
     "backend": "auto",
+    "cache": None,  # in the user's cache folder
     "threads": None,  # the number of processors
     "timeout": 60,
 }
@@ -66,6 +69,7 @@ class Config:
     windows: int
     aggregation: Aggregation
     backend: BackendName
+    cache: Path
     threads: int | None
     timeout: float
 
@@ -99,6 +103,7 @@ class Config:
             windows=_count(config["windows"]),
             aggregation=config["aggregation"].as_choice(("majority", "mean")),
             backend=config["backend"].as_choice(("auto", "onnx", "knn")),
+            cache=cache_file(config),
             threads=None if config["threads"].get() is None else _count(config["threads"]),
             timeout=timeout,
         )
@@ -114,6 +119,20 @@ class Config:
     def always_writes(self) -> bool:
         """Return whether tags are written whether or not beets itself writes."""
         return self.write != "auto" and self.writes()
+
+
+def cache_file(config: Any) -> Path:
+    """Return the analysis cache. config: may be invalid in other options.
+
+    Raises confuse.ConfigError.
+    """
+    is_default = config["cache"].get() is None
+    return default_cache_file() if is_default else Path(config["cache"].as_filename())
+
+
+def default_cache_file() -> Path:
+    """Return the analysis cache that all libraries of a user share."""
+    return user_cache_path("beets", appauthor=False) / "genreclf-cache.db"
 
 
 def is_auto(config: Any) -> bool:
