@@ -1,11 +1,19 @@
 # Every target creates and fills .venv when needed, with plain python3 and pip.
 PYTHON ?= python3
 VENV ?= .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
 BIN := $(VENV)/bin
+endif
 # Music for the demo; empty for twelve Creative Commons excerpts.
 MUSIC ?=
+# The version of beets for test-wheel: lowest, newest or main.
+BEETS ?= newest
+# The tag of a release; empty for a dry run.
+TAG ?=
 
-.PHONY: demo pictures test test-beets lint model bench compare clean
+.PHONY: demo pictures test test-wheel test-beets lint model bench compare dist release clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m demo $(if $(MUSIC),"$(MUSIC)")
@@ -16,8 +24,12 @@ pictures: $(VENV)/.model
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(ARGS)
 
+# The built wheel with a version of beets, in a virtual environment of its own.
+test-wheel: $(VENV)/pyvenv.cfg
+	$(BIN)/python -m tests.wheel_suite $(BEETS) $(ARGS)
+
 # beets' own tests beside this plugin, in virtual environments of their own.
-test-beets: $(VENV)/bin/python
+test-beets: $(VENV)/pyvenv.cfg
 	$(BIN)/python -m tests.beets_suite
 
 lint: $(VENV)/.lint
@@ -36,11 +48,21 @@ bench: $(VENV)/.bench
 compare: $(VENV)/.compare $(VENV)/.model
 	$(BIN)/python -m training compare $(ARGS)
 
-$(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+dist: $(VENV)/.release
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m check_wheel_contents dist/*.whl
 
-$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+# Show what a tag publishes, and fail if it is not ready. Uploads nothing.
+release: dist
+	$(BIN)/python -m tests.release dist $(TAG)
+
+$(VENV)/pyvenv.cfg:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
@@ -50,4 +72,4 @@ $(VENV)/.%: pyproject.toml | $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

@@ -102,7 +102,7 @@ def import_music(scratch: Path) -> None:
         "library": str(scratch / "library.db"),
         "plugins": ["genreclf"],
         "import": {"copy": False},
-        "genreclf": {"write": True},
+        "genreclf": {"write": True, "cache": "genreclf-cache.db"},
     }
     (scratch / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     beet(scratch, "import", "-qA", "music")

@@ -62,7 +62,12 @@ class Library:
             "plugins": [*plugins],
             "import": {"copy": False, "duplicate_keys": {"item": "path"}},
             "types": {CONFIDENCE: "float"},
-            "genreclf": {"auto": False, "write": True, "threads": threads},
+            "genreclf": {
+                "auto": False,
+                "write": True,
+                "cache": "genreclf-cache.db",
+                "threads": threads,
+            },
         }
         self.root.mkdir(exist_ok=True)
         (self.root / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")

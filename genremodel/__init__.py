@@ -5,10 +5,9 @@
 'jazz'
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genremodel.analysis import Analysis
-from genremodel.classifier import GenreClassifier
 from genremodel.errors import (
     AnalysisTimeout,
     AudioError,
@@ -17,6 +16,9 @@ from genremodel.errors import (
     UnknownGenreError,
 )
 from genremodel.prediction import Prediction, WindowPrediction
+
+if TYPE_CHECKING:
+    from genremodel.classifier import GenreClassifier
 
 __all__ = [
     "Analysis",
@@ -35,9 +37,18 @@ __version__: str
 
 
 def __getattr__(name: str) -> Any:
-    if name != "__version__":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib.metadata import PackageNotFoundError, version  # takes a while to import
+    """Return what takes a while to import, and worker processes do not need."""
+    if name == "GenreClassifier":
+        from genremodel.classifier import GenreClassifier
+
+        return GenreClassifier
+    if name == "__version__":
+        return _version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
 
     try:
         return version("beets-genreclf")

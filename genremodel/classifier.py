@@ -335,6 +335,12 @@ class GenreClassifier:
             See `predict_many`.
         retry : bool
             Also analyze files that the cache has as failed.
+
+        Examples
+        --------
+        >>> with GenreClassifier().pool(workers=1) as pool:
+        ...     print(pool.submit("none.mp3").exception())
+        No such file or directory
         """
         from genremodel.batch.pool import Pool
         from genremodel.batch.worker import WorkerConfig

@@ -6,11 +6,29 @@ from collections.abc import Iterable
 
 
 class GenreModelError(Exception):
-    """Base class of the exceptions raised by genremodel."""
+    """Base class of the exceptions raised by genremodel.
+
+    Examples
+    --------
+    >>> from genremodel import GenreClassifier
+    >>> try:
+    ...     GenreClassifier("missing.json")
+    ... except GenreModelError as exc:
+    ...     print(exc)
+    there is no model 'missing'; custom models: none
+    """
 
 
 class AudioError(GenreModelError):
-    """The audio cannot be decoded or analyzed. The message gives the reason, without the path."""
+    """The audio cannot be decoded or analyzed. The message gives the reason, without the path.
+
+    Examples
+    --------
+    >>> from genremodel import GenreClassifier
+    >>> GenreClassifier().predict("none.mp3")
+    Traceback (most recent call last):
+    genremodel.errors.AudioError: No such file or directory
+    """
 
 
 class AnalysisTimeout(AudioError):
@@ -20,6 +38,11 @@ class AnalysisTimeout(AudioError):
     ----------
     limit : float
         The time limit, in seconds.
+
+    Examples
+    --------
+    >>> print(AnalysisTimeout(60.0))
+    not analyzed within 60 s
     """
 
     def __init__(self, limit: float) -> None:
@@ -41,6 +64,11 @@ class ModelError(GenreModelError):
         The name of the custom model, where training it again helps.
     field : str, optional
         The field that this model was trained on, if it is known.
+
+    Examples
+    --------
+    >>> ModelError("trained on other analyses", retrain="mine").retrain
+    'mine'
     """
 
     def __init__(
@@ -60,6 +88,11 @@ class UnknownGenreError(GenreModelError, ValueError):
         The genres that the model does not have. Empty where all of its genres were excluded.
     known : iterable of str
         The genres of the model.
+
+    Examples
+    --------
+    >>> print(UnknownGenreError(["polka"], ["jazz", "blues"]))
+    unknown genres: polka (known: blues, jazz)
     """
 
     def __init__(self, unknown: Iterable[str], known: Iterable[str]) -> None:
@@ -74,7 +107,15 @@ class UnknownGenreError(GenreModelError, ValueError):
 
 
 class TrainingError(GenreModelError, ValueError):
-    """A model cannot be trained on the given tracks. The message says what is missing."""
+    """A model cannot be trained on the given tracks. The message says what is missing.
+
+    Examples
+    --------
+    >>> from genremodel.custom import train
+    >>> train([])
+    Traceback (most recent call last):
+    genremodel.errors.TrainingError: there are fewer than two genres
+    """
 
 
 def as_audio_error(error: Exception) -> AudioError:

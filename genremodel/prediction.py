@@ -26,6 +26,11 @@ class WindowPrediction:
         The most probable genre; None for a silent window, which does not vote.
     probability : float or None
         The probability of that genre.
+
+    Examples
+    --------
+    >>> WindowPrediction(start=12.5, genre="jazz", probability=0.8).genre
+    'jazz'
     """
 
     start: float

@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,8 +18,6 @@ import pytest
 import genremodel
 from genremodel.models.bundled import MSD_FILE
 
-# Root reads and writes everything, unless it gives that up.
-DROPPED = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
 NOISE = np.random.default_rng(0).integers(256, size=20_000, dtype=np.uint8).tobytes()
 
 
@@ -87,11 +86,17 @@ def _imported_first(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """Mount a disk of 3 MB at a folder; skip the test where nothing can be mounted."""
+def small_disk(folder: Path, size: str = "3m") -> Iterator[Path]:
+    """Mount a disk at a folder; skip the test where nothing can be mounted.
+
+    size: as tmpfs takes it.
+    """
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if (
+        sys.platform != "linux"
+        or subprocess.run(mount, check=False, capture_output=True).returncode
+    ):
         pytest.skip("nothing can be mounted here")
     try:
         yield folder

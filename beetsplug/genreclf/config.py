@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from beets import ui
+from beets.dbcore import InvalidQueryError
+from beets.library import Item, parse_query_string
 from confuse import ConfigValueError, MappingValues
+from platformdirs import user_cache_path
 
 from beetsplug.genreclf.genres.labels import split
 from beetsplug.genreclf.genres.policy import POLICIES, Policy
 from beetsplug.genreclf.genres.spelling import Spelling
 
-Scope: TypeAlias = Literal["track", "album"]
+if TYPE_CHECKING:
+    from beets.dbcore import Query
+
+Scope: TypeAlias = Literal["track", "album", "artist"]
 Aggregation: TypeAlias = Literal["majority", "mean"]
 BackendName: TypeAlias = Literal["auto", "onnx", "numpy", "knn"]
 Write: TypeAlias = 'bool | Literal["auto"]'
@@ -21,6 +29,7 @@ _LONGEST_TIMEOUT = 1e9  # s; what is longer, or infinite, is a mistake
 
 DEFAULTS: dict[str, Any] = {
     "auto": True,
+    "skip": [],
     "write": "auto",
     "model": "auto",
     "policy": "fill",
@@ -35,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "windows": 10,
     "aggregation": "majority",
     "backend": "auto",
+    "cache": None,  # in the user's cache folder
     "threads": None,  # the number of processors
     "timeout": 60,
 }
@@ -51,6 +61,7 @@ class Config:
     min_confidence: float | None
     scope: Scope
     compilations: bool
+    skip: tuple[Query, ...]
     spelling: Spelling
     exclude: tuple[str, ...]
     placeholders: frozenset[str]
@@ -58,6 +69,7 @@ class Config:
     windows: int
     aggregation: Aggregation
     backend: BackendName
+    cache: Path
     threads: int | None
     timeout: float
 
@@ -81,8 +93,9 @@ class Config:
             model="auto" if config["model"].get() is None else config["model"].as_str(),
             policy=config["policy"].as_choice(POLICIES),
             min_confidence=threshold,
-            scope=config["scope"].as_choice(("track", "album")),
+            scope=config["scope"].as_choice(("track", "album", "artist")),
             compilations=config["compilations"].get(bool),
+            skip=tuple(_queries(config["skip"])),
             spelling=Spelling(config["title_case"].get(bool), _names(config["names"])),
             exclude=tuple(map(str.lower, _texts(config["exclude"]))),
             placeholders=frozenset(_texts(config["placeholders"])),
@@ -90,9 +103,14 @@ class Config:
             windows=_count(config["windows"]),
             aggregation=config["aggregation"].as_choice(("majority", "mean")),
             backend=config["backend"].as_choice(get_args(BackendName)),
+            cache=cache_file(config),
             threads=None if config["threads"].get() is None else _count(config["threads"]),
             timeout=timeout,
         )
+
+    def skips(self, item: Item) -> bool:
+        """Return whether a track is left out unless the user forces its classification."""
+        return any(query.match(item) for query in self.skip)
 
     def writes(self) -> bool:
         """Return whether tags are written to files unless the command line decides."""
@@ -101,6 +119,20 @@ class Config:
     def always_writes(self) -> bool:
         """Return whether tags are written whether or not beets itself writes."""
         return self.write != "auto" and self.writes()
+
+
+def cache_file(config: Any) -> Path:
+    """Return the analysis cache. config: may be invalid in other options.
+
+    Raises confuse.ConfigError.
+    """
+    is_default = config["cache"].get() is None
+    return default_cache_file() if is_default else Path(config["cache"].as_filename())
+
+
+def default_cache_file() -> Path:
+    """Return the analysis cache that all libraries of a user share."""
+    return user_cache_path("beets", appauthor=False) / "genreclf-cache.db"
 
 
 def is_auto(config: Any) -> bool:
@@ -127,6 +159,18 @@ def _names(view: Any) -> dict[str, str]:
 
 def _texts(view: Any) -> list[str]:
     return [] if view.get() is None else [*view.as_str_seq(split=False)]
+
+
+def _queries(view: Any) -> Iterator[Query]:
+    for text in _texts(view):
+        if not text.strip():  # matches everything
+            raise _error(view, "a list of queries", text)
+        try:
+            query, _ = parse_query_string(text, Item)
+        except ValueError as exc:
+            problem = f"{exc}" if isinstance(exc, InvalidQueryError) else f"'{text}': {exc}"
+            raise ConfigValueError(f"{view.name}: {' '.join(problem.split())}") from exc
+        yield query
 
 
 def _count(view: Any, lowest: int = 1, highest: int | None = None) -> int:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from beets.exceptions import UserError
 
-from beetsplug.genreclf.config import DEFAULTS, Config
+from beetsplug.genreclf.config import DEFAULTS, Config, default_cache_file
 from beetsplug.genreclf.handlers import contained
 from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.journal_database import IN_MEMORY
-from beetsplug.genreclf.storage.paths import cache_file, models_folder
+from beetsplug.genreclf.storage.paths import models_folder
 from beetsplug.genreclf.storage.tag_writer import TagWriter
 from beetsplug.genreclf.writer import Writer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from beets.library import Library
 
     from beetsplug.genreclf.predictor import Predictor
@@ -51,6 +53,13 @@ class Context:
     def config(self) -> Config:
         """Return the configuration. Raises confuse.ConfigError where it is not valid."""
         return Config.read(self.options)
+
+    def cache_file(self, config: Config) -> Path:
+        """Return the analysis cache, in a folder that exists unless the user configured it."""
+        if config.cache == default_cache_file():
+            with suppress(OSError):  # the cache reports a folder that does not exist
+                config.cache.parent.mkdir(parents=True, exist_ok=True)
+        return config.cache
 
     def journal(self, lib: Library) -> Journal:
         """Return the journal of a library."""
@@ -106,7 +115,7 @@ class Context:
         pool = loaded.classifier.pool(
             workers=config.threads,
             timeout=config.timeout,
-            cache=cache_file() if cached else None,
+            cache=self.cache_file(config) if cached else None,
             retry=retry,
         )
         self.clear_marker_at_exit()

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from mediafile import UnreadableFileError
 
-from beetsplug.genreclf.config import should_write
+from beetsplug.genreclf.config import cache_file, should_write
 from beetsplug.genreclf.fields import GENRES, MEDIA_FIELDS
 from beetsplug.genreclf.handlers import contained
 from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.objects import get_values, reload
-from beetsplug.genreclf.storage.paths import cache_file
 from beetsplug.genreclf.storage.value_comparison import same
 from beetsplug.genreclf.writer import record_beets_write
 
@@ -83,13 +82,14 @@ class FileListeners:
     @contained()
     def moved(self, item: Item, source: bytes, destination: bytes) -> None:
         """Keep the cached analysis of a file in its new place."""
-        if not cache_file().exists():
+        path = cache_file(self._context.options)
+        if not path.exists():
             return
         from genremodel.audio.digest import audio_digest
         from genremodel.batch.cache import Cache, FileState
 
         # If it fails, the file is found again by its audio.
-        with Cache(cache_file()) as cache, suppress(OSError):
+        with Cache(path) as cache, suppress(OSError):
             file = FileState.from_path(destination)
             moved = not os.path.exists(source)  # noqa: PTH110  # bytes
             before = replace(file, path=source) if moved else FileState.from_path(source)

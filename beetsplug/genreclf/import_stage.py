@@ -14,10 +14,12 @@ from beets.util import displayable_path
 from confuse import ConfigError
 from mediafile import UnreadableFileError
 
+from beetsplug.genreclf.artist_votes import ArtistVotes
 from beetsplug.genreclf.commands._printing import count
 from beetsplug.genreclf.config import is_auto
 from beetsplug.genreclf.handlers import contained, reentrant
 from beetsplug.genreclf.planner import Planner
+from beetsplug.genreclf.plugin_order import order_warning
 from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.updates import describe
@@ -48,6 +50,7 @@ class ImportStage:
         self._config = predictor.config
         self._journal = context.journal(lib)
         self._planner = Planner(predictor, self._journal)
+        self._votes = ArtistVotes(lib, predictor) if self._config.scope == "artist" else None
         self._writer = context.writer(lib, predictor, "import")
         self._planned: dict[int | None, Update] = {}  # until their files are placed, by track ids
         self._unplaced: dict[int | None, bytes] = {}
@@ -73,7 +76,7 @@ class ImportStage:
         from beets.importer import Action
 
         album = task.album if task.is_album else None
-        items = task.imported_items()
+        items = [item for item in task.imported_items() if not self._config.skips(item)]
         new = [item for item in items if not self._predictor.is_current(item)]
         # beets has just read these files. Fields that it sets itself, such as `comp`, make it look
         # as if it had not; `beet update` would read the files again and find no prediction.
@@ -84,7 +87,8 @@ class ImportStage:
         self._analyzed += len(predicted)
         self._with_genre += sum(made.prediction.genre is not None for made in predicted.values())
         predicted |= {item.id: self._predictor.recall(item) for item in items if item not in new}
-        for update in self._planner.plan(album, items, predicted):
+        by_artist = self._votes.predict(album, items, predicted) if self._votes else None
+        for update in self._planner.plan(album, items, predicted, by_artist):
             with self._writer.lock():
                 self._writer.store(update, tags_follow=self._config.always_writes())
             self._log(update)
@@ -173,6 +177,8 @@ class ImportListeners:
             if is_auto(self._context.options):
                 predictor = self._context.load_predictor(session.lib)
                 self._stage = ImportStage(self._context, session.lib, predictor)
+                if warning := order_warning(predictor.config.policy):
+                    self._log.warning("{}", warning)
         except UserError as exc:
             self._log.error("{}", exc)
         self._context.defer_reports()

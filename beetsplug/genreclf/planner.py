@@ -10,7 +10,7 @@ from beets.library import Album, Item
 from beetsplug.genreclf.fields import PREDICTED_GENRE
 from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.storage.snapshot import take_snapshot
-from beetsplug.genreclf.updates import Predicted, Update, plan_updates
+from beetsplug.genreclf.updates import Predicted, Update, plan_update
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.predictor import Predictor
@@ -30,27 +30,34 @@ class Planner:
         album: Album | None,
         items: Iterable[Item],
         predicted: Mapping[int | None, Predicted],
+        by_artist: Mapping[int | None, Predicted] | None = None,
     ) -> list[Update]:
         """Return the updates of tracks, and of the album that they are on, which comes last.
 
         predicted: the predictions of the tracks of the album by their ids, of these and others.
+        by_artist: the predictions of the artists whose genre tracks get, by the ids of the tracks.
         """
-        objs: list[tuple[Item | Album, Predicted]] = []
-        objs += [(item, predicted[item.id]) for item in items if item.id in predicted]
-        shared = None
+        joint = {**(by_artist or {})}
+        of_album = None
         if album and predicted:
             of_album = self._predictor.predict_album(album, [*predicted.values()])
-            shared = of_album if self.shares_genre(album) else None
-            objs.append((album, of_album))
-        return self._plan(objs, shared)
+            if self.shares_genre(album):
+                joint = dict.fromkeys(predicted, of_album)
+        updates = [
+            self._plan(item, predicted[item.id], joint.get(item.id))
+            for item in items
+            if item.id in predicted
+        ]
+        if album and of_album:
+            updates.append(self._plan(album, of_album, _common(joint, predicted)))
+        return updates
 
-    def replan(self, album: Album | None, objs: Iterable[Item | Album]) -> list[Update]:
+    def replan(self, objs: Iterable[Item | Album], joint: Predicted | None) -> list[Update]:
         """Return the updates by the policy of today; the predictions stay as they are.
 
-        album: the one whose genre they get, if they do not get their own.
+        joint: the prediction of the album or artist whose genre they get instead of their own.
         """
-        shared = self._predictor.recall(album) if album else None
-        return self._plan([(obj, self._predictor.recall(obj)) for obj in objs], shared)
+        return [self._plan(obj, self._predictor.recall(obj), joint) for obj in objs]
 
     def shares_genre(self, album: Album) -> bool:
         """Return whether all tracks of an album get its genre."""
@@ -71,8 +78,23 @@ class Planner:
             and not take_snapshot(self._journal, obj).was_emptied
         )
 
-    def _plan(
-        self, predicted: Iterable[tuple[Item | Album, Predicted]], shared: Predicted | None
-    ) -> list[Update]:
-        snapshots = [(take_snapshot(self._journal, obj), own) for obj, own in predicted]
-        return plan_updates(snapshots, self._rules, shared)
+    def follows_artist(self, obj: Item | Album) -> bool:
+        """Return whether a current track or album gets the genre of its artist without force.
+
+        It does if it has no genres, or those that the plugin gave it.
+        """
+        if self._predictor.config.policy == "never" or not self._predictor.is_current(obj):
+            return False
+        snapshot = take_snapshot(self._journal, obj)
+        if self._rules.are_missing(obj.genres):
+            return not snapshot.was_emptied
+        return bool(obj.genres != snapshot.genres_before)
+
+    def _plan(self, obj: Item | Album, own: Predicted, joint: Predicted | None) -> Update:
+        return plan_update(take_snapshot(self._journal, obj), own, self._rules, joint)
+
+
+def _common(joint: Mapping[int | None, Predicted], ids: Iterable[int | None]) -> Predicted | None:
+    """Return the prediction that all tracks have in common, None if they have different ones."""
+    first, *others = [joint.get(id_) for id_ in ids]
+    return first if all(other is first for other in others) else None

@@ -117,10 +117,29 @@ class Predictor:
 
     def predict_album(self, album: Album, tracks: Sequence[Predicted]) -> Predicted:
         """Return the prediction of an album from those of its tracks."""
+        return self._predict_jointly(tracks, album)
+
+    def predict_artist(
+        self, items: Iterable[Item], predicted: Mapping[int | None, Predicted]
+    ) -> Predicted | None:
+        """Return the joint prediction of tracks of an artist, as if they were an album.
+
+        predicted: by the ids of tracks. Of the others, those vote that have a current prediction.
+        """
+        tracks = [
+            predicted.get(item.id) or self.recall(item)
+            for item in items
+            if item.id in predicted or self.is_current(item)
+        ]
+        return self._predict_jointly(tracks) if tracks else None
+
+    def _predict_jointly(
+        self, tracks: Sequence[Predicted], album: Album | None = None
+    ) -> Predicted:
         predictions = [track.prediction for track in tracks]
         if all(map(has_votes, predictions)):
             return Predicted(self.classifier.predict_album(predictions))
-        if self.is_current(album):
+        if album and self.is_current(album):
             return self.recall(album)
         prediction = album_prediction(
             predictions,

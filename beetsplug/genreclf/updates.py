@@ -91,13 +91,15 @@ class Update:
     """The new values of a track or an album.
 
     before: the object until now. genre: the one that the policy puts into its genres, as spelled.
-    values: its fields from now on. most_probable: the two most probable genres, as text.
+    values: its fields from now on. most_probable: the two most probable genres, as text. joint: the
+    prediction of the album or artist whose genre it gets instead of its own.
     """
 
     before: Snapshot
     genre: str | None
     values: Values
     most_probable: str = ""
+    joint: Prediction | None = None
 
     @property
     def obj(self) -> Item | Album:
@@ -137,16 +139,21 @@ def describe(update: Update) -> str:
     return f"{update.obj}: {text}{suffix}{f': {details}' if details else ''}"
 
 
-def plan_updates(
-    predicted: Iterable[tuple[Snapshot, Predicted]],
-    rules: Rules,
-    shared: Predicted | None = None,
-) -> list[Update]:
-    """Return the updates of tracks and albums by their predictions.
+def plan_update(
+    snapshot: Snapshot, own: Predicted, rules: Rules, joint: Predicted | None = None
+) -> Update:
+    """Return the update of a track or an album by its prediction.
 
-    shared: the prediction of the album whose genre all get, instead of their own.
+    joint: the prediction of the album or artist whose genre it gets instead of its own.
     """
-    return [_plan(snapshot, own, rules, shared or own) for snapshot, own in predicted]
+    genre, before = rules.genre(joint or own), snapshot.genres_before
+    values: dict[str, Any] = {
+        fields.GENRES: rules.new_genres(snapshot.obj.genres, before, genre),
+        **_prediction_values(own.prediction, rules.genre(own), before, rules),
+        **own.kept,
+    }
+    most = most_probable(own.prediction, rules)
+    return Update(snapshot, genre, values, most, joint.prediction if joint else None)
 
 
 def plan_rewrite(snapshot: Snapshot) -> Update:
@@ -174,16 +181,6 @@ def plan_tags(
     return tags
 
 
-def _plan(snapshot: Snapshot, own: Predicted, rules: Rules, deciding: Predicted) -> Update:
-    genre, before = rules.genre(deciding), snapshot.genres_before
-    values: dict[str, Any] = {
-        fields.GENRES: rules.new_genres(snapshot.obj.genres, before, genre),
-        **_prediction_values(own.prediction, rules.genre(own), before, rules),
-        **own.kept,
-    }
-    return Update(snapshot, genre, values, most_probable(own.prediction, rules))
-
-
 def _prediction_values(
     prediction: Prediction, genre: str | None, before: Sequence[str], rules: Rules
 ) -> Values:
@@ -197,7 +194,7 @@ def _prediction_values(
         fields.MODEL: prediction.model,
         fields.STYLES: [*map(rules.config.spelling.format, prediction.styles)] or None,
         fields.REASON: prediction.reason,
-        fields.VOTES: _votes(prediction.votes, rules) or None,
+        fields.VOTES: votes_text(prediction.votes, rules) or None,
         fields.AGREEMENT: agrees or None,
     }
 
@@ -208,7 +205,8 @@ def most_probable(prediction: Prediction, rules: Rules) -> str:
     return ", ".join(f"{rules.spelled(genre)} {probability:.2f}" for genre, probability in highest)
 
 
-def _votes(votes: Mapping[str, int], rules: Rules) -> str:
+def votes_text(votes: Mapping[str, int], rules: Rules) -> str:
+    """Return the numbers of votes for each genre, as spelled in tags."""
     return ", ".join(
         f"{rules.spelled(genre) if genre in rules.genres else genre} {count}"
         for genre, count in votes.items()

@@ -67,6 +67,16 @@ class CustomModel:
         Results of the cross-validation, see `TrainingReport.summary`.
     trained : float
         Time of the training, in seconds since the epoch.
+
+    Examples
+    --------
+    For tracks as in the example of `train`:
+
+    >>> from genremodel.custom import train
+    >>> model, _ = train(tracks)
+    >>> _ = model.save("mine.json")
+    >>> CustomModel.load("mine.json").params.genres == model.params.genres
+    True
     """
 
     name: str
@@ -133,6 +143,14 @@ class ModelInfo:
         See `CustomModel`.
     id : str
         Changes when the model is trained again on other tracks.
+
+    Examples
+    --------
+    >>> from genremodel.custom import train
+    >>> model, _ = train(tracks)
+    >>> stored = model.save("mine.json")
+    >>> stored.name, stored.id.startswith("mine-"), stored.is_default
+    ('mine', True, True)
     """
 
     name: str
@@ -149,7 +167,17 @@ class ModelInfo:
 
 
 class ModelStore:
-    """The custom models in a folder. All methods raise ModelError."""
+    """The custom models in a folder. All methods raise ModelError.
+
+    Examples
+    --------
+    >>> from genremodel.custom import train
+    >>> store = ModelStore(Path("models"))
+    >>> model, _ = train(tracks, name="mine")
+    >>> _ = store.save(model)
+    >>> store.names()
+    ['mine']
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

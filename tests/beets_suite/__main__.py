@@ -123,7 +123,12 @@ class Suite:
             ],
             cwd=self.source,
             # ONNX Runtime would write a file to the home folder of a test while that is removed.
-            env={**os.environ, "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"},
+            env={
+                **os.environ,
+                "OMP_NUM_THREADS": "1",
+                "ORT_DISABLE_TELEMETRY": "1",
+                "XDG_CACHE_HOME": str(self.folder / "cache"),  # of the analyses
+            },
             check=False,
         )
         if done.returncode not in (0, 1):  # some tests did not run

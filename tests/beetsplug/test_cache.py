@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Beets
 from tests.faults import without_modules
+from tests.platforms import linux
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +54,36 @@ def test_clear_needs_no_model(classified: Beets) -> None:
     done = classified.run("genreclf-cache", "--clear")
     assert (done.returncode, done.stderr) == (0, "")
     assert "0 analyses and 0 failures of 0 files\n" in done.stdout
+
+
+@linux
+def test_cache_is_in_the_cache_folder_of_the_user_by_default(classified: Beets) -> None:
+    kept = classified.root / "genreclf-cache.db"
+    del classified.settings["genreclf"]["cache"]
+    classified.environment["XDG_CACHE_HOME"] = str(classified.root / "caches")
+    assert "0 analyses" in classified("genreclf-cache")
+    before = kept.read_bytes()
+    classified("genreclf", "--force")
+    folder = classified.root / "caches" / "beets"
+    assert (folder / "genreclf-cache.db").exists()
+    assert "2 analyses and 0 failures of 2 files" in classified("genreclf-cache")
+    (classified.root / "elsewhere").mkdir()
+    classified("mv", "-d", str(classified.root / "elsewhere"))
+    assert "2 analyses and 0 failures of 2 files" in classified("genreclf-cache")
+    assert kept.read_bytes() == before
+
+
+@linux
+def test_cache_option_is_a_path(classified: Beets) -> None:
+    classified.environment["HOME"] = str(classified.root)
+    for option in ("genreclf-cache.db", "~/genreclf-cache.db"):
+        classified.settings["genreclf"]["cache"] = option
+        assert "2 analyses" in classified("genreclf-cache")
+    classified.settings["genreclf"]["cache"] = ["a.db"]
+    done = classified.run("genreclf", "--force")
+    assert done.returncode == 1
+    assert "genreclf.cache: must be a filename" in done.stderr
+    classified.settings["genreclf"]["cache"] = "none/a.db"
+    done = classified.run("genreclf", "--force")
+    assert done.returncode == 0
+    assert "none: no such folder" in done.stderr

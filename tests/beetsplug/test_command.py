@@ -15,6 +15,7 @@ import pytest
 from mediafile import MediaFile
 
 from tests.conftest import Beets
+from tests.platforms import posix
 from tests.sounds import CONTAINERS
 from tests.tags import OURS, our_tags, plain_tags
 
@@ -162,6 +163,7 @@ def test_unreadable_files_are_reported_and_the_rest_is_classified(unclassified: 
     assert our_tags(fine)
 
 
+@posix
 def test_terminal_shows_progress(unclassified: Beets) -> None:
     unclassified("ls")  # writes the configuration
     ours, terminal = os.openpty()
@@ -184,6 +186,7 @@ def test_terminal_shows_progress(unclassified: Beets) -> None:
     assert max(speeds, default=0) < 10_000, "the tracks of an album are counted at once"
 
 
+@posix
 def test_standard_error_may_be_closed(unclassified: Beets) -> None:
     unclassified("ls")  # writes the configuration
     done = subprocess.run(

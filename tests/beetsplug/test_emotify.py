@@ -13,12 +13,14 @@ from mediafile import MediaFile
 from tests.conftest import Beets
 from tests.tags import every_tag, is_ours, our_tags, plain_tags
 
+WINDOWS = 4  # of a track: enough for excerpts of 30 s
+
 
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Beets:
     """Return a library that has all of them, analyzed but not classified."""
     beets = Beets(tmp_path_factory.mktemp("emotify"))
-    beets.settings["genreclf"] |= {"auto": False, "threads": 2}
+    beets.settings["genreclf"] |= {"auto": False, "threads": 2, "windows": WINDOWS}
     beets("import", "--quiet", "--noautotag", str(data / "emotify"))
     done = beets.run("genreclf", "--pretend")
     assert "0 failed" in done.stderr
@@ -64,7 +66,7 @@ def test_train_on_half_of_the_artists_and_classify_the_others(
     beets: Beets, data: Path, collection: Beets
 ) -> None:
     """The story of the README, on real music."""
-    beets.settings["genreclf"] |= {"auto": False, "policy": "replace"}
+    beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "windows": WINDOWS}
     shutil.copy(collection.root / "genreclf-cache.db", beets.root)
     folder = data / "emotify"
     with (folder / "index.csv").open(encoding="utf-8") as file:

@@ -75,6 +75,7 @@ def test_json(imported: Beets) -> None:
         "now": ["Polka"],
         "then": ["Polka", explained["genre"]],
         "agreement": explained["genres"]["agreement"],
+        "joint": None,
     }
 
 

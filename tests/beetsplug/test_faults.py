@@ -11,18 +11,16 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 
 import pytest
 from mediafile import MediaFile
 
 from tests.conftest import Beets
-from tests.faults import DROPPED, HOPELESS, TRUNCATED, fill, small_disk
+from tests.faults import HOPELESS, TRUNCATED, fill, small_disk
+from tests.platforms import DROPPED, byte_names, permissions, posix
 from tests.sounds import long_track, make
 from tests.tags import audio_bytes, every_tag, our_tags
-
-posix = pytest.mark.skipif(sys.platform == "win32", reason="signals, links")
 
 
 @pytest.fixture(scope="module")
@@ -101,19 +99,12 @@ def test_files_removed_or_replaced_after_import(collection: Beets) -> None:
     assert "6 tracks updated, 0 unchanged, 0 abstained, 3 failed" in done.stderr
 
 
-@cache
-def drops_capabilities() -> bool:
-    return subprocess.run([*DROPPED, "true"], check=False, capture_output=True).returncode == 0
-
-
 def run_as_a_user(beets: Beets, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `beet` without the privileges of root."""
-    if not drops_capabilities():
-        pytest.skip("capabilities cannot be dropped here")
     return beets.run(*arguments, prefix=DROPPED)
 
 
-@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
+@permissions
 def test_unreadable_files(collection: Beets) -> None:
     first, *others = paths(collection)
     first.chmod(0o000)
@@ -127,7 +118,7 @@ def test_unreadable_files(collection: Beets) -> None:
     assert all(our_tags(path) for path in others)
 
 
-@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
+@permissions
 def test_files_that_cannot_be_written(analyzed: Beets) -> None:
     first, *others = paths(analyzed)
     first.chmod(0o444)
@@ -342,7 +333,7 @@ def test_import_errors_are_reported_at_the_end(beets: Beets) -> None:
     assert all(beets.field("genre_model"))
 
 
-@posix
+@byte_names
 def test_unusual_file_names(beets: Beets) -> None:
     beets.settings["import"] = {"copy": False}
     beets.music.mkdir()

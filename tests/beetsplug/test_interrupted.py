@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-import sys
 
 import pytest
 
 from tests.conftest import Beets
+from tests.platforms import posix
 from tests.tags import our_tags
 
 # Kills beets in an import stage, before or after that of the plugin, or while it places a file.
@@ -28,7 +28,7 @@ class DeadlyPlugin(BeetsPlugin):
         os.kill(os.getpid(), signal.SIGKILL)
 """
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+pytestmark = posix
 
 
 def kill_import(beets: Beets, *plugins: str, at: str = "stage") -> None:

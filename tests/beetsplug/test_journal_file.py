@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import re
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -21,7 +20,8 @@ from beetsplug.genreclf.storage.compaction import compact
 from beetsplug.genreclf.storage.errors import JournalError, describe
 from beetsplug.genreclf.storage.journal import Journal, revert
 from tests.beetsplug.test_journal import run
-from tests.faults import DROPPED
+from tests.faults import small_disk
+from tests.platforms import DROPPED, permissions
 
 
 def sql(path: Path, *statements: str) -> list[Any]:
@@ -174,12 +174,7 @@ def fill(journal: Journal) -> None:
 
 def test_full_disk_is_reported(tmp_path: Path) -> None:
     """Whatever SQLite says of it, from the first change on."""
-    small = tmp_path / "small"
-    small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(small)]
-    if not shutil.which("mount") or subprocess.run(mount, check=False).returncode:
-        pytest.skip("nothing can be mounted here")
-    try:
+    with small_disk(tmp_path / "small", "512k") as small:
         for begun in (True, False):
             journal = Journal(small / f"{begun}.genre-journal.db")
             if begun:
@@ -195,8 +190,6 @@ def test_full_disk_is_reported(tmp_path: Path) -> None:
             if begun:
                 assert journal.begin("test") > 1, "the journal is whole"
                 journal.close()
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_waiting_is_reported_once_with_the_process_that_holds_the_lock(tmp_path: Path) -> None:
@@ -307,11 +300,10 @@ def test_compaction_deletes_changes_without_genres(tmp_path: Path) -> None:
     journal.close()
 
 
+@permissions
 @pytest.mark.parametrize(("left", "version"), [(True, 1), (False, 1), (False, 0)])
 def test_read_only_folder_can_be_read(tmp_path: Path, left: bool, version: int) -> None:
     """With or without the files that SQLite keeps beside it while it is open."""
-    if not shutil.which("setpriv"):
-        pytest.skip("no setpriv")
     folder = tmp_path / "library"
     folder.mkdir()
     path = folder / "library.genre-journal.db"
@@ -340,8 +332,6 @@ def test_read_only_folder_can_be_read(tmp_path: Path, left: bool, version: int) 
     )  # fmt: skip
     folder.chmod(0o755)
     journal.close()
-    if "Operation not permitted" in done.stderr:
-        pytest.skip("capabilities cannot be dropped here")
     first, second = done.stdout.splitlines()
     assert first == "import {'genres': ['jazz']}", done.stderr
     assert "make the file and its folder writable" in second

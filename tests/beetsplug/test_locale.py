@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import Any
 
 import pytest
 from mediafile import MediaFile
 
 from tests.conftest import Beets
+from tests.platforms import byte_names
 from tests.sounds import make
 
 # What Python otherwise replaces by UTF-8.
@@ -31,7 +31,7 @@ def test_training_report_in_any_locale(beets: Beets) -> None:
     assert "saved as mine" in output
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="bytes in names")
+@byte_names
 @pytest.mark.parametrize("environment", [ASCII, {"PYTHONIOENCODING": "ascii"}], ids=["C", "ascii"])
 def test_explanation_in_any_locale(beets: Beets, environment: dict[str, str]) -> None:
     beets.settings["import"] = {"copy": False}

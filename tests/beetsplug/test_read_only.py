@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,9 @@ import pytest
 
 from tests.beetsplug.test_faults import run_as_a_user
 from tests.conftest import Beets
+from tests.platforms import permissions
 
-pytestmark = pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
+pytestmark = permissions
 
 COMMANDS = {
     ("genreclf-explain", "path::."): "votes",

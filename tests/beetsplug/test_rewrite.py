@@ -31,6 +31,7 @@ from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile, reason
 from tests.conftest import Beets
 from tests.faults import fill, small_disk
+from tests.platforms import linux, posix
 from tests.sounds import CONTAINERS, make
 from tests.tags import audio_bytes, our_tags, plain_tags
 
@@ -43,7 +44,6 @@ ACL = struct.pack("<I", 2) + b"".join(
     struct.pack("<HHi", *entry)
     for entry in [(1, 6, -1), (2, 6, 1234), (4, 4, -1), (16, 6, -1), (32, 0, -1)]
 )
-posix = pytest.mark.skipif(os.name != "posix", reason="owners, links, signals")
 root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root becomes other users"
 )
@@ -117,7 +117,7 @@ def test_unchanged_tags_are_not_written(tmp_path: Path, journal: Journal) -> Non
 @pytest.mark.parametrize(
     ("kind", "limit"), [("flac", 1 << 20), ("wav", 1 << 20), ("mp3", 0)], ids=str
 )
-@posix
+@linux
 def test_kill_at_each_step_leaves_old_or_new_file(kind: str, limit: int, beets: Beets) -> None:
     """FLAC has room for the tags, WAV grows, MP3 is replaced by a copy."""
     beets.settings["genreclf"]["auto"] = False

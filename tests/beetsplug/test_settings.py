@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from beetsplug.genreclf.config import DEFAULTS, Config
 from beetsplug.genreclf.loading import load
 from genremodel.custom.store import ModelStore
 from tests.conftest import Beets
+from tests.platforms import posix
 from tests.tags import every_tag, our_tags, plain_tags
 
 ALL_BUT_BLUES = (
@@ -47,7 +47,10 @@ def tagged_library(library: Beets) -> Beets:
     ("options", "message"),
     [
         ({"policy": "fil"}, "genreclf.policy: must be one of"),
-        ({"scope": "disc"}, "genreclf.scope: must be one of ['track', 'album'], not 'disc'"),
+        (
+            {"scope": "disc"},
+            "genreclf.scope: must be one of ['track', 'album', 'artist'], not 'disc'",
+        ),
         ({"min_confidence": 7}, "genreclf.min_confidence: must be a number from 0 to 1, not 7"),
         ({"min_confidence": "x"}, "genreclf.min_confidence: must be a number from 0 to 1, not 'x'"),
         ({"min_confidence": nan}, "genreclf.min_confidence: must be a number from 0 to 1, not nan"),
@@ -81,6 +84,12 @@ def tagged_library(library: Beets) -> Beets:
         ({"names": {"rock": "a; b"}}, "genreclf.names.rock: must be a name, not 'a; b'"),
         ({"names": {"rock": "\x07"}}, "genreclf.names.rock: must be a name, not '\\x07'"),
         ({"placeholders": 7}, "genreclf.placeholders: must be"),
+        ({"skip": 7}, "genreclf.skip: must be"),
+        ({"skip": [{"title": "x"}]}, "genreclf.skip: must be a list of strings"),
+        ({"skip": [" "]}, "genreclf.skip: must be a list of queries, not ' '"),
+        ({"skip": "title:\n'x"}, "genreclf.skip: 'title: 'x': No closing quotation"),
+        ({"skip": ["year:abc"]}, "genreclf.skip: 'year:abc': 'abc' is not an int or a float"),
+        ({"skip": ["title::("]}, "genreclf.skip: 'title::(': '(' is not a regular expression"),
         ({"names": {80: "Eighties"}}, "genreclf.names: unknown genre"),
     ],
 )
@@ -113,11 +122,12 @@ def test_unknown_genre_stops_commands_and_imports(beets: Beets) -> None:
     ("option", "value", "message"),
     [
         ("write", "maybe", "genreclf.write: must be auto, yes or no, without quotes, not 'maybe'"),
+        ("skip", ["year:abc"], "genreclf.skip: 'year:abc': 'abc' is not an int or a float"),
         ("model", "nope", "genreclf.model: there is no model 'nope'; custom models: none"),
     ],
 )
 def test_invalid_config_stops_commands_and_imports(
-    option: str, value: str, message: str, beets: Beets
+    option: str, value: str | list[str], message: str, beets: Beets
 ) -> None:
     beets.add("a.flac")
     beets.settings["genreclf"][option] = value
@@ -128,7 +138,7 @@ def test_invalid_config_stops_commands_and_imports(
     assert beets("ls") == ""
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes")
+@posix
 def test_only_automatic_models_are_replaced(tagged_library: Beets) -> None:
     folder = tagged_library.root / "library.genre-models"
     folder.mkdir()

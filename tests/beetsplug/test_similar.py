@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Beets
+from tests.platforms import byte_names, posix
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,7 @@ def test_playlist(classified: Beets) -> None:
     assert file.read_text(encoding="utf-8").splitlines() == expected, "not emptied"
 
 
+@posix
 def test_playlist_replaces_only_playlists(classified: Beets) -> None:
     song, root = classified.files()[0], classified.root
     shutil.copy(song, root / "song.m3u8")
@@ -103,6 +105,7 @@ def test_playlist_replaces_only_playlists(classified: Beets) -> None:
         assert f"{Path(missing)}: {reason}" in done.stderr
 
 
+@byte_names
 def test_odd_names_in_a_playlist(classified: Beets) -> None:
     """Of tracks, and of the folder, which is reached by a link here."""
     names = {

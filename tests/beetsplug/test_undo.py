@@ -19,6 +19,7 @@ from mutagen.id3 import TYER
 from beetsplug.genreclf.fields import MEDIA_FIELDS
 from tests.beetsplug.test_faults import run_as_a_user
 from tests.conftest import Beets
+from tests.platforms import permissions
 from tests.sounds import CONTAINERS
 from tests.tags import OURS, audio_bytes, every_tag, is_ours, our_tags, plain_tags
 
@@ -363,7 +364,7 @@ def test_converted_files_are_restored(library: Beets, monkeypatch: pytest.Monkey
         assert not our_tags(path), path
 
 
-@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
+@permissions
 def test_failed_tag_write_is_retried_by_the_next_run(library: Beets) -> None:
     library.add("a.flac")
     library.import_music()

@@ -18,7 +18,7 @@ from beetsplug.genreclf.updates import (
     describe,
     plan_rewrite,
     plan_tags,
-    plan_updates,
+    plan_update,
 )
 from genremodel import Prediction
 
@@ -41,8 +41,7 @@ def snapshot(*genres: str, before: tuple[str, ...] | None = None, **values: Any)
 
 
 def plan(existing: Snapshot, prediction: Prediction, **options: Any) -> Update:
-    (update,) = plan_updates([(existing, Predicted(prediction))], rules(**options))
-    return update
+    return plan_update(existing, Predicted(prediction), rules(**options))
 
 
 def test_prediction_becomes_fields() -> None:
@@ -92,8 +91,10 @@ def test_policy_sees_which_genres_are_the_users(policy: str, genres: list[str]) 
 def test_all_tracks_get_the_genre_of_the_album() -> None:
     album = Album(album="album", genres=[])
     of_album = Snapshot(album, {"genres": []}, [], False, False)
-    predicted = [(snapshot(), Predicted(UNSURE)), (of_album, Predicted(JAZZ))]
-    track, whole = plan_updates(predicted, rules(), Predicted(JAZZ))
+    joint = Predicted(JAZZ)
+    track = plan_update(snapshot(), Predicted(UNSURE), rules(), joint)
+    whole = plan_update(of_album, Predicted(JAZZ), rules(), joint)
+    assert track.joint == JAZZ
     assert track.values["genres"] == whole.values["genres"] == ["jazz"]
     assert track.values["predicted_genre"] is None
     assert whole.values["predicted_genre"] == "jazz"
@@ -101,7 +102,7 @@ def test_all_tracks_get_the_genre_of_the_album() -> None:
 
 def test_kept_fields_of_a_recalled_prediction_stay() -> None:
     kept = {"predicted_genre": "Swing", "genre_confidence": 0.5, "genre_model": "older"}
-    (update,) = plan_updates([(snapshot(), Predicted(JAZZ, kept))], rules())
+    update = plan_update(snapshot(), Predicted(JAZZ, kept), rules())
     assert update.values["genres"] == ["Swing"]
     assert update.values.items() >= kept.items()
 

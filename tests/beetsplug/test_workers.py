@@ -13,9 +13,10 @@ import pytest
 
 from tests.beetsplug.test_faults import start, wait_for_tags
 from tests.conftest import Beets
+from tests.platforms import posix
 from tests.tags import our_tags
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="fork, limits, signals")
+pytestmark = posix
 
 MAIN = "import beets.ui, sys; beets.ui.main(sys.argv[1:])"
 CIRCUMSTANCES = {

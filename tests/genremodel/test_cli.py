@@ -19,7 +19,9 @@ from genremodel import GenreClassifier
 from genremodel.audio.params import SAMPLE_RATE
 from genremodel.classifier import BackendName
 from genremodel.models import bundled as assets
+from tests.conftest import run_module
 from tests.faults import without_modules
+from tests.platforms import byte_names, posix
 from tests.sounds import RATE, make, write
 from training.synthetic_nonmusic import nonmusic
 
@@ -30,13 +32,8 @@ KEYS = {
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "genremodel", "--threads=1", *map(str, arguments)],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    options = ["--threads=1", *map(str, arguments)]
+    return run_module("genremodel", *options, cwd=Path.cwd(), environment=environment)
 
 
 def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -89,10 +86,9 @@ def test_table_in_a_pipe_has_one_line_per_file(tmp_path: Path) -> None:
 
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 ODD_NAMES = [b"[red]:smile: \xc3\xbc.wav", b"a\nb\x1b[31m.wav", b"\xff\xfe.wav", b"\xc3.txt"]
-odd_names = pytest.mark.skipif(sys.platform == "win32", reason="bytes in names")
 
 
-@odd_names
+@byte_names
 @pytest.mark.parametrize(
     "environment",
     [{}, ASCII, {"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}],
@@ -170,7 +166,7 @@ def test_closed_output_pipe(song: Path) -> None:
     assert process.returncode == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@posix
 @pytest.mark.parametrize("options", [["--json"], []])
 def test_sigterm_ends_quietly_and_keeps_what_is_finished(options: list[str], song: Path) -> None:
     process = subprocess.Popen(

@@ -1,9 +1,15 @@
-"""The story of a user of the library: train a model on own genres, save it, and predict with it."""
+"""The story of a user of the library: train a model on own genres, save it, and predict with it.
+
+`docs/library.md` is run as it stands.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from genremodel import GenreClassifier
@@ -47,6 +53,38 @@ def test_train_save_and_predict(tmp_path: Path) -> None:
         assert prediction.probabilities["My Loops"] > 0.5
         assert prediction.model == classifier.model_id
     assert classifier.model_id.startswith("mine-")
+
+
+def test_examples_of_the_documentation_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [
+        str(make(tmp_path / f"{number} {sound.__name__}.mp3", 4, number, sound))
+        for number in range(8)
+        for sound in (melody, drums)
+    ]
+    for name, seed in (("song.mp3", 1), ("other.mp3", 2)):
+        make(tmp_path / name, 6, seed)
+    names: dict[str, Any] = {
+        "paths": paths[:2],
+        "samples": np.zeros((2, 200_000), np.float32),
+        "collection": [
+            (path, f"My {Path(path).stem[2:].title()}", f"artist {index // 2}")
+            for index, path in enumerate(paths)
+        ],
+    }
+    monkeypatch.chdir(tmp_path)
+    page = Path(__file__).parents[2] / "docs" / "library.md"
+    for code in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        exec(code, names)
+    assert names["prediction"].reason is None
+    assert len(names["prediction"].windows) == len(names["analysis"].starts)
+    assert sum(names["album"].votes.values()) == 2
+    assert names["model"].params.genres == ("My Drums", "My Melody")
+    assert (tmp_path / "mine.npz").exists()
+    output = capsys.readouterr().out
+    assert all(path in output for path in paths[:2])
+    assert "16 tracks by 8 artists" in output
 
 
 def test_model_for_other_networks_is_refused(tmp_path: Path) -> None:

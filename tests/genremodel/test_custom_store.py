@@ -7,7 +7,6 @@ import io
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -28,9 +27,10 @@ from genremodel.custom.estimators import ESTIMATORS
 from genremodel.custom.store import CustomModel, Estimator, ModelStore
 from genremodel.errors import ModelError
 from genremodel.voting import vote_track
-from tests.faults import DROPPED as NO_ROOT
 from tests.faults import mutated
 from tests.labeled_tracks import CENTERS, analysis, labeled_tracks, trained
+from tests.platforms import DROPPED as NO_ROOT
+from tests.platforms import permissions, posix
 
 
 def model(estimator: Estimator = "linear") -> CustomModel:
@@ -396,7 +396,7 @@ def test_invalid_descriptions_are_refused(stored: Stored, text: bytes) -> None:
     assert caught.value.retrain == "mine"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes, devices")
+@posix
 @pytest.mark.parametrize("name", ["mine.json", "mine.npz"])
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device", "nowhere"])
 def test_special_files_are_refused_without_waiting(
@@ -421,7 +421,7 @@ def test_invalid_names_are_refused(models: ModelStore, name: str) -> None:
         models.validate_name(name)
 
 
-@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv")
+@permissions
 @pytest.mark.parametrize("there", [True, False])
 def test_error_names_the_read_only_folder(tmp_path: Path, there: bool) -> None:
     code = """
@@ -442,8 +442,6 @@ except ModelError as exc:
     folder.chmod(0o555)
     command = [*NO_ROOT, sys.executable, "-c", code, str(models)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if "Operation not permitted" in done.stderr:
-        pytest.skip("capabilities cannot be dropped here")
     assert done.stdout == f"{folder}: Permission denied\n"
     assert not [*folder.iterdir()]
 

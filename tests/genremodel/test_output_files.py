@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from genremodel.output_files import OutputError, OutputFile, replace_atomically
+from tests.platforms import posix
 
 
 def note(file: Path, suffix: str = "") -> OutputFile:
@@ -27,6 +28,7 @@ def test_new_file_and_file_of_the_same_kind_are_written(tmp_path: Path) -> None:
     assert others(tmp_path) == ["a.txt"]
 
 
+@posix
 def test_permissions_of_new_and_replaced_files(tmp_path: Path) -> None:
     file, usual = tmp_path / "a.txt", tmp_path / "usual"
     usual.touch()
@@ -58,7 +60,7 @@ def _pipe(file: Path) -> None:
     os.mkfifo(file)
 
 
-EXISTING = [_file, _empty, _link, _dangling, Path.mkdir, _pipe]
+EXISTING = [_file, _empty, _link, _dangling, Path.mkdir, pytest.param(_pipe, marks=posix)]
 
 
 @pytest.mark.parametrize("make", EXISTING)

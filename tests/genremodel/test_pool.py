@@ -18,9 +18,10 @@ from mediafile import MediaFile
 from genremodel import AudioError, GenreClassifier
 from genremodel.batch.cache import Cache
 from genremodel.batch.pool import Pool
+from tests.platforms import posix
 from tests.sounds import long_track, make
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+pytestmark = posix
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from genremodel.batch import spawning
+from tests.platforms import linux
 from tests.sounds import make
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="fork, limits, mounts")
+pytestmark = linux
 
 MAIN = "import sys; from genremodel.__main__ import main; sys.exit(main())"
 DAEMON = """

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from beets.library import Album, Item
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from beetsplug.genreclf.commands._selection import Selection
     from beetsplug.genreclf.planner import Planner
     from beetsplug.genreclf.predictor import Predictor
+    from beetsplug.genreclf.updates import Predicted
     from beetsplug.genreclf.writer import Writer
     from genremodel import Analysis
 
@@ -23,21 +24,44 @@ _LOOKAHEAD = 64  # tracks that are analyzed while others are decided and written
 
 @dataclass(frozen=True)
 class Batch:
-    """The tracks of an album, or a single track.
+    """The tracks of an album or an artist, or a single track.
 
-    items: all whose files are in the library. unplaced: those that the query matches whose files an
-    import has yet to place there. selected: the others that the query matches. wanted: those of
-    them that get a new prediction. lacking: those, or the album, that keep their prediction but get
-    the genres of the policy. pending: analyses by the ids of the tracks; empty if none is needed.
+    albums, artist_ids: as for `Selection`. items: all whose files are in the library, but those
+    that the option `skip` matches. unplaced: those that the query matches whose files an import has
+    yet to place there. skipped: those that the query and `skip` match. selected: the others that
+    the query matches. wanted: those of them that get a new prediction. lacking: those, and albums,
+    that keep their prediction but may get other genres by the policy. pending: analyses by the ids
+    of the tracks; empty if none is needed.
     """
 
-    album: Album | None
+    albums: list[Album]
+    artist_ids: frozenset[int | None]
     items: list[Item]
     unplaced: list[Item]
+    skipped: list[Item]
     selected: list[Item]
     wanted: list[Item]
     lacking: list[Item | Album]
     pending: dict[int | None, Future[Analysis]]
+
+    @property
+    def of_artist(self) -> list[Item]:
+        """The tracks of the artist, if they are treated together."""
+        return [item for item in self.items if item.id in self.artist_ids]
+
+    def by_album(
+        self, predicted: Mapping[int | None, Predicted]
+    ) -> Iterator[tuple[Album | None, list[Item], dict[int | None, Predicted]]]:
+        """Yield each album, or None, with its wanted tracks and the predictions of its tracks."""
+        albums = {album.id: album for album in self.albums}
+        wanted = {item.id for item in self.wanted}
+        tracks: dict[int | None, list[Item]] = {}
+        for item in self.items:
+            if item.id in predicted:
+                tracks.setdefault(item.album_id, []).append(item)
+        for album_id, items in tracks.items():
+            of_album = {item.id: predicted[item.id] for item in items}
+            yield albums.get(album_id), [item for item in items if item.id in wanted], of_album
 
 
 class Batches:
@@ -76,33 +100,70 @@ class Batches:
 
     def _submit(self, selection: Selection) -> Batch:
         """Return a batch, whose analyses have been started."""
-        album = selection.album
         unplaced = [item for item in selection.selected if self._writer.is_unplaced(item)]
-        items = [item for item in selection.items if item not in unplaced]
-        selected = [item for item in selection.selected if item not in unplaced]
+        placed = [item for item in selection.items if item not in unplaced]
+        items = [item for item in placed if not self._is_skipped(item)]
+        selected = [item for item in items if item.id in selection.selected_ids]
+        skipped = [
+            item for item in placed if item.id in selection.selected_ids and self._is_skipped(item)
+        ]
         wanted = [item for item in selected if self._is_wanted(item)]
-        if wanted or (selected and self._needs_prediction(album)):
-            pending = self._predictor.submit(items)
-            if album and self._planner.shares_genre(album) and not self._untagged:
-                wanted = selected
-            known: list[Item | Album] = [item for item in selected if item not in wanted]
-        else:
-            pending = {}
-            known = [*selected, *([album] if album and selected else [])]
-        lacking = self._lacking(album, known)
-        return Batch(album, items, unplaced, selected, wanted, lacking, pending)
+        changing = {item.album_id for item in wanted}
+        albums = selection.albums if selected else []
+        predicted = [
+            album for album in albums if album.id in changing or self._needs_prediction(album)
+        ]
+        album_ids = {album.id for album in predicted}
+        wanted_ids = {item.id for item in wanted}
+        pending = self._predictor.submit(
+            item for item in items if item.album_id in album_ids or item.id in wanted_ids
+        )
+        if any(map(self._planner.shares_genre, predicted)) and not self._untagged:
+            wanted = selected
+            wanted_ids = {item.id for item in wanted}
+        known: list[Item | Album] = [item for item in selected if item.id not in wanted_ids]
+        known += [album for album in albums if album.id not in album_ids]
+        batch = Batch(
+            albums, selection.artist_ids, items, unplaced, skipped, selected, wanted, [], pending
+        )
+        return replace(batch, lacking=[] if self._untagged else self._lacking(batch, known))
+
+    def _is_skipped(self, item: Item) -> bool:
+        return not self._force and self._predictor.config.skips(item)
 
     def _is_wanted(self, item: Item) -> bool:
         if self._untagged:
             return self._predictor.rules.are_missing(item.genres)
         return self._force or not self._predictor.is_current(item)
 
-    def _needs_prediction(self, album: Album | None) -> bool:
-        return bool(album and not self._untagged and not self._predictor.is_current(album))
+    def _needs_prediction(self, album: Album) -> bool:
+        return not self._untagged and not self._predictor.is_current(album)
 
-    def _lacking(self, album: Album | None, known: Iterable[Item | Album]) -> list[Item | Album]:
-        """Return the tracks, and the album, that lack the genres that the policy gives them."""
-        if self._untagged:
-            return []
-        shared = album if album and self._planner.shares_genre(album) else None
+    def _lacking(self, batch: Batch, known: Sequence[Item | Album]) -> list[Item | Album]:
+        """Return the tracks and albums that may lack the genres that the policy gives them."""
+        if batch.artist_ids:
+            return self._differing(batch, known)
+        shared = next(filter(self._planner.shares_genre, batch.albums), None)
         return [obj for obj in known if self._planner.lacks_genres(obj, shared or obj)]
+
+    def _differing(self, batch: Batch, known: Sequence[Item | Album]) -> list[Item | Album]:
+        """Return those that may not have the genre of their artist.
+
+        That is not known without its prediction, which takes a while for an artist with many
+        tracks. So none of them do as long as all tracks that follow the artist have the same genre.
+        """
+        following = [item for item in batch.of_artist if self._planner.follows_artist(item)]
+        genres = {tuple(item.genres) for item in following}
+        are_equal = len(genres) <= 1 and not any(map(self._predictor.rules.are_missing, genres))
+        if are_equal and not batch.wanted:
+            return []
+        ids = {item.id for item in following}
+        mixed = {item.album_id for item in batch.items if item.id not in batch.artist_ids}
+        return [
+            obj
+            for obj in known
+            if (obj.id in ids if isinstance(obj, Item) else self._follows(obj, mixed))
+        ]
+
+    def _follows(self, album: Album, mixed: Container[int | None]) -> bool:
+        return album.id not in mixed and self._planner.follows_artist(album)

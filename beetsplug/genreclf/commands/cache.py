@@ -11,9 +11,10 @@ from beets.util.units import human_bytes
 
 from beetsplug.genreclf.commands import exclusive
 from beetsplug.genreclf.commands._printing import count
-from beetsplug.genreclf.storage.paths import cache_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from beets.library import Library
 
     from beetsplug.genreclf.config import Config
@@ -50,14 +51,15 @@ def _run(context: Context, lib: Library, options: CacheOptions, query: list[str]
     exclusive({"--prune": options.prune, "--clear": options.clear})
     if query:
         raise UserError("genreclf-cache takes no query")
-    _manage(_current_version(context.config()), prune=options.prune, clear=options.clear)
+    config = context.config()
+    file, version = context.cache_file(config), _current_version(config)
+    _manage(file, version, prune=options.prune, clear=options.clear)
 
 
-def _manage(version: str, *, prune: bool, clear: bool) -> None:
+def _manage(file: Path, version: str, *, prune: bool, clear: bool) -> None:
     """Clear or prune the cache, and print its statistics. Raises UserError."""
     from genremodel.batch.cache import Cache, CacheError
 
-    file = cache_file()
     cache = Cache(file, version)
     try:
         if clear:

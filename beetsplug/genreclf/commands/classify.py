@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -19,7 +19,7 @@ from mediafile import UnreadableFileError
 from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._batches import Batch, Batches
 from beetsplug.genreclf.commands._printing import count, show_changes
-from beetsplug.genreclf.commands._selection import NO_MATCHES, AlbumSelection, Selection
+from beetsplug.genreclf.commands._selection import NO_MATCHES, Selection, TrackSelection, artists
 from beetsplug.genreclf.commands.review import Answer, ask, keep_existing
 from beetsplug.genreclf.fields import GENRES
 from beetsplug.genreclf.planner import Planner
@@ -120,7 +120,9 @@ def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[s
     # Before the query: options that the model cannot meet are reported in any case.
     predicting = context.predictor(lib, cached=options.cache, retry=options.force)
     with user_errors(), predicting as predictor:
-        selection = AlbumSelection(lib, query, match_albums=options.album)
+        selection = TrackSelection(
+            lib, query, match_albums=options.album, artists=artists(lib, predictor.config)
+        )
         if not selection.total:
             context.log.info(NO_MATCHES)
             return
@@ -166,6 +168,7 @@ class Classify:
         self._confirm = confirm
         self._counts = Counter[str]()
         self._changes = Counter[tuple[str, str]]()  # of genres, shown by --pretend
+        self._skipped = 0  # by the option `skip`
         self._is_complete = False
 
     @property
@@ -178,6 +181,7 @@ class Classify:
         for batch in self._batches.submit_ahead(selections):
             for item in batch.unplaced:
                 self._skip_unplaced(item)
+            self._skip(batch.skipped)
             if batch.selected and not self._process(batch):
                 return
         self._is_complete = True
@@ -186,7 +190,7 @@ class Classify:
         """Print the counts, after the changes of genres that --pretend has found."""
         for (old, new), tracks in self._changes.most_common():
             ui.print_(f"{tracks:>6}  {old} -> {new}")
-        if self._is_complete and not self._counts.total():
+        if self._is_complete and self._counts.total() == self._skipped:
             self._log.info("{}", self._nothing_to_do(total))
         else:
             self._log.info("{}", ", ".join(self._summary()))
@@ -203,33 +207,63 @@ class Classify:
 
     def _nothing_to_do(self, total: int) -> str:
         if self._confirm:
-            return "nothing to review: all matching tracks have genres"
+            suffix = " or are skipped" if self._skipped else ""
+            return f"nothing to review: all matching tracks have genres{suffix}"
+        suffix = f", {self._skipped} skipped" if self._skipped else ""
         return (
-            f"nothing to do: {count(total, 'matching track')} already classified; "
-            "use -f to classify again"
+            f"nothing to do: {count(total - self._skipped, 'matching track')} already classified"
+            f"{suffix}; use -f to classify again"
         )
 
     def _process(self, batch: Batch) -> bool:
         """Decide and change the tracks of a batch; return False if the user quits."""
         predicted: dict[int | None, Predicted] = {}
+        selected = {item.id for item in batch.selected}
         for item in batch.items:  # others of the album fail without being counted
-            report = self._fail if item in batch.selected else self._warn
+            report = self._fail if item.id in selected else self._warn
             predicted |= self._predictor.collect([item], batch.pending, report)
-        updates = self._planner.plan(batch.album, batch.wanted, predicted)
+        of_artist = None
+        if predicted or batch.lacking:
+            of_artist = self._predictor.predict_artist(batch.of_artist, predicted)
+        updates = self._plan(batch, predicted, of_artist)
         if self._confirm:
             rules = self._predictor.rules
             goes_on = self._review([keep_existing(update, rules) for update in updates])
             self._bar.advance(len(batch.selected))
             return goes_on
         self._apply_all([_keep_emptied(update) for update in updates])
-        if batch.lacking:
-            shares = batch.album and self._planner.shares_genre(batch.album)
-            self._apply_all(self._planner.replan(batch.album if shares else None, batch.lacking))
+        lacking = self._replan(batch, of_artist)
+        self._apply_all(lacking)
+        done = {item.id for item in batch.wanted}
+        done |= {update.obj.id for update in lacking if isinstance(update.obj, Item)}
         for item in batch.selected:
-            if item not in batch.wanted and item not in batch.lacking:
+            if item.id not in done:
                 self._rewrite(item)
         self._bar.advance(len(batch.selected))
         return True
+
+    def _plan(
+        self,
+        batch: Batch,
+        predicted: Mapping[int | None, Predicted],
+        of_artist: Predicted | None,
+    ) -> list[Update]:
+        """Return the updates of the wanted tracks, and of the albums that have new predictions."""
+        by_artist = dict.fromkeys(batch.artist_ids, of_artist) if of_artist else None
+        return [
+            update
+            for album, wanted, of_album in batch.by_album(predicted)
+            for update in self._planner.plan(album, wanted, of_album, by_artist)
+        ]
+
+    def _replan(self, batch: Batch, of_artist: Predicted | None) -> list[Update]:
+        """Return the updates of those that keep their predictions but get other genres."""
+        if not batch.lacking:
+            return []
+        album = next(filter(self._planner.shares_genre, batch.albums), None)
+        joint = self._predictor.recall(album) if album else of_artist
+        updates = self._planner.replan(batch.lacking, joint)
+        return [update for update in updates if update.changes_genres]
 
     def _review(self, updates: Sequence[Update]) -> bool:
         """Apply the updates as the user decides; return False if the user quits."""
@@ -337,6 +371,11 @@ class Classify:
         self._counts["skipped"] += isinstance(update.obj, Item)
         path = displayable_path(update.obj.path)
         self._warn(f"{path}: skipped: changed by another command in the meantime")
+
+    def _skip(self, items: Sequence[Item]) -> None:
+        self._skipped += len(items)
+        self._counts["skipped"] += len(items)
+        self._bar.advance(len(items))
 
     def _skip_unplaced(self, item: Item) -> None:
         self._counts["skipped"] += 1

@@ -18,9 +18,9 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import user_errors
 from beetsplug.genreclf.commands._printing import print_rich
 from beetsplug.genreclf.commands._progress import Failures, Report
-from beetsplug.genreclf.commands._selection import NO_MATCHES, AlbumSelection, Selection
+from beetsplug.genreclf.commands._selection import NO_MATCHES, Selection, TrackSelection, artists
 from beetsplug.genreclf.planner import Planner
-from beetsplug.genreclf.updates import most_probable
+from beetsplug.genreclf.updates import most_probable, votes_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,7 +63,9 @@ def command(context: Context) -> ui.Subcommand:
 def _run(context: Context, lib: Library, options: ExplainOptions, query: list[str]) -> None:
     if not query:
         raise UserError("missing query: beet genreclf-explain QUERY")
-    selection = AlbumSelection(lib, query, match_albums=options.album)
+    selection = TrackSelection(
+        lib, query, match_albums=options.album, artists=artists(lib, context.config())
+    )
     if not selection.total:
         context.log.info(NO_MATCHES)
         return
@@ -89,9 +91,11 @@ def _explanations(
     group: Selection, predictor: Predictor, planner: Planner, report: Report
 ) -> Iterator[Explanation]:
     """Yield the explanations of the selected tracks that can be analyzed."""
-    album = group.album if group.album and planner.shares_genre(group.album) else None
+    album = next(filter(planner.shares_genre, group.albums), None)
     predicted = predictor.predict(group.items if album else group.selected, report)
-    for update in planner.plan(album, group.selected, predicted):
+    of_artist = predictor.predict_artist(group.of_artist, predicted)
+    by_artist = dict.fromkeys(group.artist_ids, of_artist) if of_artist else None
+    for update in planner.plan(album, group.selected, predicted, by_artist):
         item = update.obj
         if isinstance(item, Item):
             yield Explanation(
@@ -132,6 +136,7 @@ class Explanation:
                 "now": self.item.genres,
                 "then": self.update.values[fields.GENRES],
                 "agreement": self.update.values[fields.AGREEMENT],
+                "joint": _joint_object(self.update.joint),
             },
         }
 
@@ -165,10 +170,22 @@ class Explanation:
         yield "agreement", self.update.values[fields.AGREEMENT]
         change = "" if before == now else f"{_listed(before)} -> "
         yield "genres", f"{change}{_listed(now)}{' (set by genreclf)' if change else ''}"
+        if self.update.joint:
+            yield self.rules.config.scope, self._joint(self.update.joint)
         effect = "no change" if then == now else _listed(then)
         yield "policy", f"{self.rules.config.policy}: {effect}"
         yield "model", prediction.model
         yield "backend", self.classifier.backend
+
+    def _joint(self, joint: Prediction) -> str:
+        """Return the prediction of the album or artist in one line."""
+        genre = self.rules.spelled(joint.genre) if joint.genre else f"none ({joint.reason})"
+        return f"{genre}: {votes_text(joint.votes, self.rules)}"
+
+
+def _joint_object(joint: Prediction | None) -> dict[str, Any] | None:
+    names = ("genre", "confidence", "reason", "votes")
+    return {name: getattr(joint, name) for name in names} if joint else None
 
 
 def _timeline(prediction: Prediction) -> Table:

@@ -21,8 +21,8 @@ class Answer(NamedTuple):
 
 
 def ask(updates: Sequence[Update]) -> Answer:
-    """Show the updates of an album or a single track, and ask the user about them."""
-    for update in sorted(updates, key=lambda update: isinstance(update.obj, Item)):
+    """Show the updates of an album, an artist or a single track, and ask the user about them."""
+    for update in sorted(updates, key=_album_first):
         indent = "  " if isinstance(update.obj, Item) else ""
         new = ", ".join(update.values[GENRES])
         ui.print_(f"{indent}{describe(update)}{f' -> {new}' if update.changes_genres else ''}")
@@ -43,6 +43,12 @@ def keep_existing(update: Update, rules: Rules) -> Update:
     if rules.are_missing(update.obj.genres):
         return update
     return update.with_genres(update.obj.genres)
+
+
+def _album_first(update: Update) -> tuple[int, bool]:
+    obj = update.obj
+    is_item = isinstance(obj, Item)
+    return (obj.album_id if is_item else obj.id) or 0, is_item
 
 
 def _ask_genres() -> list[str]:

@@ -19,7 +19,7 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._printing import count, show_changes
 from beetsplug.genreclf.commands._progress import Failures
-from beetsplug.genreclf.commands._selection import NO_MATCHES, AlbumSelection, matching_items
+from beetsplug.genreclf.commands._selection import NO_MATCHES, TrackSelection, matching_items
 from beetsplug.genreclf.storage.compaction import compact
 from beetsplug.genreclf.storage.inplace.file_state import NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
@@ -157,7 +157,7 @@ def _undo(
     """
     if options.run is not None and options.run not in [run.id for run in journal.runs()]:
         raise UserError(f"there is no run {options.run}; `beet genreclf-undo --list` shows them")
-    selection = AlbumSelection(lib, query, match_albums=options.album)
+    selection = TrackSelection(lib, query, match_albums=options.album)
     if not selection.total:
         context.log.info(NO_MATCHES)
         return True
@@ -327,9 +327,9 @@ def _record_nothing(old: object, new: object) -> None:
     """Do not record that changes are undone: the journal marks them."""
 
 
-def _selected(selection: AlbumSelection) -> Iterator[Item | Album]:
+def _selected(selection: TrackSelection) -> Iterator[Item | Album]:
     """Yield the selected tracks, each album before its tracks if all of them are selected."""
     for group in selection:
-        if group.album and len(group.selected_ids) == len(group.items):
-            yield group.album
+        if len(group.selected_ids) == len(group.items):
+            yield from group.albums
         yield from group.selected

@@ -1,9 +1,11 @@
-"""Artist keys, which keep the tracks of an artist together in cross-validation."""
+"""The artists of tracks, which are the same for all spellings and guests."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from beets import config
 from beets.library import Item, Library
@@ -28,6 +30,15 @@ _BETWEEN_ARTISTS = re.compile(
 _CACHED = 65_536  # names
 
 
+class _Row(NamedTuple):
+    """The fields of a track that determine its artist."""
+
+    id: int
+    album_id: int | None
+    artist: str
+    albumartist: str
+
+
 class Artists:
     """Determines the artist keys of the tracks of a library, equal for all spellings.
 
@@ -41,20 +52,46 @@ class Artists:
         self._not_artists = _NOT_ARTISTS | {normalize(config["va_name"].as_str())}
 
     def key(self, track: Item) -> str:
+        """Return the name of the artist of a track, or else a key of the track itself."""
+        return self.name(track) or f"track {track.id}"
+
+    def name(self, track: Item | _Row) -> str | None:
         """Return the normalized artist of a track, without guests.
 
         That is the album artist if at least half of the album's tracks have it as their own, or
-        none has any; else the track's artist; else the track itself.
+        none has any; else the track's artist; else None.
         """
         album_artist, own = _main(track.albumartist), _main(track.artist)
         if self._is_name(album_artist) and self._is_confirmed(track):
             return album_artist
-        return own if self._is_name(own) else f"track {track.id}"
+        return own if self._is_name(own) else None
+
+    def tracks(self, *, compilations: bool) -> dict[str, list[int]]:
+        """Return the ids of the tracks of each artist in the library, by their names.
+
+        compilations: include the tracks of compilations.
+        """
+        found: dict[str, list[int]] = {}
+        for track in self._rows(compilations=compilations):
+            if name := self.name(track):
+                found.setdefault(name, []).append(track.id)
+        return found
+
+    def _rows(self, *, compilations: bool) -> Iterator[_Row]:
+        with self._lib.transaction() as transaction:
+            rows = transaction.query(
+                "SELECT items.id, items.album_id, items.artist, items.albumartist FROM items "
+                "LEFT JOIN albums ON albums.id = items.album_id "
+                "WHERE ? OR NOT COALESCE(albums.comp, items.comp, 0)",
+                (compilations,),
+            )
+        for track_id, album_id, artist, album_artist in map(tuple, rows):
+            yield _Row(track_id, album_id, artist or "", album_artist or "")
 
     def _is_name(self, artist: str) -> bool:
         return bool(artist) and artist not in self._not_artists
 
-    def _is_confirmed(self, track: Item) -> bool:
+    def _is_confirmed(self, track: Item | _Row) -> bool:
         if track.album_id is None:
             return _includes(track.artist, track.albumartist) or not track.artist
         key = track.album_id, track.albumartist

@@ -1,11 +1,10 @@
-"""Paths of files stored next to the library database, and of the analysis cache."""
+"""Paths of files stored next to the library database."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-import beets
 from beets.library import Library
 
 # Other extensions are kept, because they may be all that distinguishes two libraries, such as
@@ -23,8 +22,3 @@ def library_file(library: str | bytes | os.PathLike[str], suffix: str) -> Path:
 def models_folder(lib: Library) -> Path:
     """Return the folder of the custom models of a library."""
     return library_file(lib.path, ".genre-models")
-
-
-def cache_file() -> Path:
-    """Return the analysis cache, which all libraries of a beets configuration share."""
-    return Path(beets.config.config_dir()) / "genreclf-cache.db"

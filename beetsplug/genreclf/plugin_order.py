@@ -1,0 +1,32 @@
+"""Warn of other sources of genres that run after this plugin during an import."""
+
+from __future__ import annotations
+
+from beets import config
+from beets.plugins import find_plugins
+
+_NAME = "genreclf"
+_SOURCES = ("autogenre", "lastgenre", "xtractor")
+
+
+def order_warning(policy: str) -> str | None:
+    """Return a warning if other plugins set genres after this one, which names the right order.
+
+    beets runs the import stages of plugins in the order in which they are listed. lastgenre keeps
+    genres that it finds, without looking up its own, or with `force` it replaces them.
+    """
+    names = [plugin.name for plugin in find_plugins()]
+    after = names[names.index(_NAME) + 1 :] if _NAME in names else []
+    later = [name for name in after if name in _SOURCES and _is_auto(name)]
+    if not later or policy == "never":
+        return None
+    return (
+        f"{' and '.join(later)}, listed after {_NAME}, would keep or replace the genres that "
+        f"{_NAME} sets; list {_NAME} last, so that `policy: {policy}` applies to the other genres: "
+        f"plugins: {' '.join(later)} {_NAME}"
+    )
+
+
+def _is_auto(name: str) -> bool:
+    auto = config[name]["auto"]
+    return auto.exists() and bool(auto.get())

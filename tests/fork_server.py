@@ -1,0 +1,208 @@
+"""Run `python -m MODULE` in forks of one process that has imported what the module imports.
+
+Most of the time of a short command is the start of Python, its imports, and loading the networks. A
+fork of the server does what Python does after them: it runs the module as `__main__`, waits for
+threads, calls what is registered with `atexit`, and exits. The first worker process of a command is
+a fork as well, made before the command runs; further ones are started by multiprocessing.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from multiprocessing import util
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+# All of both packages, and what they import when they need it.
+_PACKAGES = ("beetsplug.genreclf", "genremodel")
+_MODULES = (
+    "beets.importer", "beets.ui.commands", "onnxruntime", "pebble", "rich.progress",
+    "sklearn.model_selection",
+)  # fmt: skip
+# The commands of beets that start workers.
+_ANALYZING = ("import", "genreclf", "genreclf-train", "genreclf-similar", "genreclf-explain")
+
+
+class ForkServer:
+    """A server for one process of tests. It runs one command at a time.
+
+    prefix: a command that runs it.
+    """
+
+    def __init__(self, prefix: Sequence[str] = ()) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [*prefix, sys.executable, "-m", "tests.fork_server", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                cwd=Path(__file__).parents[1],
+            )
+        with ours:
+            self._calls = ours.makefile("rw")
+        self._lock = threading.Lock()
+
+    def run(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        cwd: Path,
+        stdin: str,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a module with these variables alone, which Python does not read at its start."""
+        with TemporaryDirectory() as folder:
+            streams = [Path(folder, name) for name in ("stdin", "stdout", "stderr")]
+            streams[0].write_text(stdin, encoding="utf-8")
+            call = [*map(str, streams)], module, [*arguments], {**environment}, str(cwd)
+            with self._lock:
+                print(json.dumps(call), file=self._calls, flush=True)
+                status = int(self._calls.readline())
+            output, errors = (path.read_text(encoding="utf-8") for path in streams[1:])
+        return subprocess.CompletedProcess([module, *arguments], status, output, errors)
+
+    def close(self) -> None:
+        self._calls.close()
+        self._process.wait()
+
+
+def _serve(descriptor: int) -> None:
+    """Fork for each call, until the tests close the connection."""
+    with socket.socket(fileno=descriptor) as connection, connection.makefile("rw") as calls:
+        while call := calls.readline():
+            child = os.fork()
+            if not child:
+                break
+            _, status = os.waitpid(child, 0)
+            print(os.waitstatus_to_exitcode(status), file=calls, flush=True)
+        else:
+            return
+    _run_module(*json.loads(call))
+
+
+def _run_module(
+    streams: list[str], module: str, arguments: list[str], environment: dict[str, str], cwd: str
+) -> None:
+    """Run a module in this process, and exit."""
+    for descriptor, path in enumerate(streams):
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT if descriptor else os.O_RDONLY)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[0] = cwd
+    sys.argv = [module, *arguments]
+    if module == "genremodel" or any(argument in _ANALYZING for argument in arguments):
+        _fork_worker()
+    _exit_after(lambda: runpy.run_module(module, run_name="__main__", alter_sys=True))
+
+
+def _fork_worker() -> None:
+    """Fork a process that becomes the first worker which multiprocessing starts, if it does."""
+    connection, other = socket.socketpair()
+    pid = os.fork()
+    if not pid:
+        connection.close()
+        _become_worker(other)
+    other.close()
+    start_process = util.spawnv_passfds
+
+    def use_fork(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:
+        program = next((text for text in args if "spawn_main" in str(text)), None)
+        if program is None or connection.fileno() < 0:
+            return start_process(path, args, passfds)
+        with connection:
+            message = json.dumps([program, *passfds]).encode()
+            socket.send_fds(connection, [message], passfds)
+        return pid
+
+    util.spawnv_passfds = use_fork
+
+
+def _become_worker(connection: socket.socket) -> None:
+    """Wait for what a worker is started with, and run it. Exit if the command ends before."""
+    import fcntl  # not on every system
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # as workers are started
+    message, received, *_ = socket.recv_fds(connection, 4096, 16)
+    if not message:
+        os._exit(0)
+    program, *descriptors = json.loads(message)
+    above = max(descriptors) + 1  # where none of them is overwritten
+    moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, above) for descriptor in received]
+    for descriptor in received:
+        os.close(descriptor)
+    for descriptor, source in zip(descriptors, moved, strict=True):
+        os.dup2(source, descriptor)
+        os.close(source)
+    sys.argv = ["-c", "--multiprocessing-fork"]
+    _exit_after(lambda: exec(program, {"__name__": "__main__"}))
+
+
+def _exit_after(run: Callable[[], object]) -> None:
+    """Run something, and exit as Python does.
+
+    It would then free all memory, which takes longer than a short command. Here it only closes
+    databases, which removes their write-ahead logs.
+    """
+    status = 1
+    try:
+        run()
+        status = 0
+    except SystemExit as exc:
+        if isinstance(exc.code, str):
+            print(exc.code, file=sys.stderr)
+        else:
+            status = exc.code or 0
+    except BaseException:
+        traceback.print_exc()
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for left in gc.get_objects():  # those of this call alone: the others are frozen
+        if isinstance(left, sqlite3.Connection):
+            with suppress(sqlite3.Error):
+                left.close()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # closed
+            stream.flush()
+    os._exit(status)
+
+
+def _import_modules() -> None:
+    # onnxruntime would start a thread for its telemetry. Threads do not survive a fork.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    for name in _MODULES:
+        importlib.import_module(name)
+    for name in _PACKAGES:
+        package = importlib.import_module(name)
+        for module in pkgutil.walk_packages(package.__path__, f"{name}."):
+            if module.name != f"{name}.__main__":
+                importlib.import_module(module.name)
+    from genremodel.models.musicnn import MusicnnPair
+
+    MusicnnPair.bundled()  # loads the networks, and keeps them
+    assert threading.active_count() == 1
+    gc.freeze()  # or the collector of each fork would copy all their memory
+
+
+if __name__ == "__main__":
+    _import_modules()
+    _serve(int(sys.argv[1]))
