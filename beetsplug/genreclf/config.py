@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from beets import ui
 from beets.dbcore import InvalidQueryError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Scope: TypeAlias = Literal["track", "album", "artist"]
 Aggregation: TypeAlias = Literal["majority", "mean"]
-BackendName: TypeAlias = Literal["auto", "onnx", "knn"]
+BackendName: TypeAlias = Literal["auto", "onnx", "numpy", "knn"]
 Write: TypeAlias = 'bool | Literal["auto"]'
 
 _LONGEST_TIMEOUT = 1e9  # s; what is longer, or infinite, is a mistake
@@ -100,7 +100,7 @@ class Config:
             max_styles=_count(config["max_styles"], 0, 10),
             windows=_count(config["windows"]),
             aggregation=config["aggregation"].as_choice(("majority", "mean")),
-            backend=config["backend"].as_choice(("auto", "onnx", "knn")),
+            backend=config["backend"].as_choice(get_args(BackendName)),
             cache=cache_file(config),
             threads=None if config["threads"].get() is None else _count(config["threads"]),
             timeout=timeout,

@@ -102,8 +102,8 @@ def _load(config: Config, model: CustomModel | str) -> Loaded:
         classifier.check_genres(config.names)
     except UnknownGenreError as exc:
         raise ConfigValueError(f"genreclf.names: {_describe(exc)}") from exc
-    fallback = classifier.fallback_reason
-    return Loaded(classifier, config, fallback and f"using the KNN fallback: {fallback}")
+    reason = None if classifier.uses_cnn else classifier.fallback_reason
+    return Loaded(classifier, config, reason and f"using the KNN fallback: {reason}")
 
 
 def _describe(error: UnknownGenreError) -> str:

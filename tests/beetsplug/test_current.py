@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import mutagen
@@ -10,6 +9,7 @@ import pytest
 from mediafile import MediaFile
 
 from tests.conftest import Beets
+from tests.faults import with_damaged_network
 from tests.tags import our_tags, plain_tags
 
 # Proposes what the files themselves say, so that imports are applied without a network.
@@ -231,11 +231,7 @@ def test_user_can_empty_genres_that_were_filled_twice(fresh: Beets) -> None:
 
 
 def test_fallback_applies_the_policy_to_predictions_of_the_cnn(fresh: Beets) -> None:
-    block = fresh.root / "block"
-    block.mkdir()
-    (block / "onnxruntime.py").write_text("raise ImportError('blocked')")
-    inherited = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
-    fresh.environment["PYTHONPATH"] = os.pathsep.join([str(block), *inherited])
+    fresh.environment |= with_damaged_network(fresh.root / "damaged")
     fresh.import_music()
     assert fresh.field("genres") == spelled(fresh)
     assert all(fresh.field("genres"))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
     from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.updates import Rules, Update
-    from genremodel import Prediction
+    from genremodel import GenreClassifier, Prediction
 
 
 class ExplainOptions(Protocol):
@@ -101,7 +101,7 @@ def _explanations(
             yield Explanation(
                 item,
                 predicted[item.id].prediction,
-                predictor.classifier.min_confidence,
+                predictor.classifier,
                 update,
                 predictor.rules,
             )
@@ -116,7 +116,7 @@ class Explanation:
 
     item: Item
     prediction: Prediction
-    min_confidence: float
+    classifier: GenreClassifier
     update: Update
     rules: Rules
 
@@ -127,7 +127,8 @@ class Explanation:
         return {
             "path": portable(self.item.path),
             **asdict(self.prediction),
-            "min_confidence": self.min_confidence,
+            "backend": self.classifier.backend,
+            "min_confidence": self.classifier.min_confidence,
             "genres": {
                 "policy": self.rules.config.policy,
                 "scope": self.rules.config.scope,
@@ -160,7 +161,7 @@ class Explanation:
         then = self.update.values[fields.GENRES]
         yield "votes", self.update.values[fields.VOTES]
         if prediction.confidence is not None:
-            threshold = f"(threshold {self.min_confidence:.3f})"
+            threshold = f"(threshold {self.classifier.min_confidence:.3f})"
             yield "confidence", f"{prediction.confidence:.3f} {threshold}"
         yield "genre", self._genre(prediction)
         if prediction.genre is None:
@@ -174,6 +175,7 @@ class Explanation:
         effect = "no change" if then == now else _listed(then)
         yield "policy", f"{self.rules.config.policy}: {effect}"
         yield "model", prediction.model
+        yield "backend", self.classifier.backend
 
     def _genre(self, prediction: Prediction) -> str:
         """Return a predicted genre, and its spelling in tags where not only the case differs."""
