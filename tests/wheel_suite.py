@@ -23,7 +23,7 @@ CACHE = PROJECT / ".cache" / "wheel-suite" / "python{}.{}".format(*sys.version_i
 VENV = CACHE / "venv"
 PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 COPY = CACHE / "checkout"
-COPIED = ("tests", "training")  # the tests import a few modules of training
+COPIED = ("docs", "tests", "training")  # all that the tests read and import
 TESTS = ("tests/beetsplug", "tests/genremodel")
 # Fails if the package does not come from the wheel.
 SHOW = """

@@ -26,7 +26,7 @@ from tests.conftest import Beets
 from tests.sounds import RATE, drums, melody
 from tests.tags import our_tags, plain_tags
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "requirements-small.txt"
 PYPROJECT = ROOT / "pyproject.toml"
 HEAVY = ("scipy", "librosa", "sklearn", "onnxruntime", "numba", "soxr", "joblib", "matplotlib")
