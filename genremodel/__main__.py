@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from io import TextIOWrapper
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from rich.console import Console
 from rich.progress import track
@@ -19,6 +19,7 @@ from rich.text import Text
 from genremodel import AudioError, GenreClassifier, ModelError, Prediction
 from genremodel.audio.windows import DEFAULT_WINDOWS
 from genremodel.batch.pool import cpu_count
+from genremodel.classifier import BackendName
 from genremodel.display import displayable, one_line, portable
 from genremodel.termination import exiting_on_sigterm
 from genremodel.voting import AGGREGATIONS
@@ -57,13 +58,15 @@ def _run(options: argparse.Namespace) -> int:
     except (ImportError, ModelError) as exc:
         print(f"no model can be loaded: {exc}", file=sys.stderr)
         return 2
-    if classifier.fallback_reason:
+    if classifier.fallback_reason and classifier.backend == "knn":
         print(f"using the KNN fallback: {classifier.fallback_reason}", file=sys.stderr)
     results = classifier.predict_many(
         options.files, workers=min(options.threads, len(options.files))
     )
     try:
-        return _print_json(results) if options.json else _print_table(results, len(options.files))
+        if options.json:
+            return _print_json(results, classifier.backend)
+        return _print_table(results, len(options.files))
     finally:
         results.close()
 
@@ -81,11 +84,15 @@ def _report_output_error(error: OSError) -> int:
     return 1
 
 
-def _print_json(results: Results) -> int:
+def _print_json(results: Results, backend: str) -> int:
     failed = False
     for path, result in results:
         failed |= isinstance(result, AudioError)
-        content = {"error": str(result)} if isinstance(result, AudioError) else asdict(result)
+        content = (
+            {"error": str(result)}
+            if isinstance(result, AudioError)
+            else {**asdict(result), "backend": backend}
+        )
         print(json.dumps({"path": portable(path), **content}), flush=True)
     return int(failed)
 
@@ -137,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
         text = f"{text} (default: %(default)s)"
         parser.add_argument(name, default=default, help=text, **settings)
 
-    add("--backend", "auto", "CNN (onnx) or KNN fallback", choices=("auto", "onnx", "knn"))
+    add("--backend", "auto", "CNN (onnx, numpy) or KNN fallback", choices=get_args(BackendName))
     add("--aggregation", AGGREGATIONS[0], "how the windows are combined", choices=AGGREGATIONS)
     number: dict[str, Any] = {"type": _positive, "metavar": "N"}
     add("--windows", DEFAULT_WINDOWS, "3-second windows analyzed per file", **number)

@@ -18,7 +18,7 @@ from genremodel.custom.store import CustomModel
 from genremodel.errors import AudioError, ModelError, UnknownGenreError, as_audio_error
 from genremodel.models.base import WindowClassifier, analyze_audio
 from genremodel.models.knn import KnnBackend
-from genremodel.models.musicnn import CnnBackend
+from genremodel.models.musicnn import RUNTIMES, CnnBackend, Runtime
 from genremodel.models.novelty import NONMUSIC_NOVELTY
 from genremodel.prediction import Prediction
 from genremodel.styles import album_styles, bundled_styles, track_styles
@@ -27,7 +27,7 @@ from genremodel.voting import Aggregation, abstain_silent, vote_album, vote_trac
 if TYPE_CHECKING:
     from genremodel.batch.pool import Pool
 
-BackendName: TypeAlias = Literal["auto", "onnx", "knn"]
+BackendName: TypeAlias = Literal["auto", "onnx", "numpy", "knn"]
 DEFAULT_TIMEOUT = 60.0  # seconds per file
 P = TypeVar("P", bound=PathLike)
 
@@ -51,14 +51,14 @@ class GenreClassifier:
         Genres that are never predicted. The probabilities of the others are renormalized.
     max_styles : int
         The maximum number of styles per track. The KNN fallback predicts none.
-    backend : {"auto", "onnx", "knn"}
-        The CNN (`onnx`) or the less accurate KNN fallback. `auto` takes the CNN if it can be
-        loaded.
+    backend : {"auto", "onnx", "numpy", "knn"}
+        The CNN, in ONNX Runtime (`onnx`) or slower in NumPy, or the less accurate KNN fallback.
+        `auto` takes the first of these that can be loaded.
 
     Attributes
     ----------
     fallback_reason : str or None
-        Why the KNN fallback is in use instead of the CNN.
+        Why `auto` has not taken a backend before this one.
 
     Raises
     ------
@@ -130,6 +130,11 @@ class GenreClassifier:
         return self._backend.version
 
     @property
+    def backend(self) -> Runtime | Literal["knn"]:
+        """The backend in use. Predictions by `onnx` and `numpy` are the same."""
+        return self._backend.name
+
+    @property
     def genres(self) -> tuple[str, ...]:
         """The genres of the model, including excluded ones."""
         return self._model.params.genres
@@ -137,7 +142,7 @@ class GenreClassifier:
     @property
     def uses_cnn(self) -> bool:
         """Whether analyses are by the CNN. Custom models, styles and similarity need it."""
-        return isinstance(self._backend, CnnBackend)
+        return self.backend != "knn"
 
     @property
     def is_custom(self) -> bool:
@@ -341,7 +346,7 @@ class GenreClassifier:
         from genremodel.batch.worker import WorkerConfig
 
         config = WorkerConfig(
-            not self.uses_cnn, self._windows, Path(cache) if cache else None, timeout, retry
+            self.backend, self._windows, Path(cache) if cache else None, timeout, retry
         )
         return Pool(config, self._backend, workers)
 
@@ -363,12 +368,18 @@ class GenreClassifier:
 
 
 def _load_backend(name: BackendName) -> tuple[CnnBackend | KnnBackend, str | None]:
-    """Return the backend, and why it is the fallback."""
+    """Return the backend, and why the one before it in the order of `auto` cannot be used."""
     if name == "knn":
         return KnnBackend(), None
+    if name != "auto":
+        return CnnBackend(name), None
+    reason = None
+    for runtime in RUNTIMES:
+        try:
+            return CnnBackend(runtime), reason
+        except (ImportError, ModelError) as exc:
+            reason = str(exc)
     try:
-        return CnnBackend(), None
+        return KnnBackend(), reason
     except (ImportError, ModelError) as exc:
-        if name == "onnx":
-            raise
-        return KnnBackend(), str(exc)
+        raise ModelError(f"{reason}; KNN: {exc}") from exc

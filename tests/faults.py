@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,6 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+import genremodel
+from genremodel.models.bundled import MSD_FILE
 
 NOISE = np.random.default_rng(0).integers(256, size=20_000, dtype=np.uint8).tobytes()
 
@@ -57,6 +62,27 @@ def mutated(content: bytes, seed: int) -> bytes:
         case _:
             data = np.concatenate([data[:end], data[start:]])
     return data.tobytes()
+
+
+def without_modules(folder: Path, *modules: str) -> dict[str, str]:
+    """Return an environment in which modules cannot be imported. folder: to be made for it."""
+    folder.mkdir()
+    for module in modules:
+        (folder / f"{module}.py").write_text(f"raise ImportError('no {module} here')")
+    return _imported_first(folder)
+
+
+def with_damaged_network(folder: Path) -> dict[str, str]:
+    """Return an environment with a damaged network of the bundled model."""
+    shutil.copytree(genremodel.__path__[0], folder / "genremodel")
+    network = folder / "genremodel" / "assets" / MSD_FILE
+    network.write_bytes(network.read_bytes()[:-1])
+    return _imported_first(folder)
+
+
+def _imported_first(folder: Path) -> dict[str, str]:
+    inherited = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
+    return {"PYTHONPATH": os.pathsep.join([str(folder), *inherited])}
 
 
 @contextmanager

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from beets import ui
 from beets.dbcore import InvalidQueryError
@@ -15,14 +15,13 @@ from platformdirs import user_cache_path
 
 from beetsplug.genreclf.genres.labels import split
 from beetsplug.genreclf.genres.policy import POLICIES, Policy
-from beetsplug.genreclf.genres.spelling import Spelling
 
 if TYPE_CHECKING:
     from beets.dbcore import Query
 
 Scope: TypeAlias = Literal["track", "album", "artist"]
 Aggregation: TypeAlias = Literal["majority", "mean"]
-BackendName: TypeAlias = Literal["auto", "onnx", "knn"]
+BackendName: TypeAlias = Literal["auto", "onnx", "numpy", "knn"]
 Write: TypeAlias = 'bool | Literal["auto"]'
 
 _LONGEST_TIMEOUT = 1e9  # s; what is longer, or infinite, is a mistake
@@ -36,7 +35,6 @@ DEFAULTS: dict[str, Any] = {
     "min_confidence": None,  # the threshold of the model
     "scope": "track",
     "compilations": False,
-    "title_case": False,
     "names": {},
     "exclude": [],
     "placeholders": [],
@@ -62,7 +60,7 @@ class Config:
     scope: Scope
     compilations: bool
     skip: tuple[Query, ...]
-    spelling: Spelling
+    names: Mapping[str, str]  # by genre in lower case
     exclude: tuple[str, ...]
     placeholders: frozenset[str]
     max_styles: int
@@ -96,13 +94,13 @@ class Config:
             scope=config["scope"].as_choice(("track", "album", "artist")),
             compilations=config["compilations"].get(bool),
             skip=tuple(_queries(config["skip"])),
-            spelling=Spelling(config["title_case"].get(bool), _names(config["names"])),
+            names=_names(config["names"]),
             exclude=tuple(map(str.lower, _texts(config["exclude"]))),
             placeholders=frozenset(_texts(config["placeholders"])),
             max_styles=_count(config["max_styles"], 0, 10),
             windows=_count(config["windows"]),
             aggregation=config["aggregation"].as_choice(("majority", "mean")),
-            backend=config["backend"].as_choice(("auto", "onnx", "knn")),
+            backend=config["backend"].as_choice(get_args(BackendName)),
             cache=cache_file(config),
             threads=None if config["threads"].get() is None else _count(config["threads"]),
             timeout=timeout,

@@ -15,6 +15,7 @@ from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.journal_database import IN_MEMORY
+from beetsplug.genreclf.storage.library_spellings import LibrarySpellings
 from beetsplug.genreclf.storage.paths import models_folder
 from beetsplug.genreclf.storage.tag_writer import TagWriter
 from beetsplug.genreclf.writer import Writer
@@ -109,6 +110,9 @@ class Context:
         loaded = load_bundled(config) if bundled else load(config, ModelStore(models_folder(lib)))
         if loaded.problem:
             self.log.warning("{}", loaded.problem)
+        if loaded.classifier.backend == "numpy":
+            reason = loaded.classifier.fallback_reason or "configured"
+            self.log.debug("using the NumPy runtime: {}", reason)
         pool = loaded.classifier.pool(
             workers=config.threads,
             timeout=config.timeout,
@@ -116,7 +120,13 @@ class Context:
             retry=retry,
         )
         self.clear_marker_at_exit()
-        return Predictor(loaded.classifier, pool, loaded.config, is_substitute=bool(loaded.problem))
+        return Predictor(
+            loaded.classifier,
+            pool,
+            loaded.config,
+            LibrarySpellings(lib, self.journal(lib)).find,
+            is_substitute=bool(loaded.problem),
+        )
 
     def close_predictor(self, predictor: Predictor) -> None:
         """Stop the workers of a predictor, and report problems that they had."""

@@ -56,10 +56,9 @@ def load_bundled(config: Config) -> Loaded:
         known = bundled_params("cnn").genres
     except ModelError as exc:
         raise _no_model(config, exc) from exc
-    names = {genre: name for genre, name in config.spelling.names.items() if genre in known}
+    names = {genre: name for genre, name in config.names.items() if genre in known}
     exclude = tuple(genre for genre in config.exclude if genre in known)
-    spelling = replace(config.spelling, names=names)
-    return _load_bundled(replace(config, exclude=exclude, spelling=spelling))
+    return _load_bundled(replace(config, exclude=exclude, names=names))
 
 
 def describe_model_error(error: ModelError) -> str:
@@ -100,11 +99,11 @@ def _load(config: Config, model: CustomModel | str) -> Loaded:
     except UnknownGenreError as exc:
         raise ConfigValueError(f"genreclf.exclude: {_describe(exc)}") from exc
     try:
-        classifier.check_genres(config.spelling.names)
+        classifier.check_genres(config.names)
     except UnknownGenreError as exc:
         raise ConfigValueError(f"genreclf.names: {_describe(exc)}") from exc
-    fallback = classifier.fallback_reason
-    return Loaded(classifier, config, fallback and f"using the KNN fallback: {fallback}")
+    reason = None if classifier.uses_cnn else classifier.fallback_reason
+    return Loaded(classifier, config, reason and f"using the KNN fallback: {reason}")
 
 
 def _describe(error: UnknownGenreError) -> str:

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 
 class Planner:
-    """Plans the updates that a predictor's predictions make. Its methods raise JournalError."""
+    """Plans the updates that a predictor's predictions make. Its methods raise JournalError.
 
-    def __init__(self, predictor: Predictor, journal: Journal) -> None:
+    respell: see `plan_update`.
+    """
+
+    def __init__(self, predictor: Predictor, journal: Journal, *, respell: bool = False) -> None:
         self._predictor = predictor
         self._journal = journal
         self._rules = predictor.rules
+        self._respell = respell
 
     def plan(
         self,
@@ -91,7 +95,8 @@ class Planner:
         return bool(obj.genres != snapshot.genres_before)
 
     def _plan(self, obj: Item | Album, own: Predicted, joint: Predicted | None) -> Update:
-        return plan_update(take_snapshot(self._journal, obj), own, self._rules, joint)
+        snapshot = take_snapshot(self._journal, obj)
+        return plan_update(snapshot, own, self._rules, joint, respell=self._respell)
 
 
 def _common(joint: Mapping[int | None, Predicted], ids: Iterable[int | None]) -> Predicted | None:

@@ -37,8 +37,8 @@ Report = Callable[[str], None]  # takes a message of a failure, path first
 class Predictor:
     """Predicts the genres of tracks and albums.
 
-    pool: analyzes files for the classifier. is_substitute: the classifier is used instead of
-    another that cannot be loaded; predictions by that one stay.
+    pool: analyzes files for the classifier. in_library: as for `spell`. is_substitute: the
+    classifier is used instead of another that cannot be loaded; predictions by that one stay.
     """
 
     def __init__(
@@ -46,13 +46,14 @@ class Predictor:
         classifier: GenreClassifier,
         pool: Pool,
         config: Config,
+        in_library: Callable[[str], str | None],
         *,
         is_substitute: bool = False,
     ) -> None:
         self.classifier = classifier
         self.pool = pool
         self.config = config
-        self.rules = Rules(config, classifier.genres, classifier.is_custom)
+        self.rules = Rules(config, classifier.genres, classifier.is_custom, in_library)
         self._is_substitute = is_substitute
 
     def is_current(self, obj: Item | Album) -> bool:
@@ -111,9 +112,7 @@ class Predictor:
             with suppress(AudioError):
                 analysis = self.pool.lookup_audio(obj.filepath)
         decided = self.classifier.predict(analysis) if analysis else None
-        return Predicted(
-            recalled_prediction(obj, decided, self.rules.by_spelling), kept_fields(obj)
-        )
+        return Predicted(recalled_prediction(obj, decided), kept_fields(obj))
 
     def predict_album(self, album: Album, tracks: Sequence[Predicted]) -> Predicted:
         """Return the prediction of an album from those of its tracks."""

@@ -7,7 +7,7 @@ of the library that made the prediction, and the windows are in the cache of ana
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,13 +34,11 @@ def kept_fields(obj: Item | Album) -> dict[str, Any]:
     return kept | ({name: own.get(name) for name in _EXPLANATION} if explained else {})
 
 
-def recalled_prediction(
-    obj: Item | Album, decided: Prediction | None, unspelled: Mapping[str, str]
-) -> Prediction:
+def recalled_prediction(obj: Item | Album, decided: Prediction | None) -> Prediction:
     """Return the prediction that a track or an album has.
 
     decided: the prediction of the same model from the cached analysis, if there is one; it adds the
-    votes and the probabilities. unspelled: the model's genres by their spelling in tags.
+    votes and the probabilities.
     """
     kept = kept_fields(obj)
     genre, confidence = kept[fields.PREDICTED_GENRE] or None, kept[fields.CONFIDENCE]
@@ -52,7 +50,7 @@ def recalled_prediction(
         reason = "low confidence"
     return replace(
         prediction,
-        genre=unspelled.get(genre, genre) if genre else None,
+        genre=genre,
         confidence=confidence,
         reason=reason,
         styles=tuple(kept[fields.STYLES] or ()),

@@ -5,7 +5,7 @@ Values of tracks and albums are known by the names that tracks use, see `fields.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,9 @@ from beets.library import Album, Item
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.genres.agreement import Agreement, agreement
 from beetsplug.genreclf.genres.labels import is_placeholder
+from beetsplug.genreclf.genres.normalize import squash
 from beetsplug.genreclf.genres.policy import new_genres
+from beetsplug.genreclf.genres.spelling import spell
 from beetsplug.genreclf.storage.value_comparison import Values, same
 
 if TYPE_CHECKING:
@@ -39,29 +41,18 @@ class Predicted:
 class Rules:
     """How predictions become genres and tags.
 
-    genres: of the model. is_custom: the model was trained on the user's own genres, which are
-    spelled as the user spells them.
+    genres: of the model. is_custom: the model was trained on the user's own genres. in_library: as
+    for `spell`.
     """
 
     config: Config
     genres: tuple[str, ...]
     is_custom: bool
-
-    @cached_property
-    def by_spelling(self) -> dict[str, str]:
-        """The model's genres by their spelling in tags."""
-        return {self.spelled(genre): genre for genre in self.genres}
+    in_library: Callable[[str], str | None]
 
     def spelled(self, genre: str) -> str:
-        """Return a genre of the model as it is spelled in tags."""
-        return genre if self.is_custom else self.config.spelling.format(genre)
-
-    def genre(self, predicted: Predicted) -> str | None:
-        """Return the genre of a prediction as it is spelled in tags, None for an abstention."""
-        if predicted.kept:
-            return predicted.kept[fields.PREDICTED_GENRE] or None
-        genre = predicted.prediction.genre
-        return self.spelled(genre) if genre else None
+        """Return a predicted genre as `genres` and the genre tag have it."""
+        return spell(genre, self.config.names, self.in_library, self._own_genres)
 
     def new_genres(
         self, existing: Sequence[str], before: Sequence[str], genre: str | None
@@ -140,20 +131,28 @@ def describe(update: Update) -> str:
 
 
 def plan_update(
-    snapshot: Snapshot, own: Predicted, rules: Rules, joint: Predicted | None = None
+    snapshot: Snapshot,
+    own: Predicted,
+    rules: Rules,
+    joint: Predicted | None = None,
+    *,
+    respell: bool = False,
 ) -> Update:
     """Return the update of a track or an album by its prediction.
 
-    joint: the prediction of the album or artist whose genre it gets instead of its own.
+    joint: the prediction of the album or artist whose genre it gets instead of its own. respell: a
+    genre that the plugin gave it before is spelled as a new one is.
     """
-    genre, before = rules.genre(joint or own), snapshot.genres_before
+    genre, before = (joint or own).prediction.genre, snapshot.genres_before
+    given = _given(genre, snapshot) if genre and not respell else None
+    spelled = given or (genre and rules.spelled(genre))
     values: dict[str, Any] = {
-        fields.GENRES: rules.new_genres(snapshot.obj.genres, before, genre),
-        **_prediction_values(own.prediction, rules.genre(own), before, rules),
+        fields.GENRES: rules.new_genres(snapshot.obj.genres, before, spelled),
+        **_prediction_values(own.prediction, before, rules),
         **own.kept,
     }
-    most = most_probable(own.prediction, rules)
-    return Update(snapshot, genre, values, most, joint.prediction if joint else None)
+    most = most_probable(own.prediction)
+    return Update(snapshot, spelled, values, most, joint.prediction if joint else None)
 
 
 def plan_rewrite(snapshot: Snapshot) -> Update:
@@ -181,33 +180,34 @@ def plan_tags(
     return tags
 
 
-def _prediction_values(
-    prediction: Prediction, genre: str | None, before: Sequence[str], rules: Rules
-) -> Values:
-    """Return the fields of a prediction. genre: as spelled."""
-    confidence = prediction.confidence
+def _given(genre: str, snapshot: Snapshot) -> str | None:
+    """Return the spelling in which the plugin gave a genre to a track or an album, if it did."""
+    given = (name for name in snapshot.obj.genres if name not in snapshot.genres_before)
+    return next((name for name in given if squash(name) == squash(genre)), None)
+
+
+def _prediction_values(prediction: Prediction, before: Sequence[str], rules: Rules) -> Values:
+    """Return the fields of a prediction."""
+    genre, confidence = prediction.genre, prediction.confidence
     digits = fields.CONFIDENCE_DIGITS
-    agrees = genre and rules.agreement(before, prediction.genre or genre, genre)
+    agrees = genre and before and rules.agreement(before, genre, rules.spelled(genre))
     return {
         fields.PREDICTED_GENRE: genre,
         fields.CONFIDENCE: None if confidence is None else round(confidence, digits),
         fields.MODEL: prediction.model,
-        fields.STYLES: [*map(rules.config.spelling.format, prediction.styles)] or None,
+        fields.STYLES: [*prediction.styles] or None,
         fields.REASON: prediction.reason,
-        fields.VOTES: votes_text(prediction.votes, rules) or None,
+        fields.VOTES: votes_text(prediction.votes) or None,
         fields.AGREEMENT: agrees or None,
     }
 
 
-def most_probable(prediction: Prediction, rules: Rules) -> str:
-    """Return the two most probable genres, as spelled in tags, and their probabilities."""
+def most_probable(prediction: Prediction) -> str:
+    """Return the two most probable genres and their probabilities."""
     highest = sorted(prediction.probabilities.items(), key=lambda genre: -genre[1])[:2]
-    return ", ".join(f"{rules.spelled(genre)} {probability:.2f}" for genre, probability in highest)
+    return ", ".join(f"{genre} {probability:.2f}" for genre, probability in highest)
 
 
-def votes_text(votes: Mapping[str, int], rules: Rules) -> str:
-    """Return the numbers of votes for each genre, as spelled in tags."""
-    return ", ".join(
-        f"{rules.spelled(genre) if genre in rules.genres else genre} {count}"
-        for genre, count in votes.items()
-    )
+def votes_text(votes: Mapping[str, int]) -> str:
+    """Return the numbers of votes for each genre."""
+    return ", ".join(f"{genre} {count}" for genre, count in votes.items())

@@ -7,6 +7,7 @@ macOS and Windows.
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import groupby
@@ -60,6 +61,11 @@ _MIN_SAMPLE_RATE = 1000  # Hz
 # replaced by zero.
 _MAX_AMPLITUDE = 1000.0
 _MAX_CHANNELS = 64
+# WAV files with 64-bit sizes: EBU Tech 3306.
+_RF64 = "<4sI4s 4sIQQQI 4sIHHIIHH 4sI"
+_SIZE_IN_DS64 = 0xFFFFFFFF
+_PCM, _IEEE_FLOAT = 1, 3
+_SAMPLE_TYPES = {"float32", "uint8", "int16", "int32"}  # that PyAV converts to NumPy arrays
 
 
 def as_file(source: AudioSource) -> PathLike | BinaryIO:
@@ -68,23 +74,37 @@ def as_file(source: AudioSource) -> PathLike | BinaryIO:
     Examples
     --------
     >>> as_file((np.zeros((2, 16_000), np.int16), 16_000)).read(4)
-    b'RIFF'
+    b'RF64'
     >>> as_file("song.mp3")
     'song.mp3'
     """
     if not isinstance(source, tuple):
         return source
-    from scipy.io import wavfile  # slow to import
-
     samples, rate = source
     samples = np.atleast_2d(samples)
     if samples.ndim > 2 or len(samples) > _MAX_CHANNELS:
         raise ValueError(f"samples must be (samples,) or (channels, samples), not {samples.shape}")
     if samples.dtype.kind == "f":
         samples = samples.astype(np.float32)
-    file = BytesIO()
-    wavfile.write(file, int(rate), samples.T)
-    return file
+    if samples.dtype.name not in _SAMPLE_TYPES:
+        raise ValueError(f"samples of type {samples.dtype} are not supported")
+    frames = samples.T.astype(samples.dtype.newbyteorder("<"))
+    return BytesIO(_wav_header(frames, int(rate)) + frames.tobytes())
+
+
+def _wav_header(frames: NDArray[Any], rate: int) -> bytes:
+    """Return the header of a WAV file of any size (RF64) before (frames, channels)."""
+    count, channels = frames.shape
+    tag = _IEEE_FLOAT if frames.dtype.kind == "f" else _PCM
+    size = frames.itemsize
+    form = tag, channels, rate, rate * channels * size, channels * size, 8 * size
+    return struct.pack(
+        _RF64,
+        *(b"RF64", _SIZE_IN_DS64, b"WAVE"),
+        *(b"ds64", 28, frames.nbytes + struct.calcsize(_RF64) - 8, frames.nbytes, count, 0),
+        *(b"fmt ", 16, *form),
+        *(b"data", _SIZE_IN_DS64),
+    )
 
 
 def open_audio(source: PathLike | BinaryIO) -> tuple[InputContainer, AudioStream]:

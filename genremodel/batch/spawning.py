@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _INTERPRETER_TIMEOUT = 30  # seconds, for the test of the interpreter
 _INTERPRETER_STATUS = 57  # exit status of an interpreter that works
+# Read by the libraries that NumPy multiplies matrices with, when they are loaded. Their threads
+# would compete with those of the other workers for the processors.
+_SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1"}
 _SPARE_FILES = 16  # open files besides the pipes of workers: databases, music
 
 
@@ -45,14 +48,23 @@ def _preparation_data(*arguments: Any) -> dict[str, Any]:
     return {key: value for key, value in data.items() if not key.startswith("init_main_from_")}
 
 
+def _command_line(**arguments: Any) -> list[str]:
+    """Return the command of a worker, which first sets its own environment."""
+    *interpreter, program, last = spawn.get_command_line(**arguments)
+    return [*interpreter, f"import os; os.environ.update({_SINGLE_THREADED}); {program}", last]
+
+
+_OWN = {"get_preparation_data": _preparation_data, "get_command_line": _command_line}
+
+
 def _with_own_preparation(launch: Any) -> FunctionType:
-    """Return a copy of multiprocessing's launch function that calls `_preparation_data`.
+    """Return a copy of multiprocessing's launch function that calls the functions of `_OWN`.
 
     The copy has its own globals, so that other processes are not affected.
     """
-    if "get_preparation_data" not in launch.__code__.co_names:
+    if not _OWN.keys() <= {*launch.__code__.co_names}:
         raise SpawnError("unsupported version of multiprocessing")
-    own = SimpleNamespace(**{**vars(spawn), "get_preparation_data": _preparation_data})
+    own = SimpleNamespace(**{**vars(spawn), **_OWN})
     return FunctionType(
         launch.__code__, {**launch.__globals__, "spawn": own}, launch.__name__, launch.__defaults__
     )

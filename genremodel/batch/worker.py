@@ -6,7 +6,7 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from genremodel.batch.spawning import end_with_parent
 from genremodel.errors import AnalysisTimeout, AudioError
 from genremodel.models.base import Backend, analyze_audio
 from genremodel.models.knn import KnnBackend
-from genremodel.models.musicnn import CnnBackend
+from genremodel.models.musicnn import CnnBackend, Runtime
 
 # The analysis of a file, and the error of the worker's cache, if any.
 WorkerResult: TypeAlias = "tuple[Analysis, str | None]"
@@ -32,7 +32,7 @@ class WorkerConfig:
     limit before is tried again. retry: analyze files again that failed before.
     """
 
-    knn: bool
+    backend: Runtime | Literal["knn"]
     windows: int
     cache: Path | None
     timeout: float
@@ -117,7 +117,9 @@ def init_worker(config: WorkerConfig, semaphores: list[str]) -> None:
     # Freeing 16 MB once raises the threshold above which glibc returns freed memory to the system.
     # Otherwise each track causes 3,000 page faults, which take a tenth of its CPU time.
     np.empty(1 << 24, np.uint8)
-    backend = KnnBackend(features_only=True) if config.knn else CnnBackend()
+    backend = (
+        KnnBackend(features_only=True) if config.backend == "knn" else CnnBackend(config.backend)
+    )
     _analyzer = FileAnalyzer(config, backend)
 
 

@@ -212,7 +212,7 @@ class ModelStore:
             return _model(described, content, read_file(file, _LARGEST_ARRAYS))
         except OSError as exc:
             raise ModelError(f"{file}: {exc.strerror}") from exc
-        except Exception as exc:  # NumPy, zipfile and scikit-learn raise many kinds
+        except Exception as exc:  # NumPy and zipfile raise many kinds
             problem = str(exc) or type(exc).__name__
             raise ModelError(
                 f"{self._folder / name}: {problem}", retrain=name, field=described.field

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +13,15 @@ from genremodel.audio.windows import Windows
 from genremodel.models import bundled
 from genremodel.models.base import FRONT_END, WindowProbabilities
 from genremodel.models.bundled import KNN_FILE
+from genremodel.models.lda import lda_projection
 from genremodel.models.novelty import NONMUSIC_NOVELTY, is_nonmusic, log_distance
 
 _FFT_SIZE = 1024  # samples: 64 ms
 _HOP_SIZE = 512
 _STATISTICS = 3  # of each descriptor over the frames of a window
 _TINY = 1e-6  # keeps logarithms finite
-_SHRINKAGE = 0.3  # of the covariances, towards the diagonal: many features, few tracks
 _MIN_DISTANCE = 1e-9  # of copies of one track
+_LARGEST_TABLE = 1 << 20  # distances at a time
 
 # The number of descriptors in each group, in the order of the features.
 GROUPS: Mapping[str, int] = {
@@ -123,8 +123,7 @@ def _descriptors(samples: NDArray[np.float32]) -> dict[str, Callable[[], NDArray
 class KnnClassifier:
     """K nearest neighbors, weighted by 1 / distance, after linear discriminant analysis (LDA).
 
-    Without LDA, the many uninformative features would drown the few informative ones. Needs
-    scikit-learn.
+    Without LDA, the many uninformative features would drown the few informative ones.
 
     Parameters
     ----------
@@ -152,21 +151,14 @@ class KnnClassifier:
         genres: int,
         neighbors: int,
     ) -> None:
-        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-        from sklearn.neighbors import NearestNeighbors
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
         self.features = features
         self.genre = genre
         self.neighbors = min(neighbors, len(features))
         self._one_hot = np.eye(genres)[genre]
-        lda = LinearDiscriminantAnalysis(solver="eigen", shrinkage=_SHRINKAGE)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Only one sample available")  # of a genre
-            self._transform = make_pipeline(StandardScaler(), lda).fit(features, genre)
-        self._nearest = NearestNeighbors(n_neighbors=self.neighbors)
-        self._nearest.fit(self._transform.transform(features))
+        features = features.astype(np.float64)
+        self._center = features.mean(axis=0)
+        self._projection = lda_projection(features, genre)
+        self._points = self._project(features)
 
     def predict_with_distances(
         self, features: NDArray[np.floating[Any]]
@@ -184,8 +176,16 @@ class KnnClassifier:
         Returns
         -------
         (samples, genres), (samples, K)
+
+        Raises
+        ------
+        ValueError
+            If a feature is not finite.
         """
-        distances, nearest = self._nearest.kneighbors(self._transform.transform(features))
+        points = self._project(features)
+        parts = np.array_split(points, -(-len(points) * len(self._points) // _LARGEST_TABLE) or 1)
+        nearest = np.concatenate([self._nearest(part) for part in parts])
+        distances = np.linalg.norm(points[:, np.newaxis] - self._points[nearest], axis=2)
         weights = 1 / np.maximum(distances, _MIN_DISTANCE)[:, :, np.newaxis]
         shares = (weights * self._one_hot[nearest]).sum(axis=1) / weights.sum(axis=1)
         probabilities = (self.neighbors * shares + 1 / shares.shape[1]) / (self.neighbors + 1)
@@ -194,6 +194,24 @@ class KnnClassifier:
     def predict_proba(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return genre probabilities: (samples, features) to (samples, genres)."""
         return self.predict_with_distances(features)[0]
+
+    def _project(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Return points whose distances are those of the samples: (samples, directions)."""
+        if not np.isfinite(features).all():
+            raise ValueError("features are not finite")
+        points: NDArray[np.float64] = (features - self._center) @ self._projection
+        return points
+
+    def _nearest(self, points: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the indices of the nearest neighbors: (points, K)."""
+        # Squared distances, without a term that is the same for all neighbors.
+        ranks = np.square(self._points).sum(axis=1) - 2 * points @ self._points.T
+        nearest = np.empty((len(points), self.neighbors), np.intp)
+        rows = np.arange(len(points))
+        for column in nearest.T:  # for small K faster than sorting or partitioning
+            column[:] = ranks.argmin(axis=1)
+            ranks[rows, column] = np.inf
+        return nearest
 
 
 def predict_features(
@@ -222,13 +240,12 @@ class KnnBackend:
     Parameters
     ----------
     features_only : bool
-        Do not load the classifier: importing scikit-learn takes a second, and workers do not need
-        it. `predict_proba` is then not available.
+        Do not fit the classifier: workers do not need it. `predict_proba` is then not available.
 
     Raises
     ------
     ImportError
-        If librosa or scikit-learn cannot be imported.
+        If librosa cannot be imported.
     ModelError
         If a file of the model cannot be loaded.
 
@@ -238,9 +255,13 @@ class KnnBackend:
     True
     """
 
-    def __init__(self, *, features_only: bool = False) -> None:
-        import librosa.feature  # noqa: F401  # fail here rather than at the first track
+    name: Literal["knn"] = "knn"
 
+    def __init__(self, *, features_only: bool = False) -> None:
+        try:
+            import librosa.feature  # noqa: F401  # fail here rather than at the first track
+        except ImportError as exc:
+            raise ImportError(f"it needs librosa: pip install librosa ({exc})") from exc
         self.params = bundled.bundled_params("knn")
         stored = bundled.arrays(KNN_FILE)
         self.groups: list[str] = stored["groups"].tolist()

@@ -1,11 +1,12 @@
-"""The CNN backend: two pretrained musicnn networks, run by ONNX Runtime, and the genre heads."""
+"""The CNN backend: two pretrained musicnn networks, run by ONNX Runtime or NumPy, and the heads."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,11 @@ from genremodel.errors import ModelError
 from genremodel.models import bundled
 from genremodel.models.base import FRONT_END, WindowProbabilities
 from genremodel.models.bundled import MSD_FILE, MTT_FILE
+from genremodel.models.numpy_network import NumpyNetwork
+
+Runtime: TypeAlias = Literal["onnx", "numpy"]
+# Returns activations and embeddings for power spectrograms, (windows, WINDOW_FRAMES, FFT_BINS).
+Network: TypeAlias = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 
 # Windows of a track that MTT-musicnn analyzes: 3 are as accurate as 10, 1 is worse by 0.01.
 MTT_WINDOWS = 3
@@ -25,19 +31,22 @@ _BATCH = 2
 
 
 class MusicnnSession:
-    """A pruned musicnn in ONNX Runtime, on a single thread: tracks are processed in parallel.
+    """A pruned musicnn.
 
     Parameters
     ----------
     network : bytes
         The content of the ONNX file.
+    runtime : {"onnx", "numpy"}
+        Evaluates the network. Both give the same outputs, up to rounding errors; NumPy takes two to
+        three times as long.
 
     Raises
     ------
     ImportError
         If onnxruntime cannot be imported.
     ModelError
-        If it cannot load the network.
+        If the runtime cannot load the network.
 
     Examples
     --------
@@ -46,20 +55,8 @@ class MusicnnSession:
     ((1, 50), (1, 200))
     """
 
-    def __init__(self, network: bytes) -> None:
-        # Must be set before the import. The telemetry writes into the home folder.
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors
-        try:
-            self._session = onnxruntime.InferenceSession(
-                network, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as exc:  # the errors of onnxruntime have no common base class
-            raise ModelError(f"the network cannot be loaded: {exc}") from exc
+    def __init__(self, network: bytes, runtime: Runtime = "onnx") -> None:
+        self._network = RUNTIMES[runtime](network)
 
     def run(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return activations and embeddings.
@@ -85,13 +82,38 @@ class MusicnnSession:
 
     def run_power(self, power: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return the same for power spectrograms, (windows, WINDOW_FRAMES, FFT_BINS)."""
-        return self._session.run(["activations", "embedding"], {"power": power})
+        return self._network(power)
 
 
-@lru_cache(maxsize=2)
-def bundled_session(name: str = MSD_FILE) -> MusicnnSession:
+def _onnx_network(content: bytes) -> Network:
+    """Load a network into ONNX Runtime, on a single thread: tracks are processed in parallel."""
+    # Must be set before the import. The telemetry writes into the home folder.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    try:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # errors
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except ImportError:
+        raise
+    except Exception as exc:  # the errors of onnxruntime have no common base class
+        raise ModelError(f"the network cannot be loaded: {exc}") from exc
+    return lambda power: session.run(["activations", "embedding"], {"power": power})
+
+
+# In the order of preference.
+RUNTIMES: Mapping[Runtime, Callable[[bytes], Network]] = {
+    "onnx": _onnx_network,
+    "numpy": NumpyNetwork,
+}
+
+
+@lru_cache(maxsize=4)
+def bundled_session(name: str = MSD_FILE, runtime: Runtime = "onnx") -> MusicnnSession:
     """Return the session of a bundled network, which is loaded once."""
-    return MusicnnSession(bundled.read(name))
+    return MusicnnSession(bundled.read(name), runtime)
 
 
 @dataclass(frozen=True)
@@ -110,9 +132,9 @@ class MusicnnPair:
     mtt: MusicnnSession
 
     @classmethod
-    def bundled(cls) -> MusicnnPair:
+    def bundled(cls, runtime: Runtime = "onnx") -> MusicnnPair:
         """Return the bundled networks."""
-        return cls(bundled_session(MSD_FILE), bundled_session(MTT_FILE))
+        return cls(bundled_session(MSD_FILE, runtime), bundled_session(MTT_FILE, runtime))
 
     def run(self, windows: Windows) -> NDArray[np.float32]:
         """Return the joined `NetworkOutputs` of at least one window: (windows, OUTPUT_SIZE)."""
@@ -136,6 +158,11 @@ def analysis_version() -> str:
 class CnnBackend:
     """The bundled networks with the genre heads fitted on them.
 
+    Parameters
+    ----------
+    runtime : {"onnx", "numpy"}
+        Evaluates the networks. The version of the analyses does not depend on it.
+
     Raises
     ------
     ImportError
@@ -151,9 +178,10 @@ class CnnBackend:
     (1, 11)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, runtime: Runtime = "onnx") -> None:
+        self.name: Runtime = runtime
         self.params = bundled.bundled_params("cnn")
-        self.networks = MusicnnPair.bundled()
+        self.networks = MusicnnPair.bundled(runtime)
         self.heads = bundled.bundled_heads()
         self.version = analysis_version()
 

@@ -68,15 +68,15 @@ def test_update_of_an_album_alone_is_counted(album: Beets) -> None:
 def test_tracks_and_album_have_predictions_of_their_own(album: Beets) -> None:
     album.import_music()
     *sounding, silent = track_fields(album)
-    assert [line.split("|")[:2] for line in sounding] == [["classical"] * 2] * 3 + [
-        ["electronic"] * 2
+    assert [line.split("|")[:2] for line in sounding] == [["Classical", "classical"]] * 3 + [
+        ["Electronic", "electronic"]
     ] * 2
     assert [line.split("|")[3] for line in sounding] == ["classical 10"] * 3 + ["electronic 10"] * 2
     assert silent == "||||silence"
     (line,) = album("ls", "-a", "-f", ALBUM_FIELDS).splitlines()
     genres, genre, confidence, votes, reason = line.split("|")
     assert (genres, genre, votes) == (
-        "classical",
+        "Classical",
         "classical",
         "classical 3, electronic 2, abstained 1",
     )
@@ -90,9 +90,9 @@ def test_album_scope(album: Beets) -> None:
     """Every track gets the genre of the album, and keeps its own prediction."""
     album.settings["genreclf"]["scope"] = "album"
     album.import_music()
-    assert album.field("genres") == ["classical"] * 6
+    assert album.field("genres") == ["Classical"] * 6
     assert album.field("predicted_genre") == ["classical"] * 3 + ["electronic"] * 2 + [""]
-    assert {tuple(plain_tags(path)["genre"]) for path in album.files()} == {("classical",)}
+    assert {tuple(plain_tags(path)["genre"]) for path in album.files()} == {("Classical",)}
     assert our_tags(album.files()[3])["predicted_genre"] == "electronic"
     album("genreclf-undo")
     assert album.field("genres") == [""] * 6
@@ -151,7 +151,7 @@ def test_compilations_keep_genres_per_track(
     album("modify", "--yes", "--album", "comp=1")
     album("genreclf")
     assert len(set(album.field("genres")) - {""}) == expected
-    assert album("ls", "-a", "-f", "$genres") == "classical\n"
+    assert album("ls", "-a", "-f", "$genres") == "Classical\n"
 
 
 def test_unclassified_track_has_no_fields_of_its_album(album: Beets) -> None:
@@ -188,20 +188,20 @@ def test_query_selects_some_tracks_of_an_album(album: Beets) -> None:
     album.settings["genreclf"]["auto"] = False
     album.import_music()
     album("genreclf", "title:electronic")
-    assert [line.split("|")[0] for line in track_fields(album)] == [""] * 3 + ["electronic"] * 2 + [
+    assert [line.split("|")[0] for line in track_fields(album)] == [""] * 3 + ["Electronic"] * 2 + [
         ""
     ]
     assert (
         album("ls", "-a", "-f", "$album_genre_votes") == "classical 3, electronic 2, abstained 1\n"
     )
     album("genreclf", "-f")
-    assert album.field("genres") == ["classical"] * 3 + ["electronic"] * 2 + [""]
+    assert album.field("genres") == ["Classical"] * 3 + ["Electronic"] * 2 + [""]
 
 
 def test_singletons_have_no_album(album: Beets) -> None:
     album.settings["genreclf"]["scope"] = "album"
     album.import_music("--singletons")
-    assert album.field("genres") == ["classical"] * 3 + ["electronic"] * 2 + [""]
+    assert album.field("genres") == ["Classical"] * 3 + ["Electronic"] * 2 + [""]
 
 
 def test_update_does_not_spread_one_genre_over_the_album(album: Beets) -> None:
@@ -246,11 +246,11 @@ def test_missing_track_keeps_album_genre(album: Beets) -> None:
     for path in away:
         path.rename(path.with_suffix(".away"))
     assert album.run("genreclf").returncode == 1
-    assert album.field("genres") == [""] * 3 + ["electronic"] * 2 + ["electronic"]
+    assert album.field("genres") == [""] * 3 + ["Electronic"] * 2 + ["Electronic"]
     for path in away:
         path.with_suffix(".away").rename(path)
     album("genreclf")
-    assert album.field("genres") == ["classical"] * 6
+    assert album.field("genres") == ["Classical"] * 6
 
 
 def test_album_imported_again_as_two_albums(album: Beets) -> None:

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from tests.conftest import Beets
+from tests.faults import without_modules
 from tests.platforms import linux
 
 
@@ -49,10 +50,7 @@ def test_prune_keeps_current_analyses(classified: Beets, backend: str) -> None:
 
 
 def test_clear_needs_no_model(classified: Beets) -> None:
-    shadow = classified.root / "shadow"
-    shadow.mkdir()
-    (shadow / "onnxruntime.py").write_text("raise ImportError('no onnxruntime')")
-    classified.environment["PYTHONPATH"] = str(shadow)
+    classified.environment |= without_modules(classified.root / "shadow", "onnxruntime", "librosa")
     done = classified.run("genreclf-cache", "--clear")
     assert (done.returncode, done.stderr) == (0, "")
     assert "0 analyses and 0 failures of 0 files\n" in done.stdout

@@ -100,12 +100,10 @@ def test_tracks_are_printed_in_the_format_of_the_user(unclassified: Beets) -> No
 
 
 def test_abstentions_show_the_two_most_probable_genres(unclassified: Beets) -> None:
-    unclassified.settings["genreclf"] |= {"min_confidence": 1, "title_case": True}
+    unclassified.settings["genreclf"]["min_confidence"] = 1
     done = unclassified.run("genreclf", "title:0")
     (line,) = [line for line in done.stdout.splitlines() if " - 0: " in line]
-    assert re.search(
-        r"no genre, low confidence \(0\.\d{3}\): [A-Z].* 0\.\d\d, [A-Z].* 0\.\d\d$", line
-    ), "spelled as in tags"
+    assert re.search(r"no genre, low confidence \(0\.\d{3}\): \D+ 0\.\d\d, \D+ 0\.\d\d$", line)
     assert "0 tracks updated, 0 unchanged, 1 abstained, 0 failed, 1 file written" in done.stderr
 
 
@@ -341,7 +339,7 @@ def test_tags_changed_by_another_program_stay_without_write_option(unclassified:
     assert "1 file written" in unclassified.run("genreclf", "-w").stderr
     predicted = unclassified.field("predicted_genre")[0]
     assert our_tags(path)["predicted_genre"] == predicted
-    assert plain_tags(path)["genre"] == ["Mine", predicted]
+    assert plain_tags(path)["genre"] == ["Mine", predicted.title()]
 
 
 def test_pretend_shows_the_tags_that_would_be_written(unclassified: Beets) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import mutagen
@@ -10,6 +9,7 @@ import pytest
 from mediafile import MediaFile
 
 from tests.conftest import Beets
+from tests.faults import with_damaged_network
 from tests.tags import our_tags, plain_tags
 
 # Proposes what the files themselves say, so that imports are applied without a network.
@@ -68,6 +68,11 @@ def known(classified_library: Beets) -> Beets:
     return classified_library
 
 
+def spelled(beets: Beets) -> list[str]:
+    """Return the predicted genres as tags spell them where the library has none."""
+    return [genre.title() for genre in beets.field("predicted_genre")]
+
+
 def analyses(beets: Beets) -> int:
     return int(beets("genreclf-cache").splitlines()[1].split()[0])
 
@@ -79,12 +84,12 @@ def modify(beets: Beets, *arguments: str) -> None:
 @pytest.mark.parametrize("option", ["--group-albums", "--singletons"])
 def test_import_fills_genres_of_files_predicted_elsewhere(fresh: Beets, option: str) -> None:
     fresh.import_music(option)
-    predicted = fresh.field("predicted_genre")
-    assert fresh.field("genres") == predicted
-    assert all(predicted)
+    genres = spelled(fresh)
+    assert fresh.field("genres") == genres
+    assert all(genres)
     assert all(fresh.field("genre_votes"))
     assert fresh.field("genre_reason") == fresh.field("genre_agreement") == ["", ""]
-    assert [plain_tags(path)["genre"] for path in fresh.files()] == [[genre] for genre in predicted]
+    assert [plain_tags(path)["genre"] for path in fresh.files()] == [[genre] for genre in genres]
     assert analyses(fresh) == 2
     fresh("genreclf-undo")
     assert fresh.field("genres") == ["", ""]
@@ -96,10 +101,10 @@ def test_import_without_a_cache_fills_genres_from_fields_alone(fresh: Beets) -> 
     (fresh.root / "genreclf-cache.db").unlink()
     fresh.import_music()
     predicted = fresh.field("predicted_genre")
-    assert fresh.field("genres") == predicted
+    assert fresh.field("genres") == spelled(fresh)
     assert fresh("ls", "-a", "-f", "$album_genre_model $genres").split() == [
         "bundled-cnn-3",
-        predicted[0],
+        predicted[0].title(),
     ]
     assert fresh("ls", "-a", "-f", "$album_genre_votes") == f"{predicted[0]} 2\n"
     assert analyses(fresh) == 0
@@ -123,10 +128,10 @@ def test_import_applies_the_current_policy(fresh: Beets, policy: str, expected: 
         media = MediaFile(path)
         media.genres = ["Old"]
         media.save()
-    fresh.settings["genreclf"] |= {"policy": policy, "names": {"jazz": "Other Spelling"}}
+    fresh.settings["genreclf"]["policy"] = policy
     fresh.import_music()
     for path in fresh.files():
-        predicted = our_tags(path)["predicted_genre"]
+        predicted = our_tags(path)["predicted_genre"].title()
         assert plain_tags(path)["genre"] == expected.format(predicted=predicted).split("; ")
     tags = [our_tags(path) for path in sorted(fresh.music.rglob("*.flac"))]
     assert [our_tags(path) for path in fresh.files()] == tags, "the prediction stays"
@@ -135,7 +140,7 @@ def test_import_applies_the_current_policy(fresh: Beets, policy: str, expected: 
 def test_album_scope_gives_the_genre_of_the_album(fresh: Beets) -> None:
     fresh.settings["genreclf"] |= {"scope": "album", "min_confidence": 0}
     fresh.import_music()
-    assert fresh.field("genres") == fresh("ls", "-a", "-f", "$album_genre").split() * 2
+    assert fresh.field("genres") == fresh("ls", "-a", "-f", "%title{$album_genre}").split() * 2
     assert all(fresh.field("genres"))
     modify(fresh, "-a", "--noinherit", "genres=")
     modify(fresh, "genres=")
@@ -169,8 +174,9 @@ def test_reimport_from_scratch_fills_genres_again(known: Beets) -> None:
     assert known("ls", "-f", "$data_source").split() == ["OwnTags"] * 2, "nothing was applied"
     predicted = known.field("predicted_genre")
     assert predicted[0] == "mine"
-    assert known.field("genres") == predicted
-    assert [plain_tags(path)["genre"] for path in known.files()] == [[genre] for genre in predicted]
+    genres = spelled(known)
+    assert known.field("genres") == genres
+    assert [plain_tags(path)["genre"] for path in known.files()] == [[genre] for genre in genres]
 
 
 def test_track_imported_again_as_singleton_keeps_its_fields(known: Beets) -> None:
@@ -186,10 +192,10 @@ def test_track_imported_again_as_singleton_keeps_its_fields(known: Beets) -> Non
 def test_reimport_fills_genres_that_are_in_the_database_only(known: Beets) -> None:
     known.settings["genreclf"]["write"] = False
     known("genreclf")
-    assert known.field("genres") == known.field("predicted_genre")
+    assert known.field("genres") == spelled(known)
     assert not any("genre" in plain_tags(path) for path in known.files())
     known("import", "--quiet", "--noautotag", "--library")
-    assert known.field("genres") == known.field("predicted_genre")
+    assert known.field("genres") == spelled(known)
     known("genreclf-undo")
     assert known.field("genres") == ["", ""]
 
@@ -202,14 +208,14 @@ def test_command_fills_genres_unless_the_user_emptied_them(known: Beets) -> None
     (known.root / "genreclf-cache.db").unlink()
     assert "2 tracks updated, 0 unchanged, 0 abstained, 0 failed" in known.run("genreclf").stderr
     assert analyses(known) == 0
-    predicted = known.field("predicted_genre")
-    assert known.field("genres") == predicted
-    assert known("ls", "-a", "-f", "$genres") == known("ls", "-a", "-f", "$album_genre")
+    genres = known.field("genres")
+    assert genres == spelled(known)
+    assert known("ls", "-a", "-f", "$genres") == known("ls", "-a", "-f", "%title{$album_genre}")
     modify(known, "title:1", "genres=")
     for options in ([], ["-f"]):
         assert "2 tracks to update" not in known.run("genreclf", "-p", *options).stderr
         known("genreclf", *options)
-        assert known.field("genres") == ["", predicted[1]]
+        assert known.field("genres") == ["", genres[1]]
     assert "genre" not in plain_tags(known.files()[0])
 
 
@@ -225,13 +231,9 @@ def test_user_can_empty_genres_that_were_filled_twice(fresh: Beets) -> None:
 
 
 def test_fallback_applies_the_policy_to_predictions_of_the_cnn(fresh: Beets) -> None:
-    block = fresh.root / "block"
-    block.mkdir()
-    (block / "onnxruntime.py").write_text("raise ImportError('blocked')")
-    inherited = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
-    fresh.environment["PYTHONPATH"] = os.pathsep.join([str(block), *inherited])
+    fresh.environment |= with_damaged_network(fresh.root / "damaged")
     fresh.import_music()
-    assert fresh.field("genres") == fresh.field("predicted_genre")
+    assert fresh.field("genres") == spelled(fresh)
     assert all(fresh.field("genres"))
     assert {*fresh.field("genre_model"), fresh("ls", "-a", "-f", "$album_genre_model").strip()} == {
         "bundled-cnn-3"
@@ -249,6 +251,6 @@ def test_new_track_joins_an_album_of_classified_tracks(fresh: Beets) -> None:
     fresh.settings["genreclf"]["min_confidence"] = 0
     fresh.import_music()
     assert analyses(fresh) == 1
-    assert fresh.field("genres") == fresh.field("predicted_genre")
+    assert fresh.field("genres") == spelled(fresh)
     votes = fresh("ls", "-a", "-f", "$album_genre_votes").strip()
     assert sum(int(vote.split()[-1]) for vote in votes.split(", ")) == 3

@@ -163,7 +163,6 @@ def test_journal_records_tags_as_they_are_saved(classified: Beets) -> None:
     """Written by the plugin and by beets, in the configured version of ID3."""
     classified.settings["id3v23"] = True
     classified.settings["genreclf"] |= {
-        "title_case": True,
         "policy": "append",
         "names": {"electronic": "One/Other"},
     }

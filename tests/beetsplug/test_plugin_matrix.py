@@ -217,7 +217,7 @@ def test_convert_at_import_with_the_default_settings(beets: Beets) -> None:
     assert mutagen.File(path, easy=True)["title"] == ["a"]
     (genre,) = beets.field("predicted_genre")
     assert genre
-    assert beets.field("genres") == [genre]
+    assert beets.field("genres") == [genre.title()]
 
 
 def test_scrub_leaves_the_only_copy_its_tags(beets: Beets) -> None:
@@ -264,7 +264,7 @@ def check_database(combination: Combination, prepared: Prepared, beets: Beets) -
 def expected_genres(combination: Combination, title: str, predicted: str | None) -> list[str]:
     if combination.plugin == "stagedgenres":
         return STAGED
-    return USER_GENRES[title] or ([predicted] if predicted else [])
+    return USER_GENRES[title] or ([predicted.title()] if predicted else [])
 
 
 def check_files(combination: Combination, beets: Beets) -> None:

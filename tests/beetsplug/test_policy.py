@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from beetsplug.genreclf.genres.labels import is_placeholder
 from beetsplug.genreclf.genres.policy import POLICIES, Policy, new_genres
-from beetsplug.genreclf.genres.spelling import Spelling
 
 # existing, before the plugin, predicted: fill, replace, append, prepend, never
 TABLE = [
@@ -105,14 +104,3 @@ def test_new_prediction_replaces_the_previous_one(
     between = new_genres(existing, existing, first, policy)
     direct = new_genres(existing, existing, second, policy)
     assert new_genres(between, existing, second, policy) == direct
-
-
-def test_spelling() -> None:
-    spell = Spelling(title_case=True, names={"hip hop": "Hip-Hop"})
-    assert [spell.format(genre) for genre in ("hip hop", "drum and bass", "jazz", "r&b")] == [
-        "Hip-Hop",
-        "Drum And Bass",
-        "Jazz",
-        "R&B",
-    ]
-    assert Spelling().format("hip hop") == "hip hop"

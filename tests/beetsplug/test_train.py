@@ -82,9 +82,7 @@ def test_imports_use_the_custom_model_and_training_again_replaces_it(
     collector: Beets,
 ) -> None:
     collector(*TRAIN, "artist::[0-4]")
-    collector.settings["genreclf"] |= {
-        "auto": True, "title_case": True, "names": {"hip hop": "Rap"},
-    }  # fmt: skip
+    collector.settings["genreclf"] |= {"auto": True, "names": {"hip hop": "Rap"}}
     tag_others(collector)
     assert collector.field("genres", "artist:artist 6") == ["My Loops", "My Tunes"]
     for path in collector.library.glob("artist 6/*/*"):
@@ -96,6 +94,15 @@ def test_imports_use_the_custom_model_and_training_again_replaces_it(
     assert first.startswith("mine-")
     assert second.startswith("mine-")
     assert first != second
+
+
+def test_genres_of_a_custom_model_are_spelled_as_in_the_library(collector: Beets) -> None:
+    collector(*TRAIN)
+    tag_others(collector)
+    collector("modify", "--yes", "title:tune", "artist::[0-5]", "genres=my tunes")
+    collector("genreclf", "artist::[67]")
+    assert collector.field("genres", "artist:artist 6") == ["My Loops", "my tunes"]
+    assert collector.field("predicted_genre", "artist:artist 6") == ["My Loops", "My Tunes"]
 
 
 def test_auto_ignores_models_no_better_than_the_bundled_one(

@@ -31,7 +31,7 @@ UNSURE = Prediction(
 
 def rules(**options: Any) -> Rules:
     view = RootView([ConfigSource.of({"x": options}), ConfigSource.of({"x": DEFAULTS})])
-    return Rules(Config.read(view["x"]), ("jazz", "pop", "rock"), is_custom=False)
+    return Rules(Config.read(view["x"]), ("jazz", "pop", "rock"), False, dict[str, str]().get)
 
 
 def snapshot(*genres: str, before: tuple[str, ...] | None = None, **values: Any) -> Snapshot:
@@ -48,17 +48,36 @@ def test_prediction_becomes_fields() -> None:
     update = plan(snapshot(), JAZZ, names={"jazz": "Jazz!"})
     assert update.values == {
         "genres": ["Jazz!"],
-        "predicted_genre": "Jazz!",
+        "predicted_genre": "jazz",
         "genre_confidence": 0.912,
         "genre_model": "model",
         "predicted_styles": None,
         "genre_reason": None,
-        "genre_votes": "Jazz! 7, pop 3",
+        "genre_votes": "jazz 7, pop 3",
         "genre_agreement": None,
     }
     assert update.changes_genres
     assert not update.has_applied_genre, "not before it is stored"
-    assert describe(update) == "artist - album - title: Jazz! (0.912)"
+    assert describe(update) == "artist - album - title: jazz (0.912)"
+
+
+@pytest.mark.parametrize(
+    ("genres", "before", "respell", "expected"),
+    [
+        (["jazz"], (), False, ["jazz"]),
+        (["jazz"], (), True, ["Jazz"]),
+        (["Mine", "jazz"], ("Mine",), False, ["Mine", "jazz"]),
+        (["Mine", "jazz"], ("Mine",), True, ["Mine", "Jazz"]),
+        (["jazz"], ("jazz",), True, ["jazz"]),  # the user's
+        (["blues"], (), False, ["Jazz"]),  # another genre
+    ],
+)
+def test_given_genres_are_respelled_only_on_request(
+    genres: list[str], before: tuple[str, ...], respell: bool, expected: list[str]
+) -> None:
+    existing = snapshot(*genres, before=before)
+    update = plan_update(existing, Predicted(JAZZ), rules(policy="append"), respell=respell)
+    assert update.values["genres"] == expected
 
 
 def test_abstention_changes_no_genres() -> None:
@@ -77,9 +96,9 @@ def test_abstention_changes_no_genres() -> None:
     ("policy", "genres"),
     [
         ("fill", ["Mine", "pop"]),
-        ("append", ["Mine", "jazz"]),
-        ("prepend", ["jazz", "Mine"]),
-        ("replace", ["jazz"]),
+        ("append", ["Mine", "Jazz"]),
+        ("prepend", ["Jazz", "Mine"]),
+        ("replace", ["Jazz"]),
         ("never", ["Mine", "pop"]),
     ],
 )
@@ -95,15 +114,15 @@ def test_all_tracks_get_the_genre_of_the_album() -> None:
     track = plan_update(snapshot(), Predicted(UNSURE), rules(), joint)
     whole = plan_update(of_album, Predicted(JAZZ), rules(), joint)
     assert track.joint == JAZZ
-    assert track.values["genres"] == whole.values["genres"] == ["jazz"]
+    assert track.values["genres"] == whole.values["genres"] == ["Jazz"]
     assert track.values["predicted_genre"] is None
     assert whole.values["predicted_genre"] == "jazz"
 
 
 def test_kept_fields_of_a_recalled_prediction_stay() -> None:
-    kept = {"predicted_genre": "Swing", "genre_confidence": 0.5, "genre_model": "older"}
+    kept = {"predicted_genre": "jazz", "genre_confidence": 0.5, "genre_model": "older"}
     update = plan_update(snapshot(), Predicted(JAZZ, kept), rules())
-    assert update.values["genres"] == ["Swing"]
+    assert update.values["genres"] == ["Jazz"]
     assert update.values.items() >= kept.items()
 
 

@@ -100,6 +100,8 @@ def test_mono_samples() -> None:
 def test_samples_of_the_wrong_shape(classifier: GenreClassifier) -> None:
     with pytest.raises(ValueError, match=r"not \(44100, 2\)"):
         classifier.predict((np.zeros((RATE, 2)), RATE))
+    with pytest.raises(ValueError, match="samples of type complex128"):
+        classifier.predict((np.zeros(RATE, complex), RATE))
     with pytest.raises(AudioError):
         classifier.predict((np.empty(0, np.float32), RATE))
 

@@ -20,13 +20,14 @@ from genremodel.audio.params import SAMPLE_RATE
 from genremodel.classifier import BackendName
 from genremodel.models import bundled as assets
 from tests.conftest import run_module
+from tests.faults import without_modules
 from tests.platforms import byte_names, posix
 from tests.sounds import RATE, make, write
 from training.synthetic_nonmusic import nonmusic
 
 KEYS = {
     "path", "genre", "confidence", "reason", "votes", "probabilities", "novelty", "windows",
-    "styles", "model",
+    "styles", "model", "backend",
 }  # fmt: skip
 
 
@@ -57,7 +58,7 @@ def test_json_output(song: Path) -> None:
     assert len(result["probabilities"]) == 11
     assert "hip hop" in result["probabilities"]
     assert (result["genre"] is None) == (result["reason"] is not None)
-    assert result["model"] == "bundled-cnn-3"
+    assert (result["model"], result["backend"]) == ("bundled-cnn-3", "onnx")
     assert len(result["styles"]) == 3
 
 
@@ -207,16 +208,34 @@ def test_silence_one_second_and_less(tmp_path: Path) -> None:
     assert (shorter["reason"], shorter["windows"]) == ("too short", [])
 
 
-def test_knn_on_request_and_without_onnxruntime(song: Path, tmp_path: Path) -> None:
-    asked = run("--json", "--backend=knn", song)
-    assert lines(asked)[0]["model"] == "bundled-knn-4"
-    assert asked.stderr == ""
-    (tmp_path / "onnxruntime.py").write_text("raise ImportError('no onnxruntime here')")
-    forced = run("--json", song, PYTHONPATH=str(tmp_path))
-    assert forced.returncode == 0
-    assert "KNN fallback: no onnxruntime here" in forced.stderr
-    assert lines(forced)[0]["model"] == "bundled-knn-4"
-    assert lines(forced)[0]["probabilities"] == lines(asked)[0]["probabilities"]
+def test_knn_on_request(song: Path) -> None:
+    done = run("--json", "--backend=knn", song)
+    (result,) = lines(done)
+    assert (result["model"], result["backend"]) == ("bundled-knn-4", "knn")
+    assert done.stderr == ""
+
+
+def test_numpy_without_onnxruntime(song: Path, tmp_path: Path) -> None:
+    """In the workers, too."""
+    (expected,) = lines(run("--json", song))
+    done = run("--json", song, **without_modules(tmp_path / "shadow", "onnxruntime"))
+    assert (done.returncode, done.stderr) == (0, "")
+    (result,) = lines(done)
+    assert (result["model"], result["backend"]) == ("bundled-cnn-3", "numpy")
+    assert result["votes"] == expected["votes"]
+    assert result["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-3)
+    assert lines(run("--json", "--backend=numpy", song)) == [result]
+
+
+def test_missing_packages_are_named(song: Path, tmp_path: Path) -> None:
+    environment = without_modules(tmp_path / "shadow", "onnxruntime", "librosa")
+    for backend, reason in (
+        ("knn", "it needs librosa: pip install librosa (no librosa here)"),
+        ("onnx", "no onnxruntime here"),
+    ):
+        done = run("--backend", backend, song, **environment)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"no model can be loaded: {reason}\n"
 
 
 def test_knn_replaces_a_damaged_network(
@@ -234,11 +253,11 @@ def test_knn_replaces_a_damaged_network(
     assert classifier.fallback_reason == f"{MSD_FILE}: wrong checksum"
     assert classifier.predict(song).model == "bundled-knn-4"
     (tmp_path / "knn.npz").unlink()
-    with pytest.raises(genremodel.ModelError, match=r"knn\.npz: No such file"):
+    with pytest.raises(genremodel.ModelError, match=r"wrong checksum; KNN: knn\.npz: No such file"):
         GenreClassifier()
 
 
-@pytest.mark.parametrize("backend", ["onnx", "knn"])
+@pytest.mark.parametrize("backend", ["onnx", "numpy", "knn"])
 def test_synthetic_noise_has_no_genre(backend: BackendName) -> None:
     time = np.arange(12 * RATE) / RATE
     noise = 0.3 * np.random.default_rng(5).uniform(-1, 1, len(time))

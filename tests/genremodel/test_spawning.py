@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from genremodel.batch import spawning
 from tests.platforms import linux
 from tests.sounds import make
 
@@ -156,3 +157,15 @@ os.kill(os.getpid(), signal.SIGKILL)
     )
     assert done.returncode == -signal.SIGKILL
     assert done.stderr == ""
+
+
+def test_workers_multiply_matrices_on_one_thread() -> None:
+    """In the environment that they set before they import NumPy."""
+    *interpreter, program, _ = spawning._command_line(pipe_handle=0)
+    prepare, _, _ = program.partition("from multiprocessing")
+    show = f"{prepare}print(os.environ['OMP_NUM_THREADS'])"
+    environment = {"OMP_NUM_THREADS": "8"}
+    done = subprocess.run(
+        [*interpreter, show], env=environment, check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "1\n"

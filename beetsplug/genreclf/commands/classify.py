@@ -158,7 +158,7 @@ class Classify:
         self._log = context.log
         self._options = options
         self._predictor = predictor
-        self._planner = Planner(predictor, context.journal(lib))
+        self._planner = Planner(predictor, context.journal(lib), respell=options.force)
         self._writer = context.writer(lib, predictor, "genreclf")
         self._batches = Batches(
             predictor, self._planner, self._writer, force=options.force, untagged=bool(confirm)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
     from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.updates import Rules, Update
-    from genremodel import Prediction
+    from genremodel import GenreClassifier, Prediction
 
 
 class ExplainOptions(Protocol):
@@ -74,7 +74,7 @@ def _run(context: Context, lib: Library, options: ExplainOptions, query: list[st
         raise UserError(f"--plot draws one track; the query matches {selection.total}")
     failures = Failures(context.log)
     with user_errors(), context.predictor(lib) as predictor:
-        planner = Planner(predictor, context.journal(lib))
+        planner = Planner(predictor, context.journal(lib), respell=True)
         for group in selection:
             for explanation in _explanations(group, predictor, planner, failures.report):
                 if options.json:
@@ -101,7 +101,7 @@ def _explanations(
             yield Explanation(
                 item,
                 predicted[item.id].prediction,
-                predictor.classifier.min_confidence,
+                predictor.classifier,
                 update,
                 predictor.rules,
             )
@@ -116,7 +116,7 @@ class Explanation:
 
     item: Item
     prediction: Prediction
-    min_confidence: float
+    classifier: GenreClassifier
     update: Update
     rules: Rules
 
@@ -127,7 +127,8 @@ class Explanation:
         return {
             "path": portable(self.item.path),
             **asdict(self.prediction),
-            "min_confidence": self.min_confidence,
+            "backend": self.classifier.backend,
+            "min_confidence": self.classifier.min_confidence,
             "genres": {
                 "policy": self.rules.config.policy,
                 "scope": self.rules.config.scope,
@@ -160,25 +161,29 @@ class Explanation:
         then = self.update.values[fields.GENRES]
         yield "votes", self.update.values[fields.VOTES]
         if prediction.confidence is not None:
-            threshold = f"(threshold {self.min_confidence:.3f})"
+            threshold = f"(threshold {self.classifier.min_confidence:.3f})"
             yield "confidence", f"{prediction.confidence:.3f} {threshold}"
-        yield "genre", self.update.values[fields.PREDICTED_GENRE] or f"none ({prediction.reason})"
+        yield "genre", self._genre(prediction)
         if prediction.genre is None:
-            yield "most probable", most_probable(prediction, self.rules)
+            yield "most probable", most_probable(prediction)
         yield "styles", ", ".join(prediction.styles)
         yield "agreement", self.update.values[fields.AGREEMENT]
         change = "" if before == now else f"{_listed(before)} -> "
         yield "genres", f"{change}{_listed(now)}{' (set by genreclf)' if change else ''}"
-        if self.update.joint:
-            yield self.rules.config.scope, self._joint(self.update.joint)
+        if joint := self.update.joint:
+            yield self.rules.config.scope, f"{self._genre(joint)}: {votes_text(joint.votes)}"
         effect = "no change" if then == now else _listed(then)
         yield "policy", f"{self.rules.config.policy}: {effect}"
         yield "model", prediction.model
+        yield "backend", self.classifier.backend
 
-    def _joint(self, joint: Prediction) -> str:
-        """Return the prediction of the album or artist in one line."""
-        genre = self.rules.spelled(joint.genre) if joint.genre else f"none ({joint.reason})"
-        return f"{genre}: {votes_text(joint.votes, self.rules)}"
+    def _genre(self, prediction: Prediction) -> str:
+        """Return a predicted genre, and its spelling in tags where not only the case differs."""
+        genre = prediction.genre
+        if genre is None:
+            return f"none ({prediction.reason})"
+        spelled = self.rules.spelled(genre)
+        return genre if spelled.lower() == genre.lower() else f"{genre}, written as {spelled}"
 
 
 def _joint_object(joint: Prediction | None) -> dict[str, Any] | None:

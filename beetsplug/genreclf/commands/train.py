@@ -23,6 +23,7 @@ from beetsplug.genreclf.commands._progress import Bar, is_terminal
 from beetsplug.genreclf.commands._selection import NO_MATCHES, has_matches, matching_items
 from beetsplug.genreclf.genres.agreement import Agreement, agreement
 from beetsplug.genreclf.genres.labels import Vocabulary, is_placeholder, labels
+from beetsplug.genreclf.genres.normalize import squash
 from beetsplug.genreclf.storage.artists import Artists
 from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.storage.paths import models_folder
@@ -114,12 +115,21 @@ def _run(context: Context, lib: Library, options: TrainOptions, query: list[str]
         elif not has_matches(lib, query, match_albums=options.album):
             context.log.info(NO_MATCHES)
         else:
+            _require_scikit_learn()
             with user_errors(), context.cnn_predictor(lib) as predictor:
                 training = Training(predictor, context.journal(lib), context.log, options)
                 if training.run(lib, query, models):
                     context.fail("some tracks could not be analyzed")
     except ModelError as exc:
         raise UserError(describe_model_error(exc)) from exc
+
+
+def _require_scikit_learn() -> None:
+    """Raise UserError without scikit-learn, before tracks are analyzed in vain."""
+    try:
+        import sklearn  # noqa: F401
+    except ImportError as exc:
+        raise UserError(f"training needs scikit-learn: pip install scikit-learn ({exc})") from exc
 
 
 def _list_models(models: ModelStore, log: Logger) -> bool:
@@ -292,8 +302,11 @@ class Training:
         if self._options.field != fields.GENRES:
             return labels(track.get(self._options.field), numbers=False)
         own, values = labels(genres_before(self._journal, track)), get_values(track)
-        if values.get(fields.MODEL) and not values.get(fields.JOURNAL_ID):  # set in another library
-            own = [label for label in own if label != values.get(fields.PREDICTED_GENRE)]
+        genre = values.get(fields.PREDICTED_GENRE)
+        if genre and values.get(fields.MODEL) and not values.get(fields.JOURNAL_ID):
+            # Set in another library, in whichever spelling.
+            predicted = {*map(squash, (genre, self._predictor.rules.spelled(genre)))}
+            own = [label for label in own if squash(label) not in predicted]
         return own
 
     def _show_skipped(self) -> None:

@@ -1,31 +1,50 @@
-"""Spell the genres and styles of a model as the user wants."""
+"""Spell predicted genres for `genres` and the genre tag."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+
+from beetsplug.genreclf.genres.normalize import squash
 
 # Of each word, and of each part of "r&b".
 _FIRST_LETTER = re.compile(r"(?<![^\s&])\w")
 
 
-@dataclass(frozen=True)
-class Spelling:
-    """The spelling of genres and styles in tags.
+def spell(
+    genre: str,
+    names: Mapping[str, str],
+    in_library: Callable[[str], str | None],
+    own: Collection[str] = (),
+) -> str:
+    """Return a genre or a style as `genres` and the genre tag have it.
 
-    title_case: "Hip Hop" for "hip hop". names: exceptions, by the names of the model.
+    names: of the user's configuration, by the model's name in lower case. in_library: finds the
+    spelling of the library. own: genres of a custom model, which are spelled as the user did when
+    it was trained.
+
+    >>> spell("hip hop", {}, {"hip hop": "Hip-Hop"}.get), spell("r&b", {}, {}.get)
+    ('Hip-Hop', 'R&B')
     """
-
-    title_case: bool = False
-    names: Mapping[str, str] = field(default_factory=dict)
-
-    def format(self, genre: str) -> str:
-        """Return a genre or a style of the model as tags spell it."""
-        if genre in self.names:
-            return self.names[genre]
-        return _FIRST_LETTER.sub(_upper, genre) if self.title_case else genre
+    name = names.get(genre.lower()) or in_library(genre)
+    return name or (genre if genre in own else title_case(genre))
 
 
-def _upper(letter: re.Match[str]) -> str:
-    return letter[0].upper()
+def title_case(genre: str) -> str:
+    """Return a genre with the first letter of each word in upper case."""
+    return _FIRST_LETTER.sub(lambda letter: letter[0].upper(), genre)
+
+
+def most_common(tracks: Mapping[str, int]) -> dict[str, str]:
+    """Return the most common spelling of each genre, by its squashed name.
+
+    tracks: the number of tracks by spelling. Of equally common spellings, the first in the order of
+    Unicode is taken, which begins with upper case. Invisible characters are not propagated.
+
+    >>> most_common({"Hip-Hop": 3, "hip hop": 2})
+    {'hiphop': 'Hip-Hop'}
+    """
+    spellings: dict[str, str] = {}
+    for name in sorted(filter(str.isprintable, tracks), key=lambda name: (-tracks[name], name)):
+        spellings.setdefault(squash(name), name)
+    return spellings
