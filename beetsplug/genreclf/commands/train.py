@@ -18,12 +18,13 @@ from beets.util import displayable_path
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import exclusive, user_errors
-from beetsplug.genreclf.commands._printing import count, print_rich
+from beetsplug.genreclf.commands._printing import print_rich
 from beetsplug.genreclf.commands._progress import Bar, is_terminal
 from beetsplug.genreclf.commands._selection import NO_MATCHES, has_matches, matching_items
 from beetsplug.genreclf.genres.agreement import Agreement, agreement
 from beetsplug.genreclf.genres.labels import Vocabulary, is_placeholder, labels
 from beetsplug.genreclf.genres.normalize import squash
+from beetsplug.genreclf.messages import count
 from beetsplug.genreclf.storage.artists import Artists
 from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.storage.paths import models_folder
