@@ -52,7 +52,7 @@ def test_report_list_and_delete(collector: Beets) -> None:
     assert "on genres, accuracy 100%, mine-" in listed
 
     collector(*TRAIN, "--name", "two")
-    collector("genreclf-train", "--delete", "two")
+    assert collector("genreclf-train", "--delete", "two") == "deleted two\n"
     assert collector("genreclf-train", "--list").splitlines() == [listed]
     done = collector.run("genreclf-train", "--delete", "two")
     assert done.returncode == 1

@@ -113,6 +113,7 @@ def _run(context: Context, lib: Library, options: TrainOptions, query: list[str]
                 context.fail("some models cannot be read")
         elif options.delete is not None:
             models.delete(options.delete)
+            ui.print_(f"deleted {options.delete}")
         elif not has_matches(lib, query, match_albums=options.album):
             context.log.info(NO_MATCHES)
         else:
