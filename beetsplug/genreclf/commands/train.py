@@ -381,7 +381,7 @@ def _objection(metrics: Mapping[str, Any]) -> str:
 
 
 def _comparison_in_list(model: ModelInfo) -> str:
-    if "compared" not in model.metrics:  # trained by an older version
+    if "compared" not in model.metrics:  # trained without the plugin
         return ""
     unused = "" if model.is_default else "; not used by `model: auto`"
     return f", {_comparison(model.metrics)}{unused}"
