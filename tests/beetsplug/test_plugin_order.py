@@ -47,4 +47,4 @@ def test_the_order_of_the_warning_is_right(beets: Beets) -> None:
     (predicted,) = beets.field("predicted_genre")
     beets.settings["genreclf"]["policy"] = "append"
     beets("import", "-qA", "--library")
-    assert beets.field("genres") == [f"Looked Up; {predicted}"]
+    assert beets.field("genres") == [f"Looked Up; {predicted.title()}"]
