@@ -7,6 +7,7 @@ within a round.
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import subprocess
@@ -219,4 +220,5 @@ def speed(tracks: int, seconds: float) -> Figures:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__).parse_args()
     main()

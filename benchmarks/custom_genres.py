@@ -6,6 +6,7 @@ minutes, and 2 GB of temporary files for a library of 100,000 tracks.
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import tempfile
@@ -292,4 +293,7 @@ def _fill_cache(library: Library, backend: CnnBackend) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        prog="python -m benchmarks.custom_genres", description=__doc__
+    ).parse_args()
     main()

@@ -6,6 +6,7 @@ again from the cache. Takes half an hour and 13 GB of temporary files.
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -45,4 +46,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__).parse_args()
     main()

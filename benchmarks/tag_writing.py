@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -87,5 +88,8 @@ def bytes_written() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        prog="python -m benchmarks.tag_writing", description=__doc__
+    ).parse_args()
     with tempfile.TemporaryDirectory(prefix="genreclf-bench-") as folder:
         print(json.dumps(tag_writing(Path(folder)), indent=2))

@@ -54,8 +54,20 @@ class Tracks:
     prior: Sequence[float]
 
 
+class _LabeledPredictions(ColumnTable):
+    """Base class of tables with a true and a predicted genre in each row."""
+
+    genre: NDArray[np.intp]
+    predicted: NDArray[np.intp]
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """(rows,) True if the prediction by majority vote is correct."""
+        return self.predicted == self.genre
+
+
 @dataclass(frozen=True)
-class OutOfFold(ColumnTable):
+class OutOfFold(_LabeledPredictions):
     """Predictions of tracks by models that were not fitted on their artists.
 
     Parameters
@@ -90,11 +102,6 @@ class OutOfFold(ColumnTable):
     probabilities: NDArray[np.float64]
     novelty: NDArray[np.float64]
     windows: NDArray[np.intp]
-
-    @property
-    def correct(self) -> NDArray[np.bool_]:
-        """(predictions,) True if the track has the predicted genre."""
-        return self.predicted == self.genre
 
     @property
     def probability(self) -> NDArray[np.float64]:
@@ -251,7 +258,7 @@ def _folds(genre: NDArray[np.intp], artist: NDArray[np.str_], seed: int) -> list
 
 
 @dataclass(frozen=True)
-class Scores(ColumnTable):
+class Scores(_LabeledPredictions):
     """Predictions of tracks with their confidences.
 
     Parameters
@@ -273,11 +280,6 @@ class Scores(ColumnTable):
     predicted_by_mean: NDArray[np.intp]
     confidence: NDArray[np.float64]
     abstained: NDArray[np.bool_]
-
-    @property
-    def correct(self) -> NDArray[np.bool_]:
-        """(tracks,) True if the majority vote is correct."""
-        return self.predicted == self.genre
 
 
 @dataclass(frozen=True)

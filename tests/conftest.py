@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -175,6 +176,16 @@ class Beets:
                 media.artist = media.albumartist = f"artist {number}"
                 media.genres = [f"My {title.title()}s"] if label else []
                 media.save()
+
+    def install(self, *plugins: str, first: bool = False, **sources: str) -> None:
+        """Enable plugins of beets, and plugins of these sources. first: before this plugin."""
+        folder = self.root / "plugins"
+        folder.mkdir(exist_ok=True)
+        for name, source in sources.items():
+            (folder / f"{name}.py").write_text(dedent(source), encoding="utf-8")
+        self.settings["pluginpath"] = str(folder)
+        others = [*plugins, *sources]
+        self.settings["plugins"] = [*others, "genreclf"] if first else ["genreclf", *others]
 
     def import_music(self, *options: str) -> str:
         return self("import", "--quiet", "--noautotag", *options, str(self.music))

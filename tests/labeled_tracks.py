@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE, TAGS, Analysis, NetworkOutputs
-from genremodel.custom.dataset import LabeledTrack, bundled_nonmusic
+from genremodel.custom.dataset import LabeledDataset, LabeledTrack, bundled_nonmusic
+from genremodel.custom.estimators import ESTIMATORS
 from genremodel.custom.report import TrainingReport
-from genremodel.custom.store import CustomModel
+from genremodel.custom.store import CustomModel, Estimator
 from genremodel.custom.training import train
 from genremodel.models._special import expit
 from genremodel.models.heads import LOGITS
@@ -55,3 +57,16 @@ def labeled_tracks(tracks: int = 20, artists: int = 10) -> list[LabeledTrack]:
 def trained(tracks: Sequence[LabeledTrack]) -> tuple[CustomModel, TrainingReport]:
     """Return a model and its report, for analyses of the version "v"."""
     return train(tracks, name="mine", version="v")
+
+
+def custom_model(estimator: Estimator = "linear") -> CustomModel:
+    """Return a model of three genres with the head of an estimator."""
+    tracks = labeled_tracks()
+    fitted, _ = trained(tracks)
+    head = ESTIMATORS[estimator](LabeledDataset.from_tracks(tracks), np.arange(len(tracks)))
+    return replace(fitted, estimator=estimator, head=head)
+
+
+def window_values() -> NDArray[np.float16]:
+    """Return the analyzed windows of a track."""
+    return analysis(CENTERS[:3]).values

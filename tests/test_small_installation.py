@@ -54,16 +54,10 @@ def small_python() -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder.parent) as building:
             new = Path(building) / "venv"
-            venv.create(new, with_pip=True)
+            venv.create(new)
+            install = [sys.executable, "-m", "pip", "--python", str(_python(new)), "install"]
             for arguments in (["-r", REQUIREMENTS], ["--no-deps", "--editable", ROOT]):
-                command = [
-                    str(_python(new)),
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    *map(str, arguments),
-                ]
+                command = [*install, "--quiet", *map(str, arguments)]
                 subprocess.run(command, check=True, capture_output=True, text=True)
             new.rename(folder)
     return _python(folder)

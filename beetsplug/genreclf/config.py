@@ -156,7 +156,12 @@ def _names(view: Any) -> dict[str, str]:
 
 
 def _texts(view: Any) -> list[str]:
-    return [] if view.get() is None else [*view.as_str_seq(split=False)]
+    value = view.get()
+    if value is None:  # left empty
+        return []
+    if isinstance(value, dict):  # confuse takes its keys
+        raise ConfigValueError(f"{view.name}: must be a list of strings")
+    return [*view.as_str_seq(split=False)]
 
 
 def _queries(view: Any) -> Iterator[Query]:

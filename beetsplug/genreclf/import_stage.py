@@ -15,9 +15,9 @@ from confuse import ConfigError
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf.artist_votes import ArtistVotes
-from beetsplug.genreclf.commands._printing import count
 from beetsplug.genreclf.config import is_auto
 from beetsplug.genreclf.handlers import contained, reentrant
+from beetsplug.genreclf.messages import count
 from beetsplug.genreclf.planner import Planner
 from beetsplug.genreclf.plugin_order import order_warning
 from beetsplug.genreclf.storage.errors import JournalError

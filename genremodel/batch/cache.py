@@ -21,8 +21,7 @@ from genremodel.similarity import track_embedding
 # Of the tables and the digests. A cache in another format is replaced by an empty one: its digests
 # may be shared by different recordings.
 _FORMAT = 6
-_TABLES = ("files", "analyses", "embeddings", "statistics")
-_FORMER_TABLES = ("places", "requests")
+_APPLICATION_ID = int.from_bytes(b"gclf", "big")  # in the file: identifies a cache of any format
 # window_count: the number of windows that was asked for. windows: the number that was found.
 _SCHEMA = """
 CREATE TABLE files (
@@ -373,16 +372,23 @@ def _format(connection: sqlite3.Connection) -> int:
 
 
 def _require_cache(connection: sqlite3.Connection) -> None:
-    """Raise sqlite3.Error if there are tables that no format of the cache has."""
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-    if not {name for (name,) in tables} <= {*_TABLES, *_FORMER_TABLES}:
+    """Raise sqlite3.Error if a database is neither a cache nor empty."""
+    tables = _tables(connection)  # first: another process may create them meanwhile
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    if tables and application_id != _APPLICATION_ID:
         raise sqlite3.DatabaseError("not a cache of analyses")
 
 
 def _create(connection: sqlite3.Connection) -> None:
     """Create the tables, and drop those of another format."""
-    for table in (*_TABLES, *_FORMER_TABLES):
-        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    for table in _tables(connection):
+        connection.execute(f'DROP TABLE "{table}"')
     for statement in _SCHEMA.split(";"):
         connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {_FORMAT}")
+
+
+def _tables(connection: sqlite3.Connection) -> list[str]:
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    return [name for (name,) in rows if not name.startswith("sqlite_")]  # those are of SQLite

@@ -38,8 +38,8 @@ class MusicnnSession:
     network : bytes
         The content of the ONNX file.
     runtime : {"onnx", "numpy"}
-        Evaluates the network. Both give the same outputs, up to rounding errors; NumPy takes two to
-        three times as long.
+        Evaluates the network. Both give the same outputs, up to rounding errors; NumPy takes about
+        twice as long.
 
     Raises
     ------

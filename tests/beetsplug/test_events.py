@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -14,12 +13,9 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-import mutagen
 import pytest
 from mediafile import MediaFile
 
-from beetsplug.genreclf import compat
-from beetsplug.genreclf.handlers import contained
 from tests.conftest import Beets
 from tests.tags import our_tags, plain_tags
 
@@ -75,17 +71,6 @@ TROUBLE = """
 """
 
 
-def install(beets: Beets, *plugins: str, first: bool = False, **sources: str) -> None:
-    """Enable plugins of beets, and plugins of these sources."""
-    folder = beets.root / "plugins"
-    folder.mkdir(exist_ok=True)
-    for name, source in sources.items():
-        (folder / f"{name}.py").write_text(dedent(source))
-    beets.settings["pluginpath"] = str(folder)
-    others = [*plugins, *sources]
-    beets.settings["plugins"] = [*others, "genreclf"] if first else ["genreclf", *others]
-
-
 def witnessed(beets: Beets) -> list[dict[str, Any]]:
     """Return the events since the last call."""
     file = Path(beets.environment["WITNESS"])
@@ -99,7 +84,7 @@ def test_every_write_sends_both_events(first: bool, beets: Beets) -> None:
     """On import, by the command, by undo, and after a review; stored checksums stay true."""
     beets.environment["WITNESS"] = str(beets.root / "events")
     beets.settings["genreclf"] |= {"min_confidence": 0}
-    install(beets, first=first, witness=WITNESS)
+    beets.install(first=first, witness=WITNESS)
     path = beets.add("a.flac")
     media = MediaFile(path)
     media.artist = "someone"
@@ -134,45 +119,8 @@ def test_every_write_sends_both_events(first: bool, beets: Beets) -> None:
     assert plain_tags(beets.files()[0])["genre"] == ["Tango"]
 
 
-def test_zeroed_fields_stay_zeroed(beets: Beets) -> None:
-    beets.settings["genreclf"] |= {"min_confidence": 0}
-    beets.settings["zero"] = {"fields": "genre_model predicted_styles genres"}
-    install(beets, "zero")
-    beets.add("a.mp3")
-    beets.add("b.flac", seed=1)
-    beets.import_music()
-    beets("genreclf", "-f", "-w")
-    beets("write")
-    assert all(beets.field("genre_model"))
-    for path in beets.files():
-        assert {*our_tags(path)} == {"predicted_genre", "genre_confidence"}
-        assert "genre" not in plain_tags(path)
-    assert "tags to write" not in beets("genreclf", "-p")
-
-
-@pytest.mark.parametrize("first", [True, False])
-def test_zeroed_genres_stay_zeroed_where_beets_writes(first: bool, beets: Beets) -> None:
-    beets.settings["genreclf"] |= {"write": False, "min_confidence": 0, "policy": "replace"}
-    beets.settings["zero"] = {"fields": ["genres"], "update_database": not first}
-    install(beets, "zero", first=first)
-    beets.settings["plugins"].append("owntags")
-    shutil.copy(Path(__file__).parents[1] / "plugins" / "owntags.py", beets.root / "plugins")
-    media = MediaFile(beets.add("album/a.flac"))
-    media.update({"artist": "someone", "album": "an album", "genres": ["Mine"]})
-    media.save()
-    beets("import", "--quiet", str(beets.music))
-    (path,) = beets.files()
-    assert our_tags(path) == {}
-    assert "genre" not in plain_tags(path)
-    assert beets.field("mb_albumid") == ["own-album"]
-    (genre,) = beets.field("predicted_genre")
-    assert beets.field("genres") == ([genre.title()] if first else [""])
-    beets("update")  # the file has nothing that the database does not know
-    assert beets.field("predicted_genre") == [genre]
-
-
 def test_failing_listeners_affect_single_files(beets: Beets) -> None:
-    install(beets, trouble=TROUBLE)
+    beets.install(trouble=TROUBLE)
     beets.settings["genreclf"]["auto"] = False
     for seed, name in enumerate(["broken", "fine", "late", "odd", "refused"]):
         beets.add(f"album/{name}.flac", seed=seed)
@@ -190,11 +138,11 @@ def test_failing_listeners_affect_single_files(beets: Beets) -> None:
         written = "genre_model" in our_tags(path)
         assert written == ("fine" in path.name or "late" in path.name)
         assert written or path.read_bytes() == before[path.name]
-    install(beets)
+    beets.install()
     beets("genreclf")  # those that were refused are tried again
     assert all("genre_model" in our_tags(path) for path in beets.files())
 
-    install(beets, trouble=TROUBLE)
+    beets.install(trouble=TROUBLE)
     done = beets.run("genreclf-undo")
     assert done.returncode == 1
     assert "4 failed" in done.stderr
@@ -204,7 +152,7 @@ def test_failing_listeners_affect_single_files(beets: Beets) -> None:
 
 
 def test_failing_listeners_do_not_stop_an_import(beets: Beets) -> None:
-    install(beets, trouble=TROUBLE)
+    beets.install(trouble=TROUBLE)
     for seed, name in enumerate(["broken", "fine", "refused"]):
         beets.add(f"album/{name}.flac", seed=seed)
     done = beets.run("import", "-qA", str(beets.music))
@@ -234,7 +182,7 @@ def test_listeners_may_run_beet(beets: Beets) -> None:
                 environment = {**os.environ, "CALLED": "1"}
                 subprocess.run(command, env=environment, check=True, timeout=100)
     """
-    install(beets, caller=caller)
+    beets.install(caller=caller)
     beets.add("album/one.flac")
     beets.add("album/two.flac", seed=1)
     done = beets.run("import", "-qA", str(beets.music))
@@ -258,7 +206,7 @@ def test_listeners_may_write_stored_items(beets: Beets) -> None:
                 if isinstance(model, Item):
                     model.try_write()
     """
-    install(beets, sync=sync)
+    beets.install(sync=sync)
     beets.add("album/a.flac")
     beets.add("album/b.flac", seed=1)
     done = beets.run("import", "-qA", str(beets.music))
@@ -268,71 +216,6 @@ def test_listeners_may_write_stored_items(beets: Beets) -> None:
     assert all("genre_model" in our_tags(path) for path in beets.files())
     beets("genreclf-undo")
     assert [our_tags(path) for path in beets.files()] == [{}, {}]
-
-
-def test_genres_set_by_a_later_plugin_stay(beets: Beets) -> None:
-    """Another plugin that decides in its import stage has the last word, in the file as well."""
-    beets.settings["genreclf"] |= {"min_confidence": 0, "policy": "replace"}
-    decider = """
-        from beets.plugins import BeetsPlugin
-
-        class DeciderPlugin(BeetsPlugin):
-            def __init__(self):
-                super().__init__()
-                self.import_stages = [self.decide]
-
-            def decide(self, session, task):
-                for item in task.imported_items():
-                    item.genres = ["Decided"]
-                    item.store()
-    """
-    install(beets, decider=decider)
-    beets.add("a.flac")
-    beets.import_music()
-    (path,) = beets.files()
-    assert beets.field("genres") == ["Decided"]
-    assert "genre" not in plain_tags(path), "beets does not write as-is imports"
-    beets("write")
-    assert plain_tags(path)["genre"] == ["Decided"]
-    beets("genreclf-undo")
-    assert beets.field("genres") == ["Decided"]
-    assert plain_tags(path)["genre"] == ["Decided"]
-
-
-def test_undo_restores_scrubbed_files(beets: Beets) -> None:
-    """scrub empties a file before beets writes it: what it had is not taken for nothing."""
-    beets.settings["genreclf"] |= {"min_confidence": 0, "policy": "replace", "write": "auto"}
-    install(beets, "scrub", first=True)
-    for name in ("a.mp3", "b.flac"):
-        media = MediaFile(beets.add(name))
-        media.genres, media.artist = ["Mine", "Yours"], "someone"
-        media.save()
-    beets.import_music()
-    beets("scrub")
-    for path in beets.files():
-        assert our_tags(path)["genre_model"]
-        assert plain_tags(path)["genre"] != ["Mine", "Yours"]
-    done = beets.run("genreclf-undo")
-    assert "changed since" not in done.stderr
-    for path in beets.files():
-        assert our_tags(path) == {}
-        media = MediaFile(path)
-        assert (media.genres, media.artist) == (["Mine", "Yours"], "someone")
-
-
-def test_undo_restores_genres_joined_by_scrub(beets: Beets) -> None:
-    beets.settings["genreclf"] |= {"min_confidence": 0, "policy": "append"}
-    beets.settings["id3v23"] = True
-    install(beets, "scrub")
-    media = MediaFile(beets.add("a.mp3"))
-    media.genres = ["Mine"]
-    media.save()
-    beets.import_music()
-    (path,) = beets.files()
-    assert plain_tags(path)["genre"] != ["Mine"]
-    assert "changed since" not in beets.run("genreclf-undo").stderr
-    assert our_tags(path) == {}
-    assert MediaFile(path).genres == ["Mine"]
 
 
 def test_absent_values_are_not_changes(beets: Beets) -> None:
@@ -391,82 +274,12 @@ def test_import_errors_are_reported_at_the_end(beets: Beets) -> None:
     beets.import_music()
     (beets.root / "library.genre-journal.db").write_bytes(b"nonsense" * 1000)
     beets.settings["genreclf"]["auto"] = False
-    install(beets, "scrub", first=True, ending=ending)
+    beets.install("scrub", first=True, ending=ending)
     done = beets.run("import", "--quiet", "--noautotag", str(beets.library))
     assert done.returncode == 0
     printed = done.stderr[done.stderr.index("ended") :]
     assert "not recorded" in printed
     assert done.stderr.count("genreclf:") == printed.count("genreclf:")
-
-
-@pytest.mark.parametrize("applied", [True, False])
-def test_predictions_survive_plugins_that_read_files_again(applied: bool, beets: Beets) -> None:
-    """convert replaces the file at import and reads it again; without tags, all would be lost."""
-    reader = """
-        from beets.plugins import BeetsPlugin
-
-        class ReaderPlugin(BeetsPlugin):
-            def __init__(self):
-                super().__init__()
-                self.import_stages = [self.replace]
-
-            def replace(self, session, task):
-                for item in task.imported_items():
-                    item.write()
-                    item.read()
-                    item.store()
-    """
-    beets.settings["genreclf"] |= {"min_confidence": 0, "write": False}
-    install(beets, reader=reader)
-    beets.settings["plugins"].append("owntags")
-    shutil.copy(Path(__file__).parents[1] / "plugins" / "owntags.py", beets.root / "plugins")
-    media = MediaFile(beets.add("a.flac"))
-    media.update({"artist": "someone", "album": "an album"})
-    media.save()
-    beets("import", "--quiet", *([] if applied else ["--noautotag"]), str(beets.music))
-    (path,) = beets.files()
-    assert our_tags(path) == {}
-    beets("update")
-    (line,) = beets("ls", "-f", "$genres|$predicted_genre|$genre_model|$predicted_styles").split(
-        "\n"
-    )[:1]
-    genres, genre, model, styles = line.split("|")
-    assert genres == genre.title() != ""
-    assert model
-    assert styles
-
-
-def test_incomplete_events_are_ignored(beets: Beets) -> None:
-    """Other code sends events with fewer arguments than beets, or with more."""
-    odd = """
-        from beets import plugins
-        from beets.plugins import BeetsPlugin
-        from beets.ui import Subcommand
-
-        class OddPlugin(BeetsPlugin):
-            def commands(self):
-                command = Subcommand("odd")
-                command.func = self.send
-                return [command]
-
-            def send(self, lib, options, arguments):
-                events = ["write", "after_write", "import_begin", "import_task_files", "import"]
-                events += ["item_moved", "item_copied", "item_linked", "library_opened", "cli_exit"]
-                for event in events:
-                    plugins.send(event)
-                item = lib.items().get()
-                for number in range(2):
-                    plugins.send("write", item=item, path=item.path, tags={}, more=number)
-                    plugins.send("write", item=item, tags={})
-                del item["predicted_genre"]
-                item.remove()
-                plugins.send("write", item=item, path=item.path, tags={})
-    """
-    install(beets, odd=odd)
-    beets.add("a.flac")
-    beets.import_music()
-    done = beets.run("odd")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_second_instance_in_one_process(tmp_path: Path) -> None:
@@ -504,106 +317,3 @@ def test_second_instance_in_one_process(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-
-
-class Reporter:
-    def __init__(self) -> None:
-        self.reported: list[str] = []
-
-    def report_failure(self, what: str, error: Exception) -> None:
-        self.reported.append(f"{what}: {error}")
-
-    @contained(KeyError)
-    def handle(self, error: BaseException) -> None:
-        raise error
-
-
-def test_handlers_raise_only_named_errors() -> None:
-    reporter = Reporter()
-    reporter.handle(error=ValueError("odd"))
-    reporter.handle(error=AssertionError("odder"), more=1)
-    assert reporter.reported == ["handle: odd", "handle: odder"]
-    with pytest.raises(KeyError):
-        reporter.handle(error=KeyError("meant"))
-    with pytest.raises(KeyboardInterrupt):
-        reporter.handle(error=KeyboardInterrupt())
-
-
-class Logged:
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warning(self, message: str, *arguments: object) -> None:
-        self.warnings.append(message.format(*arguments))
-
-
-class Owner:
-    def store(self, fields: object) -> str:
-        return f"stored {fields}"
-
-
-def patch_of(owner: type, *parameters: str) -> compat.Patch:
-    return compat.Patch(
-        owner,
-        "store",
-        parameters,
-        None,
-        "something is lost",
-        lambda store: lambda self, fields: store(self, f"all {fields}"),
-    )
-
-
-def test_patches_are_applied_once() -> None:
-    owner = type("Copy", (Owner,), dict(vars(Owner)))
-    log: Any = Logged()
-    for _ in range(2):
-        compat.apply_patches([patch_of(owner, "self", "fields")], log)
-    assert owner().store("names") == "stored all names"
-    assert log.warnings == []
-
-
-def test_patches_are_chosen_by_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    owner = type("Copy", (Owner,), dict(vars(Owner)))
-    monkeypatch.setattr("beets.__version__", "2.14rc1")
-    log: Any = Logged()
-    compat.apply_patches([patch_of(owner, "self", "fields")._replace(fixed_in=(2, 14))], log)
-    assert owner().store("names") == "stored names"
-    compat.apply_patches([patch_of(owner, "self", "fields")._replace(fixed_in=(2, 15))], log)
-    assert owner().store("names") == "stored all names"
-
-
-def test_patches_are_left_out_if_beets_has_changed() -> None:
-    owner = type("Copy", (Owner,), dict(vars(Owner)))
-    log: Any = Logged()
-    for _ in range(2):
-        compat.apply_patches([patch_of(owner, "self", "fields", "more")], log)
-        compat.apply_patches([patch_of(owner, "self", "fields")._replace(fixed_in=(2, 0))], log)
-        compat.apply_patches([patch_of(owner, "self", "f")._replace(name="gone", owner=log)], log)
-    assert owner().store("names") == "stored names"
-    assert len(log.warnings) >= 1
-    assert "something is lost" in log.warnings[0]
-
-
-def test_all_patches_fit_the_installed_beets() -> None:
-    log: Any = Logged()
-    compat.apply_patches(compat.PATCHES, log)
-    assert log.warnings == []
-
-
-def test_update_keeps_the_genres_of_each_track(beets: Beets) -> None:
-    """beets copies one track's fields to the album, which hands them down to all tracks."""
-    beets.settings["genreclf"]["auto"] = False
-    for name, genre in (("a", "Tango"), ("b", "Ska")):
-        path = beets.add(f"album/{name}.flac")
-        file = mutagen.File(path)
-        file["genre"], file["album"] = genre, "album"
-        file.save()
-    beets.import_music()
-    for path in beets.files():
-        file = mutagen.File(path)
-        file["comment"] = "edited"
-        file.save()
-        os.utime(path, (time.time() + 9, time.time() + 9))
-    beets("update")
-    assert beets.field("comments") == ["edited", "edited"]
-    assert beets.field("genres") == ["Tango", "Ska"]

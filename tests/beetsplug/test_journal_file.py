@@ -100,18 +100,6 @@ def test_damaged_run_is_ignored(tmp_path: Path, value: str) -> None:
     journal.close()
 
 
-def test_journal_of_an_earlier_version_is_upgraded(tmp_path: Path) -> None:
-    path = tmp_path / "library.genre-journal.db"
-    journal = Journal(path)
-    journal.record(journal.begin("test"), "track", "database", "a.mp3", {}, {"genres": ["jazz"]})
-    journal.close()
-    sql(path, "DROP TABLE recordings", "PRAGMA user_version = 0")
-    assert [change.new for change in journal.changes("track")] == [{"genres": ["jazz"]}]
-    assert journal.lost("a.mp3", None) == ["track"]
-    assert sql(path, "PRAGMA user_version") == [(1,)]
-    journal.close()
-
-
 @pytest.mark.parametrize("version", [0, 1])
 def test_journal_with_other_columns_is_refused(tmp_path: Path, version: int) -> None:
     path = tmp_path / "library.genre-journal.db"
@@ -301,8 +289,8 @@ def test_compaction_deletes_changes_without_genres(tmp_path: Path) -> None:
 
 
 @permissions
-@pytest.mark.parametrize(("left", "version"), [(True, 1), (False, 1), (False, 0)])
-def test_read_only_folder_can_be_read(tmp_path: Path, left: bool, version: int) -> None:
+@pytest.mark.parametrize("left", [True, False])
+def test_read_only_folder_can_be_read(tmp_path: Path, left: bool) -> None:
     """With or without the files that SQLite keeps beside it while it is open."""
     folder = tmp_path / "library"
     folder.mkdir()
@@ -311,8 +299,6 @@ def test_read_only_folder_can_be_read(tmp_path: Path, left: bool, version: int) 
     journal.record(journal.begin("import"), "track", "database", "", {}, {"genres": ["jazz"]})
     if not left:
         journal.close()
-    if version == 0:
-        sql(path, "DROP TABLE unplaced", "DROP TABLE recordings", "PRAGMA user_version = 0")
     folder.chmod(0o555)
     program = (
         "import sys, pathlib\n"

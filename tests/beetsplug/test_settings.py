@@ -84,6 +84,8 @@ def tagged_library(library: Beets) -> Beets:
         ({"names": {"rock": "a; b"}}, "genreclf.names.rock: must be a name, not 'a; b'"),
         ({"names": {"rock": "\x07"}}, "genreclf.names.rock: must be a name, not '\\x07'"),
         ({"placeholders": 7}, "genreclf.placeholders: must be"),
+        ({"placeholders": {"a": 1}}, "genreclf.placeholders: must be a list of strings"),
+        ({"exclude": {"pop": 1}}, "genreclf.exclude: must be a list of strings"),
         ({"skip": 7}, "genreclf.skip: must be"),
         ({"skip": [{"title": "x"}]}, "genreclf.skip: must be a list of strings"),
         ({"skip": [" "]}, "genreclf.skip: must be a list of queries, not ' '"),

@@ -11,11 +11,12 @@ import pytest
 from mediafile import MediaFile
 from mutagen.id3 import TCON
 
-from beetsplug.genreclf.fields import MEDIA_FIELDS
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile
 from tests.sounds import CONTAINERS, make
+
+pytestmark = pytest.mark.usefixtures("media_fields")
 
 VALUES = (
     ["jazz"],
@@ -35,12 +36,6 @@ VALUES = (
     ["\ufeffmark"],
     ["", "empty before"],
 )
-
-
-@pytest.fixture(autouse=True)
-def _media_fields(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, field in MEDIA_FIELDS.items():
-        monkeypatch.setattr(MediaFile, name, field, raising=False)
 
 
 def make_v23(path: Path, encoding: int) -> None:

@@ -52,7 +52,7 @@ def test_report_list_and_delete(collector: Beets) -> None:
     assert "on genres, accuracy 100%, mine-" in listed
 
     collector(*TRAIN, "--name", "two")
-    collector("genreclf-train", "--delete", "two")
+    assert collector("genreclf-train", "--delete", "two") == "deleted two\n"
     assert collector("genreclf-train", "--list").splitlines() == [listed]
     done = collector.run("genreclf-train", "--delete", "two")
     assert done.returncode == 1
@@ -147,6 +147,7 @@ def test_auto_prefers_a_better_model_to_a_newer_one(collector: Beets) -> None:
 
 
 def test_auto_uses_models_without_a_comparison(collector: Beets) -> None:
+    """Models trained without the plugin have none."""
     assert collector(*TRAIN).startswith("not comparable with the bundled model")
     file = collector.root / "library.genre-models" / "mine.json"
     content = json.loads(file.read_text(encoding="utf-8"))

@@ -1,48 +1,22 @@
-"""Storage of custom models: round trips, names, and damaged or hostile files."""
+"""Storage of custom models: round trips, names, damaged files and folders."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
-import re
 import subprocess
 import sys
-import time
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from genremodel.analysis import OUTPUT_SIZE
-from genremodel.custom.dataset import LabeledDataset
-from genremodel.custom.estimators import ESTIMATORS
 from genremodel.custom.store import CustomModel, Estimator, ModelStore
 from genremodel.errors import ModelError
-from genremodel.voting import vote_track
-from tests.faults import mutated
-from tests.labeled_tracks import CENTERS, analysis, labeled_tracks, trained
+from tests.labeled_tracks import custom_model, labeled_tracks, trained, window_values
 from tests.platforms import DROPPED as NO_ROOT
 from tests.platforms import permissions, posix
-
-
-def model(estimator: Estimator = "linear") -> CustomModel:
-    tracks = labeled_tracks()
-    fitted, _ = trained(tracks)
-    head = ESTIMATORS[estimator](LabeledDataset.from_tracks(tracks), np.arange(len(tracks)))
-    return replace(fitted, estimator=estimator, head=head)
-
-
-def values() -> NDArray[np.float16]:
-    """Return the analyzed windows of a track."""
-    return analysis(CENTERS[:3]).values
 
 
 @pytest.fixture
@@ -52,19 +26,19 @@ def models(tmp_path: Path) -> ModelStore:
 
 @pytest.mark.parametrize("estimator", ["linear", "neighbors"])
 def test_stored_model_predicts_the_same(models: ModelStore, estimator: Estimator) -> None:
-    saved = model(estimator)
+    saved = custom_model(estimator)
     described = models.save(saved)
     loaded = models.load("mine")
     assert (loaded.params.model, loaded.field, loaded.version) == (described.id, "genres", "v")
     assert loaded.params.genres == saved.params.genres == described.genres
-    found, expected = loaded.predict_proba(values()), saved.predict_proba(values())
+    found, expected = loaded.predict_proba(window_values()), saved.predict_proba(window_values())
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-3)
     assert found.novelty == pytest.approx(expected.novelty)
 
 
 def test_id_depends_on_the_training_data(models: ModelStore) -> None:
-    first = models.save(model()).id
-    assert models.save(model()).id == first
+    first = models.save(custom_model()).id
+    assert models.save(custom_model()).id == first
     tracks = labeled_tracks()
     tracks[0] = tracks[0].with_genres(["genre 1"])
     assert models.save(trained(tracks)[0]).id != first
@@ -72,7 +46,7 @@ def test_id_depends_on_the_training_data(models: ModelStore) -> None:
 
 
 def test_fewer_windows_give_less_confidence_than_stored(models: ModelStore) -> None:
-    fitted = model()
+    fitted = custom_model()
     calibration = replace(fitted.params.calibration, windows=-0.5)
     models.save(replace(fitted, params=replace(fitted.params, calibration=calibration)))
     loaded = models.load("mine").params.calibration
@@ -87,7 +61,7 @@ def test_links_are_replaced_not_followed(models: ModelStore, tmp_path: Path) -> 
     folder.mkdir()
     for name in ("mine.json", "mine.npz"):
         (folder / name).symlink_to(song)
-    models.save(model())
+    models.save(custom_model())
     assert song.read_bytes() == b"music"
     assert models.load("mine").name == "mine"
 
@@ -95,7 +69,7 @@ def test_links_are_replaced_not_followed(models: ModelStore, tmp_path: Path) -> 
 def test_models_are_listed_and_deleted_by_name(models: ModelStore, tmp_path: Path) -> None:
     assert models.names() == []
     for name in "bca":
-        models.save(replace(model(), name=name))
+        models.save(replace(custom_model(), name=name))
     for stray in (".DS_Store.json", "a (copy).json"):  # of another program
         (tmp_path / "library.genre-models" / stray).write_text("{")
     assert models.names() == ["a", "b", "c"]
@@ -107,7 +81,7 @@ def test_models_are_listed_and_deleted_by_name(models: ModelStore, tmp_path: Pat
 
 
 def test_damaged_files_are_refused(models: ModelStore, tmp_path: Path) -> None:
-    models.save(model())
+    models.save(custom_model())
     folder = tmp_path / "library.genre-models"
     assert sorted(file.name for file in folder.iterdir()) == ["mine.json", "mine.npz"]
     arrays = folder / "mine.npz"
@@ -117,7 +91,7 @@ def test_damaged_files_are_refused(models: ModelStore, tmp_path: Path) -> None:
     arrays.unlink()
     with pytest.raises(ModelError, match=r"mine\.npz"):
         models.load("mine")
-    models.save(model())
+    models.save(custom_model())
     content = json.loads((folder / "mine.json").read_text())
     (folder / "mine.json").write_text(json.dumps({**content, "form": 0}))
     with pytest.raises(ModelError, match="unsupported format version"):
@@ -135,274 +109,13 @@ def test_damaged_files_are_refused(models: ModelStore, tmp_path: Path) -> None:
     assert models.names() == []
 
 
-def pack(arrays: Mapping[str, Any]) -> bytes:
-    packed = io.BytesIO()
-    np.savez_compressed(packed, **arrays)
-    return packed.getvalue()
-
-
-class Stored:
-    """A stored model whose files are replaced by tests, with valid checksums."""
-
-    def __init__(self, folder: Path, estimator: Estimator) -> None:
-        self.models = ModelStore(folder)
-        self.models.save(model(estimator))
-        self.json, self.npz = folder / "mine.json", folder / "mine.npz"
-        self.content = json.loads(self.json.read_text())
-        with np.load(self.npz) as arrays:
-            self.arrays = dict(arrays)
-
-    def write(self, content: object, packed: bytes | None = None) -> None:
-        """Write a description and its arrays."""
-        packed = pack(self.arrays) if packed is None else packed
-        if isinstance(content, dict) and isinstance(content.get("sha256"), str):
-            content = {**content, "sha256": hashlib.sha256(packed).hexdigest()}
-        self.npz.write_bytes(packed)
-        self.json.write_text(json.dumps(content))
-
-    def is_refused(self) -> bool:
-        """Return True if the model cannot be loaded. Fail if it can and does not work."""
-        error: ModelError | None = None
-        try:
-            loaded = self.models.load("mine")
-        except ModelError as exc:
-            error = exc
-        if error:
-            assert "\n" not in str(error)
-            assert error.retrain == "mine"
-            return True
-        described = self.models.describe("mine")
-        time.localtime(described.trained)
-        assert f"{described.metrics['tracks']} {described.metrics['accuracy']:.0%}"
-        for rows in (values(), np.full((1, OUTPUT_SIZE), 0.999)):
-            starts, audible = np.arange(float(len(rows))), np.ones(len(rows), np.bool_)
-            prediction = vote_track(*loaded.predict_proba(rows), starts, audible, loaded.params)
-            assert prediction.confidence is not None
-            assert sum(prediction.probabilities.values()) == pytest.approx(1)
-        return False
-
-
-@pytest.fixture(scope="module", params=["linear", "neighbors"])
-def either(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stored:
-    """Return a model of each estimator."""
-    return Stored(tmp_path_factory.mktemp("models"), request.param)
-
-
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
-    return Stored(tmp_path_factory.mktemp("models"), "linear")
-
-
-DROPPED = object()
-NONSENSE: list[Any] = [
-    DROPPED, None, True, False, 0, -1, 2, 0.5, 1e300, 10**400, np.nan, np.inf, -np.inf, "", " ",
-    "x", "a\nb", "\x00", "\ud800", [], [[]], {}, {"a": {}}, [None], [""], ["a", "a"],
-    [np.nan] * 3, ["a\x1b", "b", "c"], [1, 2, 3], [-1.0, 0.5, 0.5], [{}, {}, {}], "x" * 10_000,
-    list(range(1000)),
-]  # fmt: skip
-HARMLESS = {("metrics", "artists"), ("metrics", "calibration_error")}  # for people
-
-
-def paths(content: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    for name, value in content.items():
-        yield (*prefix, name)
-        if isinstance(value, dict):
-            yield from paths(value, (*prefix, name))
-
-
-def test_every_field_of_a_description_is_checked(stored: Stored) -> None:
-    """With any replacement, the model is refused or works."""
-    for path in paths(stored.content):
-        refused = 0
-        for value in NONSENSE:
-            content = deepcopy(stored.content)
-            *parents, name = path
-            part = content
-            for parent in parents:
-                part = part[parent]
-            if value is DROPPED:
-                del part[name]
-            else:
-                part[name] = value
-            stored.write(content)
-            refused += stored.is_refused()
-        assert refused > len(NONSENSE) / 2 or path in HARMLESS, (path, refused)
-
-
-BAD_FIELDS = {
-    "threshold above 1": (
-        "params.min_confidence",
-        1.5,
-        "min_confidence is not a number from 0",
-    ),
-    "threshold NaN": ("params.min_confidence", np.nan, "min_confidence is not a number from 0"),
-    "calibration NaN": (
-        "params.calibration.novelty",
-        np.nan,
-        "calibration.novelty is not a number",
-    ),
-    "prior too short": ("params.prior", [0.5, 0.5], "params.prior has 2 values, not 3"),
-    "prior infinite": ("params.prior", [np.inf, 0, 0], "params.prior is not a number from 0"),
-    "genres twice": (
-        "params.genres",
-        ["a", "b", "a"],
-        "params.genres is empty or has duplicates",
-    ),
-    "genre of controls": (
-        "params.genres",
-        ["a", "b", "c\x07"],
-        "params.genres is not a string, is blank or",
-    ),
-    "genre of no text": (
-        "params.genres",
-        ["a", "b", 3],
-        "params.genres is not a string, is blank or",
-    ),
-    "four genres": ("params.genres", ["a", "b", "c", "d"], "params.prior has 3 values, not 4"),
-    "estimator": ("estimator", "forest", "estimator is 'forest'"),
-}
-
-
-@pytest.mark.parametrize(("path", "value", "message"), BAD_FIELDS.values(), ids=BAD_FIELDS)
-def test_message_names_the_field(stored: Stored, path: str, value: Any, message: str) -> None:
-    content = deepcopy(stored.content)
-    *parents, name = path.split(".")
-    part = content
-    for parent in parents:
-        part = part[parent]
-    part[name] = value
-    stored.write(content)
-    with pytest.raises(ModelError, match=re.escape(message)):
-        stored.models.load("mine")
-
-
-def test_comparison_with_the_bundled_model_is_checked(stored: Stored) -> None:
-    compared = {"compared": 12, "own": 9, "bundled": 8, "missed": [], "default": True}
-    for name in ("compared", "own", "bundled", "default"):
-        for value in [*NONSENSE, DROPPED]:
-            content = deepcopy(stored.content)
-            content["metrics"] |= compared | {name: value}
-            if value is DROPPED:
-                del content["metrics"][name]
-            stored.write(content)
-            is_count = type(value) in (int, float) and 0 <= value <= 1e9 and name != "default"
-            is_flag = isinstance(value, bool) and name == "default"
-            if name == "compared" and value is DROPPED:  # without the plugin
-                continue
-            assert stored.is_refused() == (not (is_count or is_flag)), (name, value)
-
-
-def test_fields_of_later_versions_are_accepted(stored: Stored) -> None:
-    content = deepcopy(stored.content)
-    for part in (content, content["params"], content["params"]["calibration"], content["metrics"]):
-        part["unknown"] = {"nested": [1, None]}
-    stored.write(content)
-    assert not stored.is_refused()
-
-
-def test_every_array_is_checked(either: Stored) -> None:
-    replacements: list[Any] = [
-        np.float64(0), np.zeros(0), np.zeros((0, 100)), np.zeros((3, 3)), np.zeros((1, 1, 1)),
-        np.array("text"), np.array(["a", "b"]), np.array([1 + 2j]), np.array([b"x"]),
-        np.zeros(3, [("a", "f8")]), np.array(True), np.array([2**63 - 1]), np.zeros(10**6, np.int8),
-        np.array("2020-01-01", "M8[D]"),
-    ]  # fmt: skip
-    for name, array in either.arrays.items():
-        damaged = [array.astype(np.float16), array.astype(str), array[..., np.newaxis], array * 0]
-        damaged += [array.astype(complex), np.concatenate([np.ravel(array)] * 2)]
-        if array.ndim:
-            damaged += [array[1:], array[:0], array.T]
-        if array.dtype.kind == "f":
-            for wrong in (np.nan, np.inf, -np.inf, 1e12):
-                spoiled = array.copy()
-                spoiled.flat[-1] = wrong
-                damaged.append(spoiled)
-        else:
-            damaged += [array - 100, array + 100, -array, array.astype(np.float64)]
-        refused = 0
-        for value in (*replacements, *damaged, None):
-            arrays = {**either.arrays, name: value}
-            if value is None:
-                del arrays[name]
-            either.write(either.content, pack(arrays))
-            refused += either.is_refused()
-        assert refused > len(replacements), name
-
-
-def npy(header: str, content: bytes = b"") -> bytes:
-    text = header.encode().ljust(118 - 1) + b"\n"
-    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + content
-
-
-def archive(parts: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", compression, compresslevel=1) as packed:
-        for name, part in parts.items():
-            packed.writestr(name, part)
-    return content.getvalue()
-
-
-def pickled() -> bytes:
-    content = io.BytesIO()
-    np.savez(content, **{"centroids": np.array([{}], object)})  # type: ignore[arg-type]
-    return content.getvalue()
-
-
-HUGE = "{'descr': '<f8', 'fortran_order': False, 'shape': (%s, 50), }"
-ARCHIVES: dict[str, Callable[[], bytes]] = {
-    "nothing": lambda: b"",
-    "text": lambda: b"la la la",
-    "one array": lambda: npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", b"0" * 8),
-    "pickle": pickled,
-    "empty": lambda: archive({}),
-    "no arrays": lambda: archive({"centroids": b"x", "centroids.npy": b"x"}),
-    "bomb": lambda: archive({"centroids.npy": npy(HUGE % 10**6, bytes(3 * 10**8))}),
-    "bomb beside": lambda: archive({"other": bytes(3 * 10**8)}),
-    "huge claim": lambda: archive({"centroids.npy": npy(HUGE % 10**12)}),
-    "claim": lambda: archive({"centroids.npy": npy(HUGE % 10**4)}),
-    "negative": lambda: archive({"centroids.npy": npy(HUGE % -3)}),
-    "nested header": lambda: archive({"centroids.npy": npy("(" * 100)}),
-    "code": lambda: archive({"centroids.npy": npy("__import__('os').getpid()")}),
-    "bzip2": lambda: archive({"centroids.npy": npy(HUGE % 1)}, zipfile.ZIP_BZIP2),
-}
-
-
-@pytest.mark.parametrize("packed", ARCHIVES.values(), ids=ARCHIVES)
-def test_invalid_array_files_are_refused(stored: Stored, packed: Callable[[], bytes]) -> None:
-    stored.write(stored.content, packed())
-    assert stored.is_refused()
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_damaged_archives_are_refused_or_harmless(stored: Stored, seed: int) -> None:
-    stored.write(stored.content, mutated(pack(stored.arrays), seed))
-    stored.is_refused()
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        b"", b"\xff\xfe", b"null", b"[" * 100_000, b'{"a":' * 100_000, b"NaN", b"1" * 5000,
-        b'{"form": NaN}', b'{"form": 2, "form": []}', b'"\\ud800"', b" " * (1 << 25),
-    ],
-    ids=range(11),
-)  # fmt: skip
-def test_invalid_descriptions_are_refused(stored: Stored, text: bytes) -> None:
-    stored.write(stored.content)
-    stored.json.write_bytes(text)
-    assert stored.is_refused()
-    with pytest.raises(ModelError) as caught:
-        stored.models.describe("mine")
-    assert caught.value.retrain == "mine"
-
-
 @posix
 @pytest.mark.parametrize("name", ["mine.json", "mine.npz"])
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device", "nowhere"])
 def test_special_files_are_refused_without_waiting(
     models: ModelStore, tmp_path: Path, name: str, kind: str
 ) -> None:
-    models.save(model())
+    models.save(custom_model())
     file = tmp_path / "library.genre-models" / name
     file.unlink()
     if kind == "pipe":
@@ -429,10 +142,10 @@ import sys
 from pathlib import Path
 from genremodel.custom.store import ModelStore
 from genremodel.errors import ModelError
-from tests.genremodel.test_custom_store import model
+from tests.labeled_tracks import custom_model
 
 try:
-    ModelStore(Path(sys.argv[1])).save(model())
+    ModelStore(Path(sys.argv[1])).save(custom_model())
 except ModelError as exc:
     print(exc)
 """
@@ -449,17 +162,17 @@ except ModelError as exc:
 def test_file_in_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "library.genre-models").write_text("a file")
     with pytest.raises(ModelError, match=r"library\.genre-models"):
-        ModelStore(tmp_path / "library.genre-models").save(model())
+        ModelStore(tmp_path / "library.genre-models").save(custom_model())
 
 
 def test_model_is_saved_to_and_loaded_from_a_path(tmp_path: Path) -> None:
     path = tmp_path / "rock.json"
-    info = model().save(path)
+    info = custom_model().save(path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["rock.json", "rock.npz"]
     loaded = CustomModel.load(path)
     assert (loaded.name, loaded.params.model) == ("rock", info.id)
     assert info.metrics["tracks"] == 60
     with pytest.raises(ModelError, match=r"must end with \.json"):
-        model().save(tmp_path / "rock.genremodel")
+        custom_model().save(tmp_path / "rock.genremodel")
     with pytest.raises(ModelError, match="there is no model 'pop'"):
         CustomModel.load(str(tmp_path / "pop.json"))

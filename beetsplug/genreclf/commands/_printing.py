@@ -25,15 +25,6 @@ def print_rich(*parts: RenderableType, soft_wrap: bool = False) -> None:
     ui.print_(captured.get(), end="")
 
 
-def count(number: int, singular: str, plural: str = "") -> str:
-    """Return a number and its noun.
-
-    >>> count(1, "track"), count(2, "track"), count(0, "analysis", "analyses")
-    ('1 track', '2 tracks', '0 analyses')
-    """
-    return f"{number} {singular if number == 1 else plural or singular + 's'}"
-
-
 def show_changes(old: Item | Album, new: Item | Album) -> None:
     """Print how the fields of a track or an album change, as beets does."""
     before, after = get_values(old), get_values(new)

@@ -10,7 +10,7 @@ from beets.exceptions import UserError
 from beets.util.units import human_bytes
 
 from beetsplug.genreclf.commands import exclusive
-from beetsplug.genreclf.commands._printing import count
+from beetsplug.genreclf.messages import count
 
 if TYPE_CHECKING:
     from pathlib import Path

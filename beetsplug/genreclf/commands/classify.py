@@ -18,10 +18,11 @@ from mediafile import UnreadableFileError
 
 from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._batches import Batch, Batches
-from beetsplug.genreclf.commands._printing import count, show_changes
+from beetsplug.genreclf.commands._printing import show_changes
 from beetsplug.genreclf.commands._selection import NO_MATCHES, Selection, TrackSelection, artists
 from beetsplug.genreclf.commands.review import Answer, ask, keep_existing
 from beetsplug.genreclf.fields import GENRES
+from beetsplug.genreclf.messages import count
 from beetsplug.genreclf.planner import Planner
 from beetsplug.genreclf.storage.objects import reload, replace_values
 from beetsplug.genreclf.storage.tag_file import reason

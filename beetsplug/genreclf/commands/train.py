@@ -18,12 +18,13 @@ from beets.util import displayable_path
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import exclusive, user_errors
-from beetsplug.genreclf.commands._printing import count, print_rich
+from beetsplug.genreclf.commands._printing import print_rich
 from beetsplug.genreclf.commands._progress import Bar, is_terminal
 from beetsplug.genreclf.commands._selection import NO_MATCHES, has_matches, matching_items
 from beetsplug.genreclf.genres.agreement import Agreement, agreement
 from beetsplug.genreclf.genres.labels import Vocabulary, is_placeholder, labels
 from beetsplug.genreclf.genres.normalize import squash
+from beetsplug.genreclf.messages import count
 from beetsplug.genreclf.storage.artists import Artists
 from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.storage.paths import models_folder
@@ -112,6 +113,7 @@ def _run(context: Context, lib: Library, options: TrainOptions, query: list[str]
                 context.fail("some models cannot be read")
         elif options.delete is not None:
             models.delete(options.delete)
+            ui.print_(f"deleted {options.delete}")
         elif not has_matches(lib, query, match_albums=options.album):
             context.log.info(NO_MATCHES)
         else:
@@ -379,7 +381,7 @@ def _objection(metrics: Mapping[str, Any]) -> str:
 
 
 def _comparison_in_list(model: ModelInfo) -> str:
-    if "compared" not in model.metrics:  # trained by an older version
+    if "compared" not in model.metrics:  # trained without the plugin
         return ""
     unused = "" if model.is_default else "; not used by `model: auto`"
     return f", {_comparison(model.metrics)}{unused}"

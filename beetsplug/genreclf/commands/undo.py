@@ -17,9 +17,10 @@ from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import exclusive, user_errors
-from beetsplug.genreclf.commands._printing import count, show_changes
+from beetsplug.genreclf.commands._printing import show_changes
 from beetsplug.genreclf.commands._progress import Failures
 from beetsplug.genreclf.commands._selection import NO_MATCHES, TrackSelection, matching_items
+from beetsplug.genreclf.messages import count
 from beetsplug.genreclf.storage.compaction import compact
 from beetsplug.genreclf.storage.inplace.file_state import NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog

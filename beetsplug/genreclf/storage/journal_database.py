@@ -1,4 +1,4 @@
-"""The SQLite file of the journal: its tables, opening, upgrading, reading and writing."""
+"""The SQLite file of the journal: its tables, opening, reading and writing."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from beetsplug.genreclf.storage.errors import JournalError, describe
 
-_VERSION = 1  # of the tables; older ones are upgraded, newer ones refused
+_VERSION = 1  # of the tables; newer ones are refused
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -60,14 +59,6 @@ CREATE INDEX IF NOT EXISTS recordings_by_path ON recordings (path);
 CREATE INDEX IF NOT EXISTS recordings_by_digest ON recordings (digest);
 CREATE INDEX IF NOT EXISTS changes_by_journal_id ON changes (journal_id, undone);
 CREATE INDEX IF NOT EXISTS changes_by_run ON changes (run);
-"""
-# In an older journal, the last path of a track is that of its newest change.
-_UPGRADE = """
-INSERT OR IGNORE INTO recordings
-    SELECT journal_id, path, NULL FROM (
-        SELECT journal_id, path, MAX(id) FROM changes
-        WHERE journal_id IS NOT NULL AND path IS NOT NULL GROUP BY journal_id
-    )
 """
 IN_MEMORY = Path(":memory:")  # SQLite's name of a database without a file
 
@@ -146,8 +137,8 @@ class JournalDatabase:
         return self._connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Create or upgrade the tables. Raises JournalError if a newer version created them."""
-        version = _version(connection)
+        """Create the tables. Raises JournalError if a newer version created them."""
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
         if not 0 <= version <= _VERSION:
             raise JournalError(
                 f"{self._path}: written by a newer version of genreclf (format {version}, "
@@ -155,37 +146,22 @@ class JournalDatabase:
             )
         # A change must be on the disk before it is made: one fsync each.
         connection.execute("PRAGMA synchronous = FULL")
-        if version < _VERSION:
+        if version == 0:  # a new file
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA}; {_UPGRADE}; PRAGMA user_version = {_VERSION}; COMMIT"
+                f"BEGIN IMMEDIATE; {_SCHEMA}; PRAGMA user_version = {_VERSION}; COMMIT"
             )
-            if not _is_writable(self._path):  # the upgraded one is a copy in memory
-                connection.execute("PRAGMA query_only = 1")
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    """Open the file, read-only if it or its folder cannot be written.
-
-    An older read-only file is copied into memory, to be upgraded there.
-    """
+    """Open the file, read-only if it or its folder cannot be written."""
     if _is_writable(path):
         return sqlite3.connect(path, timeout=60, check_same_thread=False)
     from genremodel.batch.read_only_database import (
         open_read_only,  # slow to import, and rarely needed
     )
 
-    connection = open_read_only(path)
-    if _version(connection) >= _VERSION:
-        return connection
-    copy = sqlite3.connect(":memory:", check_same_thread=False)
-    with closing(connection):
-        connection.backup(copy)
-    return copy
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    return open_read_only(path)
 
 
 def _is_writable(path: Path) -> bool:
