@@ -1,0 +1,230 @@
+// The chosen track: its prediction, the player and the decisions.
+
+import { get, store } from "./api.js";
+import { button, h, list, setVars, share } from "./dom.js";
+import { Player } from "./player.js";
+import { isOpen } from "./tracks.js";
+
+const CHOICES = 9;
+const AGREEMENT = {
+  agrees: "agrees with yours", related: "related to yours", differs: "differs from yours",
+};
+
+export class Panel {
+  constructor({ decide, skip, undo, ended }) {
+    this.decide = decide;
+    this.player = new Player({ onEnd: ended });
+    this.choices = [];
+    this.heading = h("h3", { id: "track-title" });
+    this.subtitle = h("p", { class: "soft" });
+    this.genre = h("p", { class: "genre" });
+    this.meter = h("i", { class: "meter big", "aria-hidden": "true" });
+    this.confidence = h("p", { class: "number" });
+    this.facts = h("dl", { class: "facts" });
+    this.chips = h("div", { class: "chips", role: "group", "aria-label": "Correct by choosing a genre" });
+    this.#field();
+    this.accept = button("Accept", () => decide("accept"), { key: "A", class: "primary" });
+    this.keep = button("Keep", () => decide("keep"), { key: "G" });
+    this.correct = button("Correct", () => this.openField(), { key: "C" });
+    this.skip = button("Skip", skip, { key: "S" });
+    this.undo = button("Undo", undo, { key: "U", class: "quiet" });
+    store.listeners.add((status) => this.#setUndo(status));
+    const { player } = this;
+    player.controls.append(h("label", {}, player.playOn, "Play on"));
+    this.element = h(
+      "section",
+      { class: "panel", "aria-labelledby": "track-title" },
+      h(
+        "header",
+        {},
+        player.playButton,
+        h("div", { class: "what" }, this.heading, this.subtitle),
+        player.controls,
+        h("div", { class: "prediction" }, this.genre, this.confidence, this.meter),
+      ),
+      player.element,
+      this.facts,
+    );
+    this.decisions = h(
+      "div",
+      { class: "decisions", role: "group", "aria-label": "Decide" },
+      this.form,
+      this.chips,
+      h("div", { class: "buttons" }, this.accept, this.keep, this.correct, this.skip, this.undo),
+    );
+  }
+
+  async show(track, play) {
+    const isOther = this.track?.id !== track.id;
+    const isLoaded = !isOther && this.loaded === track.id;
+    this.track = track;
+    this.#describe(track);
+    if (isLoaded) return;
+    this.closeField();
+    this.loading?.abort();
+    this.loading = new AbortController();
+    const { signal } = this.loading;
+    this.loaded = null;
+    this.player.clear();
+    this.#details(null);
+    if (track.playable === false) {
+      this.player.note("The file of this track is missing.");
+      return;
+    }
+    try {
+      const found = await get(`api/tracks/${track.id}`, { signal });
+      if (signal.aborted) return;
+      this.loaded = track.id;
+      this.#details(found);
+      const picture = this.player.load({
+        name: track.title || "Untitled", seconds: found.seconds, windows: found.windows,
+        votes: found.votes, sources: found.audio, signal,
+        spectrogram: `api/tracks/${track.id}/spectrogram`,
+      });
+      if (play) this.player.play();
+      await picture;
+    } catch (error) {
+      if (error.name !== "AbortError" && !signal.aborted) this.player.note(error.message);
+    }
+  }
+
+  setBusy(busy) {
+    for (const element of [this.accept, this.keep, this.correct, this.skip])
+      element.ariaDisabled = busy ? "true" : null;
+    if (!busy && this.track) this.#setButtons(this.track);
+  }
+
+  openField() {
+    if (!this.track) return;
+    this.form.hidden = false;
+    this.decisions.classList.add("correcting");
+    this.input.value = "";
+    this.#complete();
+    this.input.focus();
+  }
+
+  closeField() {
+    this.form.hidden = true;
+    this.decisions.classList.remove("correcting");
+  }
+
+  #field() {
+    this.options = h("datalist", { id: "genres" });
+    this.input = h("input", {
+      type: "text", list: "genres", "aria-label": "Genres, separated by semicolons",
+      placeholder: "Genres, separated by semicolons", autocomplete: "off", maxlength: 2000,
+    });
+    this.input.addEventListener("input", () => this.#complete());
+    this.form = h(
+      "form",
+      { class: "correct", hidden: true },
+      this.input,
+      this.options,
+      h("button", { type: "submit", class: "primary" }, h("span", {}, "Save")),
+      button("Cancel", () => this.#leaveField(), { class: "quiet" }),
+    );
+    this.form.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.#leaveField();
+    });
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const genres = this.input.value.split(";").map((name) => name.trim()).filter(Boolean);
+      if (!genres.length) return this.input.focus();
+      this.closeField();
+      this.decide("correct", genres);
+    });
+  }
+
+  #leaveField() {
+    this.closeField();
+    this.correct.focus();
+  }
+
+  // A datalist completes the whole field: offer each genre after those already typed.
+  #complete() {
+    const typed = this.input.value.slice(0, this.input.value.lastIndexOf(";") + 1);
+    const prefix = typed && `${typed} `;
+    if (this.options.dataset.prefix === prefix && this.options.children.length) return;
+    this.options.dataset.prefix = prefix;
+    const names = uncased(store.status?.genres ?? []);
+    this.options.replaceChildren(...names.map((value) => h("option", { value: prefix + value })));
+  }
+
+  #describe(track) {
+    this.heading.textContent = track.title || "Untitled";
+    this.subtitle.textContent = [track.artist, track.format].filter(Boolean).join(" · ");
+    this.genre.textContent = track.predicted || track.reason || (track.model ? "no genre" : "not predicted");
+    this.genre.classList.toggle("none", !track.predicted);
+    const { confidence } = track;
+    this.confidence.textContent = confidence == null ? "" : share(confidence);
+    this.meter.hidden = confidence == null;
+    if (confidence != null)
+      setVars(this.meter, {
+        w: `${confidence * 100}%`, needed: `${(store.status?.min_confidence ?? 0.5) * 100}%`,
+      });
+    this.confidence.title = `Confidence; ${share(store.status?.min_confidence)} is needed`;
+    this.#setButtons(track);
+  }
+
+  #setButtons(track) {
+    this.accept.disabled = !track.predicted;
+    this.accept.firstChild.textContent = track.predicted ? `Accept ${track.predicted}` : "Accept";
+    this.#setUndo(store.status);
+  }
+
+  #setUndo(status) {
+    this.undo.disabled = status?.undoable == null;
+  }
+
+  // What the analysis adds: votes, probabilities, styles, genres after Accept.
+  #details(found) {
+    const track = found ?? this.track;
+    const rows = [];
+    if (found) {
+      const two = found.probabilities.slice(0, 2);
+      rows.push(
+        ["Windows", found.votes.map(({ genre, windows }) => `${genre} ${windows}`).join(", ")],
+        ["Most probable", two.map((x) => `${x.genre} ${share(x.probability)}`).join(", ")],
+      );
+    }
+    if (track.styles?.length) rows.push(["Styles", track.styles.join(", ")]);
+    if (AGREEMENT[track.agreement]) rows.push(["Prediction", AGREEMENT[track.agreement]]);
+    const then = isOpen(track) && found?.then;
+    rows.unshift(["Your genres", [
+      list(track.genres),
+      track.review && h("span", { class: "soft" }, ` (${track.review})`),
+      then && [h("span", { class: "soft" }, " → if accepted "), h("strong", {}, list(then))],
+    ].flat()]);
+    this.facts.replaceChildren(
+      ...rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    );
+    this.#choices((found?.probabilities ?? []).map(({ genre }) => genre));
+  }
+
+  // The probable genres, then the most common of the library, spelled as the library spells them.
+  #choices(probable) {
+    const common = store.status?.genres ?? [];
+    const spelled = new Map(common.toReversed().map((name) => [name.toLowerCase(), name]));
+    const names = [...probable.slice(0, 4), ...common];
+    this.choices = uncased(names.map((name) => spelled.get(name.toLowerCase()) ?? name)).slice(0, CHOICES);
+    this.chips.replaceChildren(
+      ...this.choices.map((genre, i) =>
+        h(
+          "button",
+          {
+            type: "button", class: "chip", "aria-keyshortcuts": i + 1,
+            onclick: () => this.decide("correct", [genre]),
+          },
+          h("kbd", { "aria-hidden": "true" }, i + 1),
+          h("span", {}, genre),
+        ),
+      ),
+    );
+  }
+}
+
+// Names without those that differ from an earlier one only by case.
+function uncased(names) {
+  const seen = new Set();
+  return names.filter((name) => !seen.has(name.toLowerCase()) && seen.add(name.toLowerCase()));
+}

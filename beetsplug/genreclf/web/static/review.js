@@ -1,0 +1,352 @@
+// The review: albums, the tracks of one of them, and decisions about the chosen track.
+
+import { ApiError, get, post, refreshStatus, store } from "./api.js";
+import { Albums } from "./albums.js";
+import { artistAndTitle, button, count, h, icon, list, recall, remember, say } from "./dom.js";
+import { repeatable } from "./keys.js";
+import { Panel } from "./panel.js";
+import { isOpen, TrackTable } from "./tracks.js";
+
+const WIDE = matchMedia("(min-width: 60rem)");
+const DONE = { accept: "Accepted", keep: "Kept", correct: "Corrected" };
+
+export class Review {
+  constructor() {
+    this.title = "Review";
+    this.skipped = new Set();
+    this.albums = new Albums(() => this.#filter());
+    this.panel = new Panel({
+      decide: (decision, genres) => this.decide(decision, genres),
+      skip: () => this.skip(),
+      undo: () => this.undo(),
+      ended: () => this.#ended(),
+    });
+    this.table = new TrackTable((id) => this.select(id));
+    this.heading = h("h2", { id: "album-title" });
+    this.subtitle = h("p", { class: "soft" });
+    this.acceptAll = button("Accept all confident", () => this.acceptConfident(), {
+      key: "Ctrl ⏎", shortcut: "Control+Enter", class: "quiet outlined",
+    });
+    this.back = h("a", { class: "back", href: "#/review" }, icon("back"), "Albums");
+    this.notice = h("div", { class: "notice", hidden: true });
+    this.detail = h(
+      "section",
+      { class: "album", "aria-labelledby": "album-title" },
+      this.back,
+      h("header", {}, h("div", {}, this.heading, this.subtitle), this.acceptAll),
+      this.panel.decisions,
+    );
+    this.detail.hidden = true;
+    WIDE.addEventListener("change", () => this.#arrange());
+    this.#arrange();
+    this.element = h(
+      "div",
+      { class: "review" },
+      h("h1", { class: "unseen" }, "Review"),
+      this.albums.element,
+      h("div", { class: "stage" }, this.notice, this.detail),
+    );
+  }
+
+  // params: the filter of the address. parts: ["album", id, "track", id], or [].
+  async show(parts, params) {
+    const changed = this.albums.setFilter(params);
+    if (changed || !this.albums.loaded) await this.albums.load();
+    if (parts[0] === "album") {
+      this.element.classList.add("opened");
+      const wanted = parts[2] === "track" ? Number(parts[3]) : null;
+      if (changed || this.album?.id !== Number(parts[1])) await this.open(Number(parts[1]), wanted);
+      else if (wanted && wanted !== this.track?.id) this.select(wanted);
+      return;
+    }
+    this.element.classList.remove("opened");
+    if (!this.albums.rows.length) this.#empty();
+    else if (WIDE.matches) await this.#resume();
+  }
+
+  hide() {
+    this.panel.player.audio.pause();
+  }
+
+  // After training, all predictions may have changed.
+  reset() {
+    this.albums.loaded = false;
+    this.album = null;
+  }
+
+  async open(id, trackId = null, { play = false, focus = false } = {}) {
+    this.opening?.abort();
+    this.opening = new AbortController();
+    const { signal } = this.opening;
+    this.notice.hidden = true;
+    this.detail.classList.add("loading");
+    let album;
+    try {
+      album = await get(`api/albums/${id}${this.albums.trackQuery()}`, { signal });
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      this.#notify(error.code === "gone" ? "This album is no longer in the library." : error.message);
+      return;
+    } finally {
+      if (!signal.aborted) this.detail.classList.remove("loading");
+    }
+    this.album = album;
+    this.tracks = album.tracks;
+    this.detail.hidden = false;
+    this.element.classList.add("opened");
+    this.heading.textContent = album.album || (id ? "Untitled album" : "Tracks without an album");
+    this.table.show(this.tracks, album.albumartist);
+    this.albums.mark(id);
+    this.#summarize();
+    const wanted = this.tracks.find((track) => track.id === trackId);
+    const first = wanted ?? this.tracks.find((track) => this.#isTodo(track)) ?? this.tracks[0];
+    if (first) await this.select(first.id, { play, focus });
+    else this.#notify("This album has no tracks.");
+  }
+
+  async select(id, { play = false, focus = false } = {}) {
+    const track = this.tracks.find((other) => other.id === id);
+    if (!track) return;
+    this.track = track;
+    this.table.mark(id, focus);
+    const address = this.albums.address(`/album/${this.album.id}/track/${id}`);
+    history.replaceState(null, "", address);
+    remember("place", { album: this.album.id, track: id });
+    await this.panel.show(track, play);
+  }
+
+  bindings() {
+    const { panel } = this;
+    return {
+      ...panel.player.bindings(),
+      j: repeatable(() => this.#step(1)),
+      ArrowDown: repeatable(() => this.#step(1)),
+      k: repeatable(() => this.#step(-1)),
+      ArrowUp: repeatable(() => this.#step(-1)),
+      n: () => this.#stepAlbum(1),
+      "Shift+n": () => this.#stepAlbum(-1),
+      a: () => this.decide("accept"),
+      g: () => this.decide("keep"),
+      s: () => this.skip(),
+      c: () => panel.openField(),
+      u: () => this.undo(),
+      "Ctrl+z": () => this.undo(),
+      "Ctrl+Enter": () => this.acceptConfident(),
+      "/": () => this.albums.find.focus(),
+      ...Object.fromEntries(
+        Array.from({ length: 9 }, (_, i) => [String(i + 1), () => this.#choose(i)]),
+      ),
+    };
+  }
+
+  async decide(decision, genres) {
+    const { track } = this;
+    if (!track || this.busy) return;
+    if (decision === "accept" && !track.predicted) {
+      say("There is no predicted genre. Keep your genres, or correct them.", true);
+      return;
+    }
+    const { playing } = this.panel.player;
+    const done = await this.#send([{ track: track.id, version: track.version, decision, genres }]);
+    if (!done?.length) return;
+    say(`${DONE[decision]} ${track.title || "Untitled"}: ${list(done[0].genres)}. ${saved(done)}`);
+    await this.#next({ play: playing });
+  }
+
+  async acceptConfident() {
+    const confident = this.#confident();
+    if (!confident.length || this.busy) {
+      if (!this.busy) say("No open track of this album has a confident prediction.");
+      return;
+    }
+    const { playing } = this.panel.player;
+    const done = await this.#send(
+      confident.map(({ id, version }) => ({ track: id, version, decision: "accept" })),
+    );
+    if (!done?.length) return;
+    say(`Accepted ${count(done.length, "track")} of ${this.album.album}. ${saved(done)}`);
+    if (!isOpen(this.track)) await this.#next({ play: playing });
+  }
+
+  async skip() {
+    if (!this.track || this.busy) return;
+    this.skipped.add(this.track.id);
+    say(`Skipped: ${this.track.title || "Untitled"}.`);
+    await this.#next({ play: this.panel.player.playing });
+  }
+
+  async undo() {
+    const run = store.status?.undoable;
+    if (run == null || this.busy) {
+      if (!this.busy) say("There is no decision to undo.");
+      return;
+    }
+    this.busy = true;
+    try {
+      const { restored, kept, failed } = await post(`api/runs/${run}/undo`, {}, { onBusy });
+      await refreshStatus();
+      const names = restored.length === 1 ? artistAndTitle(restored[0]) : count(restored.length, "track");
+      say([`Undone: ${names}.`, ...kept, ...failed].join(" "), failed.length > 0);
+      await this.#showRestored(restored);
+    } catch (error) {
+      report(error);
+      if (error instanceof ApiError) refreshStatus().catch(() => {});
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  // Send decisions, and take over the changed tracks; return them, or undefined on failure.
+  async #send(decisions) {
+    this.busy = true;
+    this.panel.setBusy(true);
+    try {
+      const { run, done, failed } = await post("api/decisions", { decisions }, { onBusy });
+      store.status.undoable = run;
+      this.#replace(done);
+      if (failed.length) await this.#refused(failed);
+      refreshStatus().catch(() => {});
+      return failed.length ? undefined : done;
+    } catch (error) {
+      if (error.body?.failed) await this.#refused(error.body.failed);
+      else if (error.code === "stale") await this.#refused([error]);
+      else report(error);
+    } finally {
+      this.busy = false;
+      this.panel.setBusy(false);
+    }
+  }
+
+  // Show what the library has now in place of tracks that were changed meanwhile.
+  async #refused(failed) {
+    const stale = failed.some(({ code }) => code === "stale");
+    const text = failed.map(({ message }) => message).join(" ");
+    say(stale ? `Changed meanwhile, so nothing was written: ${text} Please decide again.` : text, true);
+    await this.open(this.album.id, this.track.id, { focus: true });
+  }
+
+  async #showRestored(restored) {
+    if (!restored.length) return;
+    const [{ id }] = restored;
+    for (const track of restored) this.skipped.delete(track.id);
+    if (this.tracks?.some((track) => track.id === id)) {
+      this.#replace(restored);
+      await this.select(id, { play: this.panel.player.playing, focus: true });
+    } else {
+      const album = restored[0].album_id;
+      if (album != null) await this.open(album, id, { focus: true });
+      else this.albums.load();
+    }
+  }
+
+  #replace(changed) {
+    for (const track of changed) {
+      const at = this.tracks.findIndex(({ id }) => id === track.id);
+      if (at < 0) continue;
+      this.tracks[at] = track;
+      if (this.track?.id === track.id) this.track = track;
+      this.table.update(track);
+    }
+    this.#summarize();
+  }
+
+  #summarize() {
+    const { album, tracks } = this;
+    const open = tracks.filter(isOpen).length;
+    this.subtitle.textContent = [
+      album.albumartist, album.year || null, open ? `${open} open of ${tracks.length}` : "no open tracks",
+    ].filter(Boolean).join(" · ");
+    const confident = this.#confident().length;
+    this.acceptAll.firstChild.textContent = `Accept ${confident} confident`;
+    this.acceptAll.hidden = !confident;
+    this.albums.setOpen(album.id, open);
+  }
+
+  #confident() {
+    return (this.tracks ?? []).filter((track) => isOpen(track) && track.predicted);
+  }
+
+  #isTodo(track) {
+    return isOpen(track) && !this.skipped.has(track.id);
+  }
+
+  #choose(index) {
+    const genre = this.panel.choices[index];
+    if (genre) return this.decide("correct", [genre]);
+  }
+
+  // Go to the next open track: after this one, before it, then in the next albums.
+  async #next(options) {
+    const at = this.tracks.indexOf(this.track);
+    const after = [...this.tracks.slice(at + 1), ...this.tracks.slice(0, at)];
+    const next = after.find((track) => this.#isTodo(track));
+    if (next) return this.select(next.id, { ...options, focus: true });
+    const album = await this.albums.nextOpen(this.album.id);
+    if (album) return this.open(album.id, null, { ...options, focus: true });
+    await this.select(this.track.id, { ...options, focus: true });
+    say("No open tracks are left in this list.");
+  }
+
+  #step(by) {
+    const next = this.tracks?.[this.tracks.indexOf(this.track) + by];
+    if (next) return this.select(next.id, { play: this.panel.player.playing, focus: true });
+  }
+
+  async #stepAlbum(by) {
+    const album = await this.albums.neighbor(this.album?.id, by);
+    if (album) await this.open(album.id, null, { play: this.panel.player.playing, focus: true });
+  }
+
+  #ended() {
+    if (!this.panel.player.playOn.checked) return;
+    const next = this.tracks[this.tracks.indexOf(this.track) + 1];
+    if (next) this.select(next.id, { play: true });
+  }
+
+  async #resume() {
+    const place = recall("place", null);
+    const row = this.albums.rows.find(({ id }) => id === place?.album) ?? this.albums.rows[0];
+    await this.open(row.id, row.id === place?.album ? place.track : null);
+  }
+
+  // Where there is one column, the player comes first, and the tracks below.
+  #arrange() {
+    const parts = [this.table.element, this.panel.element];
+    this.panel.decisions.before(...(WIDE.matches ? parts : parts.reverse()));
+  }
+
+  #filter() {
+    const address = this.albums.address("");
+    if (location.hash === address) this.show([], this.albums.filter);
+    else location.hash = address;
+  }
+
+  #empty() {
+    if (this.albums.error) return;
+    const { show, q } = this.albums.filter;
+    this.#notify(
+      show === "open" && !q
+        ? "Nothing to review. Run beet genreclf to predict the genres of new tracks."
+        : "No album matches. Show all albums, or change the query.",
+    );
+  }
+
+  #notify(text) {
+    this.detail.hidden = true;
+    this.album = null;
+    this.tracks = [];
+    this.track = null;
+    this.panel.player.clear();
+    this.notice.replaceChildren(h("p", {}, text));
+    this.notice.hidden = false;
+  }
+}
+
+export const onBusy = () => say("Another command is using the library. Trying again …");
+export const report = (error) => error.name === "AbortError" || say(error.message, true);
+
+function saved(done) {
+  const problem = done.find((track) => track.problem)?.problem;
+  if (problem) return `Saved in the database, not in the file: ${problem}`;
+  return done.every((track) => track.written) ? "Saved to file." : "Saved in the database only.";
+}
