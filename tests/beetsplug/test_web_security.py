@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import sys
 import tempfile
@@ -21,6 +20,16 @@ HEADERS = {
     "content-security-policy", "x-content-type-options", "referrer-policy",
     "cross-origin-opener-policy", "cross-origin-resource-policy", "cache-control",
 }  # fmt: skip
+
+WITHOUT_FLASK = """
+import sys
+from beets.plugins import BeetsPlugin
+
+sys.modules["flask"] = None
+
+class Hidden(BeetsPlugin):
+    pass
+"""
 
 
 @pytest.fixture(scope="module")
@@ -168,14 +177,13 @@ def test_server_stops_on_interrupt(beets: Beets) -> None:
     with serving(beets) as server:
         folders = [*Path(tempfile.gettempdir()).glob(f"genreclf-web-{server.process.pid}-*")]
         assert len(folders) == 1
-        assert stat.S_IMODE(os.stat(folders[0]).st_mode) == 0o700
+        assert stat.S_IMODE(folders[0].stat().st_mode) == 0o700
         assert server.stop() == 0
         assert not folders[0].exists()
 
 
 def test_message_without_flask(beets: Beets) -> None:
-    beets.install(hidden="import sys\nsys.modules['flask'] = None\n"
-                  "from beets.plugins import BeetsPlugin\nclass Hidden(BeetsPlugin): pass\n")  # fmt: skip
+    beets.install(hidden=WITHOUT_FLASK)
     done = beets.run("genreclf-web", "--no-browser")
     assert done.returncode == 1
     assert "pip install 'beets-genreclf[web]'" in done.stderr

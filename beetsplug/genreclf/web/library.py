@@ -154,9 +154,8 @@ class LibraryReader:
         """Return the names of an album. Raises Gone."""
         if album_id == NO_ALBUM:
             return _album(NO_ALBUM, None, None, None)
-        rows = self._read(
-            "SELECT id, albumartist, album, year FROM albums WHERE id = :id", id=album_id
-        )
+        sql = "SELECT id, albumartist, album, year FROM albums WHERE id = :id"
+        rows = self._read(sql, id=album_id)
         if not rows:
             raise Gone("the album is not in the library any more")
         return _album(*rows[0])
@@ -259,9 +258,10 @@ class LibraryReader:
         """Sort albums by the sum of 1 - confidence over open tracks, then by their names."""
         doubt = f"SUM(CASE WHEN {_IS_OPEN} THEN 1 - COALESCE({_CONFIDENCE}, 0) ELSE 0 END)"
         rows = self._read(
-            f"SELECT items.album_id, albumartist, album, doubt FROM (SELECT album_id, {doubt} AS "
-            f"doubt FROM items{_JOINS} WHERE 1 {self._among('items.id')} GROUP BY album_id) AS items "
-            "LEFT JOIN albums ON albums.id = items.album_id"
+            "SELECT doubts.album_id, albumartist, album, doubt FROM ("
+            f"SELECT album_id, {doubt} AS doubt FROM items{_JOINS} "
+            f"WHERE 1 {self._among('items.id')} GROUP BY album_id"
+            ") AS doubts LEFT JOIN albums ON albums.id = doubts.album_id"
         )
         merged: dict[int, tuple[float, str, str]] = {}
         for album_id, artist, album, value in rows:
