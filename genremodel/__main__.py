@@ -18,7 +18,7 @@ from rich.text import Text
 
 from genremodel import AudioError, GenreClassifier, ModelError, Prediction
 from genremodel.audio.windows import DEFAULT_WINDOWS
-from genremodel.batch.pool import cpu_count
+from genremodel.batch.processes import cpu_count
 from genremodel.classifier import BackendName
 from genremodel.display import displayable, one_line, portable
 from genremodel.termination import exiting_on_sigterm

@@ -194,7 +194,8 @@ def _import_modules() -> None:
     for name in _PACKAGES:
         package = importlib.import_module(name)
         for module in pkgutil.walk_packages(package.__path__, f"{name}."):
-            if module.name != f"{name}.__main__":
+            # The review page needs packages that need not be installed.
+            if module.name != f"{name}.__main__" and ".web." not in module.name:
                 importlib.import_module(module.name)
     from genremodel.models.musicnn import MusicnnPair
 

@@ -14,6 +14,7 @@ from mediafile import MediaFile
 
 from beetsplug.genreclf import fields, file_listeners, queries
 from beetsplug.genreclf.commands import cache, classify, explain, similar, train, undo
+from beetsplug.genreclf.commands import web as web_command  # not the package `web`
 from beetsplug.genreclf.compat import PATCHES, apply_patches
 from beetsplug.genreclf.config import is_auto
 from beetsplug.genreclf.context import Context
@@ -56,7 +57,7 @@ class GenreClfPlugin(BeetsPlugin):
 
     def commands(self) -> list[Subcommand]:
         """Return `beet genreclf` and its companions."""
-        modules = (classify, train, similar, explain, undo, cache)
+        modules = (classify, train, similar, explain, undo, cache, web_command)
         return [module.command(self.context) for module in modules]
 
     def _add_media_fields(self) -> None:

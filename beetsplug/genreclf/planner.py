@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from beets.library import Album, Item
 
-from beetsplug.genreclf.fields import PREDICTED_GENRE
+from beetsplug.genreclf.fields import JOURNAL_ID, PREDICTED_GENRE
 from beetsplug.genreclf.storage.objects import get_values
-from beetsplug.genreclf.storage.snapshot import take_snapshot
-from beetsplug.genreclf.updates import Predicted, Update, plan_update
+from beetsplug.genreclf.storage.snapshot import Snapshot, take_snapshot
+from beetsplug.genreclf.updates import Predicted, Update, plan_nothing, plan_update
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.predictor import Predictor
@@ -63,6 +63,14 @@ class Planner:
         """
         return [self._plan(obj, self._predictor.recall(obj), joint) for obj in objs]
 
+    def plan_nothing(self, obj: Item | Album, joint: Predicted | None = None) -> Update:
+        """Return an update that changes nothing yet, for `decisions.decide`.
+
+        joint: as for `replan`.
+        """
+        prediction = joint.prediction if joint else None
+        return plan_nothing(self._snapshot(obj), self._rules, prediction)
+
     def shares_genre(self, album: Album) -> bool:
         """Return whether all tracks of an album get its genre."""
         config = self._predictor.config
@@ -95,8 +103,13 @@ class Planner:
         return bool(obj.genres != snapshot.genres_before)
 
     def _plan(self, obj: Item | Album, own: Predicted, joint: Predicted | None) -> Update:
-        snapshot = take_snapshot(self._journal, obj)
-        return plan_update(snapshot, own, self._rules, joint, respell=self._respell)
+        return plan_update(self._snapshot(obj), own, self._rules, joint, respell=self._respell)
+
+    def _snapshot(self, obj: Item | Album) -> Snapshot:
+        digest = None
+        if isinstance(obj, Item) and not get_values(obj).get(JOURNAL_ID):
+            digest = self._predictor.pool.cache.digest_of(obj.filepath)
+        return take_snapshot(self._journal, obj, digest)
 
 
 def _common(joint: Mapping[int | None, Predicted], ids: Iterable[int | None]) -> Predicted | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import groupby
 from math import inf
@@ -107,6 +108,17 @@ def _wav_header(frames: NDArray[Any], rate: int) -> bytes:
     )
 
 
+@contextmanager
+def decoding_errors() -> Iterator[None]:
+    """Raise AudioError in place of the exceptions of PyAV and of the system."""
+    try:
+        yield
+    except (av.error.FFmpegError, OSError) as exc:
+        raise AudioError(exc.strerror or str(exc)) from exc
+    except ValueError as exc:  # PyAV, of a sample format that it does not know
+        raise AudioError(str(exc)) from exc
+
+
 def open_audio(source: PathLike | BinaryIO) -> tuple[InputContainer, AudioStream]:
     """Open a file and choose its best audio stream. File objects are read from their start.
 
@@ -163,6 +175,16 @@ def stream_start(stream: AudioStream) -> float:
     return float(stream.start_time * stream.time_base)
 
 
+def header_duration(stream: AudioStream) -> float | None:
+    """Return the duration in seconds according to the header of a file, if it has one.
+
+    FFmpeg estimates it for formats without a header: `ESTIMATED_DURATION_FORMATS`.
+    """
+    if stream.duration is None or stream.time_base is None:
+        return None
+    return float(stream.duration * stream.time_base)
+
+
 def read_duration(container: InputContainer, stream: AudioStream) -> float:
     """Return the duration in seconds according to the packets after the current position."""
     end = 0
@@ -175,7 +197,7 @@ def read_duration(container: InputContainer, stream: AudioStream) -> float:
 
 def mono(frames: Iterable[AudioFrame]) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Yield sample rate in Hz and averaged channels of joined frames."""
-    return ((batch.sample_rate, _average(batch)) for batch in _join_frames(frames))
+    return ((batch.sample_rate, _average(batch)) for batch in join_frames(frames))
 
 
 def resampled(frames: Iterable[AudioFrame]) -> Iterator[NDArray[np.float32]]:
@@ -185,6 +207,12 @@ def resampled(frames: Iterable[AudioFrame]) -> Iterator[NDArray[np.float32]]:
         for _, samples in chunks:
             yield resampler.feed(samples)
         yield resampler.flush()
+
+
+def check_sample_rate(rate: int) -> None:
+    """Raise AudioError if a sample rate in Hz is absurdly low."""
+    if rate < _MIN_SAMPLE_RATE:
+        raise AudioError(f"unsupported sample rate: {rate} Hz")
 
 
 class Resampler:
@@ -209,8 +237,7 @@ class Resampler:
     """
 
     def __init__(self, rate: int) -> None:
-        if rate < _MIN_SAMPLE_RATE:
-            raise AudioError(f"unsupported sample rate: {rate} Hz")
+        check_sample_rate(rate)
         self._rate = rate
         self._resampler = AudioResampler("flt", "mono", SAMPLE_RATE)
 
@@ -229,9 +256,9 @@ class Resampler:
         return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 
-def _join_frames(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
+def join_frames(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
     """Join consecutive frames of the same format."""
-    for _, group in groupby(frames, key=_format_key):
+    for _, group in groupby(frames, key=frame_format):
         fifo = AudioFifo()  # which accepts a single format
         for frame in group:
             frame.pts = None  # the FIFO refuses timestamps with gaps
@@ -242,7 +269,8 @@ def _join_frames(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
             yield cast(AudioFrame, fifo.read())
 
 
-def _format_key(frame: AudioFrame) -> tuple[int, str, str]:
+def frame_format(frame: AudioFrame) -> tuple[int, str, str]:
+    """Return sample rate in Hz, sample format and channel layout."""
     return frame.sample_rate, frame.format.name, frame.layout.name
 
 

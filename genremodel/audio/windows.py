@@ -18,8 +18,10 @@ from genremodel.audio.decoding import (
     PathLike,
     Resampler,
     as_file,
+    decoding_errors,
     frame_end,
     frames,
+    header_duration,
     mono,
     open_audio,
     read_duration,
@@ -130,14 +132,10 @@ def read_windows(source: AudioSource, count: int = DEFAULT_WINDOWS) -> Windows:
     if count < 1:
         raise ValueError("at least one window is needed")
     file = as_file(source)
-    try:
+    with decoding_errors():
         windows = seek_windows(file, count)
         if windows is None or _mostly_silent(windows):
             windows = scan_windows(file, count)
-    except (av.error.FFmpegError, OSError) as exc:
-        raise AudioError(exc.strerror or str(exc)) from exc
-    except ValueError as exc:  # PyAV, of a sample format that it does not know
-        raise AudioError(str(exc)) from exc
     return windows
 
 
@@ -148,9 +146,9 @@ def seek_windows(file: PathLike | BinaryIO, count: int) -> Windows | None:
     """
     container, stream = open_audio(file)
     with container:
-        if stream.duration is None or stream.time_base is None:
+        duration = header_duration(stream)
+        if duration is None:
             return None
-        duration = float(stream.duration * stream.time_base)
         if duration <= count * WINDOW_SECONDS:
             return None  # the windows cover the track: one pass is faster
         starts = _window_starts(duration, count)
@@ -267,10 +265,15 @@ def _resample_excerpts(excerpts: Sequence[_Excerpt]) -> NDArray[np.float32] | No
     ):
         return None
     period = rate // gcd(rate, SAMPLE_RATE)
-    padded = [np.pad(excerpt.samples, (0, -len(excerpt.samples) % period)) for excerpt in excerpts]
+    padding = [-len(excerpt.samples) % period for excerpt in excerpts]
     resampler = Resampler(rate)
-    signal = np.concatenate([*map(resampler.feed, padded), resampler.flush()])
-    bounds = np.cumsum([len(part) for part in padded])[:-1] * SAMPLE_RATE // rate
+    outputs = [
+        resampler.feed(np.pad(excerpt.samples, (0, missing)))
+        for excerpt, missing in zip(excerpts, padding, strict=True)
+    ]
+    signal = np.concatenate([*outputs, resampler.flush()])
+    lengths = [len(excerpt.samples) for excerpt in excerpts]
+    bounds = np.cumsum(np.add(lengths, padding))[:-1] * SAMPLE_RATE // rate
     skips = [round(excerpt.lead_in * SAMPLE_RATE) for excerpt in excerpts]
     parts = zip(np.split(signal, bounds), skips, strict=True)
     return np.stack([part[skip : skip + WINDOW_SAMPLES] for part, skip in parts])

@@ -83,6 +83,11 @@ class FileAnalyzer:
             self.cache.put(digest, analysis)
         return analysis
 
+    def analyze_uncached(self, path: PathLike) -> Analysis:
+        """Return a new analysis of a file, and leave the cache as it is."""
+        _state(path)
+        return self._analyze(path)
+
     def _analyze(self, path: PathLike) -> Analysis:
         return analyze_audio(self._backend, path, self._config.windows)
 
@@ -126,6 +131,11 @@ def init_worker(config: WorkerConfig, semaphores: list[str]) -> None:
 def analyze(path: PathLike) -> WorkerResult:
     """Analyze a file in a worker process."""
     return _analyzer.analyze(path), _analyzer.cache.error
+
+
+def analyze_uncached(path: PathLike) -> Analysis:
+    """Analyze a file in a worker process, for `Pool.run`. Nothing is kept of it."""
+    return _analyzer.analyze_uncached(path)
 
 
 def _digest(path: PathLike) -> bytes:

@@ -37,7 +37,8 @@ def rules(**options: Any) -> Rules:
 def snapshot(*genres: str, before: tuple[str, ...] | None = None, **values: Any) -> Snapshot:
     item = Item(title="title", artist="artist", album="album", genres=[*genres])
     known = {"genres": [*genres], **values}
-    return Snapshot(item, known, [*(genres if before is None else before)], False, True)
+    old = [*(genres if before is None else before)]
+    return Snapshot(item, known, old, old, False, True)
 
 
 def plan(existing: Snapshot, prediction: Prediction, **options: Any) -> Update:
@@ -109,7 +110,7 @@ def test_policy_sees_which_genres_are_the_users(policy: str, genres: list[str]) 
 
 def test_all_tracks_get_the_genre_of_the_album() -> None:
     album = Album(album="album", genres=[])
-    of_album = Snapshot(album, {"genres": []}, [], False, False)
+    of_album = Snapshot(album, {"genres": []}, [], [], False, False)
     joint = Predicted(JAZZ)
     track = plan_update(snapshot(), Predicted(UNSURE), rules(), joint)
     whole = plan_update(of_album, Predicted(JAZZ), rules(), joint)

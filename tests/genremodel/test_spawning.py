@@ -142,8 +142,8 @@ from genremodel import GenreClassifier
 pool = GenreClassifier().pool(workers=1)
 pool.submit(sys.argv[1]).result()
 os.mkfifo(sys.argv[2])
-future = pool._processes.schedule(open, args=[sys.argv[2]])  # it has no writer
-while not future.running():
+task = pool._processes.schedule(open, sys.argv[2])  # it has no writer
+while not task.future.running():
     time.sleep(0.01)
 os.kill(os.getpid(), signal.SIGKILL)
 """

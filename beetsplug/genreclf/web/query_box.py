@@ -1,0 +1,65 @@
+"""Queries that are typed into the page."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import beets
+from beets import plugins
+from beets.dbcore import InvalidQueryError, parse_sorted_query
+from beets.dbcore.query import MatchQuery, Query, RegexpQuery, StringQuery
+from beets.library import Item, Library
+
+from beetsplug.genreclf.web.errors import Invalid
+
+Matches: TypeAlias = dict[int, list[int]]  # ids of tracks by album id, 0 for those without an album
+
+_PREFIXES: dict[str, Any] = {":": RegexpQuery, "=~": StringQuery, "=": MatchQuery}
+_MAX_LENGTH = 1000  # characters
+_ALBUM_ID = "COALESCE((SELECT id FROM albums WHERE id = {}), 0)"
+
+
+def parse_text(text: str) -> Query:
+    """Return the query of a text. Raises Invalid.
+
+    Unlike on the command line, a word with a slash is text: it is not looked up on the disk.
+    """
+    if len(text) > _MAX_LENGTH:
+        raise Invalid("the query is too long")
+    try:
+        parts = shlex.split(text)
+        prefixes = {**_PREFIXES, **plugins.queries()}
+        ignores_case = beets.config["sort_case_insensitive"].get(bool)
+        query, _ = parse_sorted_query(Item, parts, prefixes, ignores_case)
+    except (InvalidQueryError, ValueError) as exc:
+        raise Invalid(f"invalid query: {' '.join(str(exc).split())}") from exc
+    return query
+
+
+def matches(lib: Library, query: Query | Sequence[str]) -> Matches:
+    """Return the tracks that a query matches. query: parsed, or the words of a command line."""
+    if not isinstance(query, Query):
+        query, _ = beets.library.parse_query_parts([*query], Item)
+    where, values = query.clause()
+    if where is None:  # a field that SQLite does not know
+        rows = [(item.id, item.album_id) for item in lib.items(query)]
+        known = {album_id for (album_id,) in _read(lib, "SELECT id FROM albums", ())}
+        pairs = [(id_, album_id if album_id in known else 0) for id_, album_id in rows]
+    else:
+        tables = "items"
+        if getattr(query, "field_names", set()) & getattr(Item, "other_db_fields", set()):
+            tables += f" {Item.relation_join}"  # since beets 2.13
+        album_id = _ALBUM_ID.format("items.album_id")
+        sql = f"SELECT items.id, {album_id} FROM ({tables}) WHERE {where} GROUP BY items.id"
+        pairs = [(row[0], row[1]) for row in _read(lib, sql, tuple(values))]
+    found: Matches = {}
+    for id_, album in pairs:
+        found.setdefault(album, []).append(id_)
+    return found
+
+
+def _read(lib: Library, sql: str, values: Sequence[Any]) -> list[Any]:
+    with lib.transaction() as transaction:
+        return [tuple(row) for row in transaction.query(sql, values)]

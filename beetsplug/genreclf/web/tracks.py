@@ -1,0 +1,79 @@
+"""Tracks and predictions as JSON objects. They hold no paths of files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from beets.library import Item
+
+from beetsplug.genreclf import fields
+from beetsplug.genreclf.storage.objects import get_values
+from beetsplug.genreclf.storage.value_comparison import is_absent
+from genremodel.audio.params import WINDOW_SECONDS
+
+if TYPE_CHECKING:
+    from genremodel import Prediction
+
+REVIEW = "genre_review"
+
+
+def version(item: Item) -> str:
+    """Return a digest of the fields that a decision depends on."""
+    values = {name: value for name, value in get_values(item).items() if not is_absent(value)}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def is_open(item: Item) -> bool:
+    """Return whether a track has a prediction that is still to be reviewed."""
+    values = get_values(item)
+    return bool(values.get(fields.MODEL) and not item.get(REVIEW, with_album=False))
+
+
+def track_object(item: Item) -> dict[str, Any]:
+    """Return a track as lists show it."""
+    values = get_values(item)
+    return {
+        "id": item.id,
+        "album_id": item.album_id or 0,
+        "title": item.title or item.filepath.name,
+        "artist": item.artist,
+        "track": item.track or None,
+        "length": item.length or None,
+        "format": item.format,
+        "genres": [*item.genres],
+        "predicted": values.get(fields.PREDICTED_GENRE) or None,
+        "confidence": values.get(fields.CONFIDENCE),
+        "reason": values.get(fields.REASON) or None,
+        "agreement": values.get(fields.AGREEMENT) or None,
+        "styles": [*(values.get(fields.STYLES) or ())],
+        "review": item.get(REVIEW, with_album=False) or None,
+        "model": values.get(fields.MODEL) or None,
+        "version": version(item),
+        "open": is_open(item),
+        "playable": item.filepath.is_file(),
+    }
+
+
+def prediction_object(prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction with its windows and probabilities."""
+    probabilities = sorted(prediction.probabilities.items(), key=lambda genre: -genre[1])
+    return {
+        "predicted": prediction.genre,
+        "confidence": prediction.confidence,
+        "reason": prediction.reason,
+        "styles": [*prediction.styles],
+        "model": prediction.model,
+        "votes": [{"genre": genre, "windows": n} for genre, n in prediction.votes.items()],
+        "probabilities": [{"genre": genre, "probability": share} for genre, share in probabilities],
+        "windows": [
+            {
+                "start": window.start,
+                "end": window.start + WINDOW_SECONDS,
+                "genre": window.genre,
+                "probability": window.probability,
+            }
+            for window in prediction.windows
+        ],
+    }

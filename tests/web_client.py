@@ -1,0 +1,154 @@
+"""The real `beet genreclf-web` in a process of its own, and requests to it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from tests.conftest import Beets
+
+_START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Answer:
+    """status, headers with names in lower case, and the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class WebServer:
+    """A running server. address: of the page, with the token."""
+
+    def __init__(self, process: subprocess.Popen[str], address: str) -> None:
+        self.process = process
+        self.address = address
+        parts = urlsplit(address)
+        self.host = parts.netloc
+        self.port = parts.port or 0
+        self.prefix = parts.path
+
+    @property
+    def origin(self) -> str:
+        return f"http://{self.host}"
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        within: bool = True,
+    ) -> Answer:
+        """Send a request as it is. within: path is below the token."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        target = f"{self.prefix}{path}" if within else path
+        sent = {"Host": self.host, **(headers or {})}
+        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        for name, value in sent.items():
+            if value:
+                connection.putheader(name, value)
+        if body is not None and "Content-Length" not in sent:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders()
+        if body:
+            connection.send(body)
+        response = connection.getresponse()
+        content = response.read()
+        connection.close()
+        found = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, found, content)
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.request("GET", path, headers=headers)
+
+    def json(self, path: str) -> Any:
+        answer = self.get(path)
+        assert answer.status == 200, answer
+        return answer.json
+
+    def post(
+        self,
+        path: str,
+        content: object = None,
+        kind: str = "application/json",
+        method: str = "POST",
+    ) -> Answer:
+        """Send what the page would send."""
+        body = content if isinstance(content, bytes) else json.dumps(content or {}).encode()
+        headers = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin", "Content-Type": kind}
+        return self.request(method, path, body, headers)
+
+    def raw(self, data: bytes) -> bytes:
+        """Send bytes, and return all that comes back."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+            connection.sendall(data)
+            received = b""
+            while part := connection.recv(65536):
+                received += part
+            return received
+
+    def stop(self) -> int:
+        """Press Ctrl-C, and return the exit status."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=20)
+
+
+def require_flask() -> None:
+    """Skip the tests of a module without the extra `web`; fail where CI is set."""
+    try:
+        import flask  # noqa: F401
+        import waitress  # noqa: F401
+    except ImportError as exc:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"needs Flask and waitress: {exc}", allow_module_level=True)
+
+
+@contextmanager
+def serving(beets: Beets, *arguments: str) -> Iterator[WebServer]:
+    """Run the server of a library. Standard error goes to `web.log` in its folder."""
+    config = beets.root / "config.yaml"
+    config.write_text(yaml.safe_dump(beets.settings), encoding="utf-8")
+    environment = {**os.environ, "BEETSDIR": str(beets.root), **beets.environment}
+    command = [sys.executable, "-m", "beets", "genreclf-web", "--no-browser", *arguments]
+    with (
+        (beets.root / "web.log").open("w") as log,
+        subprocess.Popen(
+            command,
+            cwd=beets.root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        ) as process,
+    ):
+        try:
+            assert process.stdout
+            address = process.stdout.readline().strip()
+            assert address.startswith("http://"), (beets.root / "web.log").read_text()
+            yield WebServer(process, address)
+        finally:
+            if process.poll() is None:
+                process.kill()
