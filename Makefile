@@ -13,7 +13,7 @@ BEETS ?= newest
 # The tag of a release; empty for a dry run.
 TAG ?=
 
-.PHONY: demo pictures test test-wheel test-beets lint model bench compare dist release clean
+.PHONY: demo pictures test test-browser test-wheel test-beets lint model bench compare dist release clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m demo $(if $(MUSIC),"$(MUSIC)")
@@ -23,6 +23,10 @@ pictures: $(VENV)/.model
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(ARGS)
+
+# The review page in Chromium: `chromium` of the path, or CHROMIUM.
+test-browser: $(VENV)/.browser
+	$(BIN)/python -m pytest --browser $(ARGS) tests/browser
 
 # The built wheel with a version of beets, in a virtual environment of its own.
 test-wheel: $(VENV)/pyvenv.cfg

@@ -267,6 +267,8 @@ def data() -> Path:
 def pytest_addoption(parser: pytest.Parser) -> None:
     text = "import with all combinations of plugins and settings, rather than with all pairs"
     parser.addoption("--full-matrix", action="store_true", help=text)
+    text = "test the review page in Chromium, too"
+    parser.addoption("--browser", action="store_true", help=text)
     text = "rebuild the bundled model and compare its figures with those of the released one"
     parser.addoption("--rebuild", action="store_true", help=text)
     text = "how many damaged files to classify (default: %(default)s)"

@@ -1,5 +1,7 @@
 // Requests to the server: JSON, errors with codes, and waiting while the library is busy.
 
+import { sentence } from "./dom.js";
+
 const RETRIES = 3;
 let announce = () => {};
 
@@ -10,7 +12,7 @@ export function onConnection(listener) {
 
 export class ApiError extends Error {
   constructor(status, code, message, body = {}) {
-    super(message);
+    super(sentence(message));
     Object.assign(this, { status, code, body });
   }
 }

@@ -62,6 +62,9 @@ export const list = (names) => (names?.length ? names.join(", ") : "none");
 export const artistAndTitle = (track) =>
   [track.artist, track.title || "Untitled"].filter(Boolean).join(" – ");
 
+// A message of the server as a sentence.
+export const sentence = (text) => text && text[0].toUpperCase() + text.slice(1).replace(/\.?$/, ".");
+
 // Bars with numbers: [{label, value, text, href}], value from 0 to 1.
 export function bars(rows) {
   return h(

@@ -1,7 +1,7 @@
 // The history: the runs of this page, newest first, each with Undo.
 
 import { get, post, refreshStatus } from "./api.js";
-import { button, count, h, notice, say } from "./dom.js";
+import { button, count, h, notice, say, sentence } from "./dom.js";
 
 const DECISIONS = {
   accept: "Accepted", keep: "Kept", correct: "Corrected", mixed: "Decided", predict: "Predicted",
@@ -68,7 +68,7 @@ export class History {
     let isError = false;
     try {
       const { restored, kept, failed } = await post(`api/runs/${encodeURIComponent(run.id)}/undo`);
-      text = [`Undone: ${count(restored.length, "track")} restored.`, ...kept, ...failed].join(" ");
+      text = [`Undone: ${count(restored.length, "track")} restored.`, ...[...kept, ...failed].map(sentence)].join(" ");
       isError = failed.length > 0;
       this.onUndo();
     } catch (error) {

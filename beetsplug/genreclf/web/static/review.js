@@ -2,7 +2,7 @@
 
 import { ApiError, get, post, refreshStatus, store } from "./api.js";
 import { Albums } from "./albums.js";
-import { artistAndTitle, button, count, h, icon, list, recall, remember, say } from "./dom.js";
+import { artistAndTitle, button, count, h, icon, list, recall, remember, say, sentence } from "./dom.js";
 import { repeatable } from "./keys.js";
 import { Panel } from "./panel.js";
 import { isOpen, TrackTable } from "./tracks.js";
@@ -186,7 +186,7 @@ export class Review {
       const { restored, kept, failed } = await post(`api/runs/${run}/undo`, {}, { onBusy });
       await refreshStatus();
       const names = restored.length === 1 ? artistAndTitle(restored[0]) : count(restored.length, "track");
-      say([`Undone: ${names}.`, ...kept, ...failed].join(" "), failed.length > 0);
+      say([`Undone: ${names}.`, ...[...kept, ...failed].map(sentence)].join(" "), failed.length > 0);
       await this.#showRestored(restored);
     } catch (error) {
       report(error);
@@ -220,8 +220,8 @@ export class Review {
   // Show what the library has now in place of tracks that were changed meanwhile.
   async #refused(failed) {
     const stale = failed.some(({ code }) => code === "stale");
-    const text = failed.map(({ message }) => message).join(" ");
-    say(stale ? `Changed meanwhile, so nothing was written: ${text} Please decide again.` : text, true);
+    const text = failed.map(({ message }) => sentence(message)).join(" ");
+    say(stale ? `Changed meanwhile; nothing was written. ${text} Decide again.` : text, true);
     await this.open(this.album.id, this.track.id, { focus: true });
   }
 
@@ -347,6 +347,6 @@ export const report = (error) => error.name === "AbortError" || say(error.messag
 
 function saved(done) {
   const problem = done.find((track) => track.problem)?.problem;
-  if (problem) return `Saved in the database, not in the file: ${problem}`;
+  if (problem) return `Saved in the database, not in the file: ${sentence(problem)}`;
   return done.every((track) => track.written) ? "Saved to file." : "Saved in the database only.";
 }

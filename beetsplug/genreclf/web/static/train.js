@@ -1,7 +1,7 @@
 // Training: start it, see its progress and its report, then use or discard the model.
 
 import { get, pause, post, refreshStatus, store } from "./api.js";
-import { button, count, h, list, notice, number, percent, say, share } from "./dom.js";
+import { button, count, h, list, notice, number, percent, say, sentence, share } from "./dom.js";
 
 const RUNNING = { analyzing: "Analyzing tracks", training: "Training", predicting: "Predicting with the new model" };
 const ENDED = {
@@ -93,7 +93,7 @@ export class Train {
 
   #announce(state) {
     const text = RUNNING[state] ?? ENDED[state] ?? { done: "The report is ready.", failed: "Training failed." }[state];
-    say(text.replace(/\.?$/, "."), state === "failed");
+    say(sentence(text), state === "failed");
   }
 
   async #act(action) {
@@ -131,7 +131,7 @@ export class Train {
 
   *#report({ report, use }) {
     yield h("h2", {}, "Report");
-    for (const warning of report.warnings) yield h("p", { class: "warning" }, `${capital(warning)}.`);
+    for (const warning of report.warnings) yield h("p", { class: "warning" }, sentence(warning));
     yield h("p", { class: "headline" }, compared(report.comparison));
     yield h("p", { class: "soft" },
       `Cross-validated on unseen artists: ${count(report.tested, "track")} tested, ` +
@@ -209,5 +209,3 @@ function* more({ confused, suspects, skipped }) {
     yield h("p", { class: "soft" },
       `Skipped, with too few tracks: ${skipped.map((x) => `${x.genre} (${x.tracks})`).join(", ")}.`);
 }
-
-const capital = (text) => text[0].toUpperCase() + text.slice(1).replace(/\.$/, "");

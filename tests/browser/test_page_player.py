@@ -1,0 +1,98 @@
+"""Playing: the clock, the playhead, windows, seeking, and every format of the README."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.conftest import Visit
+from tests.conftest import Beets
+from tests.sounds import CONTAINERS
+from tests.web_client import WebServer, serving
+
+
+def test_playhead_follows_the_audio(visit: Visit) -> None:
+    visit.go()
+    visit.ready()
+    visit.press("p")
+    visit.wait(lambda: visit.audio("currentTime") > 0.5)
+    head = "document.querySelector('.playhead').style.getPropertyValue('--x')"
+    assert float(visit.page.evaluate(head)) > 0
+    visit.press(" ")
+    assert visit.audio("paused")
+
+
+def test_click_in_the_spectrogram_plays_there(visit: Visit) -> None:
+    visit.go()
+    visit.ready()
+    box = visit.page.locator(".picture").bounding_box()
+    assert box
+    visit.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    visit.wait(lambda: not visit.audio("paused"))
+    assert 2.5 < visit.audio("currentTime") < 4.5  # of 6 seconds
+
+
+def test_windows_can_be_chosen_and_the_current_one_is_marked(visit: Visit) -> None:
+    visit.go()
+    visit.ready()
+    window = visit.page.locator(".lane button").last
+    label = window.get_attribute("aria-label")
+    window.click()
+    visit.wait(lambda: not visit.audio("paused"))
+    current = visit.page.locator(".lane button[aria-current=true]")
+    visit.wait(lambda: current.count() == 1)
+    assert current.get_attribute("aria-label") == label
+    visit.press("p", "ArrowLeft")
+    visit.wait(lambda: visit.audio("currentTime") == 0)
+
+
+def test_spectrogram_is_drawn(visit: Visit) -> None:
+    visit.go()
+    visit.ready()
+    colors = """() => {
+        const canvas = document.querySelector(".picture canvas");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return new Set(new Uint32Array(data.buffer)).size;
+    }"""
+    visit.wait(lambda: visit.page.evaluate(colors) > 50)
+
+
+@pytest.fixture(scope="module")
+def every_container(browser: object, tmp_path_factory: pytest.TempPathFactory) -> Beets:
+    beets = Beets(tmp_path_factory.mktemp("containers"))
+    beets.settings["genreclf"] |= {"auto": False}
+    beets.add_every_container()
+    beets.import_music()
+    beets("genreclf", "-q")
+    beets.keep()
+    return beets
+
+
+class TestEveryFormat:
+    @pytest.fixture
+    def server(self, every_container: Beets) -> Iterator[WebServer]:
+        with serving(every_container) as server:
+            yield server
+
+    def test_plays_and_seeks(self, visit: Visit) -> None:
+        tracks = visit.server.json("api/albums?show=all")["albums"]
+        ids = [
+            track["id"]
+            for album in tracks
+            for track in visit.server.json(f"api/albums/{album['id']}")["tracks"]
+        ]
+        assert len(ids) == len(CONTAINERS)
+        for id_ in ids:
+            album = visit.server.json(f"api/tracks/{id_}")["album_id"]
+            visit.go(f"#/review/album/{album}/track/{id_}?show=all")
+            visit.wait(lambda id_=id_: visit.page.url.endswith(f"/{id_}?show=all"))
+            visit.ready()
+            name = visit.page.locator("#track-title").inner_text()
+            visit.press("p")
+            visit.wait(lambda: visit.audio("currentTime") > 0.2)
+            seconds = visit.audio("duration")
+            visit.page.evaluate("document.querySelector('audio').currentTime = 1.5")
+            visit.wait(lambda: visit.audio("currentTime") > 1.5)
+            visit.press("p")
+            assert seconds > 1.5, name
