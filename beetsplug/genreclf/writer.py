@@ -58,9 +58,14 @@ class Writer:
         self._started: int | None = None
         self._starting = threading.Lock()  # the stages of an import are threads
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Let no other command change anything meanwhile."""
-        return self._journal.lock()
+    @property
+    def started_run(self) -> int | None:
+        """The id of the run in the journal, None before the first change."""
+        return self._started
+
+    def lock(self, timeout: float = float("inf")) -> AbstractContextManager[None]:
+        """Let no other command change anything meanwhile. timeout: as for `Journal.lock`."""
+        return self._journal.lock(timeout)
 
     def store(self, update: Update, *, tags_follow: bool) -> None:
         """Set the fields of a track or an album in the database.

@@ -18,7 +18,7 @@ from mediafile import UnreadableFileError
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._printing import show_changes
-from beetsplug.genreclf.commands._progress import Failures
+from beetsplug.genreclf.commands._progress import Failures, Report
 from beetsplug.genreclf.commands._selection import NO_MATCHES, TrackSelection, matching_items
 from beetsplug.genreclf.messages import count
 from beetsplug.genreclf.storage.authorship import split_by_author
@@ -46,6 +46,7 @@ from beetsplug.genreclf.storage.tag_file import TagFile, reason
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
+    from beetsplug.genreclf.storage.tag_writer import TagWriter
 
 _NOTHING = "nothing to undo"
 _ALL = 1_000_000  # days: more than any journal has, and still a time
@@ -174,7 +175,11 @@ def _undo(
     if options.last and run is None:
         log.info(_NOTHING)
         return True
-    undo = Undo(journal, run, context, failures, lost, pretend=options.pretend, quiet=options.quiet)
+    undo = Undo(
+        journal, run, context.tag_writer, lost,
+        fail=failures.report, warn=partial(log.warning, "{}"),
+        pretend=options.pretend, quiet=options.quiet,
+    )  # fmt: skip
     restored = Counter[type]()
     unknown: list[str] = []
     for obj in _selected(selection):
@@ -228,26 +233,28 @@ class Undo:
     """Restores tracks and albums to their values before one run, or before all by the plugin.
 
     run: its id, or None for all; then decisions of the user stay. lost: journal ids of objects that
-    do not have them stored. pretend: show changes but do nothing. quiet: do not show them.
+    do not have them stored. fail, warn: take messages, which begin with `name_in_journal`.
+    pretend: show changes but do nothing. quiet: do not show them.
     """
 
     def __init__(
         self,
         journal: Journal,
         run: int | None,
-        context: Context,
-        failures: Failures,
+        tag_writer: TagWriter,
         lost: Mapping[ObjectKey, str],
         *,
-        pretend: bool,
-        quiet: bool,
+        fail: Report,
+        warn: Report,
+        pretend: bool = False,
+        quiet: bool = False,
     ) -> None:
         self._journal = journal
         self._redo_log = RedoLog(journal)
         self._run = run
-        self._log = context.log
-        self._tag_writer = context.tag_writer
-        self._fail = failures.report
+        self._tag_writer = tag_writer
+        self._fail = fail
+        self._warn = warn
         self._lost = lost
         self._pretend = pretend
         self._quiet = quiet
@@ -291,7 +298,7 @@ class Undo:
             show_changes(old, obj)
         if conflicts:
             names = ", ".join(sorted(stored_name(obj, field) for field in conflicts))
-            self._log.warning("{}", f"{name}: not restored, changed since: {names}")
+            self._warn(f"{name}: not restored, changed since: {names}")
         if journal_id and self._journal.is_damaged(journal_id):
             self._fail(f"{name}: restored in part, because the journal is damaged")
             return False

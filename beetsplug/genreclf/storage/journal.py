@@ -101,14 +101,15 @@ class Journal(JournalDatabase):
         return cls(path, report)
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, timeout: float = float("inf")) -> Iterator[None]:
         """Hold the lock that changes need, of commands and of the threads of an import.
 
         The lock is fair: a long run must not starve other commands. Waiting is reported after a
-        while. Not reentrant. Raises JournalError.
+        while. Not reentrant. timeout: seconds to wait. Raises JournalError.
         """
         in_memory = self._path == IN_MEMORY
-        with self._entered(nullcontext() if in_memory else locked(self._path, self._report)):
+        lock = nullcontext() if in_memory else locked(self._path, self._report, timeout)
+        with self._entered(lock):
             yield
 
     @contextmanager

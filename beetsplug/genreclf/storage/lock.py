@@ -20,16 +20,20 @@ _REPORT_AFTER = 3.0  # seconds of waiting
 
 
 @contextmanager
-def locked(path: Path, report: Callable[[str], None]) -> Iterator[None]:
+def locked(
+    path: Path, report: Callable[[str], None], timeout: float = float("inf")
+) -> Iterator[None]:
     """Hold the lock of a journal. Not reentrant.
 
     path: the journal. report: takes a message after three seconds of waiting, unless another thread
-    of this process holds the lock. Raises sqlite3.Error or OSError.
+    of this process holds the lock. timeout: seconds after which waiting fails. Raises sqlite3.Error
+    or OSError.
     """
     holder = _Holder(path.with_suffix(".pid"))
     notice = _WaitNotice(holder, report)
-    with closing(_acquire(path.with_suffix(".queue"), notice)):
-        lock = _acquire(path.with_suffix(".lock"), notice)
+    deadline = time.monotonic() + timeout
+    with closing(_acquire(path.with_suffix(".queue"), notice, deadline)):
+        lock = _acquire(path.with_suffix(".lock"), notice, deadline)
     with closing(lock), holder:
         yield
 
@@ -118,15 +122,21 @@ class _WaitNotice:
         self._report(f"waiting for another command that is changing the library{name}")
 
 
-def _acquire(path: Path, notice: Callable[[], None]) -> sqlite3.Connection:
-    """Acquire SQLite's lock on a file; poll every second, so that Ctrl-C works."""
+def _acquire(path: Path, notice: Callable[[], None], deadline: float) -> sqlite3.Connection:
+    """Acquire SQLite's lock on a file; poll every second, so that Ctrl-C works.
+
+    deadline: by `time.monotonic`; sqlite3.OperationalError is raised after it.
+    """
     while True:
-        lock = sqlite3.connect(path, timeout=1, isolation_level=None)
+        wait = max(0.0, min(1.0, deadline - time.monotonic()))
+        lock = sqlite3.connect(path, timeout=wait, isolation_level=None)
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except BaseException as exc:
             lock.close()
             if not isinstance(exc, sqlite3.Error) or "locked" not in str(exc):
+                raise
+            if time.monotonic() >= deadline:
                 raise
             notice()
         else:

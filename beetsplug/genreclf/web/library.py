@@ -12,7 +12,7 @@ import os
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,6 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.web.errors import Gone, Invalid
 from beetsplug.genreclf.web.query_box import Matches, matches, parse_text
 
-REVIEW = "genre_review"
 NO_ALBUM = 0  # the id of the list of tracks without an album
 HISTOGRAM_BINS = 20
 
@@ -35,7 +34,7 @@ _MAX_KEPT_QUERIES = 8
 _IS_ALONE = "(items.album_id IS NULL OR items.album_id NOT IN (SELECT id FROM albums))"
 _ATTRIBUTES = {
     "model": fields.MODEL,
-    "review": REVIEW,
+    "review": fields.REVIEW,
     "confidence": fields.CONFIDENCE,
     "agreement": fields.AGREEMENT,
     "predicted": fields.PREDICTED_GENRE,
@@ -192,13 +191,30 @@ class LibraryReader:
         """Return the genres in use, the most common first."""
         return self._kept.get("genres", self._genres, seconds=30)
 
+    def find_tracks(self, journal_ids: Iterable[str]) -> list[tuple[int, str]]:
+        """Return the ids of tracks with some journal ids, and these."""
+        return self._find("item_attributes", fields.JOURNAL_ID, journal_ids)
+
+    def find_albums(self, journal_ids: Iterable[str]) -> list[tuple[int, str]]:
+        """Return the ids of albums with some journal ids, and these."""
+        name = fields.ALBUM_NAMES[fields.JOURNAL_ID]
+        return self._find("album_attributes", name, journal_ids)
+
     def tracks_by_review(self) -> dict[str, int]:
         """Return the number of tracks by their review."""
         sql = (
             "SELECT value, COUNT(*) FROM item_attributes WHERE key = :key AND value != '' "
             f"{self._among('entity_id')} GROUP BY value"
         )
-        return dict(self._read(sql, key=REVIEW))
+        return dict(self._read(sql, key=fields.REVIEW))
+
+    def _find(self, table: str, key: str, values: Iterable[str]) -> list[tuple[int, str]]:
+        return self._read(
+            f"SELECT entity_id, value FROM {table} WHERE key = :key "
+            "AND value IN (SELECT value FROM json_each(:wanted)) ORDER BY entity_id",
+            key=key,
+            wanted=json.dumps([*values]),
+        )
 
     def _walk(
         self, ids: Sequence[int], show: str, only: Matches | None

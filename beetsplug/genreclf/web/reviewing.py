@@ -1,38 +1,272 @@
-"""Decisions, and the runs that they are."""
+"""Decisions about tracks, each request a run of the journal, and undoing runs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+
+from beets.library import Album, Item
+from mediafile import UnreadableFileError
+
+from beetsplug.genreclf import fields
+from beetsplug.genreclf.commands.undo import Undo
+from beetsplug.genreclf.decisions import Decision, DecisionError, decide, version
+from beetsplug.genreclf.planner import Planner
+from beetsplug.genreclf.storage.lost_tracks import name_in_journal
+from beetsplug.genreclf.storage.objects import get_values, reload
+from beetsplug.genreclf.storage.tag_file import reason
+from beetsplug.genreclf.updates import Predicted, Update
+from beetsplug.genreclf.web.errors import Gone, Invalid, LaterRun, Stale, Undecodable, WebError
+from beetsplug.genreclf.web.tracks import track_object
+from genremodel.errors import AudioError
 
 if TYPE_CHECKING:
-    from beets.library import Item
-
+    from beetsplug.genreclf.predictor import Predictor
+    from beetsplug.genreclf.storage.journal import Journal
     from beetsplug.genreclf.web.services import Services
-    from genremodel import Prediction
+    from beetsplug.genreclf.writer import Writer
+
+COMMAND = "genreclf-web"  # followed by the decision, as the runs of the journal are named
+LOCK_SECONDS = 10.0
+_MAX_DECISIONS = 500  # of one request
+_MAX_GENRES = 20
+_MAX_GENRE_LENGTH = 100  # characters
+_AFTER_ALL = 1 << 62  # greater than the ids of all runs
+_RUNS = """
+SELECT id, started, command FROM runs WHERE command GLOB ? AND id < ?
+AND EXISTS (SELECT 1 FROM changes WHERE run = runs.id) ORDER BY id DESC LIMIT ?
+"""
+_UNDOABLE = """
+SELECT MAX(id) FROM runs WHERE command GLOB ?
+AND EXISTS (SELECT 1 FROM changes WHERE run = runs.id AND undone IS NULL)
+"""
+_CHANGED = """
+SELECT run, COUNT(DISTINCT journal_id), COUNT(undone) = COUNT(*), MIN(journal_id)
+FROM changes WHERE run IN (SELECT value FROM json_each(?)) GROUP BY run
+"""
+_LATER = """
+SELECT MAX(later.run) FROM changes JOIN changes AS later USING (journal_id)
+WHERE changes.run = ?1 AND later.run != ?1 AND later.id > changes.id
+AND changes.undone IS NULL AND later.undone IS NULL
+"""
+_NEW_LABELS = """
+SELECT COUNT(DISTINCT journal_id) FROM changes
+WHERE author = 'user' AND undone IS NULL AND time > ?
+"""
+
+
+class _Request(NamedTuple):
+    """A decision as the page sends it. version: of the track that the user has seen."""
+
+    track: int
+    version: str
+    decision: Decision
+    genres: tuple[str, ...]
 
 
 class Reviewer:
+    """Makes decisions, and takes them back."""
+
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._lib = services.lib
 
-    def genres_after(self, item: Item, prediction: Prediction) -> list[str] | None:
-        return None
+    @property
+    def _journal(self) -> Journal:
+        return self._services.context.journal(self._lib)
 
-    def undoable(self) -> int | None:
-        return None
+    def genres_after(self, item: Item, prediction: Predicted) -> list[str] | None:
+        """Return the genres that accepting gives a track, None if there is nothing to accept."""
+        predictor = self._services.predictor
+        try:
+            update = self._plan(predictor, item, prediction)
+            return [*decide(update, "accept", predictor.rules).values[fields.GENRES]]
+        except DecisionError:
+            return None
 
-    def labels(self) -> dict[str, int]:
-        return {}
+    def decide(self, decisions: object) -> dict[str, Any]:
+        """Make decisions, as one run; return the tracks that are done, and those that failed."""
+        requests = _requests(decisions)
+        services, predictor = self._services, self._services.predictor
+        kinds = {request.decision for request in requests}
+        name = f"{COMMAND} {next(iter(kinds)) if len(kinds) == 1 else 'mixed'}"
+        done: list[dict[str, Any]] = []
+        failed: list[dict[str, Any]] = []
+        with services.writing:
+            writer = services.context.writer(self._lib, predictor, name)
+            for request in requests:
+                try:
+                    done.append(self._decide(request, writer, predictor))
+                except WebError as exc:
+                    failed.append({"track": request.track, **exc.as_object()})
+        services.library.changed()
+        return {"run": writer.started_run, "done": done, "failed": failed}
 
     def runs(self, *, before: int | None, limit: int) -> dict[str, Any]:
-        return {}
+        """Return the runs of the page, newest first."""
+        values = f"{COMMAND}*", before or _AFTER_ALL, limit + 1
+        rows = self._journal.read(_RUNS, values)
+        more = len(rows) > limit
+        runs = {row[0]: row for row in rows[:limit]}
+        changed = {row[0]: row[1:] for row in self._journal.read(_CHANGED, (json.dumps([*runs]),))}
+        titles = self._titles({changed[run][2]: changed[run][0] for run in runs})
+        listed = [
+            {
+                "id": run,
+                "started": started,
+                "tracks": changed[run][0],
+                "decision": command.removeprefix(COMMAND).strip(),
+                "title": titles.get(changed[run][2], ""),
+                "undone": bool(changed[run][1]),
+            }
+            for run, started, command in runs.values()
+        ]
+        return {"runs": listed, "next": listed[-1]["id"] if more else None}
 
-    def decide(self, decisions):
-        from beetsplug.genreclf.web.errors import Invalid
+    def undoable(self) -> int | None:
+        """Return the newest decision that can be undone."""
+        rows = self._journal.read(_UNDOABLE, (f"{COMMAND}*",))
+        return rows[0][0] if rows else None
 
-        raise Invalid("x")
+    def undo(self, run: int) -> dict[str, Any]:
+        """Restore the tracks of a run. Raises Gone and LaterRun, and then nothing is restored."""
+        services, journal = self._services, self._journal
+        with services.writing:
+            ids = journal.objects_of_run(run)
+            if not ids:
+                raise Gone("there is nothing to undo")
+            later = journal.read(_LATER, (run,))[0][0]
+            if later is not None:
+                raise LaterRun(f"a later run changed the same tracks: undo run {later} first",
+                               run=later)  # fmt: skip
+            restored: list[dict[str, Any]] = []
+            messages: dict[str, list[str]] = {"kept": [], "failed": []}
+            for obj in self._objects(ids):
+                undo = Undo(
+                    journal,
+                    run,
+                    services.context.tag_writer,
+                    {},
+                    fail=_titled(obj, messages["failed"]),
+                    warn=_titled(obj, messages["kept"]),
+                    quiet=True,
+                )
+                with journal.lock(LOCK_SECONDS):
+                    now = reload(obj)
+                    done = now is not None and undo.restore(now)
+                if done and isinstance(now, Item):
+                    restored.append(track_object(now))
+        services.library.changed()
+        return {"run": run, "restored": restored, **messages}
 
-    def undo(self, run):
-        from beetsplug.genreclf.web.errors import Gone
+    def labels(self) -> dict[str, int | None]:
+        """Return the number of decisions of each kind, and of those since the last training."""
+        kinds = self._services.library.tracks_by_review()
+        new = self._journal.read(_NEW_LABELS, (self._services.trainings.trained,))
+        return {
+            **{kind: kinds.get(kind, 0) for kind in ("accepted", "kept", "corrected")},
+            "other": None,
+            "new": new[0][0] if new else 0,
+        }
 
-        raise Gone("x")
+    def _decide(self, request: _Request, writer: Writer, predictor: Predictor) -> dict[str, Any]:
+        """Make a decision; return the track as it is then."""
+        services = self._services
+        prediction = self._prediction(services.item(request.track), predictor)
+        with writer.lock(LOCK_SECONDS):
+            item = services.item(request.track)  # as it is under the lock
+            if version(item) != request.version:
+                raise Stale("the track was changed meanwhile")
+            try:
+                update = self._plan(predictor, item, prediction)
+                update = decide(update, request.decision, predictor.rules, request.genres)
+            except DecisionError as exc:
+                raise Invalid(str(exc)) from exc
+            problem = None
+            writes = predictor.config.writes()
+            try:
+                writer.make(update, write=writes)
+            except (UnreadableFileError, OSError) as exc:
+                problem = reason(exc)
+            answer = track_object(services.item(request.track))
+        answer["written"] = writes and problem is None
+        return answer | ({"problem": problem} if problem else {})
+
+    def _prediction(self, item: Item, predictor: Predictor) -> Predicted | None:
+        """Return a new prediction of a track that has none."""
+        if get_values(item).get(fields.MODEL):
+            return None
+        path = self._services.track_path(item.id or 0)
+        try:
+            analysis = predictor.pool.submit(path).result()
+        except AudioError as exc:
+            raise Undecodable(f"cannot be analyzed: {exc}") from exc
+        return Predicted(predictor.classifier.predict(analysis))
+
+    def _plan(self, predictor: Predictor, item: Item, prediction: Predicted | None) -> Update:
+        """Return the update of a track before the decision. prediction: if it has none stored."""
+        planner = Planner(predictor, self._journal)
+        if prediction and not get_values(item).get(fields.MODEL):
+            return planner.plan(None, [item], {item.id: prediction})[0]
+        album = item.get_album()
+        joint = predictor.recall(album) if album and planner.shares_genre(album) else None
+        return planner.plan_nothing(item, joint)
+
+    def _objects(self, ids: set[str]) -> Iterator[Item | Album]:
+        """Yield the albums and tracks with some journal ids."""
+        for id_, _ in self._services.library.find_albums(ids):
+            if album := self._lib.get_album(id_):
+                yield album
+        for id_, _ in self._services.library.find_tracks(ids):
+            if item := self._lib.get_item(id_):
+                yield item
+
+    def _titles(self, tracks: dict[str, int]) -> dict[str, str]:
+        """Return the titles of tracks, or of their albums, by journal ids.
+
+        tracks: how many the run has changed.
+        """
+        titles = {}
+        for id_, journal_id in self._services.library.find_tracks(tracks):
+            if item := self._lib.get_item(id_):
+                own = tracks[journal_id] == 1
+                titles[journal_id] = _title(item) if own else item.album or ""
+        return titles
+
+
+def _requests(decisions: object) -> list[_Request]:
+    """Return the decisions of a request. Raises Invalid."""
+    if not isinstance(decisions, list) or not 1 <= len(decisions) <= _MAX_DECISIONS:
+        raise Invalid(f"decisions must be a list of 1 to {_MAX_DECISIONS}")
+    return [*map(_request, decisions)]
+
+
+def _request(values: object) -> _Request:
+    if not isinstance(values, dict):
+        raise Invalid("a decision must be an object")
+    track, seen, decision = (values.get(name) for name in ("track", "version", "decision"))
+    genres = values.get("genres") or []
+    genres = [genres] if isinstance(genres, str) else genres
+    if not isinstance(track, int) or isinstance(track, bool) or not isinstance(seen, str):
+        raise Invalid("a decision must have a track and its version")
+    if decision not in get_args(Decision):
+        raise Invalid(f"unknown decision: {decision!r:.40}")
+    if not isinstance(genres, list) or not all(isinstance(genre, str) for genre in genres):
+        raise Invalid("genres must be a list of texts")
+    if len(genres) > _MAX_GENRES or any(len(genre) > _MAX_GENRE_LENGTH for genre in genres):
+        raise Invalid(f"at most {_MAX_GENRES} genres of {_MAX_GENRE_LENGTH} characters each")
+    if decision == "correct" and not genres:
+        raise Invalid("there is no genre to set")
+    return _Request(track, seen, decision, tuple(genres))
+
+
+def _titled(obj: Item | Album, messages: list[str]) -> Any:
+    """Return a function that adds messages with the title in the place of the path."""
+    title = _title(obj) if isinstance(obj, Item) else f"{obj.albumartist}, {obj.album}"
+    prefix = f"{name_in_journal(obj)}: "
+    return lambda message: messages.append(f"{title}: {message.removeprefix(prefix)}")
+
+
+def _title(item: Item) -> str:
+    return ", ".join(filter(None, (item.artist, item.title))) or "untitled"

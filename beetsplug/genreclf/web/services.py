@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from beets.library import Item, Library
 
+from beetsplug.genreclf.updates import Predicted
 from beetsplug.genreclf.web.errors import Gone, Undecodable
 from beetsplug.genreclf.web.library import NO_ALBUM, LibraryReader
 from beetsplug.genreclf.web.media_files import MediaFiles
@@ -120,7 +121,7 @@ class Services:
             **known,
             **details,
             "seconds": item.length or None,
-            "then": self.reviewer.genres_after(item, prediction),
+            "then": self.reviewer.genres_after(item, Predicted(prediction)),
             "audio": [{"src": source, "type": type_} for source, type_ in sources],
         }
 

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
 from beets.library import Item
 
 from beetsplug.genreclf import fields
+from beetsplug.genreclf.decisions import version
 from beetsplug.genreclf.storage.objects import get_values
-from beetsplug.genreclf.storage.value_comparison import is_absent
 from genremodel.audio.params import WINDOW_SECONDS
 
 if TYPE_CHECKING:
     from genremodel import Prediction
 
-REVIEW = "genre_review"
-
-
-def version(item: Item) -> str:
-    """Return a digest of the fields that a decision depends on."""
-    values = {name: value for name, value in get_values(item).items() if not is_absent(value)}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
-
 
 def is_open(item: Item) -> bool:
     """Return whether a track has a prediction that is still to be reviewed."""
     values = get_values(item)
-    return bool(values.get(fields.MODEL) and not item.get(REVIEW, with_album=False))
+    return bool(values.get(fields.MODEL) and not values.get(fields.REVIEW))
 
 
 def track_object(item: Item) -> dict[str, Any]:
@@ -48,7 +38,7 @@ def track_object(item: Item) -> dict[str, Any]:
         "reason": values.get(fields.REASON) or None,
         "agreement": values.get(fields.AGREEMENT) or None,
         "styles": [*(values.get(fields.STYLES) or ())],
-        "review": item.get(REVIEW, with_album=False) or None,
+        "review": values.get(fields.REVIEW) or None,
         "model": values.get(fields.MODEL) or None,
         "version": version(item),
         "open": is_open(item),

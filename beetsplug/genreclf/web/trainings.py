@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 class Trainings:
     has_previous = False
+    trained = 0.0
 
     def __init__(self, services: Services) -> None:
         self._services = services

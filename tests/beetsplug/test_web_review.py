@@ -1,0 +1,261 @@
+"""Lists, tracks, decisions and undo of the review page, by its HTTP API."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mediafile import MediaFile
+
+from tests.conftest import Beets
+from tests.web_client import WebServer, require_flask, serving
+
+require_flask()
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Beets:
+    """Two albums of two predicted tracks, and a track that is not predicted."""
+    beets = Beets(tmp_path_factory.mktemp("review"))
+    beets.settings["genreclf"] |= {"auto": False, "min_confidence": 0}
+    beets.add_collection(range(2), label=False)
+    beets.import_music()
+    beets("genreclf", "-q")
+    beets.keep()
+    return beets
+
+
+@pytest.fixture
+def library(collection: Beets) -> Beets:
+    collection.restore()
+    return collection
+
+
+@pytest.fixture
+def server(library: Beets) -> Iterator[WebServer]:
+    with serving(library) as server:
+        yield server
+
+
+def first_album(server: WebServer) -> dict[str, Any]:
+    """Return an album; its predicted track comes before that on which the model abstains."""
+    album = server.json("api/albums")["albums"][0]
+    found = server.json(f"api/albums/{album['id']}")
+    found["tracks"].sort(key=lambda track: not track["predicted"])
+    return found
+
+
+def decision(track: dict[str, Any], name: str, *genres: str) -> dict[str, Any]:
+    wanted = {"track": track["id"], "version": track["version"], "decision": name}
+    return wanted | ({"genres": [*genres]} if genres else {})
+
+
+def decide(server: WebServer, *decisions: dict[str, Any]) -> dict[str, Any]:
+    answer = server.post("api/decisions", {"decisions": [*decisions]})
+    assert answer.status == 200, answer
+    return answer.json
+
+
+def genres_in_files(beets: Beets) -> dict[str, list[str]]:
+    media = [*map(MediaFile, beets.files())]
+    return {file.title: file.genres or [] for file in media}
+
+
+def test_lists_have_albums_with_most_doubt_first(server: WebServer) -> None:
+    status = server.json("api/status")
+    assert status["counts"]["total"] == status["counts"]["open"] == 4
+    albums = server.json("api/albums")["albums"]
+    assert [album["tracks"] for album in albums] == [2, 2]
+    doubts = []
+    for album in albums:
+        tracks = server.json(f"api/albums/{album['id']}")["tracks"]
+        doubts.append(sum(1 - (track["confidence"] or 0) for track in tracks))
+        assert album["lowest"] == min(track["confidence"] or 0 for track in tracks)
+    assert doubts == sorted(doubts, reverse=True)
+    page = server.json("api/albums?limit=1")
+    rest = server.json(f"api/albums?limit=1&after={page['next']}")
+    assert [*page["albums"], *rest["albums"]] == albums
+    assert rest["next"] is None
+
+
+def test_filters_and_queries_narrow_the_list(server: WebServer) -> None:
+    for show, count in (("reviewed", 0), ("unpredicted", 0), ("all", 2), ("differs", 0)):
+        assert len(server.json(f"api/albums?show={show}")["albums"]) == count, show
+    found = server.json("api/albums?q=title:tune%200")["albums"]
+    assert len(found) == 1
+    tracks = server.json(f"api/albums/{found[0]['id']}?q=title:tune")["tracks"]
+    assert [track["title"] for track in tracks] == ["tune 0"]
+    slow = server.json("api/albums?q=format:MP3%20singleton:false")["albums"]
+    assert len(slow) == 2
+    for query in ("year:x..y", "title::(", "'"):
+        answer = server.get(f"api/albums?q={query}")
+        assert (answer.status, answer.json["error"]["code"]) == (400, "invalid"), query
+
+
+def test_words_with_slashes_are_text(server: WebServer, library: Beets) -> None:
+    assert server.json(f"api/albums?q={library.library}")["albums"] == []
+    assert server.json("api/albums?q=/")["albums"] == []
+    library("modify", "-y", "title:tune 0", "title=AC/DC")
+    assert len(server.json("api/albums?q=AC/DC")["albums"]) == 1
+
+
+def test_track_has_windows_and_sources(server: WebServer) -> None:
+    track = first_album(server)["tracks"][0]
+    found = server.json(f"api/tracks/{track['id']}")
+    assert found["windows"][0].keys() == {"start", "end", "genre", "probability"}
+    shares = [entry["probability"] for entry in found["probabilities"]]
+    assert shares == sorted(shares, reverse=True)
+    assert found["audio"][0] == {"src": f"api/tracks/{track['id']}/audio", "type": "audio/mpeg"}
+    assert found["audio"][-1]["type"] == "audio/wav"
+    picture = server.get(f"api/tracks/{track['id']}/spectrogram").body
+    seconds, rows, columns = struct.unpack("<3d", picture[:24])
+    assert seconds == pytest.approx(6, abs=0.2)
+    assert len(picture) == 24 + rows * columns
+
+
+def test_audio_is_sent_in_parts(server: WebServer, library: Beets) -> None:
+    track = first_album(server)["tracks"][0]
+    path = f"api/tracks/{track['id']}/audio"
+    whole = server.get(path)
+    assert whole.status == 200
+    assert whole.headers["content-type"] == "audio/mpeg"
+    size = len(whole.body)
+    assert whole.body in [file.read_bytes() for file in library.files()]
+    part = server.get(path, Range="bytes=10-19")
+    assert (part.status, part.body) == (206, whole.body[10:20])
+    assert part.headers["content-range"] == f"bytes 10-19/{size}"
+    assert server.get(path, Range="bytes=-5").body == whole.body[-5:]
+    for wrong in (f"bytes={size}-", "bytes=5-4", "bytes=0-9,20-29", "lines=1-2", "bytes=-"):
+        answer = server.get(path, Range=wrong)
+        assert (answer.status, answer.headers["content-range"]) == (416, f"bytes */{size}")
+    wav = server.get(f"{path}.wav")
+    assert (wav.status, wav.body[:4]) == (200, b"RIFF")
+    assert server.get(f"{path}.wav", Range="bytes=0-").status == 206
+
+
+def test_decisions_reach_database_and_file(server: WebServer, library: Beets) -> None:
+    tracks = first_album(server)["tracks"]
+    then = server.json(f"api/tracks/{tracks[0]['id']}")["then"]
+    answer = decide(server, decision(tracks[0], "accept"))
+    (done,) = answer["done"]
+    assert (done["genres"], done["review"], done["written"]) == (then, "accepted", True)
+    assert genres_in_files(library)[done["title"]] == then
+    (done,) = decide(server, decision(tracks[1], "correct", "My; Own", "Dub"))["done"]
+    assert (done["genres"], done["review"]) == (["My", "Own", "Dub"], "corrected")
+    assert genres_in_files(library)[done["title"]] == ["My", "Own", "Dub"]
+    assert library.field("genre_review", f"title:{done['title']}") == ["corrected"]
+    assert server.json("api/status")["counts"]["reviewed"] == 2
+    assert [run["decision"] for run in server.json("api/runs")["runs"]] == ["correct", "accept"]
+
+
+def test_album_is_one_run_and_one_undo(server: WebServer, library: Beets) -> None:
+    before, rows = genres_in_files(library), library.rows()
+    tracks = first_album(server)["tracks"]
+    answer = decide(server, *(decision(track, "correct", "Dub") for track in tracks))
+    assert len(answer["done"]) == 2
+    assert server.json("api/status")["undoable"] == answer["run"]
+    undone = server.post(f"api/runs/{answer['run']}/undo").json
+    assert (len(undone["restored"]), undone["kept"], undone["failed"]) == (2, [], [])
+    assert genres_in_files(library) == before
+    assert library.rows() == rows
+    assert server.post(f"api/runs/{answer['run']}/undo").status == 404
+    assert server.json("api/runs")["runs"][0]["undone"] is True
+
+
+def test_later_run_is_named(server: WebServer) -> None:
+    track = first_album(server)["tracks"][0]
+    first = decide(server, decision(track, "correct", "Dub"))
+    second = decide(server, decision(first["done"][0], "correct", "Ska"))
+    answer = server.post(f"api/runs/{first['run']}/undo")
+    assert answer.status == 409
+    assert answer.json["error"]["code"] == "later_run"
+    assert answer.json["error"]["run"] == second["run"]
+    for run in (second["run"], first["run"]):
+        assert server.post(f"api/runs/{run}/undo").status == 200
+
+
+def test_changed_track_is_stale(server: WebServer, library: Beets) -> None:
+    track = first_album(server)["tracks"][0]
+    library("modify", "-y", f"title:{track['title']}", "genres=Changed")
+    files = genres_in_files(library)
+    answer = server.post("api/decisions", {"decisions": [decision(track, "accept")]})
+    assert answer.status == 409
+    assert [failed["code"] for failed in answer.json["failed"]] == ["stale"]
+    assert genres_in_files(library) == files
+
+
+def test_undo_keeps_later_edits(server: WebServer, library: Beets) -> None:
+    track = first_album(server)["tracks"][0]
+    run = decide(server, decision(track, "correct", "Dub"))["run"]
+    library("modify", "-y", f"title:{track['title']}", "genres=Changed")
+    undone = server.post(f"api/runs/{run}/undo").json
+    assert len(undone["kept"]) == 1
+    assert str(library.root) not in undone["kept"][0]
+    assert genres_in_files(library)[track["title"]] == ["Changed"]
+
+
+def test_unpredicted_track_can_be_decided(library: Beets) -> None:
+    library("modify", "-y", "title:tune 0", "genre_model!", "predicted_genre!")
+    with serving(library) as server:
+        assert server.json("api/status")["counts"]["unpredicted"] == 1
+        (album,) = server.json("api/albums?show=unpredicted")["albums"]
+        tracks = server.json(f"api/albums/{album['id']}")["tracks"]
+        track = next(track for track in tracks if track["title"] == "tune 0")
+        found = server.json(f"api/tracks/{track['id']}")
+        assert found["predicted"]
+        (done,) = decide(server, decision(track, "accept"))["done"]
+        assert (done["review"], done["predicted"]) == ("accepted", found["predicted"])
+
+
+def test_query_of_the_command_limits_everything(library: Beets) -> None:
+    with serving(library, "title:tune") as server:
+        status = server.json("api/status")
+        assert (status["counts"]["total"], status["query"]) == (2, "title:tune")
+        for album in server.json("api/albums")["albums"]:
+            assert album["tracks"] == 1
+            (track,) = server.json(f"api/albums/{album['id']}")["tracks"]
+            assert track["title"].startswith("tune")
+        others = {1, 2, 3, 4} - {
+            track["id"]
+            for album in server.json("api/albums")["albums"]
+            for track in server.json(f"api/albums/{album['id']}")["tracks"]
+        }
+        assert [server.get(f"api/tracks/{id_}").status for id_ in others] == [404, 404]
+        overview = server.json("api/overview")
+        assert sum(overview["histogram"]) == 2
+
+
+def test_missing_file_is_gone(server: WebServer, library: Beets) -> None:
+    track = first_album(server)["tracks"][0]
+    for file in library.files():
+        file.unlink()
+    for path in ("", "/audio", "/audio.wav", "/spectrogram"):
+        answer = server.get(f"api/tracks/{track['id']}{path}")
+        assert (answer.status, answer.json["error"]["code"]) == (404, "gone")
+    assert first_album(server)["tracks"][0]["playable"] is False
+
+
+def test_locked_journal_is_reported(server: WebServer, library: Beets) -> None:
+    track = first_album(server)["tracks"][0]
+    with closing(sqlite3.connect(library.root / "library.genre-journal.lock")) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        answer = server.post("api/decisions", {"decisions": [decision(track, "accept")]})
+        assert server.get("api/albums").status == 200
+    assert (answer.status, answer.json["error"]["code"]) == (503, "locked")
+    assert answer.headers["retry-after"] == "2"
+
+
+def test_answers_have_no_paths(server: WebServer, library: Beets) -> None:
+    track = first_album(server)["tracks"][0]
+    decide(server, decision(track, "accept"))
+    paths = ["api/status", "api/overview", "api/albums", "api/runs", f"api/tracks/{track['id']}"]
+    paths += [f"api/albums/{track['album_id']}", "api/tracks/999", "api/albums/999"]
+    for path in paths:
+        body = server.get(path).body
+        assert str(library.root).encode() not in body
+        assert Path(library.root).name.encode() not in body
