@@ -98,7 +98,7 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
 def collection(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Beets:
     """Three albums of two predicted tracks without genres."""
     beets = Beets(tmp_path_factory.mktemp("page"))
-    beets.settings["genreclf"] |= {"auto": False, "policy": "replace"}
+    beets.settings["genreclf"] |= {"auto": False, "policy": "never"}
     for number in range(6):
         path = make(beets.music / f"album {number // 2}" / f"tune {number}.mp3", 6, number)
         media = MediaFile(path)
@@ -107,6 +107,7 @@ def collection(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Be
         media.save()
     beets.import_music()
     beets("genreclf", "-q")
+    beets.settings["genreclf"]["policy"] = "replace"
     beets.keep()
     return beets
 

@@ -1,7 +1,7 @@
 // The list of albums: filter, order, pages and the current album.
 
 import { get } from "./api.js";
-import { button, count, h, icon, say } from "./dom.js";
+import { button, count, h, icon, reveal, say } from "./dom.js";
 
 const SHOW = [
   ["open", "To review"],
@@ -129,7 +129,7 @@ export class Albums {
       const isCurrent = link.dataset.id === String(id);
       link.ariaCurrent = isCurrent ? "true" : null;
       link.tabIndex = isCurrent || (!isListed && !i) ? 0 : -1;
-      if (isCurrent) link.scrollIntoView({ block: "nearest" });
+      if (isCurrent) reveal(link, this.element);
     }
   }
 

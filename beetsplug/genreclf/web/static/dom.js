@@ -84,6 +84,14 @@ export function bars(rows) {
 // One sentence in place of content: loading, empty, failed.
 export const notice = (text, ...more) => h("div", { class: "empty" }, h("p", {}, text), ...more);
 
+// Scroll a list to one of its rows. Unlike scrollIntoView, this leaves the next Tab where it was.
+export function reveal(row, scroller) {
+  const [inner, outer] = [row, scroller].map((element) => element.getBoundingClientRect());
+  const head = outer.top + 2.5 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  if (inner.top < head) scroller.scrollTop += inner.top - head;
+  else if (inner.bottom > outer.bottom) scroller.scrollTop += inner.bottom - outer.bottom;
+}
+
 let fading;
 
 // Announce a decision, an undo or an error.

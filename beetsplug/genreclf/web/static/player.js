@@ -46,6 +46,7 @@ export class Player {
     this.rate = recall("speed", 1);
     this.#listen();
     this.changeSpeed(null);
+    this.#setReady(false);
   }
 
   get playing() {

@@ -1,6 +1,6 @@
 // The table of an album's tracks.
 
-import { h, list, setVars, share } from "./dom.js";
+import { h, list, reveal, setVars, share } from "./dom.js";
 
 export const isOpen = (track) => track.open ?? (!track.review && Boolean(track.model));
 
@@ -57,7 +57,7 @@ export class TrackTable {
       row.tabIndex = isCurrent ? 0 : -1;
     }
     const current = this.#find(id);
-    if (this.element.scrollHeight > this.element.clientHeight) current?.scrollIntoView({ block: "nearest" });
+    if (current) reveal(current, this.element);
     if (focus) current?.focus({ preventScroll: true });
   }
 
