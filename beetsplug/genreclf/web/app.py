@@ -221,7 +221,7 @@ def _add_error_handlers(app: Flask, services: Services) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> tuple[dict[str, Any], int]:
-        services.log.error("{}: {}", type(error).__name__, error, exc_info=error)
+        services.context.report_failure(request.path, error)
         message = "an unexpected error; the terminal shows it"
         return {"error": {"code": "internal", "message": message}}, 500
 
