@@ -157,7 +157,7 @@ def _list_models(models: ModelStore, log: Logger) -> bool:
 class _BarProgress:
     """Shows the analysis of labeled tracks by a progress bar, and counts failures."""
 
-    def __init__(self, log: Logger, shown: Callable[[Bar], None]) -> None:
+    def __init__(self, log: Logger, shown: Callable[[Bar], Bar]) -> None:
         self._log = log
         self._shown = shown
         self._bar: Bar | None = None

@@ -44,7 +44,8 @@ def create_app(services: Services) -> Flask:
         instance_path=str(services.folder / "instance"),
         static_folder=None,
     )
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    provider: Any = app.json
+    provider.sort_keys = False
     _add_page(app)
     _add_lists(app, services)
     _add_tracks(app, services)
