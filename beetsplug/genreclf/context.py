@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from beets.library import Library
 
+    from beetsplug.genreclf.loading import Loaded
     from beetsplug.genreclf.predictor import Predictor
+    from genremodel.batch.pool import Pool
 
 Register = Callable[[Any, Callable[..., None]], None]
 
@@ -102,8 +104,25 @@ class Context:
         cached: use the analysis cache. bundled: load the bundled model, regardless of the
         configuration. retry: analyze files again that could not be analyzed.
         """
+        loaded, config = self._load(lib, bundled=bundled), self.config()
+        pool = loaded.classifier.pool(
+            workers=config.threads,
+            timeout=config.timeout,
+            cache=self.cache_file(config) if cached else None,
+            retry=retry,
+        )
+        self.clear_marker_at_exit()
+        return self._predictor(lib, loaded, pool)
+
+    def reload_predictor(self, lib: Library, pool: Pool, *, bundled: bool = False) -> Predictor:
+        """Load the model as it is stored now, for a pool that is already at work.
+
+        Raises as `load_predictor` does.
+        """
+        return self._predictor(lib, self._load(lib, bundled=bundled), pool)
+
+    def _load(self, lib: Library, *, bundled: bool) -> Loaded:
         from beetsplug.genreclf.loading import load, load_bundled
-        from beetsplug.genreclf.predictor import Predictor
         from genremodel.custom.store import ModelStore
 
         config = self.config()
@@ -113,13 +132,11 @@ class Context:
         if loaded.classifier.backend == "numpy":
             reason = loaded.classifier.fallback_reason or "configured"
             self.log.debug("using the NumPy runtime: {}", reason)
-        pool = loaded.classifier.pool(
-            workers=config.threads,
-            timeout=config.timeout,
-            cache=self.cache_file(config) if cached else None,
-            retry=retry,
-        )
-        self.clear_marker_at_exit()
+        return loaded
+
+    def _predictor(self, lib: Library, loaded: Loaded, pool: Pool) -> Predictor:
+        from beetsplug.genreclf.predictor import Predictor
+
         return Predictor(
             loaded.classifier,
             pool,

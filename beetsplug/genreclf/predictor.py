@@ -21,6 +21,7 @@ from beetsplug.genreclf.stored_predictions import (
 )
 from beetsplug.genreclf.updates import Predicted, Rules
 from genremodel import AudioError
+from genremodel.batch.pool import LOOKAHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -88,9 +89,16 @@ class Predictor:
         return self.collect(items, self.submit(items), report)
 
     def iter_analyses(
-        self, lib: Library, ids: Iterable[int | None], report: Report
+        self,
+        lib: Library,
+        ids: Iterable[int | None],
+        report: Report,
+        lookahead: int | None = None,
     ) -> Iterator[tuple[Item, Analysis]]:
-        """Yield the analyses of tracks in order, while some ahead are being made."""
+        """Yield the analyses of tracks in order, while some ahead are being made.
+
+        lookahead: how many, by default as `Pool.map`.
+        """
         items: deque[Item] = deque()
 
         def paths() -> Iterator[Path]:
@@ -98,7 +106,8 @@ class Predictor:
                 items.append(item)
                 yield item.filepath
 
-        for _, result in self.pool.map(paths()):
+        ahead = LOOKAHEAD if lookahead is None else lookahead
+        for _, result in self.pool.map(paths(), lookahead=ahead):
             item = items.popleft()
             if isinstance(result, AudioError):
                 report(_failure(item, result))

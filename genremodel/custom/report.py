@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import Estimator
@@ -27,6 +28,7 @@ MIN_CONFIDENCE = 0.5
 # "Slight" agreement in Landis and Koch, "The measurement of observer agreement for categorical
 # data", 1977: barely more than chance.
 _SLIGHT = 0.2
+MIN_TESTED = 30  # tracks, with fewer of which it is too early to tell
 _SHOWN = 10  # confused pairs and suspect labels
 
 
@@ -86,6 +88,8 @@ class TrainingReport:
     ----------
     tracks, artists
         Numbers of tracks and of artists.
+    tested
+        Number of tracks on which the model was tested; the rest of the report is about these.
     balanced_accuracy
         Accuracy averaged over genres, of each estimator. The best was used for the rest.
     accuracy
@@ -107,7 +111,7 @@ class TrainingReport:
     warnings
         Reasons to doubt the model.
     correct
-        Whether each track is predicted correctly.
+        Whether each track is predicted correctly; None if it was not tested.
 
     Examples
     --------
@@ -115,12 +119,13 @@ class TrainingReport:
 
     >>> from genremodel.custom import train
     >>> _, report = train(tracks)
-    >>> report.tracks == len(tracks) == len(report.correct)
+    >>> report.tracks == report.tested == len(tracks) == len(report.correct)
     True
     """
 
     tracks: int
     artists: int
+    tested: int
     balanced_accuracy: Mapping[Estimator, float]
     accuracy: float
     majority_baseline: float
@@ -131,11 +136,12 @@ class TrainingReport:
     confused: tuple[tuple[str, str, int], ...]
     suspect_labels: tuple[SuspectLabel, ...]
     warnings: tuple[str, ...]
-    correct: tuple[bool, ...]
+    correct: tuple[bool | None, ...]
 
     def summary(self) -> dict[str, Any]:
         """Return the metrics that are stored with the model."""
-        return {
+        tested = {} if self.tested == self.tracks else {"tested": self.tested}
+        return tested | {
             "tracks": self.tracks,
             "artists": self.artists,
             "accuracy": round(self.accuracy, 4),
@@ -169,8 +175,10 @@ class TrainingReport:
                 f"{genre.precision:.2f}", f"{genre.recall:.2f}",
             )  # fmt: skip
         yield table
+        tested = "" if self.tested == self.tracks else f", tested on {self.tested}"
         yield (
-            f"{self.tracks} tracks by {self.artists} artists. Cross-validated on unseen artists:"
+            f"{self.tracks} tracks by {self.artists} artists{tested}. Cross-validated on unseen "
+            "artists:"
         )
         balanced = ", ".join(
             f"{name} {share:.0%}" for name, share in self.balanced_accuracy.items()
@@ -203,7 +211,20 @@ class TrainingReport:
 def balanced_accuracy(dataset: LabeledDataset, predictions: OutOfFold) -> float:
     """Return the accuracy by all windows, averaged over genres."""
     correct = predictions.correct[predictions.all_windows]
-    return float(np.mean([correct[members].mean() for members in dataset.genres.T]))
+    tested = dataset.tested if dataset.tested.any() else ~dataset.tested
+    shares = [correct[members].mean() for members in (dataset.genres.T & tested) if members.any()]
+    return float(np.mean(shares))
+
+
+def calibrating(dataset: LabeledDataset, predictions: OutOfFold) -> OutOfFold:
+    """Return the out-of-fold predictions that calibrate the confidence: of tested tracks.
+
+    If they are too few, all are returned.
+    """
+    tested = dataset.tested
+    if tested.sum() < MIN_TESTED or len(np.unique(dataset.artist[tested])) < FOLDS:
+        return predictions
+    return predictions[tested[predictions.track]]
 
 
 def summarize(
@@ -217,18 +238,26 @@ def summarize(
 
     accuracies: balanced, by estimator. accepts_nonmusic: the model predicts non-music, too.
     """
-    tracks = predictions[predictions.all_windows]
-    scores = tracks.scores(tracks.confidence(known=predictions), MIN_CONFIDENCE)
-    if not accepts_nonmusic:
-        scores = replace(scores, abstained=scores.abstained | ~dataset.is_music)
-    metrics = Metrics.from_scores(scores)
     artists = [len(np.unique(dataset.artist[members])) for members in dataset.genres.T]
+    tested = np.flatnonzero(dataset.tested)
+    if not len(tested):
+        return _untested(dataset, artists, accuracies)
+    tracks = predictions[predictions.all_windows][tested]
+    confidence = tracks.confidence(known=calibrating(dataset, predictions))
+    scores = tracks.scores(confidence, MIN_CONFIDENCE)
+    if not accepts_nonmusic:
+        scores = replace(scores, abstained=scores.abstained | ~dataset.is_music[tested])
+    metrics = Metrics.from_scores(scores)
+    correct: list[bool | None] = [None] * len(dataset.tested)
+    for index, is_correct in zip(tested.tolist(), scores.correct.tolist(), strict=True):
+        correct[index] = is_correct
     return TrainingReport(
-        tracks=metrics.tracks,
+        tracks=len(dataset.tested),
         artists=len(np.unique(dataset.artist)),
+        tested=metrics.tracks,
         balanced_accuracy=accuracies,
         accuracy=metrics.accuracy,
-        majority_baseline=float(dataset.genres.mean(axis=0).max()),
+        majority_baseline=float(dataset.genres[tested].mean(axis=0).max()),
         calibration_error=metrics.ece,
         coverage=metrics.coverage,
         selective_accuracy=metrics.selective_accuracy,
@@ -238,14 +267,39 @@ def summarize(
                 dataset.names,
                 dataset.genres.T,
                 artists,
-                precision_and_recall(scores, dataset.genres),
+                precision_and_recall(scores, dataset.genres[tested]),
                 strict=True,
             )
         ),
         confused=tuple(_confused(scores, dataset.names)),
-        suspect_labels=tuple(_suspect_labels(dataset, scores, artists)),
+        suspect_labels=tuple(_suspect_labels(dataset, tested, scores, artists)),
         warnings=tuple(_warnings(dataset, scores)),
-        correct=tuple(scores.correct.tolist()),
+        correct=tuple(correct),
+    )
+
+
+def _untested(
+    dataset: LabeledDataset, artists: Sequence[int], accuracies: Mapping[Estimator, float]
+) -> TrainingReport:
+    """Return the report of a model that cannot be tested. artists: as for `_suspect_labels`."""
+    return TrainingReport(
+        tracks=len(dataset.tested),
+        artists=len(np.unique(dataset.artist)),
+        tested=0,
+        balanced_accuracy=accuracies,
+        accuracy=0.0,
+        majority_baseline=0.0,
+        calibration_error=0.0,
+        coverage=0.0,
+        selective_accuracy=None,
+        genres=tuple(
+            GenreScores(name, int(members.sum()), count, 0.0, 0.0)
+            for name, members, count in zip(dataset.names, dataset.genres.T, artists, strict=True)
+        ),
+        confused=(),
+        suspect_labels=(),
+        warnings=("all genres are accepted predictions, on which a model cannot be tested",),
+        correct=(None,) * len(dataset.tested),
     )
 
 
@@ -259,20 +313,23 @@ def _confused(scores: Scores, names: Sequence[str]) -> Iterator[tuple[str, str, 
 
 
 def _suspect_labels(
-    dataset: LabeledDataset, scores: Scores, artists: Sequence[int]
+    dataset: LabeledDataset, tested: NDArray[np.intp], scores: Scores, artists: Sequence[int]
 ) -> Iterator[SuspectLabel]:
-    """Yield suspect labels, most confident first. artists: number of artists of each genre.
+    """Yield suspect labels, most confident first.
+
+    tested: indices of the tracks of the scores. artists: number of artists of each genre.
 
     A genre by one artist cannot be predicted without that artist, so its label is no suspect.
     """
-    learnable = dataset.genres @ (np.array(artists) > 1)
+    learnable = dataset.genres[tested] @ (np.array(artists) > 1)
     suspects = np.flatnonzero(~scores.correct & ~scores.abstained & learnable)
-    for track in suspects[np.argsort(-scores.confidence[suspects], kind="stable")].tolist():
+    for row in suspects[np.argsort(-scores.confidence[suspects], kind="stable")].tolist():
+        track = int(tested[row])
         yield SuspectLabel(
             track,
             tuple(np.array(dataset.names)[dataset.genres[track]].tolist()),
-            dataset.names[scores.predicted[track]],
-            float(scores.confidence[track]),
+            dataset.names[scores.predicted[row]],
+            float(scores.confidence[row]),
         )
 
 

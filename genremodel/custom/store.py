@@ -252,6 +252,17 @@ class ModelStore:
             raise ModelError(f"{folder}: {exc.strerror}") from exc
         return described
 
+    def copy(self, name: str, target: ModelStore) -> None:
+        """Copy a model as it is, with its id, replacing any of the same name."""
+        self._require(name)
+        try:
+            target._folder.mkdir(exist_ok=True)
+            for suffix in (".npz", ".json"):  # as in `save`
+                content = (self._folder / f"{name}{suffix}").read_bytes()
+                replace_atomically(target._folder / f"{name}{suffix}", content)
+        except OSError as exc:
+            raise ModelError(f"{exc.filename}: {exc.strerror}") from exc
+
     def delete(self, name: str) -> None:
         """Delete a model, even if it is damaged."""
         self._require(name)

@@ -16,6 +16,7 @@ from genremodel.custom.report import (
     MIN_CONFIDENCE,
     TrainingReport,
     balanced_accuracy,
+    calibrating,
     summarize,
 )
 from genremodel.custom.store import CustomModel
@@ -99,11 +100,12 @@ def train(
     everything = np.arange(len(tracks))
     accepts_nonmusic = any(dataset.is_music[members].mean() < 0.5 for members in dataset.genres.T)
     report = summarize(dataset, runs[best], accuracies, accepts_nonmusic=accepts_nonmusic)
+    calibration = calibrating(dataset, runs[best]).calibration()
     model = CustomModel(
         name,
         field,
         analysis_version() if version is None else version,
-        DecisionParams(dataset.names, prior, runs[best].calibration(), MIN_CONFIDENCE, model=name),
+        DecisionParams(dataset.names, prior, calibration, MIN_CONFIDENCE, model=name),
         best,
         ESTIMATORS[best](dataset, everything),
         fit_dataset_novelty(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mediafile import MediaFile
 
-from beetsplug.genreclf.commands.train import compare
+from beetsplug.genreclf.custom_training import compare
 from tests.conftest import Beets
 from tests.labeled_tracks import labeled_track, labeled_tracks, trained
 from tests.sounds import RATE, drums, make, melody, write

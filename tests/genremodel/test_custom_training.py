@@ -79,6 +79,31 @@ def test_random_labels_are_barely_better_than_chance() -> None:
     assert "barely better than chance" in str(report)
 
 
+def test_accepted_tracks_are_trained_on_but_not_tested() -> None:
+    tracks = labeled_tracks()
+    wrong = [copy(track) for track in tracks[::4]]
+    for number, track in enumerate(wrong):
+        track.genres, track.tested = ("genre 9",), False
+        track.artist = f"artist {number % 5}"
+    model, report = trained([*tracks, *wrong])
+    assert "genre 9" in model.params.genres
+    assert (report.tracks, report.tested) == (len(tracks) + len(wrong), len(tracks))
+    assert report.correct[len(tracks) :] == (None,) * len(wrong)
+    assert None not in report.correct[: len(tracks)]
+    assert all(suspect.index < len(tracks) for suspect in report.suspect_labels)
+    assert f"tested on {report.tested}" in str(report)
+    assert model.metrics["tested"] == len(tracks)
+
+
+def test_model_of_accepted_tracks_alone_has_a_warning() -> None:
+    tracks = labeled_tracks()
+    for track in tracks:
+        track.tested = False
+    _, report = trained(tracks)
+    assert report.tested == 0
+    assert len(report.warnings) == 1
+
+
 def test_wrong_label_is_suspect() -> None:
     tracks = labeled_tracks()
     tracks[0] = tracks[0].with_genres(["genre 2"])
@@ -222,7 +247,7 @@ def test_report_is_consistent(
     event("trained")
     assert all(0 <= genre.recall <= 1 and 0 <= genre.precision <= 1 for genre in report.genres)
     assert sum(genre.tracks for genre in report.genres) == sum(map(len, labels))
-    assert report.accuracy == pytest.approx(np.mean(report.correct))
+    assert report.accuracy == pytest.approx(np.mean([*map(bool, report.correct)]))
     assert sum(n for _, _, n in report.confused) == report.correct.count(False)
     assert all(not report.correct[suspect.index] for suspect in report.suspect_labels)
     assert 0 <= report.coverage <= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -29,7 +29,6 @@ from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.updates import Update, describe
 
 if TYPE_CHECKING:
-    from beetsplug.genreclf.commands._progress import Bar
     from beetsplug.genreclf.context import Context
     from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.updates import Predicted
@@ -38,6 +37,16 @@ Confirm: TypeAlias = Callable[[Sequence[Update]], Answer]
 
 _OUTCOMES = {"keep": "kept", "correct": "edited"}  # of decisions, in the summary
 _COMPANIONS = ("undo", "explain", "train", "similar", "cache", "web")
+
+
+class Progress(Protocol):
+    """What is told about the progress of a classification."""
+
+    def advance(self, tracks: int = 1) -> None:
+        """Count tracks that are done."""
+
+    def hidden(self) -> AbstractContextManager[None]:
+        """Return a context in which messages can be printed."""
 
 
 class ClassifyOptions(Protocol):
@@ -144,8 +153,9 @@ def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[s
 class Classify:
     """Classifies tracks, album by album, and shows or makes the changes.
 
-    bar: advances with each track. confirm: asks the user about the updates of each album; then
-    only tracks without genres are classified, and existing genres stay, whatever the policy.
+    bar: advances with each track. command: the name of the run in the journal. confirm: asks the
+    user about the updates of each album; then only tracks without genres are classified, and
+    existing genres stay, whatever the policy.
     """
 
     def __init__(
@@ -154,14 +164,15 @@ class Classify:
         lib: Library,
         predictor: Predictor,
         options: ClassifyOptions,
-        bar: Bar,
+        bar: Progress,
         confirm: Confirm | None = None,
+        command: str = "genreclf",
     ) -> None:
         self._log = context.log
         self._options = options
         self._predictor = predictor
         self._planner = Planner(predictor, context.journal(lib), respell=options.force)
-        self._writer = context.writer(lib, predictor, "genreclf")
+        self._writer = context.writer(lib, predictor, command)
         self._batches = Batches(
             predictor, self._planner, self._writer, force=options.force, untagged=bool(confirm)
         )
@@ -172,6 +183,16 @@ class Classify:
         self._changes = Counter[tuple[str, str]]()  # of genres, shown by --pretend
         self._skipped = 0  # by the option `skip`
         self._is_complete = False
+
+    @property
+    def run_id(self) -> int | None:
+        """The run in the journal, None before the first change."""
+        return self._writer.started_run
+
+    @property
+    def updated(self) -> int:
+        """How many tracks have got other genres."""
+        return self._counts["updated"]
 
     @property
     def failures(self) -> int:

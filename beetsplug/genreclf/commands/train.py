@@ -3,43 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from functools import partial
 from logging import Logger
 from typing import TYPE_CHECKING, Any, Protocol
 
 from beets import ui
 from beets.exceptions import UserError
-from beets.library import Item, Library
-from beets.util import displayable_path
+from beets.library import Library
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._printing import print_rich
 from beetsplug.genreclf.commands._progress import Bar, is_terminal
 from beetsplug.genreclf.commands._selection import NO_MATCHES, has_matches, matching_items
-from beetsplug.genreclf.genres.agreement import Agreement, agreement
-from beetsplug.genreclf.genres.labels import Vocabulary, is_placeholder, labels
-from beetsplug.genreclf.genres.normalize import squash
+from beetsplug.genreclf.custom_training import (
+    DEFAULT_MIN_TRACKS,
+    DEFAULT_NAME,
+    LabelCollector,
+    LabeledTracks,
+    train_model,
+)
 from beetsplug.genreclf.messages import count
-from beetsplug.genreclf.storage.artists import Artists
-from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.storage.paths import models_folder
-from beetsplug.genreclf.storage.snapshot import genres_before
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
     from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.storage.journal import Journal
-    from genremodel.custom.dataset import LabeledTrack
     from genremodel.custom.report import TrainingReport
     from genremodel.custom.store import ModelInfo, ModelStore
 
 _SHOWN = 10  # skipped labels
-_COMMON = 20  # tracks of a genre that a model must recognize, or `model: auto` does not use it
 
 
 class TrainOptions(Protocol):
@@ -60,7 +56,7 @@ def command(context: Context) -> ui.Subcommand:
     train.parser.add_option(
         "-n",
         "--name",
-        default="mine",
+        default=DEFAULT_NAME,
         help="name of the model (default: %default)",
     )
     train.parser.add_option(
@@ -71,7 +67,7 @@ def command(context: Context) -> ui.Subcommand:
     train.parser.add_option(
         "--min-tracks",
         type="int",
-        default=8,
+        default=DEFAULT_MIN_TRACKS,
         metavar="N",
         help="skip genres with fewer tracks (default: %default)",
     )
@@ -158,6 +154,37 @@ def _list_models(models: ModelStore, log: Logger) -> bool:
     return len(described) == len(models.names())
 
 
+class _BarProgress:
+    """Shows the analysis of labeled tracks by a progress bar, and counts failures."""
+
+    def __init__(self, log: Logger, shown: Callable[[Bar], Bar]) -> None:
+        self._log = log
+        self._shown = shown
+        self._bar: Bar | None = None
+        self.failures = 0
+
+    def begin(self, total: int) -> None:
+        self._bar = Bar(total, shown=is_terminal())
+        self._shown(self._bar)
+
+    def advance(self) -> None:
+        if self._bar:
+            self._bar.advance()
+
+    def warn(self, message: str) -> None:
+        with self._hidden():
+            self._log.warning("{}", message)
+
+    def fail(self, message: str) -> None:
+        self.failures += 1
+        with self._hidden():
+            self._log.error("{}", message)
+        self.advance()
+
+    def _hidden(self) -> AbstractContextManager[None]:
+        return self._bar.hidden() if self._bar else nullcontext()
+
+
 class Training:
     """Trains a model on the tracks of a query, and prints a report.
 
@@ -171,9 +198,6 @@ class Training:
         self._journal = journal
         self._log = log
         self._options = options
-        self._failures = 0
-        self._rare: dict[str, int] = {}  # labels with too few tracks, and how many
-        self._placeholders = Counter[str]()
 
     def run(self, lib: Library, query: Sequence[str], models: ModelStore) -> int:
         """Train and save a model; return how many tracks could not be analyzed.
@@ -181,39 +205,41 @@ class Training:
         Raises UserError if no model can be trained, or none worth saving, and ModelError if it
         cannot be saved; then none is.
         """
-        from genremodel.custom.training import train
         from genremodel.errors import TrainingError
 
         self._check(models)
-        paths, examples, fitting = self._examples(lib, query)
-        if not examples:
-            self._show_skipped()
+        name, field = self._options.name, self._options.field
+        with ExitStack() as stack:
+            progress = _BarProgress(self._log, stack.enter_context)
+            collector = LabelCollector(
+                self._predictor, self._journal, progress,
+                field=field, min_tracks=self._options.min_tracks,
+            )  # fmt: skip
+            items = matching_items(lib, query, match_albums=self._options.album)
+            tracks = collector.collect(lib, items)
+        if not tracks.examples:
+            self._show_skipped(tracks)
             raise UserError(
                 f"training failed: no genre has {self._options.min_tracks} tracks that can be used"
+                if tracks.labeled
+                else f"no matching track has a {field} value of its own"
             )
         try:
-            model, report = train(
-                examples,
-                name=self._options.name,
-                field=self._options.field,
-                version=self._predictor.classifier.analysis_version,
-            )
+            model, report = train_model(tracks, self._predictor, name=name, field=field)
         except TrainingError as exc:
-            self._show_skipped()
+            self._show_skipped(tracks)
             raise UserError(f"training failed: {exc}") from exc
-        metrics = {**model.metrics, **compare(report, fitting)}
-        model = replace(model, metrics=metrics)
         good = self._options.force or not report.warnings
         saved = models.save(model) if good else None  # first: the reader may close the pipe
-        ui.print_(_comparison(metrics))
-        self._show_skipped()
-        self._show(paths, report)
+        ui.print_(_comparison(model.metrics))
+        self._show_skipped(tracks)
+        self._show(tracks.paths, report)
         for warning in report.warnings:
             self._log.warning("{}", warning)
         if saved is None:
             raise UserError("model not saved; use --force to save it anyway")
         self._show_saved(saved)
-        return self._failures
+        return progress.failures
 
     def _check(self, models: ModelStore) -> None:
         """Raise UserError or ModelError if the options are invalid."""
@@ -234,87 +260,10 @@ class Training:
                         "--force"
                     )
 
-    def _examples(
-        self, lib: Library, query: Sequence[str]
-    ) -> tuple[list[str], list[LabeledTrack], list[Agreement]]:
-        """Return the paths of tracks, their examples, and how the bundled genres agree."""
-        from genremodel.custom.dataset import LabeledTrack
-
-        labeled = self._labeled(matching_items(lib, query, match_albums=self._options.album))
-        if not labeled:
-            self._show_skipped()
-            raise UserError(f"no matching track has a {self._options.field} value of its own")
-        enough = Vocabulary.from_tracks(labeled.values(), self._options.min_tracks)
-        # By id, so that the same tracks give the same model in whatever order they are listed.
-        wanted = sorted(id_ for id_, own in labeled.items() if enough.canonical(own))
-        artist_of = Artists(lib).key
-        analyzed: list[tuple[str, LabeledTrack, Agreement]] = []
-        with Bar(len(wanted), shown=is_terminal()) as bar:
-
-            def fail(message: str) -> None:
-                self._failures += 1
-                with bar.hidden():
-                    self._log.error("{}", message)
-                bar.advance()
-
-            for track, analysis in self._predictor.iter_analyses(lib, wanted, fail):
-                path, own = displayable_path(track.path), labeled[track.id or 0]
-                if not analysis.audible.any():
-                    with bar.hidden():
-                        self._log.warning("{}: skipped: silent", path)
-                    bar.advance()
-                    continue
-                example = LabeledTrack(analysis, enough.canonical(own), artist_of(track))
-                bundled = next(iter(self._predictor.classifier.predict(analysis).votes))
-                analyzed.append((path, example, agreement(own, bundled)))
-                bar.advance()
-        vocabulary = Vocabulary.from_tracks(
-            (example.genres for _, example, _ in analyzed), self._options.min_tracks
-        )
-        self._rare = {**enough.left_out, **vocabulary.left_out}
-        examples = [
-            (path, example.with_genres(genres), fit)
-            for path, example, fit in analyzed
-            if (genres := vocabulary.canonical(example.genres))
-        ]
-        paths, tracks, fitting = zip(*examples, strict=True) if examples else ((), (), ())
-        return [*paths], [*tracks], [*fitting]
-
-    def _labeled(self, items: Iterable[Item]) -> dict[int, list[str]]:
-        """Return the labels of tracks by their ids, without those that cannot be trained on."""
-        from genremodel.display import has_control_characters
-
-        placeholders, refused = self._predictor.config.placeholders, Counter[str]()
-        labeled = {}
-        for track in items:
-            own = self._labels(track)
-            refused.update(name for name in own if has_control_characters(name))
-            own = [name for name in own if name not in refused]
-            self._placeholders.update(name for name in own if is_placeholder(name, placeholders))
-            if track.id is not None and (own := [x for x in own if x not in self._placeholders]):
-                labeled[track.id] = own
-        for name, number in sorted(refused.items()):
-            self._log.warning(
-                "{}", f"skipped label {name!r}: control characters ({count(number, 'track')})"
-            )
-        return labeled
-
-    def _labels(self, track: Item) -> list[str]:
-        """Return the labels of a track, without genres that the plugin set."""
-        if self._options.field != fields.GENRES:
-            return labels(track.get(self._options.field), numbers=False)
-        own, values = labels(genres_before(self._journal, track)), get_values(track)
-        genre = values.get(fields.PREDICTED_GENRE)
-        if genre and values.get(fields.MODEL) and not values.get(fields.JOURNAL_ID):
-            # Set in another library, in whichever spelling.
-            predicted = {*map(squash, (genre, self._predictor.rules.spelled(genre)))}
-            own = [label for label in own if squash(label) not in predicted]
-        return own
-
-    def _show_skipped(self) -> None:
+    def _show_skipped(self, tracks: LabeledTracks) -> None:
         for what, skipped in (
-            (f"genres with fewer than {self._options.min_tracks} tracks", self._rare),
-            ("placeholders", self._placeholders),
+            (f"genres with fewer than {self._options.min_tracks} tracks", tracks.rare),
+            ("placeholders", tracks.placeholders),
         ):
             if skipped:
                 ui.print_(f"skipped {what}: {_counts(skipped)}")
@@ -333,27 +282,6 @@ class Training:
             if not model.is_default:
                 use = f"not used by `model: auto`: {_objection(model.metrics)}; {use} anyway"
         ui.print_(f"saved as {model.name} ({model.id}); {use}")
-
-
-def compare(report: TrainingReport, fitting: Sequence[Agreement]) -> dict[str, Any]:
-    """Return how a model compares with the bundled one on the same tracks.
-
-    fitting: how the bundled prediction agrees with the labels of each example. "compared": number
-    of tracks where that is known; "own", "bundled": how many of them each predicts correctly;
-    "missed": genres of many tracks that the model never recognizes; "default": whether `model:
-    auto` may use it.
-    """
-    compared = [i for i, fits in enumerate(fitting) if fits]
-    bundled = sum(fitting[i] == "agrees" for i in compared)
-    own = sum(report.correct[i] for i in compared)
-    missed = [x.genre for x in report.genres if x.tracks >= _COMMON and not x.recall]
-    return {
-        "compared": len(compared),
-        "own": own,
-        "bundled": bundled,
-        "missed": missed,
-        "default": not missed and (own > bundled or not compared),
-    }
 
 
 def _comparison(metrics: Mapping[str, Any]) -> str:

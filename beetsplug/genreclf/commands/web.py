@@ -63,10 +63,10 @@ def _run(context: Context, lib: Library, options: WebOptions, query: list[str]) 
     with user_errors(), context.predictor(lib) as predictor:
         from beetsplug.genreclf.web.app import create_app
         from beetsplug.genreclf.web.guard import Guard, new_token
+        from beetsplug.genreclf.web.music_folder import in_music_folder
         from beetsplug.genreclf.web.server import (
             HOST,
             Server,
-            in_music_folder,
             open_browser,
             private_folder,
         )

@@ -44,7 +44,8 @@ def create_app(services: Services) -> Flask:
         instance_path=str(services.folder / "instance"),
         static_folder=None,
     )
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    provider: Any = app.json
+    provider.sort_keys = False
     _add_page(app)
     _add_lists(app, services)
     _add_tracks(app, services)
@@ -221,7 +222,7 @@ def _add_error_handlers(app: Flask, services: Services) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> tuple[dict[str, Any], int]:
-        services.log.error("{}: {}", type(error).__name__, error, exc_info=error)
+        services.context.report_failure(request.path, error)
         message = "an unexpected error; the terminal shows it"
         return {"error": {"code": "internal", "message": message}}, 500
 

@@ -44,15 +44,17 @@ def matches(lib: Library, query: Query | Sequence[str]) -> Matches:
         query, _ = beets.library.parse_query_parts([*query], Item)
     where, values = query.clause()
     if where is None:  # a field that SQLite does not know
-        rows = [(item.id, item.album_id) for item in lib.items(query)]
         known = {album_id for (album_id,) in _read(lib, "SELECT id FROM albums", ())}
-        pairs = [(id_, album_id if album_id in known else 0) for id_, album_id in rows]
+        pairs = [
+            (item.id or 0, album_id if (album_id := item.album_id or 0) in known else 0)
+            for item in lib.items(query)
+        ]
     else:
         tables = "items"
         if getattr(query, "field_names", set()) & getattr(Item, "other_db_fields", set()):
             tables += f" {Item.relation_join}"  # since beets 2.13
-        album_id = _ALBUM_ID.format("items.album_id")
-        sql = f"SELECT items.id, {album_id} FROM ({tables}) WHERE {where} GROUP BY items.id"
+        place = _ALBUM_ID.format("items.album_id")
+        sql = f"SELECT items.id, {place} FROM ({tables}) WHERE {where} GROUP BY items.id"
         pairs = [(row[0], row[1]) for row in _read(lib, sql, tuple(values))]
     found: Matches = {}
     for id_, album in pairs:

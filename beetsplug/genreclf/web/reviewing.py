@@ -245,7 +245,8 @@ def _requests(decisions: object) -> list[_Request]:
 def _request(values: object) -> _Request:
     if not isinstance(values, dict):
         raise Invalid("a decision must be an object")
-    track, seen, decision = (values.get(name) for name in ("track", "version", "decision"))
+    track, seen = values.get("track"), values.get("version")
+    decision: Any = values.get("decision")
     genres = values.get("genres") or []
     genres = [genres] if isinstance(genres, str) else genres
     if not isinstance(track, int) or isinstance(track, bool) or not isinstance(seen, str):

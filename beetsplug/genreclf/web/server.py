@@ -7,21 +7,18 @@ import os
 import tempfile
 import threading
 import webbrowser
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from beets.exceptions import UserError
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
-from beetsplug.genreclf.web.guard import HEADERS, Application, Environ, StartResponse
-
-if TYPE_CHECKING:
-    from beets.library import Library
+from beetsplug.genreclf.web.guard import HEADERS, Application
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8338
@@ -76,26 +73,6 @@ class Server:
         self._server.task_dispatcher.shutdown(timeout=0.5)
         self._server.close()
         self._server.asyncore.close_all(self._server._map)
-
-
-def in_music_folder(application: Application, lib: Library) -> Application:
-    """Return an application that knows the music folder of a library.
-
-    beets keeps it in a context variable, which the threads of a server start without. Paths are
-    absolute while the application is called, not while its answer is sent.
-    """
-
-    def call(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        with music_folder(lib):
-            return application(environ, start_response)
-
-    return call
-
-
-def music_folder(lib: Library) -> Any:
-    """Return a context in which the paths of a library are absolute, in any thread."""
-    context = getattr(lib, "music_dir_context", None)  # since beets 2.14
-    return context() if context else nullcontext()
 
 
 @contextmanager

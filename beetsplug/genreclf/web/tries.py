@@ -80,7 +80,7 @@ class Tries:
                 raise Conflict("this piece does not follow the one before")
             if upload.received + len(piece) > upload.size:
                 raise TooLarge("the file is larger than announced")
-            with upload.path.open("ab", opener=_private) as file:
+            with open(upload.path, "ab", opener=_private) as file:
                 file.write(piece)
             upload.received += len(piece)
             return upload.received

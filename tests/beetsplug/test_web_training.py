@@ -1,0 +1,157 @@
+"""Training by the review page: report, use, discard, and back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import Beets
+from tests.web_client import WebServer, require_flask, serving
+
+require_flask()
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Beets:
+    """Twenty tracks of two genres of the user, by ten artists."""
+    beets = Beets(tmp_path_factory.mktemp("training"))
+    beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "threads": 2}
+    beets.add_collection(range(10))
+    beets.import_music()
+    beets("genreclf", "-q", "--nowrite")
+    beets("genreclf-undo", "-q")
+    beets.keep()
+    return beets
+
+
+@pytest.fixture
+def library(collection: Beets) -> Beets:
+    collection.restore()
+    return collection
+
+
+@pytest.fixture
+def server(library: Beets) -> Iterator[WebServer]:
+    with serving(library) as server:
+        yield server
+
+
+def wait(server: WebServer, id_: int, *states: str) -> dict[str, Any]:
+    """Return the state of a job once it is one of these."""
+    end = time.monotonic() + 60
+    while (job := server.json(f"api/trainings/{id_}"))["state"] not in states:
+        assert time.monotonic() < end, job
+        assert job["state"] != "failed", job
+        time.sleep(0.1)
+    return job
+
+
+def train(server: WebServer) -> dict[str, Any]:
+    answer = server.post("api/trainings")
+    assert answer.status == 202, answer
+    return wait(server, answer.json["id"], "done")
+
+
+def test_report_waits_for_a_decision(server: WebServer, library: Beets) -> None:
+    rows = library.rows()
+    job = train(server)
+    report = job["report"]
+    assert (report["tracks"], report["tested"], report["accepted"]) == (20, 20, 0)
+    assert {genre["genre"] for genre in report["genres"]} == {"My Tunes", "My Loops"}
+    assert report["comparison"] is None  # the bundled model has none of these genres
+    assert server.json("api/status")["training"] == {"id": job["id"], "state": "done"}
+    assert server.post(f"api/trainings/{job['id']}/discard").json["state"] == "discarded"
+    assert server.post(f"api/trainings/{job['id']}/use").status == 409
+    assert server.json("api/status")["training"] is None
+    assert library.rows() == rows
+    assert "no models" in library.run("genreclf-train", "--list").stderr
+
+
+def test_using_a_model_predicts_again_and_keeps_decisions(
+    server: WebServer, library: Beets
+) -> None:
+    album = server.json("api/albums?show=all")["albums"][0]["id"]
+    track = server.json(f"api/albums/{album}")["tracks"][0]
+    wanted = {"track": track["id"], "version": track["version"], "decision": "correct"}
+    server.post("api/decisions", {"decisions": [{**wanted, "genres": ["Kept"]}]})
+    job = train(server)
+    assert job["use"] is True
+    assert server.post(f"api/trainings/{job['id']}/use").json["state"] == "predicting"
+    used = wait(server, job["id"], "used")
+    assert used["done"] == used["total"] == 20
+    status = server.json("api/status")
+    assert status["custom"] is True
+    assert status["previous"] is True
+    assert {*library.field("genre_model")} == {status["model"]}
+    assert library.field("genres", "genre_review:corrected") == ["Kept"]
+    runs = server.json("api/runs")["runs"]
+    assert (runs[0]["id"], runs[0]["decision"]) == (used["run"], "predict")
+    back = server.post("api/models/previous").json["id"]
+    wait(server, back, "used")
+    status = server.json("api/status")
+    assert (status["custom"], status["previous"]) == (False, False)
+    assert {*library.field("genre_model")} == {status["model"]}
+    assert server.post("api/models/previous").status == 404
+
+
+def test_second_model_can_be_taken_back(server: WebServer) -> None:
+    first = train(server)
+    server.post(f"api/trainings/{first['id']}/use")
+    wait(server, first["id"], "used")
+    model = server.json("api/status")["model"]
+    track = server.json("api/albums?show=all")["albums"][0]["id"]
+    tracks = server.json(f"api/albums/{track}")["tracks"]
+    server.post(
+        "api/decisions",
+        {
+            "decisions": [
+                {
+                    "track": one["id"],
+                    "version": one["version"],
+                    "decision": "correct",
+                    "genres": ["My Tunes", "My Loops"],
+                }
+                for one in tracks
+            ]
+        },
+    )
+    second = train(server)
+    assert second["report"]["last_training"]["model"] == model
+    server.post(f"api/trainings/{second['id']}/use")
+    wait(server, second["id"], "used")
+    assert server.json("api/status")["model"] != model
+    wait(server, server.post("api/models/previous").json["id"], "used")
+    assert server.json("api/status")["model"] == model
+
+
+def test_accepted_predictions_are_not_tested(server: WebServer) -> None:
+    job = train(server)
+    server.post(f"api/trainings/{job['id']}/use")
+    wait(server, job["id"], "used")
+    album = server.json("api/albums?show=confident")["albums"][0]["id"]
+    track = next(t for t in server.json(f"api/albums/{album}")["tracks"] if t["predicted"])
+    wanted = {"track": track["id"], "version": track["version"], "decision": "accept"}
+    assert server.post("api/decisions", {"decisions": [wanted]}).status == 200
+    report = train(server)["report"]
+    assert (report["tracks"], report["tested"], report["accepted"]) == (20, 19, 1)
+
+
+def test_only_one_job_runs_at_once(server: WebServer) -> None:
+    id_ = server.post("api/trainings").json["id"]
+    assert server.post("api/trainings").status == 409
+    server.post(f"api/trainings/{id_}/stop")
+    assert wait(server, id_, "stopped", "done")["state"] == "stopped"
+    assert server.post("api/trainings").status == 202
+    assert server.json(f"api/trainings/{id_}")["state"] == "stopped"
+    assert server.get("api/trainings/99").status == 404
+
+
+def test_configured_model_decides_about_use(library: Beets) -> None:
+    library.settings["genreclf"]["model"] = "bundled"
+    with serving(library) as server:
+        job = train(server)
+        assert "model: auto" in job["use"]
+        assert server.post(f"api/trainings/{job['id']}/use").status == 409
