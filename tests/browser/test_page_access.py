@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.browser.conftest import Visit
@@ -12,12 +14,12 @@ SCREENS = ("review/album/1", "overview", "train", "history", "try")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1280, 800), (320, 640)], ids=["wide", "narrow"])
 def test_screens_pass_axe_and_do_not_scroll_sideways(
-    visit: Visit, scheme: str, size: tuple[int, int]
+    visit: Visit, scheme: Any, size: tuple[int, int]
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     visit.page.set_viewport_size({"width": size[0], "height": size[1]})
-    visit.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    visit.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     for screen in SCREENS:
         visit.go(f"#/{screen}")
         visit.page.wait_for_timeout(800)

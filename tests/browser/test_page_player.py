@@ -82,16 +82,20 @@ class TestEveryFormat:
         ]
         assert len(ids) == len(CONTAINERS)
         for id_ in ids:
-            album = visit.server.json(f"api/tracks/{id_}")["album_id"]
-            visit.go(f"#/review/album/{album}/track/{id_}?show=all")
-            visit.wait(lambda id_=id_: visit.page.url.endswith(f"/{id_}?show=all"))
-            visit.ready()
-            name = visit.page.locator("#track-title").inner_text()
-            visit.page.get_by_label("Play on").uncheck()
-            visit.page.locator(".play").click()
-            visit.wait(lambda: visit.audio("currentTime") > 0.2)
-            half = visit.audio("duration") / 2
-            assert half > 0.4, name
-            visit.page.evaluate(f"document.querySelector('audio').currentTime = {half}")
-            visit.wait(lambda half=half: visit.audio("currentTime") > half)
-            visit.page.evaluate("document.querySelector('audio').pause()")
+            play_and_seek(visit, id_)
+
+
+def play_and_seek(visit: Visit, track: int) -> None:
+    album = visit.server.json(f"api/tracks/{track}")["album_id"]
+    visit.go(f"#/review/album/{album}/track/{track}?show=all")
+    row = visit.page.locator(f'.tracks tr[aria-current=true][data-id="{track}"]')
+    visit.wait(lambda: row.count() == 1)
+    visit.ready()
+    visit.page.get_by_label("Play on").uncheck()
+    visit.page.locator(".play").click()
+    visit.wait(lambda: visit.audio("currentTime") > 0.2)
+    half = visit.audio("duration") / 2
+    assert half > 0.4, track
+    visit.page.evaluate(f"document.querySelector('audio').currentTime = {half}")
+    visit.wait(lambda: visit.audio("currentTime") > half)
+    visit.page.evaluate("document.querySelector('audio').pause()")

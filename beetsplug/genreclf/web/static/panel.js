@@ -77,7 +77,7 @@ export class Panel {
       this.loaded = track.id;
       this.#details(found);
       const picture = this.player.load({
-        name: track.title || "Untitled", seconds: found.seconds || found.windows.at(-1)?.end || 0, windows: found.windows,
+        name: track.title || "Untitled", seconds: found.seconds, windows: found.windows,
         votes: found.votes, sources: found.audio, signal,
         spectrogram: `api/tracks/${track.id}/spectrogram`,
       });

@@ -3,7 +3,7 @@
 import { request } from "./api.js";
 import { button, clock, h, icon, recall, remember, setVars } from "./dom.js";
 import { repeatable } from "./keys.js";
-import { draw, Lane } from "./timeline.js";
+import { draw, Lane, secondsOf } from "./timeline.js";
 
 const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
@@ -75,7 +75,17 @@ export class Player {
 
   // sources: [{src, type}], tried in this order. votes: genres, the first is the predicted one.
   load({ name, seconds, windows, votes, sources, spectrogram, signal }) {
-    Object.assign(this, { seconds, windows, sources });
+    Object.assign(this, { name, windows, votes, sources });
+    this.#setLength(seconds || windows.at(-1)?.end || 1);
+    this.#setSources();
+    this.#setReady(true);
+    this.#update();
+    return this.#loadPicture(spectrogram, signal);
+  }
+
+  #setLength(seconds) {
+    const { name, windows, votes } = this;
+    this.seconds = seconds;
     this.seekBar.max = seconds;
     this.length.textContent = `/ ${clock(seconds)}`;
     const most = votes[0];
@@ -85,10 +95,6 @@ export class Player {
         (most ? `. ${most.windows} of ${windows.length} windows are ${most.genre}.` : "."),
     );
     this.lane.show(windows, seconds, votes.map(({ genre }) => genre));
-    this.#setSources();
-    this.#setReady(true);
-    this.#update();
-    return this.#loadPicture(spectrogram, signal);
   }
 
   note(text) {
@@ -192,6 +198,8 @@ export class Player {
     try {
       const answer = await request(path, { signal });
       this.image = await answer.arrayBuffer();
+      const seconds = secondsOf(this.image); // decoded, where the library has what the file says
+      if (Math.abs(seconds - this.seconds) > 0.1) this.#setLength(seconds);
       this.#draw();
     } catch (error) {
       if (error.name !== "AbortError") this.note(`No spectrogram. ${error.message}`);

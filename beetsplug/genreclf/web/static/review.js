@@ -202,7 +202,7 @@ export class Review {
     this.panel.setBusy(true);
     try {
       const { run, done, failed } = await post("api/decisions", { decisions }, { onBusy });
-      store.status.undoable = run;
+      if (run != null) store.status.undoable = run;
       this.#replace(done);
       if (failed.length) await this.#refused(failed);
       refreshStatus().catch(() => {});

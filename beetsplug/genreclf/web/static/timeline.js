@@ -15,6 +15,8 @@ const COLORS = Uint8ClampedArray.from({ length: 1024 }, (_, i) => {
   return a + (b - a) * (at - low);
 });
 
+export const secondsOf = (bytes) => new DataView(bytes).getFloat64(0, true);
+
 // bytes: three float64 (seconds, rows, columns), then the levels, top row first; or null.
 export function draw(canvas, bytes) {
   const scale = devicePixelRatio || 1;

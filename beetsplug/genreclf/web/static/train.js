@@ -137,6 +137,10 @@ export class Train {
       `Cross-validated on unseen artists: ${count(report.tested, "track")} tested, ` +
       `${count(report.tracks, "track")} by ${count(report.artists, "artist")} trained on. ` +
       `${count(report.accepted, "accepted prediction")} trained on but not tested on.`);
+    const last = report.last_training;
+    if (last)
+      yield h("p", { class: "soft" },
+        `When ${last.model} was trained, its accuracy was ${percent(last.accuracy)}, on the ${count(last.tracks, "track")} tested then.`);
     yield figures(report);
     yield h("div", { class: "scroll" }, genreTable(report.genres));
     yield* more(report);
