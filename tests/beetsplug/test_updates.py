@@ -61,6 +61,7 @@ def test_prediction_becomes_fields() -> None:
         "genre_reason": None,
         "genre_votes": "jazz 7, pop 3",
         "genre_agreement": None,
+        "genre_review": None,
     }
     assert update.changes_genres
     assert not update.has_applied_genre, "not before it is stored"
