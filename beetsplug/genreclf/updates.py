@@ -163,9 +163,10 @@ def plan_update(
         fields.GENRES: rules.new_genres(snapshot.obj.genres, before, spelled),
         **_prediction_values(own.prediction, before, rules),
         **own.kept,
+        fields.REVIEW: snapshot.review,
     }
     if snapshot.review:
-        values |= {fields.GENRES: snapshot.obj.genres, fields.REVIEW: snapshot.review}
+        values[fields.GENRES] = snapshot.obj.genres
     most = most_probable(own.prediction)
     return Update(snapshot, spelled, values, most, joint.prediction if joint else None)
 

@@ -40,7 +40,7 @@ _COMPANIONS = ("undo", "explain", "train", "similar", "cache", "web")
 
 
 class Progress(Protocol):
-    """What is told about the progress of a classification."""
+    """Shows the progress of a classification."""
 
     def advance(self, tracks: int = 1) -> None:
         """Count tracks that are done."""
