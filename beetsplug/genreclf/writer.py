@@ -200,8 +200,9 @@ class Writer:
         new = {**values, JOURNAL_ID: journal_id}
         before, after = diff(old, new)
         decided = DECIDED if is_decision and {GENRES, REVIEW} & {*before, *after} else ()
-        if decided:  # the genres are the user's, also if they stay as they are
-            before[GENRES], after[GENRES] = old[GENRES], new[GENRES]
+        if decided:  # all of it, also what stays as it is: the genres are the user's
+            before |= {name: old[name] for name in DECIDED if name in old}
+            after |= {name: new[name] for name in DECIDED}
         elif after.get(REVIEW):  # of a track that was imported again
             before, after = (
                 {name: values[name] for name in values if name not in DECIDED}

@@ -89,6 +89,11 @@ def test_accepted_genres_are_trained_on_but_not_tested(collector: Beets) -> None
     assert "16 tracks by 8 artists. Cross-validated on unseen artists:\n" in output
     assert "tested on 14 tracks: the others are accepted predictions\n" in output
     assert "tested on" not in collector(*TRAIN, "^genre_review:accepted")
+    decided, model = collector.field("genres", "genre_review::."), {*collector.field("genre_model")}
+    collector.settings["genreclf"]["policy"] = "replace"
+    collector("genreclf")
+    assert model.isdisjoint(collector.field("genre_model", "genre_review::."))
+    assert collector.field("genres", "genre_review::.") == decided
 
 
 def test_imports_use_the_custom_model_and_training_again_replaces_it(
