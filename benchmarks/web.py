@@ -1,7 +1,7 @@
 """Measure the review page on a synthetic library: `python -m benchmarks.web [--tracks N]`.
 
-Some albums have real files, so that tracks can be analyzed, played and decided about; the others are
-rows of the database alone. Needs the extra `web`.
+Some albums have real files, so that tracks can be analyzed, played and decided about; the others
+are rows of the database alone. Needs the extra `web`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def add_real_albums(beets: Beets) -> None:
-    """Import some albums with files, of which the first tracks are already analyzed."""
+    """Import some albums with files, and analyze those in MP3."""
     beets.settings["genreclf"] |= {"auto": False, "threads": 2}
     for album in range(_REAL_ALBUMS):
         for kind in ("mp3", "wma"):

@@ -33,7 +33,7 @@ _COMMON = 20  # tracks of a genre that a model must recognize, or `model: auto` 
 
 
 class Progress(Protocol):
-    """What is told about the analysis of labeled tracks. Messages begin with the path."""
+    """Shows the analysis of labeled tracks. Messages begin with the path."""
 
     def begin(self, total: int) -> None:
         """Begin with a number of tracks."""
@@ -52,7 +52,8 @@ class Progress(Protocol):
 class LabeledTracks:
     """The tracks that a model is trained on.
 
-    ids, paths, examples: of the tracks. fitting: how the bundled predictions agree with the labels.
+    ids, paths, examples: of the tracks. fitting: how the bundled predictions agree with the labels,
+    empty for tracks that are not tested.
     labeled: number of tracks with labels, also rare ones. rare: labels with too few tracks, and how
     many each has. placeholders: the same of labels that name no genre.
     """
@@ -115,10 +116,11 @@ class LabelCollector:
                 analysis,
                 enough.canonical(labeled[id_]),
                 artist_of(track),
-                tested=id_ not in self._accepted,
+                is_tested=id_ not in self._accepted,
             )
             bundled = next(iter(self._predictor.classifier.predict(analysis).votes))
-            analyzed.append((id_, path, example, agreement(labeled[id_], bundled)))
+            fits = agreement(labeled[id_], bundled) if example.is_tested else ""
+            analyzed.append((id_, path, example, fits))
         vocabulary = Vocabulary.from_tracks(
             (example.genres for _, _, example, _ in analyzed), self._min_tracks
         )
@@ -188,15 +190,15 @@ def train_model(
 def compare(report: TrainingReport, fitting: Sequence[Agreement]) -> dict[str, Any]:
     """Return how a model compares with the bundled one on the same tracks.
 
-    fitting: how the bundled prediction agrees with the labels of each example. "compared": number
-    of tested tracks where that is known; "own", "bundled": how many of them each predicts
-    correctly; "missed": genres of many tracks that the model never recognizes; "default": whether
-    `model: auto` may use it.
+    fitting: how the bundled prediction agrees with the labels of each example that is tested.
+    "compared": number of tracks where that is known; "own", "bundled": how many of them each
+    predicts correctly; "missed": genres of many tracks that the model never recognizes; "default":
+    whether `model: auto` may use it.
     """
-    compared = [i for i, fits in enumerate(fitting) if fits and report.correct[i] is not None]
+    compared = [i for i, fits in enumerate(fitting) if fits]
     bundled = sum(fitting[i] == "agrees" for i in compared)
-    own = sum(bool(report.correct[i]) for i in compared)
-    missed = [x.genre for x in report.genres if x.tracks >= _COMMON and not x.recall]
+    own = sum(report.correct[i] for i in compared)
+    missed = [x.genre for x in report.genres if x.tested >= _COMMON and not x.recall]
     return {
         "compared": len(compared),
         "own": own,

@@ -41,18 +41,18 @@ class Predicted:
 class Rules:
     """How predictions become genres and tags.
 
-    genres: of the model. is_custom: the model was trained on the user's own genres. in_library: as
-    for `spell`.
+    genres: of the model. is_custom: the model was trained on the user's own genres. find_spelling:
+    as for `spell`.
     """
 
     config: Config
     genres: tuple[str, ...]
     is_custom: bool
-    in_library: Callable[[str], str | None]
+    find_spelling: Callable[[str], str | None]
 
     def spelled(self, genre: str) -> str:
         """Return a predicted genre as `genres` and the genre tag have it."""
-        return spell(genre, self.config.names, self.in_library, self._own_genres)
+        return spell(genre, self.config.names, self.find_spelling, self._own_genres)
 
     def new_genres(
         self,
@@ -163,9 +163,10 @@ def plan_update(
         fields.GENRES: rules.new_genres(snapshot.obj.genres, before, spelled),
         **_prediction_values(own.prediction, before, rules),
         **own.kept,
+        fields.REVIEW: snapshot.review,
     }
     if snapshot.review:
-        values |= {fields.GENRES: snapshot.obj.genres, fields.REVIEW: snapshot.review}
+        values[fields.GENRES] = snapshot.obj.genres
     most = most_probable(own.prediction)
     return Update(snapshot, spelled, values, most, joint.prediction if joint else None)
 
@@ -210,11 +211,11 @@ def _spelled(
     genre: str | None, snapshot: Snapshot, rules: Rules, *, respell: bool = False
 ) -> str | None:
     """Return a predicted genre as the genres of a track or an album have it, or will have it."""
-    given = _given(genre, snapshot) if genre and not respell else None
+    given = _spelling_given(genre, snapshot) if genre and not respell else None
     return given or (genre and rules.spelled(genre))
 
 
-def _given(genre: str, snapshot: Snapshot) -> str | None:
+def _spelling_given(genre: str, snapshot: Snapshot) -> str | None:
     """Return the spelling in which the plugin gave a genre to a track or an album, if it did."""
     given = (name for name in snapshot.obj.genres if name not in snapshot.genres_before)
     return next((name for name in given if squash(name) == squash(genre)), None)

@@ -200,10 +200,14 @@ class Writer:
         new = {**values, JOURNAL_ID: journal_id}
         before, after = diff(old, new)
         decided = DECIDED if is_decision and {GENRES, REVIEW} & {*before, *after} else ()
-        if decided:  # the genres are the user's, also if they stay as they are
-            before[GENRES], after[GENRES] = old[GENRES], new[GENRES]
-        elif after.pop(REVIEW, None):  # of a track that was imported again
-            after.pop(JOURNAL_ID, None)
+        if decided:  # all of it, also what stays as it is: the genres are the user's
+            before |= {name: old[name] for name in DECIDED if name in old}
+            after |= {name: new[name] for name in DECIDED}
+        elif after.get(REVIEW):  # of a track that was imported again
+            before, after = (
+                {name: values[name] for name in values if name not in DECIDED}
+                for values in (before, after)
+            )
         # Expect the tags before anything changes: a process killed in between can be resumed.
         if before or after:
             for author, change in _by_author(before, after, decided):

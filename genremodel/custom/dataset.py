@@ -30,9 +30,9 @@ class LabeledTrack:
         At least one genre.
     artist : str
         Tracks of one artist are never divided between training and evaluation.
-    tested : bool
-        Whether the report may count the track. Genres that were predicted and then accepted would
-        make the accuracy look higher than it is.
+    is_tested : bool
+        False for genres that a model predicted and the user accepted: the model is trained on them,
+        but not tested, because they favor the model that predicted them.
 
     Raises
     ------
@@ -50,7 +50,12 @@ class LabeledTrack:
     """
 
     def __init__(
-        self, analysis: Analysis, genres: Iterable[str], artist: str, *, tested: bool = True
+        self,
+        analysis: Analysis,
+        genres: Iterable[str],
+        artist: str,
+        *,
+        is_tested: bool = True,
     ) -> None:
         if not analysis.audible.any():
             raise ValueError("the track has no audible window")
@@ -58,7 +63,7 @@ class LabeledTrack:
         self.logits = window_logits(outputs).astype(np.float16)
         self.is_music = not is_nonmusic(bundled_nonmusic(), outputs.embeddings)
         self.artist = artist
-        self.tested = tested
+        self.is_tested = is_tested
         self.genres = _checked(genres)
 
     def with_genres(self, genres: Iterable[str]) -> LabeledTrack:
@@ -92,8 +97,8 @@ class LabeledDataset:
     genres : (tracks, genres)
         True if the track has the genre.
     artist : (tracks,)
-    tested : (tracks,)
-        False if the track is trained on only.
+    is_tested : (tracks,)
+        False if the model is only trained on the track.
     """
 
     names: tuple[str, ...]
@@ -102,7 +107,7 @@ class LabeledDataset:
     mean_logits: NDArray[np.float64]
     genres: NDArray[np.bool_]
     artist: NDArray[np.str_]
-    tested: NDArray[np.bool_]
+    is_tested: NDArray[np.bool_]
 
     @classmethod
     def from_tracks(cls, tracks: Sequence[LabeledTrack]) -> LabeledDataset:
@@ -115,7 +120,7 @@ class LabeledDataset:
             np.stack([track.logits.mean(axis=0, dtype=np.float64) for track in tracks]),
             np.array([np.isin(names, track.genres) for track in tracks]),
             np.array([track.artist for track in tracks]),
-            np.array([track.tested for track in tracks], np.bool_),
+            np.array([track.is_tested for track in tracks]),
         )
 
     @cached_property

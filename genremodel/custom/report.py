@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.store import Estimator
@@ -28,7 +27,7 @@ MIN_CONFIDENCE = 0.5
 # "Slight" agreement in Landis and Koch, "The measurement of observer agreement for categorical
 # data", 1977: barely more than chance.
 _SLIGHT = 0.2
-MIN_TESTED = 30  # tracks, with fewer of which it is too early to tell
+MIN_TESTED = 30  # tracks; fewer are too few for a comparison
 _SHOWN = 10  # confused pairs and suspect labels
 
 
@@ -42,6 +41,8 @@ class GenreScores:
         Name of the genre.
     tracks, artists
         Numbers of tracks that have the genre, and of their artists.
+    tested
+        Number of the tracks that the model is tested on.
     precision
         Share of the tracks predicted as the genre that have it.
     recall
@@ -52,6 +53,7 @@ class GenreScores:
     genre: str
     tracks: int
     artists: int
+    tested: int
     precision: float
     recall: float
 
@@ -87,9 +89,9 @@ class TrainingReport:
     Parameters
     ----------
     tracks, artists
-        Numbers of tracks and of artists.
+        Numbers of tracks and of artists that the model is trained on.
     tested
-        Number of tracks on which the model was tested; the rest of the report is about these.
+        Number of the tracks that it is tested on, see `LabeledTrack`. All shares are of these.
     balanced_accuracy
         Accuracy averaged over genres, of each estimator. The best was used for the rest.
     accuracy
@@ -111,7 +113,7 @@ class TrainingReport:
     warnings
         Reasons to doubt the model.
     correct
-        Whether each track is predicted correctly; None if it was not tested.
+        Whether each track is predicted correctly, be it tested or not.
 
     Examples
     --------
@@ -119,7 +121,7 @@ class TrainingReport:
 
     >>> from genremodel.custom import train
     >>> _, report = train(tracks)
-    >>> report.tracks == report.tested == len(tracks) == len(report.correct)
+    >>> report.tracks == len(tracks) == len(report.correct)
     True
     """
 
@@ -136,12 +138,11 @@ class TrainingReport:
     confused: tuple[tuple[str, str, int], ...]
     suspect_labels: tuple[SuspectLabel, ...]
     warnings: tuple[str, ...]
-    correct: tuple[bool | None, ...]
+    correct: tuple[bool, ...]
 
     def summary(self) -> dict[str, Any]:
         """Return the metrics that are stored with the model."""
-        tested = {} if self.tested == self.tracks else {"tested": self.tested}
-        return tested | {
+        return {
             "tracks": self.tracks,
             "artists": self.artists,
             "accuracy": round(self.accuracy, 4),
@@ -175,11 +176,11 @@ class TrainingReport:
                 f"{genre.precision:.2f}", f"{genre.recall:.2f}",
             )  # fmt: skip
         yield table
-        tested = "" if self.tested == self.tracks else f", tested on {self.tested}"
         yield (
-            f"{self.tracks} tracks by {self.artists} artists{tested}. Cross-validated on unseen "
-            "artists:"
+            f"{self.tracks} tracks by {self.artists} artists. Cross-validated on unseen artists:"
         )
+        if self.tested < self.tracks:
+            yield f"tested on {self.tested} tracks: the others are accepted predictions"
         balanced = ", ".join(
             f"{name} {share:.0%}" for name, share in self.balanced_accuracy.items()
         )
@@ -192,7 +193,7 @@ class TrainingReport:
                 f"at confidence {MIN_CONFIDENCE}: coverage {self.coverage:.0%}, accuracy "
                 f"{self.selective_accuracy:.0%}; calibration error {self.calibration_error:.2f}"
             )
-        missed = [genre.genre for genre in self.genres if not genre.recall]
+        missed = [genre.genre for genre in self.genres if genre.tested and not genre.recall]
         if missed:
             yield f"never recognized: {', '.join(missed)}"
         if self.confused:
@@ -209,19 +210,18 @@ class TrainingReport:
 
 
 def balanced_accuracy(dataset: LabeledDataset, predictions: OutOfFold) -> float:
-    """Return the accuracy by all windows, averaged over genres."""
+    """Return the accuracy by all windows on tested tracks, averaged over their genres."""
     correct = predictions.correct[predictions.all_windows]
-    tested = dataset.tested if dataset.tested.any() else ~dataset.tested
-    shares = [correct[members].mean() for members in (dataset.genres.T & tested) if members.any()]
-    return float(np.mean(shares))
+    tested = (dataset.genres & dataset.is_tested[:, np.newaxis]).T
+    return float(np.mean([correct[members].mean() for members in tested if members.any()]))
 
 
 def calibrating(dataset: LabeledDataset, predictions: OutOfFold) -> OutOfFold:
-    """Return the out-of-fold predictions that calibrate the confidence: of tested tracks.
+    """Return the out-of-fold predictions that calibrate the confidence: those of tested tracks.
 
-    If they are too few, all are returned.
+    All are returned if these are too few.
     """
-    tested = dataset.tested
+    tested = dataset.is_tested
     if tested.sum() < MIN_TESTED or len(np.unique(dataset.artist[tested])) < FOLDS:
         return predictions
     return predictions[tested[predictions.track]]
@@ -238,68 +238,39 @@ def summarize(
 
     accuracies: balanced, by estimator. accepts_nonmusic: the model predicts non-music, too.
     """
-    artists = [len(np.unique(dataset.artist[members])) for members in dataset.genres.T]
-    tested = np.flatnonzero(dataset.tested)
-    if not len(tested):
-        return _untested(dataset, artists, accuracies)
-    tracks = predictions[predictions.all_windows][tested]
+    tracks = predictions[predictions.all_windows]
     confidence = tracks.confidence(known=calibrating(dataset, predictions))
     scores = tracks.scores(confidence, MIN_CONFIDENCE)
     if not accepts_nonmusic:
-        scores = replace(scores, abstained=scores.abstained | ~dataset.is_music[tested])
-    metrics = Metrics.from_scores(scores)
-    correct: list[bool | None] = [None] * len(dataset.tested)
-    for index, is_correct in zip(tested.tolist(), scores.correct.tolist(), strict=True):
-        correct[index] = is_correct
+        scores = replace(scores, abstained=scores.abstained | ~dataset.is_music)
+    tested, genres = scores[dataset.is_tested], dataset.genres[dataset.is_tested]
+    metrics = Metrics.from_scores(tested)
+    artists = [len(np.unique(dataset.artist[members])) for members in dataset.genres.T]
     return TrainingReport(
-        tracks=len(dataset.tested),
+        tracks=len(scores),
         artists=len(np.unique(dataset.artist)),
         tested=metrics.tracks,
         balanced_accuracy=accuracies,
         accuracy=metrics.accuracy,
-        majority_baseline=float(dataset.genres[tested].mean(axis=0).max()),
+        majority_baseline=float(genres.mean(axis=0).max()),
         calibration_error=metrics.ece,
         coverage=metrics.coverage,
         selective_accuracy=metrics.selective_accuracy,
         genres=tuple(
-            GenreScores(name, int(members.sum()), count, *shares)
-            for name, members, count, shares in zip(
+            GenreScores(name, int(members.sum()), count, int(of_tested.sum()), *shares)
+            for name, members, count, of_tested, shares in zip(
                 dataset.names,
                 dataset.genres.T,
                 artists,
-                precision_and_recall(scores, dataset.genres[tested]),
+                genres.T,
+                precision_and_recall(tested, genres),
                 strict=True,
             )
         ),
-        confused=tuple(_confused(scores, dataset.names)),
-        suspect_labels=tuple(_suspect_labels(dataset, tested, scores, artists)),
-        warnings=tuple(_warnings(dataset, scores)),
-        correct=tuple(correct),
-    )
-
-
-def _untested(
-    dataset: LabeledDataset, artists: Sequence[int], accuracies: Mapping[Estimator, float]
-) -> TrainingReport:
-    """Return the report of a model that cannot be tested. artists: as for `_suspect_labels`."""
-    return TrainingReport(
-        tracks=len(dataset.tested),
-        artists=len(np.unique(dataset.artist)),
-        tested=0,
-        balanced_accuracy=accuracies,
-        accuracy=0.0,
-        majority_baseline=0.0,
-        calibration_error=0.0,
-        coverage=0.0,
-        selective_accuracy=None,
-        genres=tuple(
-            GenreScores(name, int(members.sum()), count, 0.0, 0.0)
-            for name, members, count in zip(dataset.names, dataset.genres.T, artists, strict=True)
-        ),
-        confused=(),
-        suspect_labels=(),
-        warnings=("all genres are accepted predictions, on which a model cannot be tested",),
-        correct=(None,) * len(dataset.tested),
+        confused=tuple(_confused(tested, dataset.names)),
+        suspect_labels=tuple(_suspect_labels(dataset, scores, artists)),
+        warnings=tuple(_warnings(dataset, tested)),
+        correct=tuple(scores.correct.tolist()),
     )
 
 
@@ -313,23 +284,20 @@ def _confused(scores: Scores, names: Sequence[str]) -> Iterator[tuple[str, str, 
 
 
 def _suspect_labels(
-    dataset: LabeledDataset, tested: NDArray[np.intp], scores: Scores, artists: Sequence[int]
+    dataset: LabeledDataset, scores: Scores, artists: Sequence[int]
 ) -> Iterator[SuspectLabel]:
-    """Yield suspect labels, most confident first.
-
-    tested: indices of the tracks of the scores. artists: number of artists of each genre.
+    """Yield suspect labels, most confident first. artists: number of artists of each genre.
 
     A genre by one artist cannot be predicted without that artist, so its label is no suspect.
     """
-    learnable = dataset.genres[tested] @ (np.array(artists) > 1)
+    learnable = dataset.genres @ (np.array(artists) > 1)
     suspects = np.flatnonzero(~scores.correct & ~scores.abstained & learnable)
-    for row in suspects[np.argsort(-scores.confidence[suspects], kind="stable")].tolist():
-        track = int(tested[row])
+    for track in suspects[np.argsort(-scores.confidence[suspects], kind="stable")].tolist():
         yield SuspectLabel(
             track,
             tuple(np.array(dataset.names)[dataset.genres[track]].tolist()),
-            dataset.names[scores.predicted[row]],
-            float(scores.confidence[row]),
+            dataset.names[scores.predicted[track]],
+            float(scores.confidence[track]),
         )
 
 

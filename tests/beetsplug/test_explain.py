@@ -75,6 +75,7 @@ def test_json(imported: Beets) -> None:
         "now": ["Polka"],
         "then": ["Polka", explained["genre"].title()],
         "agreement": explained["genres"]["agreement"],
+        "review": None,
         "joint": None,
     }
 

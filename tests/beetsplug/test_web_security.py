@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Beets
+from tests.platforms import posix
 from tests.web_client import Answer, WebServer, require_flask, serving
 
 require_flask()
@@ -180,6 +181,27 @@ def test_server_stops_on_interrupt(beets: Beets) -> None:
         assert stat.S_IMODE(folders[0].stat().st_mode) == 0o700
         assert server.stop() == 0
         assert not folders[0].exists()
+
+
+@posix
+def test_server_stops_on_sigterm(beets: Beets) -> None:
+    with serving(beets) as server:
+        (folder,) = Path(tempfile.gettempdir()).glob(f"genreclf-web-{server.process.pid}-*")
+        server.process.terminate()
+        assert server.process.wait(timeout=20) == 143
+        assert not folder.exists()
+
+
+@posix
+def test_folders_of_killed_servers_are_removed(beets: Beets) -> None:
+    with serving(beets) as server:
+        (folder,) = Path(tempfile.gettempdir()).glob(f"genreclf-web-{server.process.pid}-*")
+        server.process.kill()
+        server.process.wait(timeout=20)
+        assert folder.exists()
+    with serving(beets) as server:
+        assert not folder.exists()
+        server.stop()
 
 
 def test_message_without_flask(beets: Beets) -> None:

@@ -79,31 +79,6 @@ def test_random_labels_are_barely_better_than_chance() -> None:
     assert "barely better than chance" in str(report)
 
 
-def test_accepted_tracks_are_trained_on_but_not_tested() -> None:
-    tracks = labeled_tracks()
-    wrong = [copy(track) for track in tracks[::4]]
-    for number, track in enumerate(wrong):
-        track.genres, track.tested = ("genre 9",), False
-        track.artist = f"artist {number % 5}"
-    model, report = trained([*tracks, *wrong])
-    assert "genre 9" in model.params.genres
-    assert (report.tracks, report.tested) == (len(tracks) + len(wrong), len(tracks))
-    assert report.correct[len(tracks) :] == (None,) * len(wrong)
-    assert None not in report.correct[: len(tracks)]
-    assert all(suspect.index < len(tracks) for suspect in report.suspect_labels)
-    assert f"tested on {report.tested}" in str(report)
-    assert model.metrics["tested"] == len(tracks)
-
-
-def test_model_of_accepted_tracks_alone_has_a_warning() -> None:
-    tracks = labeled_tracks()
-    for track in tracks:
-        track.tested = False
-    _, report = trained(tracks)
-    assert report.tested == 0
-    assert len(report.warnings) == 1
-
-
 def test_wrong_label_is_suspect() -> None:
     tracks = labeled_tracks()
     tracks[0] = tracks[0].with_genres(["genre 2"])
@@ -116,6 +91,25 @@ def test_wrong_label_is_suspect() -> None:
     listed = f"genre 2, predicted genre 0 ({suspect.confidence:.2f})"
     assert f"  track 0: {listed}" in str(report).splitlines()
     assert f"  song.mp3: {listed}" in [*report.render(["song.mp3"] + [""] * 59)]
+
+
+def test_accepted_predictions_are_trained_on_but_not_tested() -> None:
+    rng = np.random.default_rng(6)
+    tracks = labeled_tracks()
+    wrong = [
+        LabeledTrack(analysis(genre_logits(0, rng)), ["genre 1"], f"artist {i}", is_tested=False)
+        for i in range(3)
+    ]
+    _, report = trained([*tracks, *wrong])
+    assert (report.tracks, report.tested, len(report.correct)) == (63, 60, 63)
+    assert [genre.tested for genre in report.genres] == [20, 20, 20]
+    assert [genre.tracks for genre in report.genres] == [20, 23, 20]
+    assert report.accuracy > 0.95
+    assert not any(report.correct[60:])
+    assert "tested on 60 tracks" in str(report)
+    assert "tested on" not in str(trained(tracks)[1])
+    with pytest.raises(TrainingError, match="only accepted predictions"):
+        trained([*wrong, LabeledTrack(analysis(genre_logits(0, rng)), ["x"], "y", is_tested=False)])
 
 
 def test_any_genre_of_a_track_is_correct() -> None:
@@ -247,7 +241,7 @@ def test_report_is_consistent(
     event("trained")
     assert all(0 <= genre.recall <= 1 and 0 <= genre.precision <= 1 for genre in report.genres)
     assert sum(genre.tracks for genre in report.genres) == sum(map(len, labels))
-    assert report.accuracy == pytest.approx(np.mean([*map(bool, report.correct)]))
+    assert report.accuracy == pytest.approx(np.mean(report.correct))
     assert sum(n for _, _, n in report.confused) == report.correct.count(False)
     assert all(not report.correct[suspect.index] for suspect in report.suspect_labels)
     assert 0 <= report.coverage <= 1

@@ -16,6 +16,9 @@ import pytest
 from mediafile import MediaFile
 
 from genremodel import AudioError, GenreClassifier
+from genremodel.audio.media_type import media_type
+from genremodel.audio.spectrogram_image import spectrogram_image
+from genremodel.audio.transcode import transcode
 from genremodel.batch.cache import Cache
 from genremodel.batch.pool import Pool
 from tests.platforms import posix
@@ -209,3 +212,72 @@ def test_preserved_digest_finds_a_retagged_file(pool: Pool, tmp_path: Path) -> N
         misses = cache.statistics().misses
         assert pool.submit(path).done()
         assert cache.statistics().misses == misses
+
+
+def test_functions_run_beside_analyses(pool: Pool, tmp_path: Path) -> None:
+    path = make(tmp_path / "a.wma", seconds=5.5)
+    analysis, image = pool.submit(path), pool.run(spectrogram_image, path)
+    seconds = pool.run(transcode, path, tmp_path / "a.wav", max_bytes=1 << 20).result()
+    assert image.result().seconds == pytest.approx(seconds, abs=0.01)
+    assert pool.run(media_type, path).result() is None
+    assert len(analysis.result().starts) == 3
+    with pytest.raises(AudioError, match="No such file"):
+        pool.run(media_type, tmp_path / "none.mp3").result()
+    with pytest.raises(AudioError, match="ValueError: invalid literal"):
+        pool.run(int, "four").result()
+
+
+def test_function_that_crashes_fails_alone(pool: Pool, tmp_path: Path) -> None:
+    path = long_track(tmp_path / "a.mp3")
+    good = pool.run(media_type, path)
+    bad = [pool.run(os.abort), pool.run(os._exit, 3)]
+    assert pool.run(media_type, path).result() == good.result() == "audio/mpeg"
+    for future, reason in zip(bad, ("SIGABRT", "exit status 3"), strict=True):
+        with pytest.raises(AudioError, match=f"the decoder crashed \\({reason}\\)"):
+            future.result()
+
+
+def test_crash_of_a_function_is_not_cached(pool: Pool, tmp_path: Path) -> None:
+    path = long_track(tmp_path / "a.mp3")
+    pool.run(len, "").result()  # the worker has started
+    converted = pool.run(transcode, path, tmp_path / "a.wav")
+    send(signal.SIGSEGV, reading=path)
+    with pytest.raises(AudioError, match="crashed"):
+        converted.result()
+    assert not (tmp_path / "a.wav").exists()
+    assert len(pool.submit(path).result().starts) == 10
+
+
+def test_function_that_hangs_fails_alone(classifier: GenreClassifier) -> None:
+    with classifier.pool(workers=2, timeout=1) as pool:
+        hanging, other = pool.run(time.sleep, 600), pool.run(len, "four")
+        assert other.result() == 4
+        with pytest.raises(AudioError, match="not finished within 1 s"):
+            hanging.result()
+
+
+def test_canceled_function_is_stopped(pool: Pool) -> None:
+    pool.run(len, "").result()
+    hanging = pool.run(time.sleep, 600)
+    (worker,) = multiprocessing.active_children()
+    assert hanging.cancel()
+    assert pool.run(len, "four").result() == 4
+    poll(lambda: not worker.is_alive())
+    assert hanging.cancelled()
+
+
+def test_close_ends_functions(classifier: GenreClassifier) -> None:
+    with classifier.pool(workers=1) as pool:
+        pending = [pool.run(time.sleep, 600) for _ in range(3)]
+    assert all(future.done() for future in pending)
+    errors = [*(future.exception() for future in pending), pool.run(len, "").exception()]
+    assert {*map(str, errors)} == {"the pool is closed"}
+    assert {*map(type, errors)} == {AudioError}
+
+
+def test_functions_do_not_run_in_this_process(
+    classifier: GenreClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)  # no workers can be started
+    with classifier.pool() as pool, pytest.raises(AudioError, match="could not be started"):
+        pool.run(os.abort).result()

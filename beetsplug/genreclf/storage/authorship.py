@@ -23,8 +23,11 @@ def is_decision(journal: Journal, change: Change, values: Mapping[str, Any]) -> 
 
     values: of the track or album now.
     """
-    in_database = change.author == "user" and change.place == "database"
-    return in_database and not was_never_made(journal, change, values)
+    if change.author != "user" or change.place != "database":
+        return False
+    if change.run == COMPACTED:
+        return True
+    return bool(change.new.get(REVIEW)) and not was_never_made(journal, change, values)
 
 
 def after_decision(

@@ -1,4 +1,4 @@
-"""Errors that the page is told about: a code for its script, and a message for the user."""
+"""Errors of requests: a code for the script of the page, and a message for the user."""
 
 from __future__ import annotations
 

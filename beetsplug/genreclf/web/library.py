@@ -99,7 +99,7 @@ class _Kept:
 class LibraryReader:
     """Reads lists and counts of the tracks that a query matches.
 
-    query: of the command line. threshold: the confidence from which a prediction is confident.
+    query: of the command line. threshold: the lowest confidence of confident predictions.
     """
 
     def __init__(self, lib: Library, query: Sequence[str], threshold: Callable[[], float]) -> None:

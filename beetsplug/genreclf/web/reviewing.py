@@ -17,7 +17,15 @@ from beetsplug.genreclf.storage.lost_tracks import name_in_journal
 from beetsplug.genreclf.storage.objects import get_values, reload
 from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.updates import Predicted, Update
-from beetsplug.genreclf.web.errors import Gone, Invalid, LaterRun, Stale, Undecodable, WebError
+from beetsplug.genreclf.web.errors import (
+    Conflict,
+    Gone,
+    Invalid,
+    LaterRun,
+    Stale,
+    Undecodable,
+    WebError,
+)
 from beetsplug.genreclf.web.tracks import track_object
 from genremodel.errors import AudioError
 
@@ -178,6 +186,8 @@ class Reviewer:
             item = services.item(request.track)  # as it is under the lock
             if version(item) != request.version:
                 raise Stale("the track was changed meanwhile")
+            if writer.is_unplaced(item):
+                raise Conflict("its import has not placed the file yet")
             try:
                 update = self._plan(predictor, item, prediction)
                 update = decide(update, request.decision, predictor.rules, request.genres)

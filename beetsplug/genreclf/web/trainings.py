@@ -403,12 +403,11 @@ class Trainings:
         except ModelError:
             return None
         metrics = described.metrics
-        tested = metrics.get("tested", metrics["tracks"])
-        return {"model": described.id, "accuracy": metrics["accuracy"], "tracks": tested}
+        return {"model": described.id, "accuracy": metrics["accuracy"], "tracks": metrics["tracks"]}
 
 
 def _comparison(model: CustomModel, bundled: Predictor) -> dict[str, Any] | None:
-    """Return how a model compares with the bundled one, None if it is too early to tell."""
+    """Return how a model compares with the bundled one, None for too few tracks."""
     compared, own, other = (model.metrics[name] for name in ("compared", "own", "bundled"))
     if compared < MIN_TESTED:
         return None
