@@ -87,12 +87,12 @@ def test_error_message_gives_the_reason(content: bytes | None, reason: str, tmp_
 
 @pytest.mark.parametrize("kind", ["mp3", "flac", "opus", "wav", "aiff", "wv"])
 def test_truncated_file_is_decoded_up_to_its_end(kind: str, tmp_path: Path) -> None:
-    path = make(tmp_path / f"a.{kind}", seconds=60)
+    path = make(tmp_path / f"a.{kind}", seconds=31)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     windows = read_windows(path)
     assert len(windows.starts) == 10
-    assert windows.starts[-1] < 35
+    assert windows.starts[-1] < 18
 
 
 @pytest.mark.parametrize("kind", ["mp3", "flac", "opus", "m4a", "alac.m4a", "wma", "wv"])
