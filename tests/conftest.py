@@ -45,16 +45,18 @@ _READ_AT_START = ("PYTHON", "LANG", "LC_")
 _servers: dict[tuple[str, ...], ForkServer] = {}
 
 
-def fork_server(prefix: tuple[str, ...] = ()) -> ForkServer | None:
-    """Return the server of this process, or None. prefix: a command that starts it.
+def fork_server(prefix: tuple[str, ...] = (), python: str = sys.executable) -> ForkServer | None:
+    """Return the server of this process, or None.
 
-    Libraries of macOS do not survive a fork.
+    prefix: a command that starts it. python: the interpreter of its environment. Libraries of macOS
+    do not survive a fork.
     """
     if sys.platform != "linux":
         return None
-    if prefix not in _servers:
-        _servers[prefix] = ForkServer(prefix)
-    return _servers[prefix]
+    command = (*prefix, python)
+    if command not in _servers:
+        _servers[command] = ForkServer(prefix, python)
+    return _servers[command]
 
 
 def run_module(
@@ -64,17 +66,18 @@ def run_module(
     environment: Mapping[str, str],
     stdin: str = "",
     prefix: tuple[str, ...] = (),
+    python: str = sys.executable,
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m MODULE`, and return what it printed and its exit status.
 
-    environment: variables to add. prefix: a command that runs it.
+    environment: variables to add. prefix: a command that runs it. python: the interpreter.
     """
     variables = {**os.environ, **environment}
-    server = fork_server(prefix)
+    server = fork_server(prefix, python)
     if server and not any(name.startswith(_READ_AT_START) for name in environment):
         return server.run(module, arguments, environment=variables, cwd=cwd, stdin=stdin)
     return subprocess.run(
-        [*prefix, sys.executable, "-m", module, *arguments],
+        [*prefix, python, "-m", module, *arguments],
         env=variables,
         input=stdin,
         capture_output=True,
