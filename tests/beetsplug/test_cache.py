@@ -79,10 +79,11 @@ def test_cache_option_is_a_path(classified: Beets) -> None:
     for option in ("genreclf-cache.db", "~/genreclf-cache.db"):
         classified.settings["genreclf"]["cache"] = option
         assert "2 analyses" in classified("genreclf-cache")
-    classified.settings["genreclf"]["cache"] = ["a.db"]
-    done = classified.run("genreclf", "--force")
-    assert done.returncode == 1
-    assert "genreclf.cache: must be a filename" in done.stderr
+    for option, expected in ((["a.db"], "a filename"), ("", "a file"), (".", "a file")):
+        classified.settings["genreclf"]["cache"] = option
+        done = classified.run("genreclf", "--force")
+        assert done.returncode == 1
+        assert f"genreclf.cache: must be {expected}, not " in done.stderr
     classified.settings["genreclf"]["cache"] = "none/a.db"
     done = classified.run("genreclf", "--force")
     assert done.returncode == 0
