@@ -41,18 +41,18 @@ class Predicted:
 class Rules:
     """How predictions become genres and tags.
 
-    genres: of the model. is_custom: the model was trained on the user's own genres. in_library: as
-    for `spell`.
+    genres: of the model. is_custom: the model was trained on the user's own genres. find_spelling:
+    as for `spell`.
     """
 
     config: Config
     genres: tuple[str, ...]
     is_custom: bool
-    in_library: Callable[[str], str | None]
+    find_spelling: Callable[[str], str | None]
 
     def spelled(self, genre: str) -> str:
         """Return a predicted genre as `genres` and the genre tag have it."""
-        return spell(genre, self.config.names, self.in_library, self._own_genres)
+        return spell(genre, self.config.names, self.find_spelling, self._own_genres)
 
     def new_genres(
         self, existing: Sequence[str], before: Sequence[str], genre: str | None
@@ -144,7 +144,7 @@ def plan_update(
     genre that the plugin gave it before is spelled as a new one is.
     """
     genre, before = (joint or own).prediction.genre, snapshot.genres_before
-    given = _given(genre, snapshot) if genre and not respell else None
+    given = _spelling_given(genre, snapshot) if genre and not respell else None
     spelled = given or (genre and rules.spelled(genre))
     values: dict[str, Any] = {
         fields.GENRES: rules.new_genres(snapshot.obj.genres, before, spelled),
@@ -180,7 +180,7 @@ def plan_tags(
     return tags
 
 
-def _given(genre: str, snapshot: Snapshot) -> str | None:
+def _spelling_given(genre: str, snapshot: Snapshot) -> str | None:
     """Return the spelling in which the plugin gave a genre to a track or an album, if it did."""
     given = (name for name in snapshot.obj.genres if name not in snapshot.genres_before)
     return next((name for name in given if squash(name) == squash(genre)), None)

@@ -79,8 +79,9 @@ def test_cache_option_is_a_path(classified: Beets) -> None:
     for option in ("genreclf-cache.db", "~/genreclf-cache.db"):
         classified.settings["genreclf"]["cache"] = option
         assert "2 analyses" in classified("genreclf-cache")
-    for option, expected in ((["a.db"], "a filename"), ("", "a file"), (".", "a file")):
-        classified.settings["genreclf"]["cache"] = option
+    wrong: list[tuple[object, str]] = [(["a.db"], "a filename"), ("", "a file"), (".", "a file")]
+    for value, expected in wrong:
+        classified.settings["genreclf"]["cache"] = value
         done = classified.run("genreclf", "--force")
         assert done.returncode == 1
         assert f"genreclf.cache: must be {expected}, not " in done.stderr

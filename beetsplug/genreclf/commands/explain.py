@@ -93,8 +93,9 @@ def _explanations(
     """Yield the explanations of the selected tracks that can be analyzed."""
     album = next(filter(planner.shares_genre, group.albums), None)
     predicted = predictor.predict(group.items if album else group.selected, report)
-    of_artist = predictor.predict_artist(group.of_artist, predicted)
-    by_artist = dict.fromkeys(group.artist_ids, of_artist) if of_artist else None
+    recalled = predictor.recall_others(group.artist_items, predicted)
+    artist_prediction = predictor.predict_artist(group.artist_items, {**predicted, **recalled})
+    by_artist = dict.fromkeys(group.artist_ids, artist_prediction) if artist_prediction else None
     for update in planner.plan(album, group.selected, predicted, by_artist):
         item = update.obj
         if isinstance(item, Item):
