@@ -25,6 +25,9 @@ from mediafile import MediaFile
 # Two workers, and the processes that they start, fight for the processors as it is: each with as
 # many threads for its sums as there are processors, they take twice as long. NumPy reads this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Each change of tags and of a database waits for the disk. In memory, there is nothing to wait for.
+if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 4 << 30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
 # A shell without job control lets nothing that it runs in the background be interrupted.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
