@@ -8,7 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -75,7 +76,8 @@ def run_module(
     variables = {**os.environ, **environment}
     server = fork_server(prefix)
     if server and not any(name.startswith(_READ_AT_START) for name in environment):
-        return server.run(module, arguments, environment=variables, cwd=cwd, stdin=stdin)
+        (done,) = server.run(module, arguments, environment=variables, cwd=cwd, stdin=stdin)
+        return done
     return subprocess.run(
         [*prefix, sys.executable, "-m", module, *arguments],
         env=variables,
@@ -135,18 +137,30 @@ class Beets:
 
         prefix: a command that runs it.
         """
-        config, settings = self.root / "config.yaml", yaml.safe_dump(self.settings)
-        if not config.exists() or config.read_text(encoding="utf-8") != settings:
-            config.write_text(settings, encoding="utf-8")  # the folder may be read-only
-        environment = {"BEETSDIR": str(self.root), **self.environment}
+        self.write_settings()
         return run_module(
             "beets",
             *arguments,
             cwd=self.root,
-            environment=environment,
+            environment={"BEETSDIR": str(self.root), **self.environment},
             stdin=stdin,
             prefix=prefix,
         )
+
+    def run_together(self, *commands: Sequence[str]) -> list[subprocess.CompletedProcess[str]]:
+        """Run `beet` several times at once, and return what each printed and its exit status."""
+        self.write_settings()
+        environment = {**os.environ, "BEETSDIR": str(self.root), **self.environment}
+        if server := fork_server():
+            return server.run("beets", *commands, environment=environment, cwd=self.root)
+        with ThreadPoolExecutor() as threads:
+            return [*threads.map(lambda command: self.run(*command), commands)]
+
+    def write_settings(self) -> None:
+        """Write `config.yaml` for the commands to come."""
+        config, settings = self.root / "config.yaml", yaml.safe_dump(self.settings)
+        if not config.exists() or config.read_text(encoding="utf-8") != settings:
+            config.write_text(settings, encoding="utf-8")  # the folder may be read-only
 
     def __call__(self, *arguments: str) -> str:
         """Run `beet`, expect it to succeed, and return its output."""
@@ -166,7 +180,7 @@ class Beets:
     def add_every_container(self) -> None:
         """Put the same music there in a file of every container that beets tags."""
         for number, kind in enumerate(CONTAINERS):
-            self.add(f"{number}.{kind}", seconds=12)
+            self.add(f"{number}.{kind}", seconds=6)
 
     def add_collection(self, artists: Iterable[int] = range(6), *, label: bool = True) -> None:
         """Put an album by each artist there, of a tune and a drum loop, in the user's genres."""

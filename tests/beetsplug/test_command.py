@@ -163,7 +163,7 @@ def test_unreadable_files_are_reported_and_the_rest_is_classified(unclassified: 
 
 @posix
 def test_terminal_shows_progress(unclassified: Beets) -> None:
-    unclassified("ls")  # writes the configuration
+    unclassified.write_settings()
     ours, terminal = os.openpty()
     command = subprocess.Popen(
         [sys.executable, "-m", "beets", "genreclf"],
@@ -186,7 +186,7 @@ def test_terminal_shows_progress(unclassified: Beets) -> None:
 
 @posix
 def test_standard_error_may_be_closed(unclassified: Beets) -> None:
-    unclassified("ls")  # writes the configuration
+    unclassified.write_settings()
     done = subprocess.run(
         ["sh", "-c", f"exec {sys.executable} -m beets genreclf 2>&-"],
         env={**os.environ, "BEETSDIR": str(unclassified.root)},
@@ -284,7 +284,7 @@ def test_plugin_imports_nothing_slow_at_start(unclassified: Beets) -> None:
     )
 
     def imported() -> str:
-        unclassified("ls")  # writes the settings
+        unclassified.write_settings()
         return subprocess.run(
             [sys.executable, "-c", code],
             env={**os.environ, "BEETSDIR": str(unclassified.root)},
