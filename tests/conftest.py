@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from copy import deepcopy
@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import yaml
@@ -37,6 +37,8 @@ from tests.fork_server import ForkServer
 from tests.sounds import CONTAINERS, drums, make, melody
 from training.corpus import DEFAULT_FOLDER
 
+# Returns a library as a function has prepared it.
+Prepared: TypeAlias = Callable[[Callable[["Beets"], None]], "Beets"]
 # The files that take longest, in this order.
 _LONGEST = (
     "test_emotify.py", "test_import.py", "test_faults.py", "test_train.py", "test_plugin_matrix.py",
@@ -266,6 +268,28 @@ def _fork_servers_closed() -> Iterator[None]:
 @pytest.fixture
 def beets(tmp_path: Path) -> Beets:
     return Beets(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Return a function that returns a library as another one has prepared it.
+
+    It is prepared once, and restored for each test: `prepared(add_two_tracks)`.
+    """
+
+    @cache
+    def keep(prepare: Callable[[Beets], None]) -> Beets:
+        beets = Beets(tmp_path_factory.mktemp(prepare.__name__))
+        prepare(beets)
+        beets.keep()
+        return beets
+
+    def restore(prepare: Callable[[Beets], None]) -> Beets:
+        beets = keep(prepare)
+        beets.restore()
+        return beets
+
+    return restore
 
 
 @pytest.fixture(scope="session")

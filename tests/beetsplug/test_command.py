@@ -14,30 +14,25 @@ import mutagen
 import pytest
 from mediafile import MediaFile
 
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.platforms import posix
 from tests.sounds import CONTAINERS
 from tests.tags import OURS, our_tags, plain_tags
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    beets = Beets(tmp_path_factory.mktemp("command"))
+def import_without_plugin(beets: Beets) -> None:
     for number, kind in enumerate(("flac", "mp3", "m4a")):
         beets.add(f"{number}.{kind}", seed=number)
     beets.settings["plugins"] = []
     beets.import_music()
     beets.settings["plugins"] = ["genreclf"]
     beets("genreclf", "--pretend")  # all of it is in the cache
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def unclassified(library: Beets) -> Beets:
+def unclassified(prepared: Prepared) -> Beets:
     """Return a library that was imported before the plugin was enabled."""
-    library.restore()
-    return library
+    return prepared(import_without_plugin)
 
 
 def snapshot(folder: Path) -> dict[Path, bytes]:

@@ -16,29 +16,24 @@ from pathlib import Path
 import pytest
 from mediafile import MediaFile
 
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.faults import HOPELESS, TRUNCATED, fill, small_disk
 from tests.platforms import DROPPED, byte_names, permissions, posix
 from tests.sounds import long_track, make
 from tests.tags import audio_bytes, every_tag, our_tags
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    beets = Beets(tmp_path_factory.mktemp("faults"))
+def import_albums(beets: Beets) -> None:
     beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "min_confidence": 0}
     add_albums(beets, range(9))
     beets.import_music()
     beets("genreclf", "--pretend")  # all of it is in the cache
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def analyzed(library: Beets) -> Beets:
+def analyzed(prepared: Prepared) -> Beets:
     """Return a library of three albums that are analyzed, but not classified."""
-    library.restore()
-    return library
+    return prepared(import_albums)
 
 
 @pytest.fixture

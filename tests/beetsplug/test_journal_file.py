@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from beetsplug.genreclf.storage import lock
 from beetsplug.genreclf.storage.compaction import compact
 from beetsplug.genreclf.storage.errors import JournalError, describe
 from beetsplug.genreclf.storage.journal import Journal, revert
@@ -184,7 +183,7 @@ def test_full_disk_is_reported(tmp_path: Path) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a wait be reported the first time that the lock is tried again, after a second."""
-    monkeypatch.setattr(lock, "_REPORT_AFTER", 0.9)
+    monkeypatch.setattr("beetsplug.genreclf.storage.lock._REPORT_AFTER", 0.9)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -16,16 +16,13 @@ from mediafile import MediaFile
 
 from beetsplug.genreclf.storage.journal import Journal
 from tests.beetsplug.test_faults import start
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.tags import every_tag, our_tags, plain_tags
 
 DAMAGED = "damaged rows ignored: 1; their changes cannot be undone"
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    """Return a library with an album of two tracks, classified, and their original files."""
-    beets = Beets(tmp_path_factory.mktemp("history"))
+def classify_album(beets: Beets) -> None:
     beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "min_confidence": 0}
     for number in (1, 2):
         media = MediaFile(beets.add(f"album/{number}.flac", seconds=8, seed=number - 1))
@@ -35,14 +32,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
     beets.import_music()
     beets("genreclf")
     assert all(our_tags(path) for path in beets.files())
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def classified(library: Beets) -> Beets:
-    library.restore()
-    return library
+def classified(prepared: Prepared) -> Beets:
+    """Return a library with an album of two tracks, classified, and their original files."""
+    return prepared(classify_album)
 
 
 def journal_of(beets: Beets) -> Path:
