@@ -27,8 +27,10 @@ from mediafile import MediaFile
 # many threads for its sums as there are processors, they take twice as long. NumPy reads this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Each change of tags and of a database waits for the disk. In memory, there is nothing to wait for.
+# The first variable is that of pytest, the second that of plugins, which link their files to ours.
 if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 4 << 30:
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
+    for _variable in ("PYTEST_DEBUG_TEMPROOT", "TMPDIR"):
+        os.environ.setdefault(_variable, "/dev/shm")
 # A shell without job control lets nothing that it runs in the background be interrupted.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
