@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from beets.library import Album, Item
 
-from beetsplug.genreclf.fields import PREDICTED_GENRE
+from beetsplug.genreclf.fields import JOURNAL_ID, PREDICTED_GENRE
 from beetsplug.genreclf.genres.normalize import squash
 from beetsplug.genreclf.storage.objects import get_values
-from beetsplug.genreclf.storage.snapshot import take_snapshot
-from beetsplug.genreclf.updates import Predicted, Update, plan_update
+from beetsplug.genreclf.storage.snapshot import Snapshot, take_snapshot
+from beetsplug.genreclf.updates import Predicted, Update, plan_nothing, plan_update
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.predictor import Predictor
@@ -74,6 +74,14 @@ class Planner:
             updates.append(self._plan(obj, own or self._predictor.recall(obj), joint))
         return updates
 
+    def plan_nothing(self, obj: Item | Album, joint: Predicted | None = None) -> Update:
+        """Return an update that changes nothing yet, for `decisions.decide`.
+
+        joint: as for `replan`.
+        """
+        prediction = joint.prediction if joint else None
+        return plan_nothing(self._snapshot(obj), self._rules, prediction)
+
     def shares_genre(self, album: Album) -> bool:
         """Return whether all tracks of an album get its genre."""
         config = self._predictor.config
@@ -110,8 +118,13 @@ class Planner:
         return frozenset(map(squash, given or obj.genres))  # "replace" may leave one from before
 
     def _plan(self, obj: Item | Album, own: Predicted, joint: Predicted | None) -> Update:
-        snapshot = take_snapshot(self._journal, obj)
-        return plan_update(snapshot, own, self._rules, joint, respell=self._respell)
+        return plan_update(self._snapshot(obj), own, self._rules, joint, respell=self._respell)
+
+    def _snapshot(self, obj: Item | Album) -> Snapshot:
+        digest = None
+        if isinstance(obj, Item) and not get_values(obj).get(JOURNAL_ID):
+            digest = self._predictor.pool.cache.digest_of(obj.filepath)
+        return take_snapshot(self._journal, obj, digest)
 
 
 def _common(joint: Mapping[int | None, Predicted], ids: Iterable[int | None]) -> Predicted | None:

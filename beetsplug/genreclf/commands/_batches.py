@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from beets.library import Album, Item
 
-from beetsplug.genreclf.fields import PREDICTED_GENRE
+from beetsplug.genreclf.fields import PREDICTED_GENRE, REVIEW
 from beetsplug.genreclf.storage.objects import get_values
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class Batch:
 class Batches:
     """Finds out what tracks need.
 
-    force: all get a new prediction. untagged: only tracks without genres do, and nothing else is
-    needed.
+    force: all get a new prediction. untagged: only tracks without genres do that the user has not
+    decided about, and nothing else is needed.
     """
 
     def __init__(
@@ -127,7 +127,8 @@ class Batches:
 
     def _is_wanted(self, item: Item) -> bool:
         if self._untagged:
-            return self._predictor.rules.are_missing(item.genres)
+            is_decided = get_values(item).get(REVIEW)
+            return not is_decided and self._predictor.rules.are_missing(item.genres)
         return self._force or not self._predictor.is_current(item)
 
     def _needs_prediction(self, album: Album) -> bool:

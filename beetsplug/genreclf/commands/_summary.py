@@ -45,7 +45,8 @@ class Summary:
         counts, pretend = self.counts, self._pretend
         yield f"{count(counts['updated'], 'track')} {'to update' if pretend else 'updated'}"
         yield from (f"{counts[name]} {name}" for name in ("unchanged", "abstained", "failed"))
-        yield from (f"{counts[name]} {name}" for name in ("edited", "skipped") if counts[name])
+        optional = ("kept", "edited", "skipped")
+        yield from (f"{counts[name]} {name}" for name in optional if counts[name])
         if 0 < counts["albums"] == counts.total():  # no track was changed
             yield f"{count(counts['albums'], 'album')} {'to update' if pretend else 'updated'}"
         if counts["files"] or not pretend:
@@ -53,8 +54,8 @@ class Summary:
 
     def _nothing_to_do(self, total: int) -> str:
         if self._reviewing:
-            suffix = " or are skipped" if self.skipped else ""
-            return f"nothing to review: all matching tracks have genres{suffix}"
+            suffix = ", or are skipped" if self.skipped else ""
+            return f"nothing to review: all matching tracks have genres or a decision{suffix}"
         suffix = f", {self.skipped} skipped" if self.skipped else ""
         return (
             f"nothing to do: {count(total - self.skipped, 'matching track')} already classified"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from beets import config as beets_config
 from beets import ui
 from beets.exceptions import UserError
-from beets.library import Album, Item, Library
+from beets.library import Item, Library
 from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
@@ -21,6 +20,7 @@ from beetsplug.genreclf.commands._printing import show_changes
 from beetsplug.genreclf.commands._selection import NO_MATCHES, Selection, TrackSelection, artists
 from beetsplug.genreclf.commands._summary import Summary
 from beetsplug.genreclf.commands.review import Answer, ask, keep_existing
+from beetsplug.genreclf.decisions import decide
 from beetsplug.genreclf.fields import GENRES
 from beetsplug.genreclf.planner import Planner
 from beetsplug.genreclf.storage.objects import reload, replace_values
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Confirm: TypeAlias = Callable[[Sequence[Update]], Answer]
 
+_OUTCOMES = {"keep": "kept", "correct": "edited"}  # of decisions, in the summary
 _COMPANIONS = ("undo", "explain", "train", "similar", "cache", "web")
 
 
@@ -254,33 +255,19 @@ class Classify:
         if self._confirm is None or not any(update.changes_genres for update in items):
             self._counts.update(_outcome(update) for update in items)
             return True
-        answer = self._confirm(updates)
-        if answer.choice == "skip":
+        choice, genres = self._confirm(updates)
+        if choice == "quit":
+            return False
+        if choice == "skip":
             self._counts["skipped"] += len(items)
-        elif answer.choice == "edit":
-            self._edit(updates, [*answer.genres])
-        elif answer.choice == "apply":
-            self._apply_all(updates)
-        return answer.choice != "quit"
-
-    def _edit(self, updates: Iterable[Update], genres: list[str]) -> None:
-        """Set genres, which are then the user's own, and the fields of the predictions."""
+            return True
+        rules = self._predictor.rules
         for update in updates:
-            if not self._predictor.rules.are_missing(update.obj.genres):
-                self._apply(update, "edited")
-                continue
-            try:
-                with self._writer.lock():
-                    if self._writer.is_stale(update.obj):
-                        self._skip_stale(update)
-                        continue
-                    self._writer.set_users_genres(update.obj, genres, write=self._writes)
-            except (UnreadableFileError, OSError) as exc:
-                self._fail(f"{displayable_path(update.obj.path)}: {reason(exc)}")
-                continue
-            before = replace(update.before, genres_before=genres)
-            edited = replace(update.with_genres(genres), before=before, genre=None)
-            self._apply(edited, "edited")
+            has_none = choice == "accept" and update.genre is None
+            is_open = rules.are_missing(update.obj.genres) and not has_none
+            decided = decide(update, choice, rules, genres) if is_open else update
+            self._apply(decided, _OUTCOMES.get(choice))
+        return True
 
     def _apply_all(self, updates: Iterable[Update]) -> None:
         for update in updates:
@@ -318,13 +305,10 @@ class Classify:
         if not (self._options.quiet or self._confirm):
             with self._bar.hidden():
                 ui.print_(describe(update))
-        self._writer.store(update, tags_follow=self._writes)
-        if isinstance(update.obj, Album):
-            return True
-        if self._writes:
-            return self._write(update) is not None
-        self._writer.mark_synced(update)
-        return True
+        return self._write(update, self._make) is not None
+
+    def _make(self, update: Update) -> list[str]:
+        return self._writer.make(update, write=self._writes)
 
     def _rewrite(self, item: Item) -> None:
         """Write the tags of a track that was classified earlier, if they are to be written."""
@@ -334,14 +318,14 @@ class Classify:
             now = reload(item)
             if not isinstance(now, Item) or not self._predictor.is_current(now):
                 return
-            changes = self._write(self._writer.rewrite_of(now))
+            write = self._writer.preview if self._options.pretend else self._writer.write
+            changes = self._write(self._writer.rewrite_of(now), write)
             if changes and self._options.pretend and not self._options.quiet:
                 ui.print_(f"{now}: tags to write: {', '.join(changes)}")
 
-    def _write(self, update: Update) -> list[str] | None:
+    def _write(self, update: Update, write: Callable[[Update], list[str]]) -> list[str] | None:
         """Write the tags of a track; return the names of those that change, None if it fails."""
         try:
-            write = self._writer.preview if self._options.pretend else self._writer.write
             changes = write(update)
         except (UnreadableFileError, OSError) as exc:
             self._fail(f"{displayable_path(update.obj.path)}: {reason(exc)}")

@@ -137,6 +137,7 @@ class Explanation:
                 "now": self.item.genres,
                 "then": self.update.values[fields.GENRES],
                 "agreement": self.update.values[fields.AGREEMENT],
+                "review": self.update.before.review,
                 "joint": _joint_object(self.update.joint),
             },
         }
@@ -171,6 +172,7 @@ class Explanation:
         yield "agreement", self.update.values[fields.AGREEMENT]
         change = "" if before == now else f"{_listed(before)} -> "
         yield "genres", f"{change}{_listed(now)}{' (set by genreclf)' if change else ''}"
+        yield "review", self.update.before.review
         if joint := self.update.joint:
             yield self.rules.config.scope, f"{self._genre(joint)}: {votes_text(joint.votes)}"
         effect = "no change" if then == now else _listed(then)
