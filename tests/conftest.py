@@ -8,7 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import yaml
@@ -25,6 +26,11 @@ from mediafile import MediaFile
 # Two workers, and the processes that they start, fight for the processors as it is: each with as
 # many threads for its sums as there are processors, they take twice as long. NumPy reads this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Each change of tags and of a database waits for the disk. In memory, there is nothing to wait for.
+# The first variable is that of pytest, the second that of plugins, which link their files to ours.
+if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 4 << 30:
+    for _variable in ("PYTEST_DEBUG_TEMPROOT", "TMPDIR"):
+        os.environ.setdefault(_variable, "/dev/shm")
 # A shell without job control lets nothing that it runs in the background be interrupted.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -33,6 +39,8 @@ from tests.fork_server import ForkServer
 from tests.sounds import CONTAINERS, drums, make, melody
 from training.corpus import DEFAULT_FOLDER
 
+# Returns a library as a function has prepared it.
+Prepared: TypeAlias = Callable[[Callable[["Beets"], None]], "Beets"]
 # The files that take longest, in this order.
 _LONGEST = (
     "test_emotify.py", "test_import.py", "test_faults.py", "test_train.py", "test_plugin_matrix.py",
@@ -45,16 +53,18 @@ _READ_AT_START = ("PYTHON", "LANG", "LC_")
 _servers: dict[tuple[str, ...], ForkServer] = {}
 
 
-def fork_server(prefix: tuple[str, ...] = ()) -> ForkServer | None:
-    """Return the server of this process, or None. prefix: a command that starts it.
+def fork_server(prefix: tuple[str, ...] = (), python: str = sys.executable) -> ForkServer | None:
+    """Return the server of this process, or None.
 
-    Libraries of macOS do not survive a fork.
+    prefix: a command that starts it. python: the interpreter of its environment. Libraries of macOS
+    do not survive a fork.
     """
     if sys.platform != "linux":
         return None
-    if prefix not in _servers:
-        _servers[prefix] = ForkServer(prefix)
-    return _servers[prefix]
+    command = (*prefix, python)
+    if command not in _servers:
+        _servers[command] = ForkServer(prefix, python)
+    return _servers[command]
 
 
 def run_module(
@@ -64,17 +74,19 @@ def run_module(
     environment: Mapping[str, str],
     stdin: str = "",
     prefix: tuple[str, ...] = (),
+    python: str = sys.executable,
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m MODULE`, and return what it printed and its exit status.
 
-    environment: variables to add. prefix: a command that runs it.
+    environment: variables to add. prefix: a command that runs it. python: the interpreter.
     """
     variables = {**os.environ, **environment}
-    server = fork_server(prefix)
+    server = fork_server(prefix, python)
     if server and not any(name.startswith(_READ_AT_START) for name in environment):
-        return server.run(module, arguments, environment=variables, cwd=cwd, stdin=stdin)
+        (done,) = server.run(module, arguments, environment=variables, cwd=cwd, stdin=stdin)
+        return done
     return subprocess.run(
-        [*prefix, sys.executable, "-m", module, *arguments],
+        [*prefix, python, "-m", module, *arguments],
         env=variables,
         input=stdin,
         capture_output=True,
@@ -132,18 +144,30 @@ class Beets:
 
         prefix: a command that runs it.
         """
-        config, settings = self.root / "config.yaml", yaml.safe_dump(self.settings)
-        if not config.exists() or config.read_text(encoding="utf-8") != settings:
-            config.write_text(settings, encoding="utf-8")  # the folder may be read-only
-        environment = {"BEETSDIR": str(self.root), **self.environment}
+        self.write_settings()
         return run_module(
             "beets",
             *arguments,
             cwd=self.root,
-            environment=environment,
+            environment={"BEETSDIR": str(self.root), **self.environment},
             stdin=stdin,
             prefix=prefix,
         )
+
+    def run_together(self, *commands: Sequence[str]) -> list[subprocess.CompletedProcess[str]]:
+        """Run `beet` several times at once, and return what each printed and its exit status."""
+        self.write_settings()
+        environment = {**os.environ, "BEETSDIR": str(self.root), **self.environment}
+        if server := fork_server():
+            return server.run("beets", *commands, environment=environment, cwd=self.root)
+        with ThreadPoolExecutor() as threads:
+            return [*threads.map(lambda command: self.run(*command), commands)]
+
+    def write_settings(self) -> None:
+        """Write `config.yaml` for the commands to come."""
+        config, settings = self.root / "config.yaml", yaml.safe_dump(self.settings)
+        if not config.exists() or config.read_text(encoding="utf-8") != settings:
+            config.write_text(settings, encoding="utf-8")  # the folder may be read-only
 
     def __call__(self, *arguments: str) -> str:
         """Run `beet`, expect it to succeed, and return its output."""
@@ -163,7 +187,7 @@ class Beets:
     def add_every_container(self) -> None:
         """Put the same music there in a file of every container that beets tags."""
         for number, kind in enumerate(CONTAINERS):
-            self.add(f"{number}.{kind}", seconds=12)
+            self.add(f"{number}.{kind}", seconds=6)
 
     def add_collection(self, artists: Iterable[int] = range(6), *, label: bool = True) -> None:
         """Put an album by each artist there, of a tune and a drum loop, in the user's genres."""
@@ -249,6 +273,28 @@ def _fork_servers_closed() -> Iterator[None]:
 @pytest.fixture
 def beets(tmp_path: Path) -> Beets:
     return Beets(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Return a function that returns a library as another one has prepared it.
+
+    It is prepared once, and restored for each test: `prepared(add_two_tracks)`.
+    """
+
+    @cache
+    def keep(prepare: Callable[[Beets], None]) -> Beets:
+        beets = Beets(tmp_path_factory.mktemp(prepare.__name__))
+        prepare(beets)
+        beets.keep()
+        return beets
+
+    def restore(prepare: Callable[[Beets], None]) -> Beets:
+        beets = keep(prepare)
+        beets.restore()
+        return beets
+
+    return restore
 
 
 @pytest.fixture(scope="session")

@@ -14,30 +14,25 @@ import mutagen
 import pytest
 from mediafile import MediaFile
 
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.platforms import posix
 from tests.sounds import CONTAINERS
 from tests.tags import OURS, our_tags, plain_tags
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    beets = Beets(tmp_path_factory.mktemp("command"))
+def import_without_plugin(beets: Beets) -> None:
     for number, kind in enumerate(("flac", "mp3", "m4a")):
         beets.add(f"{number}.{kind}", seed=number)
     beets.settings["plugins"] = []
     beets.import_music()
     beets.settings["plugins"] = ["genreclf"]
     beets("genreclf", "--pretend")  # all of it is in the cache
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def unclassified(library: Beets) -> Beets:
+def unclassified(prepared: Prepared) -> Beets:
     """Return a library that was imported before the plugin was enabled."""
-    library.restore()
-    return library
+    return prepared(import_without_plugin)
 
 
 def snapshot(folder: Path) -> dict[Path, bytes]:
@@ -163,7 +158,7 @@ def test_unreadable_files_are_reported_and_the_rest_is_classified(unclassified: 
 
 @posix
 def test_terminal_shows_progress(unclassified: Beets) -> None:
-    unclassified("ls")  # writes the configuration
+    unclassified.write_settings()
     ours, terminal = os.openpty()
     command = subprocess.Popen(
         [sys.executable, "-m", "beets", "genreclf"],
@@ -186,7 +181,7 @@ def test_terminal_shows_progress(unclassified: Beets) -> None:
 
 @posix
 def test_standard_error_may_be_closed(unclassified: Beets) -> None:
-    unclassified("ls")  # writes the configuration
+    unclassified.write_settings()
     done = subprocess.run(
         ["sh", "-c", f"exec {sys.executable} -m beets genreclf 2>&-"],
         env={**os.environ, "BEETSDIR": str(unclassified.root)},
@@ -284,7 +279,7 @@ def test_plugin_imports_nothing_slow_at_start(unclassified: Beets) -> None:
     )
 
     def imported() -> str:
-        unclassified("ls")  # writes the settings
+        unclassified.write_settings()
         return subprocess.run(
             [sys.executable, "-c", code],
             env={**os.environ, "BEETSDIR": str(unclassified.root)},

@@ -13,7 +13,7 @@ from mediafile import MediaFile
 from tests.conftest import Beets
 from tests.tags import every_tag, is_ours, our_tags, plain_tags
 
-WINDOWS = 4  # of a track: enough for excerpts of 30 s
+WINDOWS = 2  # of a track: enough for excerpts of 30 s
 
 
 @pytest.fixture(scope="module")

@@ -7,22 +7,17 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    beets = Beets(tmp_path_factory.mktemp("explain"))
+def import_one_track(beets: Beets) -> None:
     beets.add("a.flac", seconds=12)
     beets.import_music()
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def imported(library: Beets) -> Beets:
-    library.restore()
-    return library
+def imported(prepared: Prepared) -> Beets:
+    return prepared(import_one_track)
 
 
 def test_explanation_changes_nothing(imported: Beets) -> None:

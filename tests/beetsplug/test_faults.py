@@ -16,29 +16,24 @@ from pathlib import Path
 import pytest
 from mediafile import MediaFile
 
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.faults import HOPELESS, TRUNCATED, fill, small_disk
 from tests.platforms import DROPPED, byte_names, permissions, posix
 from tests.sounds import long_track, make
 from tests.tags import audio_bytes, every_tag, our_tags
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    beets = Beets(tmp_path_factory.mktemp("faults"))
+def import_albums(beets: Beets) -> None:
     beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "min_confidence": 0}
     add_albums(beets, range(9))
     beets.import_music()
     beets("genreclf", "--pretend")  # all of it is in the cache
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def analyzed(library: Beets) -> Beets:
+def analyzed(prepared: Prepared) -> Beets:
     """Return a library of three albums that are analyzed, but not classified."""
-    library.restore()
-    return library
+    return prepared(import_albums)
 
 
 @pytest.fixture
@@ -193,7 +188,7 @@ def test_file_modes_and_links_are_kept(analyzed: Beets) -> None:
 
 def start(beets: Beets, *arguments: str, new_session: bool = False) -> subprocess.Popen[str]:
     """Start a command. new_session: in a process group of its own."""
-    beets("ls")  # writes the settings
+    beets.write_settings()
     return subprocess.Popen(
         [sys.executable, "-m", "beets", *arguments],
         env={**os.environ, "BEETSDIR": str(beets.root)},
@@ -254,21 +249,17 @@ def test_interrupted_run_is_resumed(collection: Beets) -> None:
 
 
 def test_two_runs_at_once(collection: Beets) -> None:
-    one, other = start(collection, "genreclf"), start(collection, "genreclf")
-    for process in (one, other):
-        _, printed = process.communicate(timeout=100)
-        assert process.returncode == 0, printed
-        assert "cache" not in printed
+    for done in collection.run_together(["genreclf"], ["genreclf"]):
+        assert done.returncode == 0, done.stderr
+        assert "cache" not in done.stderr
     assert all(our_tags(path) for path in paths(collection))
 
 
 def test_undo_restores_changes_of_two_runs_at_once(analyzed: Beets) -> None:
     before = [every_tag(path) for path in paths(analyzed)]
     for commands in ((["genreclf"], ["genreclf"]), (["genreclf", "-f"], ["genreclf-undo"])):
-        processes = [start(analyzed, *command) for command in commands]
-        for process in processes:
-            _, printed = process.communicate(timeout=100)
-            assert process.returncode == 0, printed
+        for done in analyzed.run_together(*commands):
+            assert done.returncode == 0, done.stderr
     analyzed("genreclf-undo")
     assert [every_tag(path) for path in paths(analyzed)] == before
     listed = analyzed("genreclf-undo", "--list").splitlines()

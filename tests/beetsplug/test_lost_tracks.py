@@ -16,16 +16,13 @@ from mediafile import MediaFile
 
 from beetsplug.genreclf.storage.journal import Journal
 from tests.beetsplug.test_faults import start
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.tags import every_tag, our_tags, plain_tags
 
 DAMAGED = "damaged rows ignored: 1; their changes cannot be undone"
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    """Return a library with an album of two tracks, classified, and their original files."""
-    beets = Beets(tmp_path_factory.mktemp("history"))
+def classify_album(beets: Beets) -> None:
     beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "min_confidence": 0}
     for number in (1, 2):
         media = MediaFile(beets.add(f"album/{number}.flac", seconds=8, seed=number - 1))
@@ -35,14 +32,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
     beets.import_music()
     beets("genreclf")
     assert all(our_tags(path) for path in beets.files())
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def classified(library: Beets) -> Beets:
-    library.restore()
-    return library
+def classified(prepared: Prepared) -> Beets:
+    """Return a library with an album of two tracks, classified, and their original files."""
+    return prepared(classify_album)
 
 
 def journal_of(beets: Beets) -> Path:
@@ -233,20 +228,25 @@ def test_waiting_for_the_lock_is_reported(classified: Beets) -> None:
     )
     classified.settings["genreclf"]["auto"] = True
     new = str(classified.add("b.flac", seconds=2))
-    for command in (["import", "-qA", new], ["genreclf", "-f", "title:1"]):
-        holder = subprocess.Popen(
-            [sys.executable, "-c", program, str(journal_of(classified))],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert holder.stdout
-        assert holder.stdout.readline() == "held\n"
-        process = start(classified, *command)
-        wait_until_locked(journal_of(classified).with_suffix(".queue"))
-        time.sleep(5)
-        holder.communicate("\n")
-        _, output = process.communicate()
-        assert process.returncode == 0, output
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, str(journal_of(classified))],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert holder.stdout
+    assert holder.stdout.readline() == "held\n"
+    importing = start(classified, "import", "-qA", new)
+    wait_until_locked(journal_of(classified).with_suffix(".queue"))
+    began = time.monotonic()
+    classifying = start(classified, "genreclf", "-f", "title:1")
+    assert classifying.stderr
+    first_line = classifying.stderr.readline()  # an import prints it when it ends
+    assert time.monotonic() - began > 3
+    time.sleep(1)
+    holder.communicate("\n")
+    for process, printed in ((importing, ""), (classifying, first_line)):
+        _, rest = process.communicate(timeout=100)
+        assert process.returncode == 0, printed + rest
         message = "waiting for another command that is changing the library"
-        assert output.count(f"{message} (process {holder.pid})") == 1
+        assert (printed + rest).count(f"{message} (process {holder.pid})") == 1
     assert Journal(journal_of(classified)).runs()
     assert mutagen.File(classified.files()[0])

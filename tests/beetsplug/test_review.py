@@ -7,13 +7,11 @@ import os
 import pytest
 from mediafile import MediaFile
 
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.tags import our_tags
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    beets = Beets(tmp_path_factory.mktemp("review"))
+def import_albums(beets: Beets) -> None:
     beets.settings["genreclf"] |= {"auto": False, "min_confidence": 0}
     for album in range(3):
         for title, seed in (("one", 2 * album), ("two", 2 * album + 1)):
@@ -22,15 +20,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
             media.save()
     beets.import_music()
     beets("genreclf", "--pretend")  # all of it is in the cache
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def untagged(library: Beets) -> Beets:
+def untagged(prepared: Prepared) -> Beets:
     """Return three albums of two tracks without genres, with confident predictions."""
-    library.restore()
-    return library
+    return prepared(import_albums)
 
 
 def review(beets: Beets, answers: str, *query: str) -> str:

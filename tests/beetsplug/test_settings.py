@@ -14,7 +14,7 @@ from mediafile import MediaFile
 from beetsplug.genreclf.config import DEFAULTS, Config
 from beetsplug.genreclf.loading import load
 from genremodel.custom.store import ModelStore
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.platforms import posix
 from tests.tags import every_tag, plain_tags
 
@@ -24,23 +24,18 @@ ALL_BUT_BLUES = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    beets = Beets(tmp_path_factory.mktemp("settings"))
+def import_with_genres(beets: Beets) -> None:
     beets.settings["genreclf"]["auto"] = False
     beets.add("a.flac")
     beets.import_music()
     beets("modify", "--yes", "genres=Old")
     beets("genreclf", "--pretend")  # all of it is in the cache
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def tagged_library(library: Beets) -> Beets:
+def tagged_library(prepared: Prepared) -> Beets:
     """Return a library of one track, which has a genre of the user's."""
-    library.restore()
-    return library
+    return prepared(import_with_genres)
 
 
 @pytest.mark.parametrize(

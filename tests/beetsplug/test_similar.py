@@ -10,26 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.platforms import byte_names, posix
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    beets = Beets(tmp_path_factory.mktemp("similar"))
+def classify_collection(beets: Beets) -> None:
     beets.settings["genreclf"]["auto"] = False
     beets.add_collection()
     beets.import_music()
     beets("genreclf")
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def classified(library: Beets) -> Beets:
+def classified(prepared: Prepared) -> Beets:
     """Return a library of six tunes and six drum loops that has been classified."""
-    library.restore()
-    return library
+    return prepared(classify_collection)
 
 
 def similar(beets: Beets, *arguments: str) -> list[str]:

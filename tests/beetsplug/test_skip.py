@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    beets = Beets(tmp_path_factory.mktemp("skip"))
+def import_tracks_to_skip(beets: Beets) -> None:
     for number, title in enumerate(("book", "song", "talk"), start=1):
         beets.add(f"{title}.flac", seed=number)
     beets.settings["genreclf"] |= {"auto": False, "skip": ["title:book", "year:0 path::talk"]}
     beets.import_music()
     beets("genreclf", "--force", "--pretend")  # all of it is in the cache
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def skipping(library: Beets) -> Beets:
+def skipping(prepared: Prepared) -> Beets:
     """Return a library of three tracks without predictions; two of them are skipped."""
-    library.restore()
-    return library
+    return prepared(import_tracks_to_skip)
 
 
 def test_matching_tracks_are_classified_only_by_force(skipping: Beets) -> None:

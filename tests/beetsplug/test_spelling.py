@@ -15,15 +15,13 @@ from mediafile import MediaFile
 from beetsplug.genreclf.genres.normalize import squash
 from beetsplug.genreclf.genres.spelling import most_common, spell
 from tests.beetsplug.test_settings import ALL_BUT_BLUES
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.tags import our_tags, plain_tags
 
 TITLES = ("a", "b", "c", "d")
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    beets = Beets(tmp_path_factory.mktemp("spelling"))
+def import_copies(beets: Beets) -> None:
     beets.settings["genreclf"] |= {"auto": False, "exclude": [*ALL_BUT_BLUES]}
     first = beets.add("a.flac")
     for title in TITLES[1:]:  # the same music is analyzed once
@@ -32,15 +30,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
     beets("genreclf", "--pretend")
     shutil.rmtree(beets.music)
     assert not first.exists()
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def untagged(library: Beets) -> Beets:
+def untagged(prepared: Prepared) -> Beets:
     """Return a library of four tracks without genres, which are predicted as blues."""
-    library.restore()
-    return library
+    return prepared(import_copies)
 
 
 def add_copy(beets: Beets, title: str, *genres: str, folder: str = "") -> None:

@@ -13,25 +13,20 @@ from pathlib import Path
 import mutagen
 import pytest
 
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.sounds import CONTAINERS, melody, write
 from tests.tags import every_tag, our_tags, plain_tags
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    beets = Beets(tmp_path_factory.mktemp("styles"))
+def import_one_track(beets: Beets) -> None:
     beets.add("a.flac", seconds=12)
     beets.import_music()
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def classified(library: Beets) -> Beets:
+def classified(prepared: Prepared) -> Beets:
     """Return a library of one track, which has been classified."""
-    library.restore()
-    return library
+    return prepared(import_one_track)
 
 
 def in_file(path: Path) -> list[str]:

@@ -10,29 +10,24 @@ import pytest
 from mediafile import MediaFile
 
 from beetsplug.genreclf.custom_training import compare
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.labeled_tracks import labeled_track, labeled_tracks, trained
 from tests.sounds import RATE, drums, make, melody, write
 
 TRAIN = ("genreclf-train", "--min-tracks", "4")
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    beets = Beets(tmp_path_factory.mktemp("learn"))
+def import_collection(beets: Beets) -> None:
     beets.settings["genreclf"]["auto"] = False
     beets.add_collection()
     beets.import_music()
     beets("genreclf", "--pretend")  # all of it is in the cache
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def collector(library: Beets) -> Beets:
+def collector(prepared: Prepared) -> Beets:
     """Return a library of six albums, each of a tune and a drum loop, with the user's genres."""
-    library.restore()
-    return library
+    return prepared(import_collection)
 
 
 def tag_others(beets: Beets) -> None:

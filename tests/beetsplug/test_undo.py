@@ -18,7 +18,7 @@ from mutagen.id3 import TYER
 
 from beetsplug.genreclf.fields import MEDIA_FIELDS
 from tests.beetsplug.test_faults import run_as_a_user
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.platforms import permissions
 from tests.sounds import CONTAINERS
 from tests.tags import OURS, audio_bytes, every_tag, is_ours, our_tags, plain_tags
@@ -36,6 +36,34 @@ def library(beets: Beets) -> Beets:
         "auto": False, "write": True, "policy": "replace", "min_confidence": 0, "threads": 1,
     }  # fmt: skip
     return beets
+
+
+@pytest.fixture
+def one_track(prepared: Prepared) -> Beets:
+    """Return such a library of a track without tags, which is analyzed but not classified."""
+    return prepared(import_one_track)
+
+
+@pytest.fixture
+def two_tracks(prepared: Prepared) -> Beets:
+    """Return an album of two such tracks."""
+    return prepared(import_two_tracks)
+
+
+def import_one_track(beets: Beets) -> None:
+    import_analyzed(beets, "a.flac")
+
+
+def import_two_tracks(beets: Beets) -> None:
+    import_analyzed(beets, "a.flac", "b.flac")
+
+
+def import_analyzed(beets: Beets, *names: str) -> None:
+    beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "min_confidence": 0}
+    for name in names:
+        beets.add(name)
+    beets.import_music()
+    beets("genreclf", "--pretend")  # all of it is in the cache
 
 
 def tags_of(beets: Beets) -> dict[Path, list[tuple[str, str]]]:
@@ -138,53 +166,46 @@ def test_later_changes_of_the_user_are_kept_and_reported(library: Beets) -> None
     assert not any(our_tags(path) for path in library.files())
 
 
-def test_undo_of_one_track_keeps_its_album(library: Beets) -> None:
-    for name in ("a.flac", "b.flac"):
-        library.add(name)
-    library.import_music()
-    rows = library.rows()
-    library("genreclf")
-    album = library("ls", "-a", "-f", "$genres $album_genre")
-    shown = library("genreclf-undo", "title:a")
+def test_undo_of_one_track_keeps_its_album(two_tracks: Beets) -> None:
+    rows = two_tracks.rows()
+    two_tracks("genreclf")
+    album = two_tracks("ls", "-a", "-f", "$genres $album_genre")
+    shown = two_tracks("genreclf-undo", "title:a")
     assert " -> differs" not in shown, "the album's fields are not the track's"
-    assert [bool(our_tags(path)) for path in library.files()] == [False, True]
-    assert not library("ls", "title:a", "predicted_genre::.")
-    assert library("ls", "-a", "-f", "$genres $album_genre") == album
-    library("genreclf-undo")
-    assert library.rows() == rows
+    assert [bool(our_tags(path)) for path in two_tracks.files()] == [False, True]
+    assert not two_tracks("ls", "title:a", "predicted_genre::.")
+    assert two_tracks("ls", "-a", "-f", "$genres $album_genre") == album
+    two_tracks("genreclf-undo")
+    assert two_tracks.rows() == rows
 
 
-def test_restored_track_has_no_prediction_of_its_album(library: Beets) -> None:
-    for name in ("a.flac", "b.flac"):
-        library.add(name)
-    library.import_music()
-    rows = library.rows()
-    library("genreclf")
-    library.settings["genreclf"]["names"] = dict.fromkeys(library.field("predicted_genre"), "Music")
-    library("genreclf", "--force")
-    library("genreclf-undo", "title:a")
-    library("genreclf-undo", "--last")
-    assert library("ls", "-a", "-f", "$album_genre").strip()
-    assert not library("ls", "title:a", "predicted_genre::.")
-    library("genreclf-undo", "--last")
-    assert library.rows() == rows
+def test_restored_track_has_no_prediction_of_its_album(two_tracks: Beets) -> None:
+    rows = two_tracks.rows()
+    two_tracks("genreclf")
+    two_tracks.settings["genreclf"]["names"] = dict.fromkeys(
+        two_tracks.field("predicted_genre"), "Music"
+    )
+    two_tracks("genreclf", "--force")
+    two_tracks("genreclf-undo", "title:a")
+    two_tracks("genreclf-undo", "--last")
+    assert two_tracks("ls", "-a", "-f", "$album_genre").strip()
+    assert not two_tracks("ls", "title:a", "predicted_genre::.")
+    two_tracks("genreclf-undo", "--last")
+    assert two_tracks.rows() == rows
 
 
-def test_missing_file_can_be_restored_later(library: Beets) -> None:
-    for name in ("a.flac", "b.flac"):
-        library.add(name)
-    library.import_music()
-    tags = tags_of(library)
-    library("genreclf")
-    away = library.files()[0]
-    away.rename(library.root / "away")
-    done = library.run("genreclf-undo")
+def test_missing_file_can_be_restored_later(two_tracks: Beets) -> None:
+    tags = tags_of(two_tracks)
+    two_tracks("genreclf")
+    away = two_tracks.files()[0]
+    away.rename(two_tracks.root / "away")
+    done = two_tracks.run("genreclf-undo")
     assert done.returncode == 1
     assert f"{away}: " in done.stderr
-    assert library.field("predicted_genre")[0] != "$predicted_genre"
-    (library.root / "away").rename(away)
-    library("genreclf-undo")
-    assert tags_of(library) == tags
+    assert two_tracks.field("predicted_genre")[0] != "$predicted_genre"
+    (two_tracks.root / "away").rename(away)
+    two_tracks("genreclf-undo")
+    assert tags_of(two_tracks) == tags
 
 
 def test_moved_and_reimported_track_is_restored(library: Beets) -> None:
@@ -228,25 +249,23 @@ def test_import_can_be_undone(library: Beets) -> None:
     assert library.field("genres") == ["Old School; Polka"]
 
 
-def test_broken_journal_stops_all_changes(library: Beets) -> None:
-    library.add("a.flac")
-    library.import_music()
-    tags, rows = tags_of(library), library.rows()
-    journal = library.root / "library.genre-journal.db"
+def test_broken_journal_stops_all_changes(one_track: Beets) -> None:
+    tags, rows = tags_of(one_track), one_track.rows()
+    journal = one_track.root / "library.genre-journal.db"
     journal.write_text("garbage" * 200)
     for command in ("genreclf", "genreclf-undo"):
-        done = library.run(command)
-        assert (tags_of(library), library.rows()) == (tags, rows)
+        done = one_track.run(command)
+        assert (tags_of(one_track), one_track.rows()) == (tags, rows)
         assert "Traceback" not in done.stderr
     assert done.returncode == 0, "there is nothing to undo"
-    done = library.run("genreclf")
+    done = one_track.run("genreclf")
     assert done.returncode == 1
     assert f"{journal}: file is not a database" in done.stderr
-    library.settings["genreclf"]["auto"] = True
-    library.add("b.flac")
-    imported = library.run("import", "--quiet", "--noautotag", "--singletons", "music/b.flac")
+    one_track.settings["genreclf"]["auto"] = True
+    one_track.add("b.flac")
+    imported = one_track.run("import", "--quiet", "--noautotag", "--singletons", "music/b.flac")
     assert f"{journal}: file is not a database" in imported.stderr
-    assert library.field("title", "title:b") == ["b"], "the import itself goes on"
+    assert one_track.field("title", "title:b") == ["b"], "the import itself goes on"
 
 
 def test_recorded_but_unapplied_changes_are_ignored(library: Beets) -> None:
@@ -365,17 +384,15 @@ def test_converted_files_are_restored(library: Beets, monkeypatch: pytest.Monkey
 
 
 @permissions
-def test_failed_tag_write_is_retried_by_the_next_run(library: Beets) -> None:
-    library.add("a.flac")
-    library.import_music()
-    (path,) = library.files()
+def test_failed_tag_write_is_retried_by_the_next_run(one_track: Beets) -> None:
+    (path,) = one_track.files()
     path.chmod(0o444)
     for _ in range(2):
-        assert "1 failed" in run_as_a_user(library, "genreclf").stderr
+        assert "1 failed" in run_as_a_user(one_track, "genreclf").stderr
     path.chmod(0o644)
     assert not our_tags(path)
-    library("genreclf")
-    assert our_tags(path)["predicted_genre"] == library.field("predicted_genre")[0]
+    one_track("genreclf")
+    assert our_tags(path)["predicted_genre"] == one_track.field("predicted_genre")[0]
 
 
 def test_pretend_shows_changes_and_makes_none(library: Beets) -> None:
@@ -399,24 +416,20 @@ def test_pretend_shows_changes_and_makes_none(library: Beets) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--last"]])
-def test_pretend_finds_reimported_tracks(library: Beets, options: list[str]) -> None:
-    library.add("a.flac")
-    library.import_music()
-    library("genreclf")
-    library("remove", "--force")
-    library("import", "--quiet", "--noautotag", "--nocopy", str(library.library))
-    rows = library.rows()
-    done = library.run("genreclf-undo", "--pretend", *options)
+def test_pretend_finds_reimported_tracks(one_track: Beets, options: list[str]) -> None:
+    one_track("genreclf")
+    one_track("remove", "--force")
+    one_track("import", "--quiet", "--noautotag", "--nocopy", str(one_track.library))
+    rows = one_track.rows()
+    done = one_track.run("genreclf-undo", "--pretend", *options)
     assert "1 track and 1 album would be restored, 0 failed" in done.stderr
-    assert library.rows() == rows
-    assert not library("ls", "genre_journal_id::.")
+    assert one_track.rows() == rows
+    assert not one_track("ls", "genre_journal_id::.")
 
 
-def test_quiet_prints_the_summary_only(library: Beets) -> None:
-    library.add("a.flac")
-    library.import_music()
-    library("genreclf")
-    done = library.run("genreclf-undo", "--quiet")
+def test_quiet_prints_the_summary_only(one_track: Beets) -> None:
+    one_track("genreclf")
+    done = one_track.run("genreclf-undo", "--quiet")
     assert done.stdout == ""
     assert done.stderr == "genreclf: 1 track and 1 album restored, 0 failed\n"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -104,6 +106,17 @@ def test_words_with_slashes_are_text(server: WebServer, library: Beets) -> None:
     assert len(server.json("api/albums?q=AC/DC")["albums"]) == 1
 
 
+def test_queries_open_no_files(library: Beets) -> None:
+    library.settings["plugins"] = ["playlist", "genreclf"]
+    playlist = library.root / "list.m3u"
+    playlist.write_text("\n".join(str(file) for file in library.files()), encoding="utf-8")
+    with serving(library) as server:
+        for prefix in ("", "-", "^", "title:tune "):
+            answer = server.get(f"api/albums?q={prefix}playlist:{playlist}".replace(" ", "%20"))
+            assert (answer.status, answer.json["error"]["code"]) == (400, "invalid")
+        assert len(server.json("api/albums?q=predicted_genre::.")["albums"]) == 2
+
+
 def test_track_has_windows_and_sources(server: WebServer) -> None:
     track = first_album(server)["tracks"][0]
     found = server.json(f"api/tracks/{track['id']}")
@@ -136,6 +149,26 @@ def test_audio_is_sent_in_parts(server: WebServer, library: Beets) -> None:
     wav = server.get(f"{path}.wav")
     assert (wav.status, wav.body[:4]) == (200, b"RIFF")
     assert server.get(f"{path}.wav", Range="bytes=0-").status == 206
+
+
+def test_paused_players_hold_no_thread(server: WebServer) -> None:
+    track = first_album(server)["tracks"][0]
+    path = f"{server.prefix}api/tracks/{track['id']}/audio.wav"
+    held = []
+    for fields in (["Range: bytes=0-"], []) * 8:
+        connection = socket.create_connection(("127.0.0.1", server.port))
+        lines = [f"GET {path} HTTP/1.1", f"Host: {server.host}", *fields, "", ""]
+        connection.sendall("\r\n".join(lines).encode())
+        held.append(connection)
+    began = time.monotonic()
+    assert server.get("api/albums").status == 200
+    assert server.get(f"api/tracks/{track['id']}").status == 200
+    assert time.monotonic() - began < 5
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 3
+    for connection in held:
+        connection.close()
 
 
 def test_decisions_reach_database_and_file(server: WebServer, library: Beets) -> None:

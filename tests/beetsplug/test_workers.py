@@ -62,7 +62,7 @@ def run(
 def test_import_and_command_without_workers(code: str, beets: Beets) -> None:
     for name in ("a.mp3", "b.mp3"):
         beets.add(name, seconds=8)
-    beets("ls")  # writes the settings
+    beets.write_settings()
     done = run(beets, ["-c", code, "import", "-qA", "music"])
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("genreclf: worker processes could not be started (") == 1
@@ -91,7 +91,7 @@ def test_import_and_command_without_workers(code: str, beets: Beets) -> None:
 def test_workers_do_not_run_a_script_again(arguments: list[str], stdin: str, beets: Beets) -> None:
     beets.add("a.mp3")
     (beets.root / "script.py").write_text(UNGUARDED)
-    beets("ls")  # writes the settings
+    beets.write_settings()
     done = run(beets, arguments, stdin)
     assert done.returncode == 0, done.stderr
     assert (beets.root / "ran").read_text() == "once "
@@ -146,7 +146,7 @@ def test_sigterm_ends_an_import_as_beets_does(beets: Beets) -> None:
 def test_sigterm_handler_is_restored_after_the_command(beets: Beets) -> None:
     """Another handler stays in place, and other plugins do not notice."""
     beets.add("a.mp3")
-    beets("ls")  # writes the settings
+    beets.write_settings()
     code = """
 import signal, sys
 from beets import plugins, ui

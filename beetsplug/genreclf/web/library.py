@@ -106,16 +106,15 @@ class LibraryReader:
         self._lib = lib
         self._path = Path(os.fsdecode(lib.path))  # bytes before beets 2.14
         self._threshold = threshold
-        self._selected = matches(lib, query) if query else None
-        self._selected_json = json.dumps(
-            [id_ for ids in (self._selected or {}).values() for id_ in ids]
-        )
+        self._query = [*query]
+        self._select()
         self._kept = _Kept()
         self._queries = _Kept()
         self._order = self._compute_order()
 
     def sort_again(self) -> None:
-        """Compute the order of the albums again."""
+        """Evaluate the query of the command line, and compute the order of the albums, again."""
+        self._select()
         self._order = self._compute_order()
 
     def changed(self) -> None:
@@ -126,7 +125,8 @@ class LibraryReader:
         """Return whether the query of the command line matches a track."""
         if self._selected is None:
             return True
-        return track_id in self._selected.get(album_id or NO_ALBUM, ())
+        places = {album_id or NO_ALBUM, NO_ALBUM}  # the album may have been removed
+        return any(track_id in self._selected.get(place, ()) for place in places)
 
     def albums(
         self, *, show: str, order: str, query: str, after: str | None, limit: int
@@ -202,6 +202,9 @@ class LibraryReader:
 
     def tracks_by_review(self) -> dict[str, int]:
         """Return the number of tracks by their review."""
+        return self._kept.get("reviews", self._count_reviews)
+
+    def _count_reviews(self) -> dict[str, int]:
         sql = (
             "SELECT value, COUNT(*) FROM item_attributes WHERE key = :key AND value != '' "
             f"{self._among('entity_id')} GROUP BY value"
@@ -215,6 +218,12 @@ class LibraryReader:
             key=key,
             wanted=json.dumps([*values]),
         )
+
+    def _select(self) -> None:
+        """Find the tracks that the query of the command line matches."""
+        selected = matches(self._lib, self._query) if self._query else None
+        self._selected_json = json.dumps([id_ for ids in (selected or {}).values() for id_ in ids])
+        self._selected = selected
 
     def _walk(
         self, ids: Sequence[int], show: str, only: Matches | None

@@ -30,6 +30,7 @@ def parse_text(text: str) -> Query:
         raise Invalid("the query is too long")
     try:
         parts = shlex.split(text)
+        _refuse_foreign_fields(parts)
         prefixes = {**_PREFIXES, **plugins.queries()}
         ignores_case = beets.config["sort_case_insensitive"].get(bool)
         query, _ = parse_sorted_query(Item, parts, prefixes, ignores_case)
@@ -60,6 +61,20 @@ def matches(lib: Library, query: Query | Sequence[str]) -> Matches:
     for id_, album in pairs:
         found.setdefault(album, []).append(id_)
     return found
+
+
+def _refuse_foreign_fields(parts: Sequence[str]) -> None:
+    """Refuse fields whose queries are other plugins': `playlist:FILE` opens the file."""
+    foreign = {
+        name
+        for name, query in plugins.named_queries(Item).items()
+        if query.__module__.startswith("beetsplug.")
+        and not query.__module__.startswith("beetsplug.genreclf.")
+    }
+    for part in parts:
+        name = part.lstrip("-^").partition(":")[0]
+        if name in foreign:
+            raise Invalid(f"{name} cannot be queried here")
 
 
 def _read(lib: Library, sql: str, values: Sequence[Any]) -> list[Any]:
