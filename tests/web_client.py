@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,15 +38,22 @@ class Answer:
 
 
 class WebServer:
-    """A running server. address: of the page, with the token."""
+    """A running server. address: of the page, with the token. temporary: where its folder is."""
 
-    def __init__(self, process: subprocess.Popen[str], address: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], address: str, temporary: Path) -> None:
         self.process = process
         self.address = address
+        self.temporary = temporary
         parts = urlsplit(address)
         self.host = parts.netloc
         self.port = parts.port or 0
         self.prefix = parts.path
+
+    @property
+    def folder(self) -> Path:
+        """The private folder of the server."""
+        (folder,) = self.temporary.glob(f"genreclf-web-{self.process.pid}-*")
+        return folder
 
     @property
     def origin(self) -> str:
@@ -130,7 +138,10 @@ def serving(beets: Beets, *arguments: str) -> Iterator[WebServer]:
     """Run the server of a library. Standard error goes to `web.log` in its folder."""
     config = beets.root / "config.yaml"
     config.write_text(yaml.safe_dump(beets.settings), encoding="utf-8")
-    environment = {**os.environ, "BEETSDIR": str(beets.root), **beets.environment}
+    temporary = beets.root / "temporary"
+    temporary.mkdir(exist_ok=True)
+    folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+    environment = {**os.environ, **folders, "BEETSDIR": str(beets.root), **beets.environment}
     command = [sys.executable, "-m", "beets", "genreclf-web", "--no-browser", *arguments]
     with (
         (beets.root / "web.log").open("w") as log,
@@ -148,7 +159,7 @@ def serving(beets: Beets, *arguments: str) -> Iterator[WebServer]:
             assert process.stdout
             address = process.stdout.readline().strip()
             assert address.startswith("http://"), (beets.root / "web.log").read_text()
-            yield WebServer(process, address)
+            yield WebServer(process, address, temporary)
         finally:
             if process.poll() is None:
                 process.kill()

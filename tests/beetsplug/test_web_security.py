@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -176,17 +175,16 @@ def test_bodies_must_be_objects(server: WebServer) -> None:
 
 def test_server_stops_on_interrupt(beets: Beets) -> None:
     with serving(beets) as server:
-        folders = [*Path(tempfile.gettempdir()).glob(f"genreclf-web-{server.process.pid}-*")]
-        assert len(folders) == 1
-        assert stat.S_IMODE(folders[0].stat().st_mode) == 0o700
+        folder = server.folder
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert server.stop() == 0
-        assert not folders[0].exists()
+        assert not folder.exists()
 
 
 @posix
 def test_server_stops_on_sigterm(beets: Beets) -> None:
     with serving(beets) as server:
-        (folder,) = Path(tempfile.gettempdir()).glob(f"genreclf-web-{server.process.pid}-*")
+        folder = server.folder
         server.process.terminate()
         assert server.process.wait(timeout=20) == 143
         assert not folder.exists()
@@ -195,7 +193,7 @@ def test_server_stops_on_sigterm(beets: Beets) -> None:
 @posix
 def test_folders_of_killed_servers_are_removed(beets: Beets) -> None:
     with serving(beets) as server:
-        (folder,) = Path(tempfile.gettempdir()).glob(f"genreclf-web-{server.process.pid}-*")
+        folder = server.folder
         server.process.kill()
         server.process.wait(timeout=20)
         assert folder.exists()

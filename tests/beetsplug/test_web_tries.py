@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,8 +55,7 @@ def predict(server: WebServer, content: bytes) -> Answer:
 
 
 def kept_files(server: WebServer) -> list[Path]:
-    (folder,) = Path(tempfile.gettempdir()).glob(f"genreclf-web-{server.process.pid}-*")
-    return [*(folder / "tries").iterdir()]
+    return [*(server.folder / "tries").iterdir()]
 
 
 def test_song_is_predicted_and_removed(server: WebServer, home: Beets) -> None:
