@@ -28,7 +28,8 @@ from mediafile import MediaFile
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Each change of tags and of a database waits for the disk. In memory, there is nothing to wait for.
 if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 4 << 30:
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
+    for _variable in ("TMPDIR", "PYTEST_DEBUG_TEMPROOT"):
+        os.environ.setdefault(_variable, "/dev/shm")
 # A shell without job control lets nothing that it runs in the background be interrupted.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -41,8 +42,9 @@ from training.corpus import DEFAULT_FOLDER
 Prepared: TypeAlias = Callable[[Callable[["Beets"], None]], "Beets"]
 # The files that take longest, in this order.
 _LONGEST = (
-    "test_emotify.py", "test_import.py", "test_faults.py", "test_train.py", "test_plugin_matrix.py",
-    "test_undo.py", "test_build.py", "test_events.py", "test_command.py",
+    "test_emotify.py", "test_import.py", "test_faults.py", "test_train.py", "test_workers.py",
+    "test_build.py", "test_plugin_matrix.py", "test_undo.py", "test_albums.py", "test_rewrite.py",
+    "test_command.py", "test_current.py",
 )  # fmt: skip
 # A fork does not read again what Python reads from the environment when it starts.
 _READ_AT_START = ("PYTHON", "LANG", "LC_")
