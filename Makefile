@@ -54,9 +54,9 @@ dist: $(VENV)/.release
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python -m check_wheel_contents dist/*.whl
 
-# Show what a tag publishes, and fail if it is not ready. Uploads nothing.
+# Show the metadata and files of a release, and fail if it is not ready. Uploads nothing.
 release: dist
-	$(BIN)/python -m tests.release dist $(TAG)
+	$(BIN)/python -m tests.release dist
 
 $(VENV)/pyvenv.cfg:
 	$(PYTHON) -m venv $(VENV)

@@ -37,7 +37,7 @@ __version__: str
 
 
 def __getattr__(name: str) -> Any:
-    """Return what takes a while to import, and worker processes do not need."""
+    """Import slow modules only when they are used. Worker processes do not need them."""
     if name == "GenreClassifier":
         from genremodel.classifier import GenreClassifier
 

@@ -27,8 +27,9 @@ from mediafile import MediaFile
 # many threads for its sums as there are processors, they take twice as long. NumPy reads this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Each change of tags and of a database waits for the disk. In memory, there is nothing to wait for.
+# The first variable is that of pytest, the second that of plugins, which link their files to ours.
 if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 4 << 30:
-    for _variable in ("TMPDIR", "PYTEST_DEBUG_TEMPROOT"):
+    for _variable in ("PYTEST_DEBUG_TEMPROOT", "TMPDIR"):
         os.environ.setdefault(_variable, "/dev/shm")
 # A shell without job control lets nothing that it runs in the background be interrupted.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -53,16 +54,18 @@ _READ_AT_START = ("PYTHON", "LANG", "LC_")
 _servers: dict[tuple[str, ...], ForkServer] = {}
 
 
-def fork_server(prefix: tuple[str, ...] = ()) -> ForkServer | None:
-    """Return the server of this process, or None. prefix: a command that starts it.
+def fork_server(prefix: tuple[str, ...] = (), python: str = sys.executable) -> ForkServer | None:
+    """Return the server of this process, or None.
 
-    Libraries of macOS do not survive a fork.
+    prefix: a command that starts it. python: the interpreter of its environment. Libraries of macOS
+    do not survive a fork.
     """
     if sys.platform != "linux":
         return None
-    if prefix not in _servers:
-        _servers[prefix] = ForkServer(prefix)
-    return _servers[prefix]
+    command = (*prefix, python)
+    if command not in _servers:
+        _servers[command] = ForkServer(prefix, python)
+    return _servers[command]
 
 
 def run_module(
@@ -72,18 +75,19 @@ def run_module(
     environment: Mapping[str, str],
     stdin: str = "",
     prefix: tuple[str, ...] = (),
+    python: str = sys.executable,
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m MODULE`, and return what it printed and its exit status.
 
-    environment: variables to add. prefix: a command that runs it.
+    environment: variables to add. prefix: a command that runs it. python: the interpreter.
     """
     variables = {**os.environ, **environment}
-    server = fork_server(prefix)
+    server = fork_server(prefix, python)
     if server and not any(name.startswith(_READ_AT_START) for name in environment):
         (done,) = server.run(module, arguments, environment=variables, cwd=cwd, stdin=stdin)
         return done
     return subprocess.run(
-        [*prefix, sys.executable, "-m", module, *arguments],
+        [*prefix, python, "-m", module, *arguments],
         env=variables,
         input=stdin,
         capture_output=True,

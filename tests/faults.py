@@ -69,7 +69,7 @@ def without_modules(folder: Path, *modules: str) -> dict[str, str]:
     folder.mkdir()
     for module in modules:
         (folder / f"{module}.py").write_text(f"raise ImportError('no {module} here')")
-    return _imported_first(folder)
+    return imported_first(folder)
 
 
 def with_damaged_network(folder: Path) -> dict[str, str]:
@@ -77,10 +77,11 @@ def with_damaged_network(folder: Path) -> dict[str, str]:
     shutil.copytree(genremodel.__path__[0], folder / "genremodel")
     network = folder / "genremodel" / "assets" / MSD_FILE
     network.write_bytes(network.read_bytes()[:-1])
-    return _imported_first(folder)
+    return imported_first(folder)
 
 
-def _imported_first(folder: Path) -> dict[str, str]:
+def imported_first(folder: Path) -> dict[str, str]:
+    """Return an environment in which modules are imported from a folder rather than others."""
     inherited = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
     return {"PYTHONPATH": os.pathsep.join([str(folder), *inherited])}
 

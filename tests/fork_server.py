@@ -45,14 +45,14 @@ _ANALYZING = ("import", "genreclf", "genreclf-train", "genreclf-similar", "genre
 class ForkServer:
     """A server for one process of tests.
 
-    prefix: a command that runs it.
+    prefix: a command that runs it. python: the interpreter of its environment.
     """
 
-    def __init__(self, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, prefix: Sequence[str] = (), python: str = sys.executable) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "tests.fork_server", str(theirs.fileno())],
+                [*prefix, python, "-m", "tests.fork_server", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 cwd=Path(__file__).parents[1],
@@ -214,16 +214,17 @@ def _exit_after(run: Callable[[], object]) -> None:
 def _import_modules() -> None:
     # onnxruntime would start a thread for its telemetry. Threads do not survive a fork.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    for name in _MODULES:
-        importlib.import_module(name)
-    for name in _PACKAGES:
-        package = importlib.import_module(name)
-        for module in pkgutil.walk_packages(package.__path__, f"{name}."):
-            if module.name != f"{name}.__main__":
-                importlib.import_module(module.name)
+    names = [*_MODULES]
+    for package in _PACKAGES:
+        found = pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
+        names += [module.name for module in found if module.name != f"{package}.__main__"]
+    for name in names:
+        with suppress(ModuleNotFoundError):  # in a small installation
+            importlib.import_module(name)
     from genremodel.models.musicnn import MusicnnPair
 
-    MusicnnPair.bundled()  # loads the networks, and keeps them
+    # Loads the networks, and keeps them.
+    MusicnnPair.bundled("onnx" if "onnxruntime" in sys.modules else "numpy")
     _parse_default_settings()
     resource_tracker.ensure_running()  # one for all commands
     assert threading.active_count() == 1

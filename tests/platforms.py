@@ -30,5 +30,5 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="fork, limits and mou
 posix = pytest.mark.skipif(sys.platform == "win32", reason="owners, links, pipes, signals of POSIX")
 byte_names = pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode here")
 permissions = pytest.mark.skipif(
-    not _obeys_permissions(), reason="no file is out of reach for this user"
+    not _obeys_permissions(), reason="this user may read and write every file"
 )

@@ -1,12 +1,13 @@
-"""`python -m tests.release FOLDER [TAG]`: show what a release would publish, and check it.
+"""`python -m tests.release FOLDER`: print the metadata and files of a release, and check them.
 
-FOLDER: has the wheel and the source distribution. TAG: the tag of the release; none in a dry run.
-Prints their metadata, sizes and digests, and what is missing. Exits with 1 if anything is.
+FOLDER: has the wheel and the source distribution. The variable TAG of the environment is the tag of
+the release, empty in a dry run. Exits with 1 if the release is not ready.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
 import zipfile
@@ -15,12 +16,14 @@ from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 
-CHANGELOG = Path(__file__).parents[1] / "CHANGELOG.md"
+ROOT = Path(__file__).parents[1]
+INSTALLATION = ("README.md", "docs/quickstart.md", "docs/recipes.md")
+CHECKOUT = "a checkout of this repository"
 PLACEHOLDER = "github.com/OWNER/"
 SHOWN = ("Name", "Version", "Summary", "Author", "License-Expression", "Project-URL")
 
 
-def main(folder: Path, tag: str = "") -> int:
+def main(folder: Path, tag: str) -> int:
     """Return the exit status."""
     (wheel,) = folder.glob("*.whl")
     metadata = read_metadata(wheel)
@@ -30,7 +33,12 @@ def main(folder: Path, tag: str = "") -> int:
     for path in sorted(folder.iterdir()):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, sha256 {digest}")
-    missing = [*problems(metadata, CHANGELOG.read_text(encoding="utf-8"), tag)]
+    missing = [*problems(metadata, (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), tag)]
+    missing += [
+        f"{name} still installs from {CHECKOUT}"
+        for name in INSTALLATION
+        if CHECKOUT in (ROOT / name).read_text(encoding="utf-8")
+    ]
     for problem in missing:
         print(f"not ready: {problem}")
     return bool(missing)
@@ -55,4 +63,4 @@ def problems(metadata: Message, changelog: str, tag: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))
+    sys.exit(main(Path(sys.argv[1]), os.environ.get("TAG", "")))

@@ -26,13 +26,16 @@ Sound: TypeAlias = Callable[[float, int], NDArray[np.float32]]  # of so many sec
 
 RATE = 44_100
 
-# suffix of the file: encoder and its options
+# suffix of the file: encoder and its options. MP3 and Opus are encoded fast rather than well.
 ENCODERS: dict[str, tuple[str, dict[str, str]]] = {
-    "mp3": ("libmp3lame", {}),
-    "vbr.mp3": ("libmp3lame", {"flags": "+qscale", "global_quality": str(5 * 118)}),
+    "mp3": ("libmp3lame", {"compression_level": "7"}),
+    "vbr.mp3": (
+        "libmp3lame",
+        {"compression_level": "7", "flags": "+qscale", "global_quality": str(5 * 118)},
+    ),
     "flac": ("flac", {}),
     "ogg": ("vorbis", {"strict": "experimental"}),
-    "opus": ("libopus", {}),
+    "opus": ("libopus", {"compression_level": "0"}),
     "m4a": ("aac", {}),
     "alac.m4a": ("alac", {}),
     "wav": ("pcm_s16le", {}),

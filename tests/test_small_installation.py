@@ -22,7 +22,7 @@ from genremodel.custom import LabeledTrack, ModelStore, train
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.estimators import ESTIMATORS
 from genremodel.custom.store import Estimator
-from tests.conftest import Beets
+from tests.conftest import Beets, run_module
 from tests.sounds import RATE, drums, melody
 from tests.tags import our_tags, plain_tags
 
@@ -55,7 +55,8 @@ def small_python() -> Path:
         with TemporaryDirectory(dir=folder.parent) as building:
             new = Path(building) / "venv"
             venv.create(new)
-            install = [sys.executable, "-m", "pip", "--python", str(_python(new)), "install"]
+            pip = [sys.executable, "-m", "pip", "--python", str(_python(new))]
+            install = [*pip, "install", "--no-compile"]  # compiling takes as long as the rest
             for arguments in (["-r", REQUIREMENTS], ["--no-deps", "--editable", ROOT]):
                 command = [*install, "--quiet", *map(str, arguments)]
                 subprocess.run(command, check=True, capture_output=True, text=True)
@@ -76,16 +77,17 @@ class SmallBeets(Beets):
         self, *arguments: str, stdin: str = "", prefix: tuple[str, ...] = ()
     ) -> subprocess.CompletedProcess[str]:
         (self.root / "config.yaml").write_text(json.dumps(self.settings), encoding="utf-8")
-        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        return subprocess.run(
-            [*prefix, small_python(), "-m", "beets", *arguments],
-            env={**inherited, "BEETSDIR": str(self.root)},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.root,
-        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("PYTHONPATH", raising=False)  # may lead to the heavy packages
+            return run_module(
+                "beets",
+                *arguments,
+                cwd=self.root,
+                environment={"BEETSDIR": str(self.root)},
+                stdin=stdin,
+                prefix=prefix,
+                python=str(small_python()),
+            )
 
 
 def filled(beets: Beets) -> Beets:

@@ -15,13 +15,13 @@ import shutil
 import subprocess
 import sys
 import venv
+from functools import partial
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
 SETTINGS = PROJECT / "pyproject.toml"
 CACHE = PROJECT / ".cache" / "wheel-suite" / "python{}.{}".format(*sys.version_info)
-VENV = CACHE / "venv"
-PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+SCRIPTS = "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
 COPY = CACHE / "checkout"
 COPIED = ("docs", "tests", "training")  # all that the tests read and import
 TESTS = ("tests/beetsplug", "tests/genremodel")
@@ -38,8 +38,10 @@ print(f"== beets {beets.__version__}, genremodel in {folder} ==", flush=True)
 
 def main(beets: str, *arguments: str) -> int:
     """Return the exit status of pytest."""
-    if not PYTHON.exists():
-        venv.create(VENV, with_pip=True)
+    python = CACHE / f"venv-{beets}" / SCRIPTS
+    pip = partial(run_pip, python)
+    if not python.exists():
+        venv.create(CACHE / f"venv-{beets}", with_pip=True)
         pip("install", "--upgrade", "pip>=25.1")
     wheels = CACHE / "dist"
     shutil.rmtree(wheels, ignore_errors=True)
@@ -53,23 +55,23 @@ def main(beets: str, *arguments: str) -> int:
     shutil.copy(SETTINGS, COPY)  # of pytest
     environment = {"GENRE_DATA": str(PROJECT.parent / "shared" / "data"), **os.environ}
     for command in (["-c", SHOW], ["-m", "pytest", *(arguments or TESTS)]):
-        done = subprocess.run([str(PYTHON), *command], cwd=COPY, env=environment, check=False)
+        done = subprocess.run([str(python), *command], cwd=COPY, env=environment, check=False)
         if done.returncode:
             return done.returncode
     return 0
 
 
 def requirement(beets: str) -> str:
-    """Return what pip installs for a version of beets."""
+    """Return the requirement for a version of beets, as pip takes it."""
     if beets == "lowest":
         (version,) = re.findall(r'"beets>=([\d.]+)"', SETTINGS.read_text(encoding="utf-8"))
         return f"beets=={version}"
     return {"newest": "beets", "main": "beets @ git+https://github.com/beetbox/beets"}[beets]
 
 
-def pip(*arguments: str) -> None:
-    """Run pip in the virtual environment."""
-    subprocess.run([str(PYTHON), "-m", "pip", "--quiet", *arguments], check=True)
+def run_pip(python: Path, *arguments: str) -> None:
+    """Run pip in the virtual environment of an interpreter."""
+    subprocess.run([str(python), "-m", "pip", "--quiet", *arguments], check=True)
 
 
 if __name__ == "__main__":

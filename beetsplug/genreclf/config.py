@@ -124,8 +124,12 @@ def cache_file(config: Any) -> Path:
 
     Raises confuse.ConfigError.
     """
-    is_default = config["cache"].get() is None
-    return default_cache_file() if is_default else Path(config["cache"].as_filename())
+    if config["cache"].get() is None:
+        return default_cache_file()
+    path = Path(config["cache"].as_filename())
+    if path.is_dir():
+        raise _error(config["cache"], "a file", config["cache"].get())
+    return path
 
 
 def default_cache_file() -> Path:

@@ -110,9 +110,8 @@ class Context:
         loaded = load_bundled(config) if bundled else load(config, ModelStore(models_folder(lib)))
         if loaded.problem:
             self.log.warning("{}", loaded.problem)
-        if loaded.classifier.backend == "numpy":
-            reason = loaded.classifier.fallback_reason or "configured"
-            self.log.debug("using the NumPy runtime: {}", reason)
+        elif reason := loaded.classifier.fallback_reason:
+            self.log.info("using the NumPy runtime: {}", reason)
         pool = loaded.classifier.pool(
             workers=config.threads,
             timeout=config.timeout,

@@ -37,6 +37,7 @@ STYLES = "predicted_styles"
 REASON = "genre_reason"
 VOTES = "genre_votes"
 AGREEMENT = "genre_agreement"
+REVIEW = "genre_review"
 JOURNAL_ID = "genre_journal_id"
 
 CONFIDENCE_DIGITS = 3
@@ -170,6 +171,7 @@ FIELDS = (
     Field(REASON, "album_genre_reason", _TEXT),
     Field(VOTES, "album_genre_votes", _TEXT),
     Field(AGREEMENT, "album_genre_agreement", _TEXT),
+    Field(REVIEW, "album_genre_review", _TEXT),
     Field(JOURNAL_ID, "album_genre_journal_id", _TEXT),  # the key of the object in the journal
 )
 

@@ -16,11 +16,13 @@ from mediafile import UnreadableFileError
 
 from beetsplug.genreclf.artist_votes import ArtistVotes
 from beetsplug.genreclf.config import is_auto
+from beetsplug.genreclf.fields import REVIEW
 from beetsplug.genreclf.handlers import contained, reentrant
 from beetsplug.genreclf.messages import count
 from beetsplug.genreclf.planner import Planner
 from beetsplug.genreclf.plugin_order import order_warning
 from beetsplug.genreclf.storage.errors import JournalError
+from beetsplug.genreclf.storage.objects import get_values, save
 from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.updates import describe
 
@@ -75,6 +77,7 @@ class ImportStage:
         """Set the fields in the database, before path formats are evaluated."""
         from beets.importer import Action
 
+        self._keep_decided(task)
         album = task.album if task.is_album else None
         items = [item for item in task.imported_items() if not self._config.skips(item)]
         new = [item for item in items if not self._predictor.is_current(item)]
@@ -95,6 +98,22 @@ class ImportStage:
             item = update.obj
             if isinstance(item, Item):
                 self._planned[item.id] = update.with_item(item, was_synced=was_read or None)
+
+    def _keep_decided(self, task: ImportTask) -> None:
+        """Keep the genres that the user has decided on, where tracks are imported again.
+
+        beets has read others, from the file or from its source of metadata.
+        """
+        replaced = getattr(task, "replaced_items", {})
+        again: list[tuple[Item | Album, Item | Album]] = [
+            (item, old) for item in task.imported_items() for old in replaced.get(item, ())
+        ]
+        if task.is_album and (album := task.replaced_albums.get(task.album.path)):
+            again.append((task.album, album))
+        for obj, old in again:
+            if get_values(obj).get(REVIEW) and obj.genres != old.genres:
+                obj.genres = old.genres
+                save(obj)
 
     def write_tags(self, session: ImportSession, task: ImportTask) -> None:
         """Write the tags that beets has not written, into the files of the library alone."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from beets.library import Album, Item
 
-from beetsplug.genreclf.fields import PREDICTED_GENRE
+from beetsplug.genreclf.fields import JOURNAL_ID, PREDICTED_GENRE
+from beetsplug.genreclf.genres.normalize import squash
 from beetsplug.genreclf.storage.objects import get_values
-from beetsplug.genreclf.storage.snapshot import take_snapshot
-from beetsplug.genreclf.updates import Predicted, Update, plan_update
+from beetsplug.genreclf.storage.snapshot import Snapshot, take_snapshot
+from beetsplug.genreclf.updates import Predicted, Update, plan_nothing, plan_update
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.predictor import Predictor
@@ -56,12 +57,30 @@ class Planner:
             updates.append(self._plan(album, of_album, _common(joint, predicted)))
         return updates
 
-    def replan(self, objs: Iterable[Item | Album], joint: Predicted | None) -> list[Update]:
+    def replan(
+        self,
+        objs: Iterable[Item | Album],
+        joint: Predicted | None,
+        recalled: Mapping[int | None, Predicted],
+    ) -> list[Update]:
         """Return the updates by the policy of today; the predictions stay as they are.
 
         joint: the prediction of the album or artist whose genre they get instead of their own.
+        recalled: predictions of tracks that are known already, by their ids.
         """
-        return [self._plan(obj, self._predictor.recall(obj), joint) for obj in objs]
+        updates = []
+        for obj in objs:
+            own = recalled.get(obj.id) if isinstance(obj, Item) else None
+            updates.append(self._plan(obj, own or self._predictor.recall(obj), joint))
+        return updates
+
+    def plan_nothing(self, obj: Item | Album, joint: Predicted | None = None) -> Update:
+        """Return an update that changes nothing yet, for `decisions.decide`.
+
+        joint: as for `replan`.
+        """
+        prediction = joint.prediction if joint else None
+        return plan_nothing(self._snapshot(obj), self._rules, prediction)
 
     def shares_genre(self, album: Album) -> bool:
         """Return whether all tracks of an album get its genre."""
@@ -82,21 +101,30 @@ class Planner:
             and not take_snapshot(self._journal, obj).was_emptied
         )
 
-    def follows_artist(self, obj: Item | Album) -> bool:
-        """Return whether a current track or album gets the genre of its artist without force.
+    def replaceable_genres(self, obj: Item | Album) -> frozenset[str] | None:
+        """Return the genres of a current track or album that its artist's replaces without force.
 
-        It does if it has no genres, or those that the plugin gave it.
+        They are those that the plugin gave it, as `squash` returns them; empty if it has no genres.
+        None if its genres stay: they are the user's, or the user has emptied them.
         """
         if self._predictor.config.policy == "never" or not self._predictor.is_current(obj):
-            return False
+            return None
         snapshot = take_snapshot(self._journal, obj)
         if self._rules.are_missing(obj.genres):
-            return not snapshot.was_emptied
-        return bool(obj.genres != snapshot.genres_before)
+            return None if snapshot.was_emptied else frozenset()
+        if obj.genres == snapshot.genres_before:
+            return None
+        given = [name for name in obj.genres if name not in snapshot.genres_before]
+        return frozenset(map(squash, given or obj.genres))  # "replace" may leave one from before
 
     def _plan(self, obj: Item | Album, own: Predicted, joint: Predicted | None) -> Update:
-        snapshot = take_snapshot(self._journal, obj)
-        return plan_update(snapshot, own, self._rules, joint, respell=self._respell)
+        return plan_update(self._snapshot(obj), own, self._rules, joint, respell=self._respell)
+
+    def _snapshot(self, obj: Item | Album) -> Snapshot:
+        digest = None
+        if isinstance(obj, Item) and not get_values(obj).get(JOURNAL_ID):
+            digest = self._predictor.pool.cache.digest_of(obj.filepath)
+        return take_snapshot(self._journal, obj, digest)
 
 
 def _common(joint: Mapping[int | None, Predicted], ids: Iterable[int | None]) -> Predicted | None:

@@ -20,10 +20,10 @@ def order_warning(policy: str) -> str | None:
     later = [name for name in after if name in _SOURCES and _is_auto(name)]
     if not later or policy == "never":
         return None
+    others = " and ".join(later)
     return (
-        f"{' and '.join(later)}, listed after {_NAME}, would keep or replace the genres that "
-        f"{_NAME} sets; list {_NAME} last, so that `policy: {policy}` applies to the other genres: "
-        f"plugins: {' '.join(later)} {_NAME}"
+        f"imports run {_NAME} before {others}: genres that {_NAME} sets prevent a lookup there, or "
+        f"are replaced; list {_NAME} after {others} in `plugins`"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +37,7 @@ Report = Callable[[str], None]  # takes a message of a failure, path first
 class Predictor:
     """Predicts the genres of tracks and albums.
 
-    pool: analyzes files for the classifier. in_library: as for `spell`. is_substitute: the
+    pool: analyzes files for the classifier. find_spelling: as for `spell`. is_substitute: the
     classifier is used instead of another that cannot be loaded; predictions by that one stay.
     """
 
@@ -46,14 +46,14 @@ class Predictor:
         classifier: GenreClassifier,
         pool: Pool,
         config: Config,
-        in_library: Callable[[str], str | None],
+        find_spelling: Callable[[str], str | None],
         *,
         is_substitute: bool = False,
     ) -> None:
         self.classifier = classifier
         self.pool = pool
         self.config = config
-        self.rules = Rules(config, classifier.genres, classifier.is_custom, in_library)
+        self.rules = Rules(config, classifier.genres, classifier.is_custom, find_spelling)
         self._is_substitute = is_substitute
 
     def is_current(self, obj: Item | Album) -> bool:
@@ -114,27 +114,35 @@ class Predictor:
         decided = self.classifier.predict(analysis) if analysis else None
         return Predicted(recalled_prediction(obj, decided), kept_fields(obj))
 
+    def recall_others(
+        self, items: Iterable[Item], predicted: Container[int | None]
+    ) -> dict[int | None, Predicted]:
+        """Return the predictions of current tracks by their ids. predicted: ids to leave out."""
+        return {
+            item.id: self.recall(item)
+            for item in items
+            if item.id not in predicted and self.is_current(item)
+        }
+
     def predict_album(self, album: Album, tracks: Sequence[Predicted]) -> Predicted:
         """Return the prediction of an album from those of its tracks."""
-        return self._predict_jointly(tracks, album)
+        return self.predict_jointly(tracks, album)
 
     def predict_artist(
         self, items: Iterable[Item], predicted: Mapping[int | None, Predicted]
     ) -> Predicted | None:
-        """Return the joint prediction of tracks of an artist, as if they were an album.
+        """Return the joint prediction of the tracks of an artist that have one of their own.
 
-        predicted: by the ids of tracks. Of the others, those vote that have a current prediction.
+        predicted: by the ids of tracks.
         """
-        tracks = [
-            predicted.get(item.id) or self.recall(item)
-            for item in items
-            if item.id in predicted or self.is_current(item)
-        ]
-        return self._predict_jointly(tracks) if tracks else None
+        tracks = [predicted[item.id] for item in items if item.id in predicted]
+        return self.predict_jointly(tracks) if tracks else None
 
-    def _predict_jointly(
-        self, tracks: Sequence[Predicted], album: Album | None = None
-    ) -> Predicted:
+    def predict_jointly(self, tracks: Sequence[Predicted], album: Album | None = None) -> Predicted:
+        """Return the prediction of at least one track, as if they were an album.
+
+        album: the one that they are, if any.
+        """
         predictions = [track.prediction for track in tracks]
         if all(map(has_votes, predictions)):
             return Predicted(self.classifier.predict_album(predictions))

@@ -41,24 +41,34 @@ class Predicted:
 class Rules:
     """How predictions become genres and tags.
 
-    genres: of the model. is_custom: the model was trained on the user's own genres. in_library: as
-    for `spell`.
+    genres: of the model. is_custom: the model was trained on the user's own genres. find_spelling:
+    as for `spell`.
     """
 
     config: Config
     genres: tuple[str, ...]
     is_custom: bool
-    in_library: Callable[[str], str | None]
+    find_spelling: Callable[[str], str | None]
 
     def spelled(self, genre: str) -> str:
         """Return a predicted genre as `genres` and the genre tag have it."""
-        return spell(genre, self.config.names, self.in_library, self._own_genres)
+        return spell(genre, self.config.names, self.find_spelling, self._own_genres)
 
     def new_genres(
-        self, existing: Sequence[str], before: Sequence[str], genre: str | None
+        self,
+        existing: Sequence[str],
+        before: Sequence[str],
+        genre: str | None,
+        *,
+        accepted: bool = False,
     ) -> list[str]:
-        """Return the genres that the policy makes of existing ones, see `policy.new_genres`."""
+        """Return the genres that the policy makes of existing ones, see `policy.new_genres`.
+
+        accepted: by the user, so `fill` does not hold the genre back.
+        """
         policy, placeholders = self.config.policy, self.config.placeholders
+        if accepted and policy == "fill":
+            policy = "replace"
         return new_genres(
             existing, before, genre, policy, placeholders=placeholders, own=self._own_genres
         )
@@ -83,7 +93,8 @@ class Update:
 
     before: the object until now. genre: the one that the policy puts into its genres, as spelled.
     values: its fields from now on. most_probable: the two most probable genres, as text. joint: the
-    prediction of the album or artist whose genre it gets instead of its own.
+    prediction of the album or artist whose genre it gets instead of its own. is_decision: the user
+    has decided about the genres, see `decisions`.
     """
 
     before: Snapshot
@@ -91,6 +102,7 @@ class Update:
     values: Values
     most_probable: str = ""
     joint: Prediction | None = None
+    is_decision: bool = False
 
     @property
     def obj(self) -> Item | Album:
@@ -142,17 +154,31 @@ def plan_update(
 
     joint: the prediction of the album or artist whose genre it gets instead of its own. respell: a
     genre that the plugin gave it before is spelled as a new one is.
+
+    Genres that the user has decided on stay as they are.
     """
     genre, before = (joint or own).prediction.genre, snapshot.genres_before
-    given = _given(genre, snapshot) if genre and not respell else None
-    spelled = given or (genre and rules.spelled(genre))
+    spelled = _spelled(genre, snapshot, rules, respell=respell)
     values: dict[str, Any] = {
         fields.GENRES: rules.new_genres(snapshot.obj.genres, before, spelled),
         **_prediction_values(own.prediction, before, rules),
         **own.kept,
+        fields.REVIEW: snapshot.review,
     }
+    if snapshot.review:
+        values[fields.GENRES] = snapshot.obj.genres
     most = most_probable(own.prediction)
     return Update(snapshot, spelled, values, most, joint.prediction if joint else None)
+
+
+def plan_nothing(snapshot: Snapshot, rules: Rules, joint: Prediction | None = None) -> Update:
+    """Return an update that changes nothing, of a track or an album that the user decides about.
+
+    joint: as for `plan_update`.
+    """
+    genre = joint.genre if joint else snapshot.values.get(fields.PREDICTED_GENRE)
+    spelled = _spelled(genre or None, snapshot, rules)
+    return Update(snapshot, spelled, snapshot.values, joint=joint)
 
 
 def plan_rewrite(snapshot: Snapshot) -> Update:
@@ -171,16 +197,25 @@ def plan_tags(
     """
     tags = {name: update.values.get(name) for name in fields.MEDIA_FIELDS}
     genres = update.values[fields.GENRES]
+    is_decided = update.is_decision and genres != update.before.values[fields.GENRES]
     if not same(genres, update.obj.genres):
         pass  # another plugin has changed them since the prediction, so they are not written
-    elif [*before_file] == update.before.genres_before:
+    elif is_decided or [*before_file] == update.before.oldest_genres:
         tags[fields.GENRES] = genres
     elif update.has_applied_genre:  # the file has genres that the database does not know
         tags[fields.GENRES] = rules.new_genres(in_file, before_file, update.genre)
     return tags
 
 
-def _given(genre: str, snapshot: Snapshot) -> str | None:
+def _spelled(
+    genre: str | None, snapshot: Snapshot, rules: Rules, *, respell: bool = False
+) -> str | None:
+    """Return a predicted genre as the genres of a track or an album have it, or will have it."""
+    given = _spelling_given(genre, snapshot) if genre and not respell else None
+    return given or (genre and rules.spelled(genre))
+
+
+def _spelling_given(genre: str, snapshot: Snapshot) -> str | None:
     """Return the spelling in which the plugin gave a genre to a track or an album, if it did."""
     given = (name for name in snapshot.obj.genres if name not in snapshot.genres_before)
     return next((name for name in given if squash(name) == squash(genre)), None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,14 @@ from beets.library import Album, Item
 from beets.util import displayable_path
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.fields import GENRES, JOURNAL_ID, TAG_NAMES
+from beetsplug.genreclf.fields import GENRES, JOURNAL_ID, REVIEW, TAG_NAMES
 from beetsplug.genreclf.queries import ALBUM_QUERIES
+from beetsplug.genreclf.storage.authorship import DECIDED
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
-from beetsplug.genreclf.storage.journal import Change, Journal, revert
+from beetsplug.genreclf.storage.journal import AUTHORS, Author, Change, Journal, revert
 from beetsplug.genreclf.storage.lost_tracks import find_journal_id, name_in_journal
 from beetsplug.genreclf.storage.objects import (
     get_values,
-    is_synced,
     reload,
     replace_values,
     save,
@@ -69,7 +69,19 @@ class Writer:
         knows that its file is still to be written.
         """
         follow = tags_follow and isinstance(update.obj, Item)
-        self._store(update.obj, update.values, tags_follow=follow)
+        is_decision = update.is_decision
+        self._store(update.obj, update.values, tags_follow=follow, is_decision=is_decision)
+
+    def make(self, update: Update, *, write: bool) -> list[str]:
+        """Store an update and, for a track, write its tags; return the names of changed tags.
+
+        write: whether tags are to be written. Raises as `write` does; the fields are stored then.
+        """
+        self.store(update, tags_follow=write)
+        if write and isinstance(update.obj, Item):
+            return self.write(update)
+        self.mark_synced(update)
+        return []
 
     def write(self, update: Update) -> list[str]:
         """Write the tags of a track; return the names of those that changed.
@@ -90,20 +102,6 @@ class Writer:
     def rewrite_of(self, item: Item) -> Update:
         """Return the update by which the tags of a track are written again."""
         return plan_rewrite(take_snapshot(self._journal, item))
-
-    def set_users_genres(self, obj: Item | Album, genres: list[str], *, write: bool) -> None:
-        """Set genres that the user gives, which are not the plugin's to change or to undo.
-
-        Raises UnreadableFileError or OSError, and then nothing is changed.
-        """
-        was_synced = isinstance(obj, Item) and is_synced(obj)
-        obj.genres = genres
-        if write and isinstance(obj, Item):
-            file = TagFile(obj.filepath)
-            file.set({GENRES: genres})
-            self._save(file, obj, was_synced=was_synced, journaled=False)
-        else:
-            save(obj)
 
     def restore_lost(self, update: Update) -> None:
         """Set fields again that were lost when a plugin read back a file without their tags."""
@@ -181,7 +179,12 @@ class Writer:
         return item, file
 
     def _store(
-        self, obj: Item | Album, values: Mapping[str, Any], *, tags_follow: bool = False
+        self,
+        obj: Item | Album,
+        values: Mapping[str, Any],
+        *,
+        tags_follow: bool = False,
+        is_decision: bool = False,
     ) -> None:
         old = get_values(obj)
         # Of now: while an import analyzed the track, another command may have given it an id.
@@ -191,12 +194,22 @@ class Writer:
         journal_id = journal_id or secrets.token_hex(8)
         new = {**values, JOURNAL_ID: journal_id}
         before, after = diff(old, new)
+        decided = DECIDED if is_decision and {GENRES, REVIEW} & {*before, *after} else ()
+        if decided:  # all of it, also what stays as it is: the genres are the user's
+            before |= {name: old[name] for name in DECIDED if name in old}
+            after |= {name: new[name] for name in DECIDED}
+        elif after.get(REVIEW):  # of a track that was imported again
+            before, after = (
+                {name: values[name] for name in values if name not in DECIDED}
+                for values in (before, after)
+            )
         # Expect the tags before anything changes: a process killed in between can be resumed.
         if before or after:
-            self._journal.record(
-                self._run, journal_id, "database", name_in_journal(obj), before, after,
-                digest=digest, write_pending=tags_follow,
-            )  # fmt: skip
+            for author, change in _by_author(before, after, decided):
+                self._journal.record(
+                    self._run, journal_id, "database", name_in_journal(obj), *change,
+                    author=author, digest=digest, write_pending=tags_follow,
+                )  # fmt: skip
         elif tags_follow:
             self._journal.mark_write_pending(journal_id)
         # beets leaves out fields without a value where it adds a track again.
@@ -204,14 +217,11 @@ class Writer:
             replace_values(obj, new)
             save(obj)
 
-    def _save(
-        self, file: TagFile, item: Item, *, was_synced: bool, journaled: bool = True
-    ) -> tuple[Values, Values]:
+    def _save(self, file: TagFile, item: Item, *, was_synced: bool) -> tuple[Values, Values]:
         """Save the tags that were set on a file, store its item; return what changed."""
 
         def record(old: Values, new: Values) -> None:
-            if journaled:
-                _record_file(self._journal, self._run, item, old, new)
+            _record_file(self._journal, dict.fromkeys(AUTHORS, self._run), item, old, new)
 
         with self._cache.preserve_digest(item.filepath):
             changes = self._tag_writer.save(file, item, self._redo_log, record)
@@ -265,14 +275,38 @@ def record_beets_write(
         {name: value for name, value in values.items() if name not in known}
         for values in (before, after)
     )
-    _record_file(journal, changes[0].run, item, before, after)
+    newest: dict[Author, int] = {change.author: change.run for change in reversed(changes)}
+    runs = dict.fromkeys(AUTHORS, changes[0].run) | newest
+    _record_file(journal, runs, item, before, after)
 
 
-def _record_file(journal: Journal, run: int, item: Item, old: Values, new: Values) -> None:
-    """Record what is about to change in a file, if anything is."""
-    if old or new:
-        path = displayable_path(item.path)
-        journal.record(run, item[JOURNAL_ID], "file", path, old, new)
+def _record_file(
+    journal: Journal, runs: Mapping[Author, int], item: Item, old: Values, new: Values
+) -> None:
+    """Record what is about to change in a file, if anything is. runs: by author.
+
+    The genres of a track that the user has decided about are the user's.
+    """
+    path = displayable_path(item.path)
+    decided = (GENRES,) if get_values(item).get(REVIEW) else ()
+    for author, change in _by_author(old, new, decided):
+        journal.record(runs[author], item[JOURNAL_ID], "file", path, *change, author=author)
+
+
+def _by_author(
+    old: Values, new: Values, decided: Collection[str]
+) -> Iterator[tuple[Author, tuple[Values, Values]]]:
+    """Yield the parts of a change by the plugin and by the user, where there are any.
+
+    decided: the names of the fields or tags that the user has decided on.
+    """
+    for author in AUTHORS:
+        before, after = (
+            {name: each[name] for name in each if (name in decided) == (author == "user")}
+            for each in (old, new)
+        )
+        if before or after:
+            yield author, (before, after)
 
 
 def _newest(changes: Iterable[Change]) -> Values:

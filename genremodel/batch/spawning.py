@@ -49,7 +49,10 @@ def _preparation_data(*arguments: Any) -> dict[str, Any]:
 
 
 def _command_line(**arguments: Any) -> list[str]:
-    """Return the command of a worker, which first sets its own environment."""
+    """Return the command of a worker, which first sets its own environment.
+
+    Without double quotes, because Windows puts the program between them.
+    """
     *interpreter, program, last = spawn.get_command_line(**arguments)
     return [*interpreter, f"import os; os.environ.update({_SINGLE_THREADED}); {program}", last]
 

@@ -30,6 +30,9 @@ class LabeledTrack:
         At least one genre.
     artist : str
         Tracks of one artist are never divided between training and evaluation.
+    is_tested : bool
+        False for genres that a model predicted and the user accepted: the model is trained on them,
+        but not tested, because they favor the model that predicted them.
 
     Raises
     ------
@@ -46,13 +49,21 @@ class LabeledTrack:
     (('Electro Rock',), (2, 100))
     """
 
-    def __init__(self, analysis: Analysis, genres: Iterable[str], artist: str) -> None:
+    def __init__(
+        self,
+        analysis: Analysis,
+        genres: Iterable[str],
+        artist: str,
+        *,
+        is_tested: bool = True,
+    ) -> None:
         if not analysis.audible.any():
             raise ValueError("the track has no audible window")
         outputs = NetworkOutputs.split(analysis.values[analysis.audible])
         self.logits = window_logits(outputs).astype(np.float16)
         self.is_music = not is_nonmusic(bundled_nonmusic(), outputs.embeddings)
         self.artist = artist
+        self.is_tested = is_tested
         self.genres = _checked(genres)
 
     def with_genres(self, genres: Iterable[str]) -> LabeledTrack:
@@ -86,6 +97,8 @@ class LabeledDataset:
     genres : (tracks, genres)
         True if the track has the genre.
     artist : (tracks,)
+    is_tested : (tracks,)
+        False if the model is only trained on the track.
     """
 
     names: tuple[str, ...]
@@ -94,6 +107,7 @@ class LabeledDataset:
     mean_logits: NDArray[np.float64]
     genres: NDArray[np.bool_]
     artist: NDArray[np.str_]
+    is_tested: NDArray[np.bool_]
 
     @classmethod
     def from_tracks(cls, tracks: Sequence[LabeledTrack]) -> LabeledDataset:
@@ -106,6 +120,7 @@ class LabeledDataset:
             np.stack([track.logits.mean(axis=0, dtype=np.float64) for track in tracks]),
             np.array([np.isin(names, track.genres) for track in tracks]),
             np.array([track.artist for track in tracks]),
+            np.array([track.is_tested for track in tracks]),
         )
 
     @cached_property

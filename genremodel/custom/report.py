@@ -40,6 +40,8 @@ class GenreScores:
         Name of the genre.
     tracks, artists
         Numbers of tracks that have the genre, and of their artists.
+    tested
+        Number of the tracks that the model is tested on.
     precision
         Share of the tracks predicted as the genre that have it.
     recall
@@ -50,6 +52,7 @@ class GenreScores:
     genre: str
     tracks: int
     artists: int
+    tested: int
     precision: float
     recall: float
 
@@ -85,7 +88,9 @@ class TrainingReport:
     Parameters
     ----------
     tracks, artists
-        Numbers of tracks and of artists.
+        Numbers of tracks and of artists that the model is trained on.
+    tested
+        Number of the tracks that it is tested on, see `LabeledTrack`. All shares are of these.
     balanced_accuracy
         Accuracy averaged over genres, of each estimator. The best was used for the rest.
     accuracy
@@ -107,7 +112,7 @@ class TrainingReport:
     warnings
         Reasons to doubt the model.
     correct
-        Whether each track is predicted correctly.
+        Whether each track is predicted correctly, be it tested or not.
 
     Examples
     --------
@@ -121,6 +126,7 @@ class TrainingReport:
 
     tracks: int
     artists: int
+    tested: int
     balanced_accuracy: Mapping[Estimator, float]
     accuracy: float
     majority_baseline: float
@@ -172,6 +178,8 @@ class TrainingReport:
         yield (
             f"{self.tracks} tracks by {self.artists} artists. Cross-validated on unseen artists:"
         )
+        if self.tested < self.tracks:
+            yield f"tested on {self.tested} tracks: the others are accepted predictions"
         balanced = ", ".join(
             f"{name} {share:.0%}" for name, share in self.balanced_accuracy.items()
         )
@@ -184,7 +192,7 @@ class TrainingReport:
                 f"at confidence {MIN_CONFIDENCE}: coverage {self.coverage:.0%}, accuracy "
                 f"{self.selective_accuracy:.0%}; calibration error {self.calibration_error:.2f}"
             )
-        missed = [genre.genre for genre in self.genres if not genre.recall]
+        missed = [genre.genre for genre in self.genres if genre.tested and not genre.recall]
         if missed:
             yield f"never recognized: {', '.join(missed)}"
         if self.confused:
@@ -201,9 +209,10 @@ class TrainingReport:
 
 
 def balanced_accuracy(dataset: LabeledDataset, predictions: OutOfFold) -> float:
-    """Return the accuracy by all windows, averaged over genres."""
+    """Return the accuracy by all windows on tested tracks, averaged over their genres."""
     correct = predictions.correct[predictions.all_windows]
-    return float(np.mean([correct[members].mean() for members in dataset.genres.T]))
+    tested = (dataset.genres & dataset.is_tested[:, np.newaxis]).T
+    return float(np.mean([correct[members].mean() for members in tested if members.any()]))
 
 
 def summarize(
@@ -221,30 +230,33 @@ def summarize(
     scores = tracks.scores(tracks.confidence(known=predictions), MIN_CONFIDENCE)
     if not accepts_nonmusic:
         scores = replace(scores, abstained=scores.abstained | ~dataset.is_music)
-    metrics = Metrics.from_scores(scores)
+    tested, genres = scores[dataset.is_tested], dataset.genres[dataset.is_tested]
+    metrics = Metrics.from_scores(tested)
     artists = [len(np.unique(dataset.artist[members])) for members in dataset.genres.T]
     return TrainingReport(
-        tracks=metrics.tracks,
+        tracks=len(scores),
         artists=len(np.unique(dataset.artist)),
+        tested=metrics.tracks,
         balanced_accuracy=accuracies,
         accuracy=metrics.accuracy,
-        majority_baseline=float(dataset.genres.mean(axis=0).max()),
+        majority_baseline=float(genres.mean(axis=0).max()),
         calibration_error=metrics.ece,
         coverage=metrics.coverage,
         selective_accuracy=metrics.selective_accuracy,
         genres=tuple(
-            GenreScores(name, int(members.sum()), count, *shares)
-            for name, members, count, shares in zip(
+            GenreScores(name, int(members.sum()), count, int(of_tested.sum()), *shares)
+            for name, members, count, of_tested, shares in zip(
                 dataset.names,
                 dataset.genres.T,
                 artists,
-                precision_and_recall(scores, dataset.genres),
+                genres.T,
+                precision_and_recall(tested, genres),
                 strict=True,
             )
         ),
-        confused=tuple(_confused(scores, dataset.names)),
+        confused=tuple(_confused(tested, dataset.names)),
         suspect_labels=tuple(_suspect_labels(dataset, scores, artists)),
-        warnings=tuple(_warnings(dataset, scores)),
+        warnings=tuple(_warnings(dataset, tested)),
         correct=tuple(scores.correct.tolist()),
     )
 

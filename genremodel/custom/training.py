@@ -59,7 +59,7 @@ def train(
     Raises
     ------
     TrainingError
-        If there are too few genres, artists or tracks.
+        If there are too few genres, artists or tracks, or none to test on.
 
     Examples
     --------
@@ -86,6 +86,8 @@ def train(
     dataset = LabeledDataset.from_tracks(tracks)
     if len(np.unique(dataset.artist)) < 2:
         raise TrainingError("all tracks are by one artist")
+    if not dataset.is_tested.any():
+        raise TrainingError("there are only accepted predictions, so the model cannot be tested")
     shares = dataset.genres.mean(axis=0)
     prior = tuple((shares / shares.sum()).round(4).tolist())
     try:

@@ -19,6 +19,7 @@ from genremodel.errors import ModelError
 _DTYPES = {1: "<f4", 7: "<i8"}  # by TensorProto.DataType
 _INT, _INTS = 2, 7  # AttributeProto.AttributeType
 _VARINT, _BYTES = 0, 2  # wire types
+_MOST_AXES = 8  # of a constant
 _FIXED_SIZES = {1: 8, 5: 4}  # bytes, by wire type
 
 T = TypeVar("T")
@@ -83,6 +84,8 @@ def _constant(message: _Message) -> tuple[str, NDArray[Any]]:
     if kind not in _DTYPES:
         raise ValueError(f"constant {name!r} of unsupported type {kind}")
     shape, dtype, content = message.integers(1), np.dtype(_DTYPES[kind]), message.contents(9)
+    if len(shape) > _MOST_AXES or min(shape, default=0) < 0:
+        raise ValueError(f"constant {name!r} of unsupported shape")
     if prod(shape) * dtype.itemsize != sum(map(len, content)):
         raise ValueError(f"constant {name!r} has too little or too much data")
     return name, np.frombuffer(_only(content), dtype).reshape(shape)

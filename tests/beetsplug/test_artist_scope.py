@@ -32,6 +32,24 @@ JOINT = ["Classical"] * 5 + ["Electronic", "Classical"]  # as tags spell it
 VOTES = "classical 3, electronic 2"
 
 
+# Prints the title of each track whose prediction is recalled.
+COUNTING = """
+    from beets.plugins import BeetsPlugin
+    from beetsplug.genreclf.predictor import Predictor
+
+    class CountingPlugin(BeetsPlugin):
+        def __init__(self):
+            super().__init__()
+            recall = Predictor.recall
+
+            def count(predictor, obj):
+                print("recalled:", getattr(obj, "title", obj.album))
+                return recall(predictor, obj)
+
+            Predictor.recall = count
+"""
+
+
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Beets:
     beets = Beets(tmp_path_factory.mktemp("artists"))
@@ -60,6 +78,11 @@ def music(library: Beets) -> Beets:
 
 def summary(beets: Beets, *options: str) -> str:
     return beets.run("genreclf", *options).stderr.splitlines()[-1]
+
+
+def recalled(printed: str) -> list[str]:
+    lines = printed.splitlines()
+    return [line.removeprefix("recalled: ") for line in lines if line.startswith("recalled: ")]
 
 
 def test_tracks_get_the_genre_of_their_artist(music: Beets) -> None:
@@ -147,3 +170,44 @@ def test_review_asks_once_for_an_artist(music: Beets) -> None:
         "Someone - 1 first", "  Someone - 1 first - a electronic", "Someone - 2 second"
     ]  # fmt: skip
     assert music.field("genres") == [*JOINT[:5], "", ""]
+
+
+def test_finished_artist_is_not_predicted_again(music: Beets) -> None:
+    """Not even if the user's own genres differ."""
+    music.install(counting=COUNTING)
+    music.settings["genreclf"]["policy"] = "append"
+    music("modify", "--yes", "title:b classical", "genres=Old")
+    music("modify", "--yes", "title:c classical", "genres=Other")
+    music("modify", "--yes", "title:d classical", "genres=Classical")
+    music("genreclf")
+    genres = ["Classical", "Old; Classical", "Other; Classical", *JOINT[3:]]
+    assert music.field("genres") == genres
+    done = music.run("genreclf")
+    assert "nothing to do: 7 matching tracks" in done.stderr
+    assert recalled(done.stdout) == []
+
+
+def test_abstaining_artist_is_not_predicted_again(music: Beets) -> None:
+    music.install(counting=COUNTING)
+    music.settings["genreclf"]["min_confidence"] = 1.0
+    assert "0 tracks updated, 0 unchanged, 7 abstained" in summary(music)
+    assert recalled(music("genreclf")) == []
+
+
+def test_each_prediction_is_recalled_once(music: Beets) -> None:
+    """By an import of three albums, and by a run that changes tracks classified earlier."""
+    music("remove", "--force", "--delete")
+    music.import_music()
+    music("genreclf", "album:first")
+    music("remove", "--force", "--delete", "^album:first")
+    music.install(counting=COUNTING)
+    music.settings["genreclf"]["auto"] = True
+    folders = ("2 second", "4 hits", "3 third")
+    printed = music("import", "-qA", *(str(music.music / folder) for folder in folders))
+    assert recalled(printed) == ["a electronic"]
+    assert music.field("genres") == ["Electronic", *JOINT[1:]]
+    done = music.run("genreclf")
+    assert "1 track updated" in done.stderr
+    titles = recalled(done.stdout)
+    assert "a electronic" in titles
+    assert len(titles) == len({*titles})

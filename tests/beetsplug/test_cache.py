@@ -79,10 +79,12 @@ def test_cache_option_is_a_path(classified: Beets) -> None:
     for option in ("genreclf-cache.db", "~/genreclf-cache.db"):
         classified.settings["genreclf"]["cache"] = option
         assert "2 analyses" in classified("genreclf-cache")
-    classified.settings["genreclf"]["cache"] = ["a.db"]
-    done = classified.run("genreclf", "--force")
-    assert done.returncode == 1
-    assert "genreclf.cache: must be a filename" in done.stderr
+    wrong: list[tuple[object, str]] = [(["a.db"], "a filename"), ("", "a file"), (".", "a file")]
+    for value, expected in wrong:
+        classified.settings["genreclf"]["cache"] = value
+        done = classified.run("genreclf", "--force")
+        assert done.returncode == 1
+        assert f"genreclf.cache: must be {expected}, not " in done.stderr
     classified.settings["genreclf"]["cache"] = "none/a.db"
     done = classified.run("genreclf", "--force")
     assert done.returncode == 0

@@ -70,6 +70,7 @@ def test_json(imported: Beets) -> None:
         "now": ["Polka"],
         "then": ["Polka", explained["genre"].title()],
         "agreement": explained["genres"]["agreement"],
+        "review": None,
         "joint": None,
     }
 

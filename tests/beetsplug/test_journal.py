@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beetsplug.genreclf.genres.policy import POLICIES, Policy, new_genres
+from beetsplug.genreclf.storage.authorship import after_decision, split_by_author
+from beetsplug.genreclf.storage.compaction import compact
 from beetsplug.genreclf.storage.errors import JournalError
-from beetsplug.genreclf.storage.journal import Journal, revert
+from beetsplug.genreclf.storage.journal import Change, Journal, revert
 from beetsplug.genreclf.storage.paths import library_file
 from beetsplug.genreclf.storage.value_comparison import diff
 
@@ -25,15 +28,87 @@ def run(journal: Journal, values: dict[str, Any], policy: Policy, genre: str | N
     """Do to the values of a track what a run does."""
     id_ = journal.begin("test")
     before, _ = revert(values, journal.changes("track"))
+    decided = {
+        name: values[name] for name in ("genres", "genre_review") if "genre_review" in values
+    }
     new = {
         "genres": new_genres(values["genres"], before["genres"], genre, policy),
         "predicted_genre": genre or "",
         "genre_confidence": None if genre is None else 0.5,
+        **decided,
     }
     journal.record(id_, "track", "database", "a.mp3", *diff(values, new))
     values.clear()
     values.update(new)
     return id_
+
+
+def decide(journal: Journal, values: dict[str, Any], genres: list[str]) -> None:
+    """Do to the values of a track what a decision of the user does."""
+    new = {"genres": genres, "genre_review": f"decided {genres}"}
+    old = {name: values[name] for name in new if name in values}
+    if old != new:
+        journal.record(journal.begin("test"), "track", "database", "", old, new, author="user")
+        values.update(new)
+
+
+@given(GENRES, st.lists(PREDICTIONS | GENRES, max_size=6), st.integers(0, 6))
+def test_undo_of_the_plugin_and_of_decisions(
+    genres: list[str], steps: list[Any], undone_after: int
+) -> None:
+    """Whenever the changes by the plugin are undone, those of the user stay until they are."""
+    journal = Journal(Path(":memory:"))
+    values: dict[str, Any] = {"genres": genres}
+
+    def undo(changes: Sequence[Change], kept: Sequence[Change] = ()) -> None:
+        nonlocal values
+        values, conflicts = revert(values, changes)
+        journal.mark_undone(changes, kept)
+        assert conflicts == set()
+
+    def undo_plugin() -> None:
+        decided = values.get("genre_review"), values["genres"]
+        undo(*split_by_author(journal, journal.changes("track"), values))
+        assert "predicted_genre" not in values
+        if decided[0]:
+            assert (values["genre_review"], values["genres"]) == decided
+
+    for number, step in enumerate(steps):
+        if isinstance(step, list):
+            decide(journal, values, step)
+        else:
+            run(journal, values, *step)
+        if number == undone_after:
+            undo_plugin()
+    undo_plugin()
+    while changes := journal.changes("track"):
+        undo([change for change in changes if change.run == changes[0].run])
+    assert values == {"genres": genres}
+    journal.close()
+
+
+@given(GENRES, st.lists(PREDICTIONS | GENRES, min_size=1, max_size=6))
+def test_compaction_keeps_the_newest_decision(genres: list[str], steps: list[Any]) -> None:
+    journal = Journal(Path(":memory:"))
+    values: dict[str, Any] = {"genres": genres}
+    undecided: list[str] | None = None  # the genres before the newest decision
+    for step in steps:
+        if isinstance(step, list):
+            number, before = len(journal.runs()), values["genres"]
+            decide(journal, values, step)
+            undecided = before if len(journal.runs()) > number else undecided
+        else:
+            run(journal, values, *step)
+    own, _ = revert(values, after_decision(journal, journal.changes("track"), values))
+    compact(journal, time.time() + 9)
+    changes = journal.changes("track")
+    assert revert(values, after_decision(journal, changes, values))[0]["genres"] == own["genres"]
+    decisions = [change for change in changes if change.author == "user" and change.run]
+    assert len(decisions) == (undecided is not None)
+    if decisions:
+        journal.mark_undone(changes[: changes.index(decisions[0])])
+        assert revert(values, decisions)[0]["genres"] == undecided
+    journal.close()
 
 
 @given(GENRES, st.lists(PREDICTIONS, max_size=6))

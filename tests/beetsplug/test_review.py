@@ -76,7 +76,7 @@ def test_placeholders_count_as_no_genres(untagged: Beets) -> None:
     output = review(untagged, "a\n" * 3)
     assert output.count("one ") == output.count("two ") == 3
     assert not untagged("ls", "genres:Unknown")
-    untagged("genreclf-undo")
+    untagged("genreclf-undo", "--last")
     assert untagged.rows() == before
     review(untagged, "e\nOther; Tango/Ska\n", "album:album 1")
     assert untagged.field("genres", "album:album 1") == ["Other; Tango/Ska"] * 2
@@ -97,7 +97,7 @@ def test_edited_genres_belong_to_the_user(untagged: Beets) -> None:
         assert MediaFile(path).genres == ["Tango", "Ska"]
     untagged.settings["genreclf"]["policy"] = "append"
     untagged("genreclf", "--force", "album:album 1")
-    assert all(g.startswith("Tango; Ska") for g in untagged.field("genres", "album:album 1"))
+    assert untagged.field("genres", "album:album 1") == ["Tango; Ska"] * 2
     untagged("genreclf-undo")
     assert untagged.field("genres", "album:album 1") == ["Tango; Ska"] * 2
     for path in untagged.library.glob("*/album 1/*"):

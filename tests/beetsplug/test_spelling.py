@@ -111,7 +111,7 @@ def test_names_take_precedence(untagged: Beets) -> None:
     assert untagged.field("genres") == ["BLUES"] * 4
 
 
-def test_first_import_learns_the_spelling_on_the_way(untagged: Beets) -> None:
+def test_first_import_uses_spellings_that_it_imported_before(untagged: Beets) -> None:
     untagged("remove", "--force", "--delete")
     untagged.settings["genreclf"]["auto"] = True
     add_copy(untagged, "a", folder="album 1/")

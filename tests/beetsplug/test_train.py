@@ -73,6 +73,24 @@ def test_genres_set_by_the_plugin_are_not_trained_on(collector: Beets) -> None:
     assert done.returncode == 1
 
 
+def test_accepted_genres_are_trained_on_but_not_tested(collector: Beets) -> None:
+    """Or the report would show how often the user accepts what the model predicts."""
+    tag_others(collector)
+    collector(*TRAIN)
+    done = collector.run("genreclf", "--review", stdin="a\ne\nMy Loops\n")
+    assert done.returncode == 0, done.stderr
+    assert len(collector("ls", "genre_review:accepted").splitlines()) == 2
+    output = collector(*TRAIN)
+    assert "16 tracks by 8 artists. Cross-validated on unseen artists:\n" in output
+    assert "tested on 14 tracks: the others are accepted predictions\n" in output
+    assert "tested on" not in collector(*TRAIN, "^genre_review:accepted")
+    decided, model = collector.field("genres", "genre_review::."), {*collector.field("genre_model")}
+    collector.settings["genreclf"]["policy"] = "replace"
+    collector("genreclf")
+    assert model.isdisjoint(collector.field("genre_model", "genre_review::."))
+    assert collector.field("genres", "genre_review::.") == decided
+
+
 def test_imports_use_the_custom_model_and_training_again_replaces_it(
     collector: Beets,
 ) -> None:

@@ -283,8 +283,8 @@ def test_recorded_but_unapplied_changes_are_ignored(library: Beets) -> None:
             old = {"genres": text} if place == "database" else {"genres": {"text": text}}
             row: tuple[Any, ...] = (1, 0.0, journal_id, place, "", json.dumps(old), new)
             database.execute(
-                "INSERT INTO changes (run, time, journal_id, place, path, old, new) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO changes (run, time, journal_id, place, path, old, new, author) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, 'plugin')",
                 row,
             )
         database.commit()

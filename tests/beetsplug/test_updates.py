@@ -8,14 +8,19 @@ from typing import Any
 import pytest
 from beets.library import Album, Item
 from confuse import ConfigSource, RootView
+from hypothesis import given
+from hypothesis import strategies as st
 
 from beetsplug.genreclf.config import DEFAULTS, Config
+from beetsplug.genreclf.decisions import Decision, DecisionError, decide, version
+from beetsplug.genreclf.genres.policy import POLICIES
 from beetsplug.genreclf.storage.snapshot import Snapshot
 from beetsplug.genreclf.updates import (
     Predicted,
     Rules,
     Update,
     describe,
+    plan_nothing,
     plan_rewrite,
     plan_tags,
     plan_update,
@@ -37,7 +42,8 @@ def rules(**options: Any) -> Rules:
 def snapshot(*genres: str, before: tuple[str, ...] | None = None, **values: Any) -> Snapshot:
     item = Item(title="title", artist="artist", album="album", genres=[*genres])
     known = {"genres": [*genres], **values}
-    return Snapshot(item, known, [*(genres if before is None else before)], False, True)
+    old = [*(genres if before is None else before)]
+    return Snapshot(item, known, old, old, False, True)
 
 
 def plan(existing: Snapshot, prediction: Prediction, **options: Any) -> Update:
@@ -55,6 +61,7 @@ def test_prediction_becomes_fields() -> None:
         "genre_reason": None,
         "genre_votes": "jazz 7, pop 3",
         "genre_agreement": None,
+        "genre_review": None,
     }
     assert update.changes_genres
     assert not update.has_applied_genre, "not before it is stored"
@@ -109,7 +116,7 @@ def test_policy_sees_which_genres_are_the_users(policy: str, genres: list[str]) 
 
 def test_all_tracks_get_the_genre_of_the_album() -> None:
     album = Album(album="album", genres=[])
-    of_album = Snapshot(album, {"genres": []}, [], False, False)
+    of_album = Snapshot(album, {"genres": []}, [], [], False, False)
     joint = Predicted(JAZZ)
     track = plan_update(snapshot(), Predicted(UNSURE), rules(), joint)
     whole = plan_update(of_album, Predicted(JAZZ), rules(), joint)
@@ -124,6 +131,70 @@ def test_kept_fields_of_a_recalled_prediction_stay() -> None:
     update = plan_update(snapshot(), Predicted(JAZZ, kept), rules())
     assert update.values["genres"] == ["Jazz"]
     assert update.values.items() >= kept.items()
+
+
+@given(
+    st.lists(st.sampled_from(["jazz", "Mine", "Other"]), unique=True),
+    st.sampled_from(POLICIES),
+    st.sampled_from([JAZZ, UNSURE]),
+    st.none() | st.sampled_from([JAZZ, UNSURE]),
+    st.booleans(),
+)
+def test_decided_genres_stay(
+    genres: list[str], policy: str, own: Prediction, joint: Prediction | None, respell: bool
+) -> None:
+    existing = snapshot(*genres, genre_review="accepted")
+    of_others = Predicted(joint) if joint else None
+    update = plan_update(existing, Predicted(own), rules(policy=policy), of_others, respell=respell)
+    assert (update.values["genres"], update.values["genre_review"]) == (genres, "accepted")
+    assert (update.values["predicted_genre"], update.is_decision) == (own.genre, False)
+    assert plan_tags(update, ["In File"], ["In File"], rules(policy=policy)).get("genres") is None
+
+
+@pytest.mark.parametrize(
+    ("decision", "policy", "review", "genres"),
+    [
+        ("accept", "fill", "accepted", ["Jazz"]),
+        ("accept", "replace", "accepted", ["Jazz"]),
+        ("accept", "append", "accepted", ["Mine", "Jazz"]),
+        ("accept", "prepend", "accepted", ["Jazz", "Mine"]),
+        ("accept", "never", "accepted", ["Mine"]),
+        ("keep", "replace", "kept", ["Mine"]),
+        ("correct", "replace", "corrected", ["Ska", "Dub"]),
+    ],
+)
+def test_decisions(decision: Decision, policy: str, review: str, genres: list[str]) -> None:
+    open_ = plan_nothing(snapshot("Mine", predicted_genre="jazz"), rules())
+    decided = decide(open_, decision, rules(policy=policy), "Ska; Dub; Ska")
+    assert decided.is_decision
+    assert decided.values == {
+        "genres": genres, "predicted_genre": "jazz", "genre_review": review
+    }  # fmt: skip
+
+
+def test_keeping_genres_of_the_plugin_accepts_them() -> None:
+    open_ = plan_nothing(snapshot("pop", before=(), predicted_genre="jazz"), rules())
+    decided = decide(open_, "keep", rules())
+    assert (decided.values["genres"], decided.values["genre_review"]) == (["pop"], "accepted")
+
+
+def test_invalid_decisions_are_refused() -> None:
+    open_ = plan_nothing(snapshot("Mine"), rules())
+    with pytest.raises(DecisionError, match="no predicted genre"):
+        decide(open_, "accept", rules())
+    for genres in ("", " ; ", [], ["a\x07"]):
+        with pytest.raises(DecisionError):
+            decide(open_, "correct", rules(), genres)
+
+
+def test_version_changes_with_the_values_of_a_track() -> None:
+    item = Item(genres=["Mine"])
+    before = version(item)
+    item.title = "other"
+    item.genre_review = None
+    assert version(item) == before
+    item.genre_review = "kept"
+    assert version(item) != before
 
 
 def test_rewrite_has_the_genre_that_the_plugin_gave() -> None:

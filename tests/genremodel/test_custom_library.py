@@ -59,7 +59,7 @@ def test_examples_of_the_documentation_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = [
-        str(make(tmp_path / f"{number} {sound.__name__}.mp3", 4, number, sound))
+        str(make(tmp_path / f"{number} {sound.__name__}.wav", 4, number, sound))
         for number in range(8)
         for sound in (melody, drums)
     ]

@@ -140,12 +140,11 @@ def test_error_names_the_read_only_folder(tmp_path: Path, there: bool) -> None:
     code = """
 import sys
 from pathlib import Path
-from genremodel.custom.store import ModelStore
+from genremodel.custom.store import CustomModel, ModelStore
 from genremodel.errors import ModelError
-from tests.labeled_tracks import custom_model
 
 try:
-    ModelStore(Path(sys.argv[1])).save(custom_model())
+    ModelStore(Path(sys.argv[1])).save(CustomModel.load(sys.argv[2]))
 except ModelError as exc:
     print(exc)
 """
@@ -153,7 +152,8 @@ except ModelError as exc:
     folder.mkdir()
     models = folder if there else folder / "models"
     folder.chmod(0o555)
-    command = [*NO_ROOT, sys.executable, "-c", code, str(models)]
+    custom_model().save(tmp_path / "mine.json")
+    command = [*NO_ROOT, sys.executable, "-c", code, str(models), str(tmp_path / "mine.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == f"{folder}: Permission denied\n"
     assert not [*folder.iterdir()]

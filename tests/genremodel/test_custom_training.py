@@ -93,6 +93,25 @@ def test_wrong_label_is_suspect() -> None:
     assert f"  song.mp3: {listed}" in [*report.render(["song.mp3"] + [""] * 59)]
 
 
+def test_accepted_predictions_are_trained_on_but_not_tested() -> None:
+    rng = np.random.default_rng(6)
+    tracks = labeled_tracks()
+    wrong = [
+        LabeledTrack(analysis(genre_logits(0, rng)), ["genre 1"], f"artist {i}", is_tested=False)
+        for i in range(3)
+    ]
+    _, report = trained([*tracks, *wrong])
+    assert (report.tracks, report.tested, len(report.correct)) == (63, 60, 63)
+    assert [genre.tested for genre in report.genres] == [20, 20, 20]
+    assert [genre.tracks for genre in report.genres] == [20, 23, 20]
+    assert report.accuracy > 0.95
+    assert not any(report.correct[60:])
+    assert "tested on 60 tracks" in str(report)
+    assert "tested on" not in str(trained(tracks)[1])
+    with pytest.raises(TrainingError, match="only accepted predictions"):
+        trained([*wrong, LabeledTrack(analysis(genre_logits(0, rng)), ["x"], "y", is_tested=False)])
+
+
 def test_any_genre_of_a_track_is_correct() -> None:
     rng = np.random.default_rng(4)
     _, report = trained(labeled_tracks() + [labeled_track([0, 1], i, rng) for i in range(10)])

@@ -87,23 +87,23 @@ def test_error_message_gives_the_reason(content: bytes | None, reason: str, tmp_
 
 @pytest.mark.parametrize("kind", ["mp3", "flac", "opus", "wav", "aiff", "wv"])
 def test_truncated_file_is_decoded_up_to_its_end(kind: str, tmp_path: Path) -> None:
-    path = make(tmp_path / f"a.{kind}", seconds=60)
+    path = make(tmp_path / f"a.{kind}", seconds=16)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    windows = read_windows(path)
-    assert len(windows.starts) == 10
-    assert windows.starts[-1] < 35
+    windows = read_windows(path, 5)
+    assert len(windows.starts) == 5
+    assert windows.starts[-1] < 9
 
 
 @pytest.mark.parametrize("kind", ["mp3", "flac", "opus", "m4a", "alac.m4a", "wma", "wv"])
 def test_damaged_packets_are_skipped(kind: str, tmp_path: Path) -> None:
-    path = make(tmp_path / f"a.{kind}", seconds=31)
+    path = make(tmp_path / f"a.{kind}", seconds=16)
     content = np.frombuffer(path.read_bytes(), np.uint8).copy()
     rng = np.random.default_rng(0)
-    places = rng.integers(len(content) // 10, len(content) * 8 // 10, 64)
-    content[places] = rng.integers(256, size=64)
+    places = rng.integers(len(content) // 10, len(content) * 8 // 10, 32)
+    content[places] = rng.integers(256, size=32)
     path.write_bytes(content.tobytes())
-    assert read_windows(path).audible.all()
+    assert read_windows(path, 5).audible.all()
 
 
 @byte_names

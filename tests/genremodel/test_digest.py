@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import struct
 import wave
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -140,7 +142,7 @@ def test_mp4_fragments(tmp_path: Path) -> None:
     path, other = tmp_path / "a.m4a", tmp_path / "b.m4a"
     flags = {"movflags": "frag_keyframe+empty_moov", "frag_duration": "1000000"}
     _write_m4a(path, flags)
-    _write_m4a(other, flags, melody(8, seed=5))
+    _write_m4a(other, flags, melody(5, seed=5))
     assert path.read_bytes().count(b"mdat") > 3
     before = audio_digest(path)
     assert before != audio_digest(other)
@@ -161,7 +163,7 @@ def test_flac_padding_keeps_digest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["ogg", "opus"])
 def test_ogg_page_numbers_keep_digest(kind: str, tmp_path: Path) -> None:
-    path = make(tmp_path / f"a.{kind}", seconds=60)
+    path = make(tmp_path / f"a.{kind}", seconds=16)
     before, last = audio_digest(path), path.read_bytes().rfind(b"OggS")
     tagged = mutagen.File(path)
     tagged["title"] = "x" * 300_000
@@ -171,15 +173,25 @@ def test_ogg_page_numbers_keep_digest(kind: str, tmp_path: Path) -> None:
     assert audio_digest(path) == before
 
 
+@pytest.fixture(scope="module")
+def sharing_two_thirds(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Path]]:
+    """Return a function of a kind: two files that are encoded once."""
+    folder, shared = tmp_path_factory.mktemp("two thirds"), melody(4)
+    sounds = [np.hstack([shared, melody(2, seed)]) for seed in (1, 2)]
+
+    @cache
+    def of(kind: str) -> list[Path]:
+        return [_write(folder / f"{i}.{kind}", sound) for i, sound in enumerate(sounds)]
+
+    return of
+
+
 @EITHER
 @pytest.mark.parametrize("kind", MADE)
 def test_recordings_that_share_two_thirds_differ(
-    kind: str, sampling: Sampling, tmp_path: Path
+    kind: str, sampling: Sampling, sharing_two_thirds: Callable[[str], list[Path]]
 ) -> None:
-    shared = melody(8)
-    files = [
-        _write(tmp_path / f"{seed}.{kind}", np.hstack([shared, melody(4, seed)])) for seed in (1, 2)
-    ]
+    files = sharing_two_thirds(kind)
     assert len({audio_digest(file, sampling) for file in files}) == 2
 
 
@@ -209,8 +221,8 @@ def test_recordings_of_one_length_that_differ_in_part(
 ) -> None:
     digests = set()
     for seed in (1, 2):
-        sound = around(12, 0)
-        sound[:, round(first * RATE) : round(last * RATE)] = drums(last - first + 1e-9, seed)
+        sound = around(12, 0)[:1]  # mono is encoded in half the time
+        sound[:, round(first * RATE) : round(last * RATE)] = drums(last - first + 1e-9, seed)[:1]
         digests.add(audio_digest(write(tmp_path / f"{seed}.{kind}", sound), SAMPLED))
     assert len(digests) == 2
 
@@ -343,7 +355,7 @@ def _write(path: Path, samples: NDArray[np.float32]) -> Path:
 def _write_m4a(
     path: Path, options: dict[str, str], sound: NDArray[np.float32] | None = None
 ) -> None:
-    _mux(path, "aac", None, options, melody(8) if sound is None else sound)
+    _mux(path, "aac", None, options, melody(5) if sound is None else sound)
 
 
 def _write_adts(path: Path, sound: NDArray[np.float32]) -> None:

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from collections import Counter
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import run_module
 from tests.faults import HOPELESS, TRUNCATED, mutated
 from tests.sounds import CONTAINERS, make
 
 
 def classify(*paths: Path) -> tuple[int, dict[str, dict[str, object]]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "genremodel", "--json", *map(str, paths)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_module("genremodel", "--json", *map(str, paths), cwd=Path.cwd(), environment={})
     assert "Traceback" not in done.stderr, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return done.returncode, {line["path"]: line for line in lines}

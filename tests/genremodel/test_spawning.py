@@ -49,9 +49,8 @@ def start(thread):
 
 threading.Thread.start = start
 """
-READ_ONLY_SHM = (
-    "unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro tmpfs /dev/shm && exec "$@"', "sh",
-)  # fmt: skip
+READ_ONLY = "mount --bind /dev/shm /dev/shm && mount -o remount,bind,ro /dev/shm"
+READ_ONLY_SHM = ("unshare", "-m", "sh", "-c", f'{READ_ONLY} && exec "$@"', "sh")
 
 
 def classify(

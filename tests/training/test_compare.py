@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.datasets import gtzan_mel
 from training.datasets.songs import SongTable
 from training.datasets.track import DataError
 from training.student_systems.baseline import Baseline, View
@@ -35,6 +34,11 @@ def sources(data: Path) -> Sources:
     return Sources(data, every=6)
 
 
+@pytest.fixture(scope="module")
+def all_sources(data: Path) -> Sources:
+    return Sources(data)
+
+
 @pytest.mark.parametrize(
     ("seconds", "segments"), [(0.5, 1), (2, 1), (3, 1), (5, 2), (20, 7), (30, 10)]
 )
@@ -52,9 +56,9 @@ def test_cut_returns_segments_of_the_middle(seconds: float, segments: int) -> No
     [(honest, "mel", 197), (cross_validated, "mel", 442), (cross_validated, "activations", 443)],
 )
 def test_artists_are_not_split(
-    divide: Callable[[SongTable], list[Fold]], view: View, scored: int, data: Path
+    divide: Callable[[SongTable], list[Fold]], view: View, scored: int, all_sources: Sources
 ) -> None:
-    folds = divide(Sources(data).songs(view))
+    folds = divide(all_sources.songs(view))
     for fold in folds:
         assert not set(fold.train.group) & set(fold.test.group)
         assert not set(fold.train.track) & set(fold.test.track)
@@ -78,8 +82,8 @@ def _hashes(values: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.array([[hash(part.tobytes()) for part in song] for song in values])
 
 
-def test_shuffled_tracks_split_artists_but_not_songs(data: Path) -> None:
-    (fold,) = shuffled_tracks(gtzan_mel.load(data))
+def test_shuffled_tracks_split_artists_but_not_songs(all_sources: Sources) -> None:
+    (fold,) = shuffled_tracks(all_sources.whole)
     assert not set(fold.train.track) & set(fold.test.track)
     assert set(fold.train.group) & set(fold.test.group)
 
@@ -101,8 +105,9 @@ def test_leaky_split_inflates_accuracy(sources: Sources) -> None:
 
 def test_results_are_cached(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.student_systems.compare.CACHE", tmp_path)
+    monkeypatch.setattr("training.student_systems.compare._QUICK_SHARE", 8)
     compare(data, ["knn-3s-10", "bundled-head"], quick=True)
-    path = result_path(Sources(data, every=4), BASELINES["knn-3s-10"], "honest")
+    path = result_path(Sources(data, every=8), BASELINES["knn-3s-10"], "honest")
     result = Result.load(path)
     assert result.scored == np.sum(result.confusion)
     assert result.accuracy_on([*result.correct]) == pytest.approx(result.accuracy)
@@ -142,7 +147,9 @@ def test_missing_results_are_reported(
     assert "comparison not written, results missing: knn-3s-10 (leaky)" in printed
 
 
-def test_validation_files_are_parts_of_held_out_songs(data: Path, bundled: dict[str, Any]) -> None:
-    sources = Sources(data)
-    assert len(sources.excerpted) == bundled["cnn"]["valid"]["tracks"]
-    assert set(sources.excerpted) <= set(sources.whole[sources.whole.held_out].track.tolist())
+def test_validation_files_are_parts_of_held_out_songs(
+    all_sources: Sources, bundled: dict[str, Any]
+) -> None:
+    whole, excerpted = all_sources.whole, all_sources.excerpted
+    assert len(excerpted) == bundled["cnn"]["valid"]["tracks"]
+    assert set(excerpted) <= set(whole[whole.held_out].track.tolist())

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from beets.library import Album, Item
+
+from beetsplug.genreclf.fields import PREDICTED_GENRE, REVIEW
+from beetsplug.genreclf.storage.objects import get_values
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -26,37 +29,29 @@ _LOOKAHEAD = 64  # tracks that are analyzed while others are decided and written
 class Batch:
     """The tracks of an album or an artist, or a single track.
 
-    albums, artist_ids: as for `Selection`. items: all whose files are in the library, but those
-    that the option `skip` matches. unplaced: those that the query matches whose files an import has
-    yet to place there. skipped: those that the query and `skip` match. selected: the others that
-    the query matches. wanted: those of them that get a new prediction. lacking: those, and albums,
-    that keep their prediction but may get other genres by the policy. pending: analyses by the ids
-    of the tracks; empty if none is needed.
+    selection: without the tracks that are left out; without albums if no selected one remains.
+    unplaced: tracks that the query matches and that are left out because an import has yet to place
+    their files in the library. skipped: others that it matches, left out by the option `skip`.
+    wanted: the selected tracks that get a new prediction. lacking: those, and albums, that keep
+    their prediction but may get other genres by the policy. pending: analyses by the ids of the
+    tracks; empty if none is needed.
     """
 
-    albums: list[Album]
-    artist_ids: frozenset[int | None]
-    items: list[Item]
+    selection: Selection
     unplaced: list[Item]
     skipped: list[Item]
-    selected: list[Item]
     wanted: list[Item]
     lacking: list[Item | Album]
     pending: dict[int | None, Future[Analysis]]
-
-    @property
-    def of_artist(self) -> list[Item]:
-        """The tracks of the artist, if they are treated together."""
-        return [item for item in self.items if item.id in self.artist_ids]
 
     def by_album(
         self, predicted: Mapping[int | None, Predicted]
     ) -> Iterator[tuple[Album | None, list[Item], dict[int | None, Predicted]]]:
         """Yield each album, or None, with its wanted tracks and the predictions of its tracks."""
-        albums = {album.id: album for album in self.albums}
+        albums = {album.id: album for album in self.selection.albums}
         wanted = {item.id for item in self.wanted}
         tracks: dict[int | None, list[Item]] = {}
-        for item in self.items:
+        for item in self.selection.items:
             if item.id in predicted:
                 tracks.setdefault(item.album_id, []).append(item)
         for album_id, items in tracks.items():
@@ -67,8 +62,8 @@ class Batch:
 class Batches:
     """Finds out what tracks need.
 
-    force: all get a new prediction. untagged: only tracks without genres do, and nothing else is
-    needed.
+    force: all get a new prediction. untagged: only tracks without genres do that the user has not
+    decided about, and nothing else is needed.
     """
 
     def __init__(
@@ -92,24 +87,24 @@ class Batches:
         size = 0
         for selection in selections:
             ahead.append(self._submit(selection))
-            size += len(ahead[-1].items)
+            size += len(ahead[-1].selection.items)
             while size > _LOOKAHEAD:
-                size -= len(ahead[0].items)
+                size -= len(ahead[0].selection.items)
                 yield ahead.popleft()
         yield from ahead
 
     def _submit(self, selection: Selection) -> Batch:
         """Return a batch, whose analyses have been started."""
         unplaced = [item for item in selection.selected if self._writer.is_unplaced(item)]
-        placed = [item for item in selection.items if item not in unplaced]
-        items = [item for item in placed if not self._is_skipped(item)]
+        unplaced_ids = {item.id for item in unplaced}
+        skipped_ids = {item.id for item in selection.items if self._is_skipped(item)} - unplaced_ids
+        skipped = [item for item in selection.selected if item.id in skipped_ids]
+        left_out = unplaced_ids | skipped_ids
+        items = [item for item in selection.items if item.id not in left_out]
         selected = [item for item in items if item.id in selection.selected_ids]
-        skipped = [
-            item for item in placed if item.id in selection.selected_ids and self._is_skipped(item)
-        ]
+        albums = selection.albums if selected else []
         wanted = [item for item in selected if self._is_wanted(item)]
         changing = {item.album_id for item in wanted}
-        albums = selection.albums if selected else []
         predicted = [
             album for album in albums if album.id in changing or self._needs_prediction(album)
         ]
@@ -123,9 +118,8 @@ class Batches:
             wanted_ids = {item.id for item in wanted}
         known: list[Item | Album] = [item for item in selected if item.id not in wanted_ids]
         known += [album for album in albums if album.id not in album_ids]
-        batch = Batch(
-            albums, selection.artist_ids, items, unplaced, skipped, selected, wanted, [], pending
-        )
+        remaining = selection._replace(albums=albums, items=items)
+        batch = Batch(remaining, unplaced, skipped, wanted, [], pending)
         return replace(batch, lacking=[] if self._untagged else self._lacking(batch, known))
 
     def _is_skipped(self, item: Item) -> bool:
@@ -133,7 +127,8 @@ class Batches:
 
     def _is_wanted(self, item: Item) -> bool:
         if self._untagged:
-            return self._predictor.rules.are_missing(item.genres)
+            is_decided = get_values(item).get(REVIEW)
+            return not is_decided and self._predictor.rules.are_missing(item.genres)
         return self._force or not self._predictor.is_current(item)
 
     def _needs_prediction(self, album: Album) -> bool:
@@ -141,29 +136,34 @@ class Batches:
 
     def _lacking(self, batch: Batch, known: Sequence[Item | Album]) -> list[Item | Album]:
         """Return the tracks and albums that may lack the genres that the policy gives them."""
-        if batch.artist_ids:
+        if batch.selection.artist_ids:
             return self._differing(batch, known)
-        shared = next(filter(self._planner.shares_genre, batch.albums), None)
+        shared = next(filter(self._planner.shares_genre, batch.selection.albums), None)
         return [obj for obj in known if self._planner.lacks_genres(obj, shared or obj)]
 
     def _differing(self, batch: Batch, known: Sequence[Item | Album]) -> list[Item | Album]:
         """Return those that may not have the genre of their artist.
 
         That is not known without its prediction, which takes a while for an artist with many
-        tracks. So none of them do as long as all tracks that follow the artist have the same genre.
+        tracks. So none of them do if the plugin gave the same genre to all tracks that follow the
+        artist, or if all tracks of the artist abstain.
         """
-        following = [item for item in batch.of_artist if self._planner.follows_artist(item)]
-        genres = {tuple(item.genres) for item in following}
-        are_equal = len(genres) <= 1 and not any(map(self._predictor.rules.are_missing, genres))
-        if are_equal and not batch.wanted:
+        selection = batch.selection
+        tracks = selection.artist_items
+        replaceable = {item.id: self._planner.replaceable_genres(item) for item in tracks}
+        following = {id_: genres for id_, genres in replaceable.items() if genres is not None}
+        given = {*following.values()}
+        are_equal = len(given) <= 1 and frozenset() not in given
+        abstain = not any(get_values(item).get(PREDICTED_GENRE) for item in tracks)
+        if (are_equal or abstain) and not batch.wanted:
             return []
-        ids = {item.id for item in following}
-        mixed = {item.album_id for item in batch.items if item.id not in batch.artist_ids}
+        mixed = {item.album_id for item in selection.items if item.id not in selection.artist_ids}
         return [
             obj
             for obj in known
-            if (obj.id in ids if isinstance(obj, Item) else self._follows(obj, mixed))
+            if (
+                obj.id in following
+                if isinstance(obj, Item)
+                else obj.id not in mixed and self._planner.replaceable_genres(obj) is not None
+            )
         ]
-
-    def _follows(self, album: Album, mixed: Container[int | None]) -> bool:
-        return album.id not in mixed and self._planner.follows_artist(album)

@@ -27,7 +27,7 @@ class Selection(NamedTuple):
     artist_ids: frozenset[int | None] = frozenset()
 
     @property
-    def of_artist(self) -> list[Item]:
+    def artist_items(self) -> list[Item]:
         """The tracks of the artist, if they are treated together."""
         return [item for item in self.items if item.id in self.artist_ids]
 

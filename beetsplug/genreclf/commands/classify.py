@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from beets import config as beets_config
 from beets import ui
 from beets.exceptions import UserError
-from beets.library import Album, Item, Library
+from beets.library import Item, Library
 from beets.util import displayable_path
 from mediafile import UnreadableFileError
 
@@ -20,9 +18,10 @@ from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._batches import Batch, Batches
 from beetsplug.genreclf.commands._printing import show_changes
 from beetsplug.genreclf.commands._selection import NO_MATCHES, Selection, TrackSelection, artists
+from beetsplug.genreclf.commands._summary import Summary
 from beetsplug.genreclf.commands.review import Answer, ask, keep_existing
+from beetsplug.genreclf.decisions import decide
 from beetsplug.genreclf.fields import GENRES
-from beetsplug.genreclf.messages import count
 from beetsplug.genreclf.planner import Planner
 from beetsplug.genreclf.storage.objects import reload, replace_values
 from beetsplug.genreclf.storage.tag_file import reason
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
 Confirm: TypeAlias = Callable[[Sequence[Update]], Answer]
 
+_OUTCOMES = {"keep": "kept", "correct": "edited"}  # of decisions, in the summary
 _COMPANIONS = ("undo", "explain", "train", "similar", "cache", "web")
 
 
@@ -167,10 +167,8 @@ class Classify:
         self._writes = predictor.config.writes() if options.write is None else options.write
         self._bar = bar
         self._confirm = confirm
-        self._counts = Counter[str]()
-        self._changes = Counter[tuple[str, str]]()  # of genres, shown by --pretend
-        self._skipped = 0  # by the option `skip`
-        self._is_complete = False
+        self._summary = Summary(pretend=options.pretend, reviewing=bool(confirm))
+        self._counts = self._summary.counts
 
     @property
     def failures(self) -> int:
@@ -183,87 +181,72 @@ class Classify:
             for item in batch.unplaced:
                 self._skip_unplaced(item)
             self._skip(batch.skipped)
-            if batch.selected and not self._process(batch):
+            if batch.selection.selected and not self._process(batch):
                 return
-        self._is_complete = True
+        self._summary.is_complete = True
 
     def show_summary(self, total: int) -> None:
         """Print the counts, after the changes of genres that --pretend has found."""
-        for (old, new), tracks in self._changes.most_common():
-            ui.print_(f"{tracks:>6}  {old} -> {new}")
-        if self._is_complete and self._counts.total() == self._skipped:
-            self._log.info("{}", self._nothing_to_do(total))
-        else:
-            self._log.info("{}", ", ".join(self._summary()))
-
-    def _summary(self) -> Iterator[str]:
-        counts, pretend = self._counts, self._options.pretend
-        yield f"{count(counts['updated'], 'track')} {'to update' if pretend else 'updated'}"
-        yield from (f"{counts[name]} {name}" for name in ("unchanged", "abstained", "failed"))
-        yield from (f"{counts[name]} {name}" for name in ("edited", "skipped") if counts[name])
-        if 0 < counts["albums"] == counts.total():  # no track was changed
-            yield f"{count(counts['albums'], 'album')} {'to update' if pretend else 'updated'}"
-        if counts["files"] or not pretend:
-            yield f"{count(counts['files'], 'file')} {'to write' if pretend else 'written'}"
-
-    def _nothing_to_do(self, total: int) -> str:
-        if self._confirm:
-            suffix = " or are skipped" if self._skipped else ""
-            return f"nothing to review: all matching tracks have genres{suffix}"
-        suffix = f", {self._skipped} skipped" if self._skipped else ""
-        return (
-            f"nothing to do: {count(total - self._skipped, 'matching track')} already classified"
-            f"{suffix}; use -f to classify again"
-        )
+        self._summary.print_changes()
+        self._log.info("{}", self._summary.text(total))
 
     def _process(self, batch: Batch) -> bool:
         """Decide and change the tracks of a batch; return False if the user quits."""
+        selected, artist_items = batch.selection.selected, batch.selection.artist_items
+        selected_ids = {item.id for item in selected}
         predicted: dict[int | None, Predicted] = {}
-        selected = {item.id for item in batch.selected}
-        for item in batch.items:  # others of the album fail without being counted
-            report = self._fail if item.id in selected else self._warn
+        for item in batch.selection.items:  # others of the album fail without being counted
+            report = self._fail if item.id in selected_ids else self._warn
             predicted |= self._predictor.collect([item], batch.pending, report)
-        of_artist = None
+        recalled: dict[int | None, Predicted] = {}
         if predicted or batch.lacking:
-            of_artist = self._predictor.predict_artist(batch.of_artist, predicted)
-        updates = self._plan(batch, predicted, of_artist)
+            recalled = self._predictor.recall_others(artist_items, predicted)
+        artist_prediction = self._predictor.predict_artist(artist_items, {**predicted, **recalled})
+        updates = self._plan(batch, predicted, artist_prediction)
         if self._confirm:
             rules = self._predictor.rules
             goes_on = self._review([keep_existing(update, rules) for update in updates])
-            self._bar.advance(len(batch.selected))
+            self._bar.advance(len(selected))
             return goes_on
         self._apply_all([_keep_emptied(update) for update in updates])
-        lacking = self._replan(batch, of_artist)
+        lacking = self._replan(batch, artist_prediction, recalled)
         self._apply_all(lacking)
         done = {item.id for item in batch.wanted}
         done |= {update.obj.id for update in lacking if isinstance(update.obj, Item)}
-        for item in batch.selected:
+        for item in selected:
             if item.id not in done:
                 self._rewrite(item)
-        self._bar.advance(len(batch.selected))
+        self._bar.advance(len(selected))
         return True
 
     def _plan(
         self,
         batch: Batch,
         predicted: Mapping[int | None, Predicted],
-        of_artist: Predicted | None,
+        artist_prediction: Predicted | None,
     ) -> list[Update]:
         """Return the updates of the wanted tracks, and of the albums that have new predictions."""
-        by_artist = dict.fromkeys(batch.artist_ids, of_artist) if of_artist else None
+        by_artist = None
+        if artist_prediction:
+            by_artist = dict.fromkeys(batch.selection.artist_ids, artist_prediction)
         return [
             update
             for album, wanted, of_album in batch.by_album(predicted)
             for update in self._planner.plan(album, wanted, of_album, by_artist)
         ]
 
-    def _replan(self, batch: Batch, of_artist: Predicted | None) -> list[Update]:
+    def _replan(
+        self,
+        batch: Batch,
+        artist_prediction: Predicted | None,
+        recalled: Mapping[int | None, Predicted],
+    ) -> list[Update]:
         """Return the updates of those that keep their predictions but get other genres."""
         if not batch.lacking:
             return []
-        album = next(filter(self._planner.shares_genre, batch.albums), None)
-        joint = self._predictor.recall(album) if album else of_artist
-        updates = self._planner.replan(batch.lacking, joint)
+        album = next(filter(self._planner.shares_genre, batch.selection.albums), None)
+        joint = self._predictor.recall(album) if album else artist_prediction
+        updates = self._planner.replan(batch.lacking, joint, recalled)
         return [update for update in updates if update.changes_genres]
 
     def _review(self, updates: Sequence[Update]) -> bool:
@@ -272,33 +255,19 @@ class Classify:
         if self._confirm is None or not any(update.changes_genres for update in items):
             self._counts.update(_outcome(update) for update in items)
             return True
-        answer = self._confirm(updates)
-        if answer.choice == "skip":
+        choice, genres = self._confirm(updates)
+        if choice == "quit":
+            return False
+        if choice == "skip":
             self._counts["skipped"] += len(items)
-        elif answer.choice == "edit":
-            self._edit(updates, [*answer.genres])
-        elif answer.choice == "apply":
-            self._apply_all(updates)
-        return answer.choice != "quit"
-
-    def _edit(self, updates: Iterable[Update], genres: list[str]) -> None:
-        """Set genres, which are then the user's own, and the fields of the predictions."""
+            return True
+        rules = self._predictor.rules
         for update in updates:
-            if not self._predictor.rules.are_missing(update.obj.genres):
-                self._apply(update, "edited")
-                continue
-            try:
-                with self._writer.lock():
-                    if self._writer.is_stale(update.obj):
-                        self._skip_stale(update)
-                        continue
-                    self._writer.set_users_genres(update.obj, genres, write=self._writes)
-            except (UnreadableFileError, OSError) as exc:
-                self._fail(f"{displayable_path(update.obj.path)}: {reason(exc)}")
-                continue
-            before = replace(update.before, genres_before=genres)
-            edited = replace(update.with_genres(genres), before=before, genre=None)
-            self._apply(edited, "edited")
+            has_none = choice == "accept" and update.genre is None
+            is_open = rules.are_missing(update.obj.genres) and not has_none
+            decided = decide(update, choice, rules, genres) if is_open else update
+            self._apply(decided, _OUTCOMES.get(choice))
+        return True
 
     def _apply_all(self, updates: Iterable[Update]) -> None:
         for update in updates:
@@ -326,8 +295,7 @@ class Classify:
             else:
                 ui.show_model_changes(new, old, [GENRES])
         if isinstance(old, Item) and update.changes_genres:
-            genres = ("; ".join(names) or "(none)" for names in (old.genres, new.genres))
-            self._changes[next(genres), next(genres)] += 1
+            self._summary.add_change(old.genres, new.genres)
 
     def _change(self, update: Update) -> bool:
         """Make a change; return whether all of it could be made."""
@@ -337,13 +305,10 @@ class Classify:
         if not (self._options.quiet or self._confirm):
             with self._bar.hidden():
                 ui.print_(describe(update))
-        self._writer.store(update, tags_follow=self._writes)
-        if isinstance(update.obj, Album):
-            return True
-        if self._writes:
-            return self._write(update) is not None
-        self._writer.mark_synced(update)
-        return True
+        return self._write(update, self._make) is not None
+
+    def _make(self, update: Update) -> list[str]:
+        return self._writer.make(update, write=self._writes)
 
     def _rewrite(self, item: Item) -> None:
         """Write the tags of a track that was classified earlier, if they are to be written."""
@@ -353,14 +318,14 @@ class Classify:
             now = reload(item)
             if not isinstance(now, Item) or not self._predictor.is_current(now):
                 return
-            changes = self._write(self._writer.rewrite_of(now))
+            write = self._writer.preview if self._options.pretend else self._writer.write
+            changes = self._write(self._writer.rewrite_of(now), write)
             if changes and self._options.pretend and not self._options.quiet:
                 ui.print_(f"{now}: tags to write: {', '.join(changes)}")
 
-    def _write(self, update: Update) -> list[str] | None:
+    def _write(self, update: Update, write: Callable[[Update], list[str]]) -> list[str] | None:
         """Write the tags of a track; return the names of those that change, None if it fails."""
         try:
-            write = self._writer.preview if self._options.pretend else self._writer.write
             changes = write(update)
         except (UnreadableFileError, OSError) as exc:
             self._fail(f"{displayable_path(update.obj.path)}: {reason(exc)}")
@@ -374,7 +339,7 @@ class Classify:
         self._warn(f"{path}: skipped: changed by another command in the meantime")
 
     def _skip(self, items: Sequence[Item]) -> None:
-        self._skipped += len(items)
+        self._summary.skipped += len(items)
         self._counts["skipped"] += len(items)
         self._bar.advance(len(items))
 

@@ -93,8 +93,9 @@ def _explanations(
     """Yield the explanations of the selected tracks that can be analyzed."""
     album = next(filter(planner.shares_genre, group.albums), None)
     predicted = predictor.predict(group.items if album else group.selected, report)
-    of_artist = predictor.predict_artist(group.of_artist, predicted)
-    by_artist = dict.fromkeys(group.artist_ids, of_artist) if of_artist else None
+    recalled = predictor.recall_others(group.artist_items, predicted)
+    artist_prediction = predictor.predict_artist(group.artist_items, {**predicted, **recalled})
+    by_artist = dict.fromkeys(group.artist_ids, artist_prediction) if artist_prediction else None
     for update in planner.plan(album, group.selected, predicted, by_artist):
         item = update.obj
         if isinstance(item, Item):
@@ -136,6 +137,7 @@ class Explanation:
                 "now": self.item.genres,
                 "then": self.update.values[fields.GENRES],
                 "agreement": self.update.values[fields.AGREEMENT],
+                "review": self.update.before.review,
                 "joint": _joint_object(self.update.joint),
             },
         }
@@ -170,6 +172,7 @@ class Explanation:
         yield "agreement", self.update.values[fields.AGREEMENT]
         change = "" if before == now else f"{_listed(before)} -> "
         yield "genres", f"{change}{_listed(now)}{' (set by genreclf)' if change else ''}"
+        yield "review", self.update.before.review
         if joint := self.update.joint:
             yield self.rules.config.scope, f"{self._genre(joint)}: {votes_text(joint.votes)}"
         effect = "no change" if then == now else _listed(then)

@@ -8,15 +8,23 @@ from typing import Literal, NamedTuple
 from beets import ui
 from beets.library import Item
 
+from beetsplug.genreclf.decisions import Decision, DecisionError, valid_genres
 from beetsplug.genreclf.fields import GENRES
 from beetsplug.genreclf.genres.labels import split
 from beetsplug.genreclf.updates import Rules, Update, describe
 
+_CHOICES: dict[str, Decision | Literal["skip", "quit"]] = {
+    "a": "accept",
+    "k": "keep",
+    "s": "skip",
+    "q": "quit",
+}
+
 
 class Answer(NamedTuple):
-    """What the user decides about the updates of an album. genres: to set instead, for "edit"."""
+    """What the user decides about the updates of an album. genres: to set, for "correct"."""
 
-    choice: Literal["apply", "skip", "edit", "quit"]
+    choice: Decision | Literal["skip", "quit"]
     genres: Sequence[str] = ()
 
 
@@ -27,15 +35,11 @@ def ask(updates: Sequence[Update]) -> Answer:
         new = ", ".join(update.values[GENRES])
         ui.print_(f"{indent}{describe(update)}{f' -> {new}' if update.changes_genres else ''}")
     while True:
-        key = ui.input_options(("Apply", "Skip", "Edit", "Quit"))
-        if key == "a":
-            return Answer("apply")
-        if key == "s":
-            return Answer("skip")
-        if key == "q":
-            return Answer("quit")
+        key = ui.input_options(("Apply", "Keep mine", "Skip", "Edit", "Quit"))
+        if choice := _CHOICES.get(key):
+            return Answer(choice)
         if genres := _ask_genres():
-            return Answer("edit", genres)
+            return Answer("correct", genres)
 
 
 def keep_existing(update: Update, rules: Rules) -> Update:
@@ -53,11 +57,9 @@ def _album_first(update: Update) -> tuple[int, bool]:
 
 def _ask_genres() -> list[str]:
     """Ask for genres until they can be written, or none are given."""
-    from genremodel.display import has_control_characters
-
-    while genres := split(ui.input_("genres, separated by semicolons; none to go back:")):
-        refused = [name for name in genres if has_control_characters(name)]
-        if not refused:
-            return genres
-        ui.print_(f"control characters are not allowed: {', '.join(map(repr, refused))}")
+    while split(typed := ui.input_("genres, separated by semicolons; none to go back:")):
+        try:
+            return valid_genres(typed)
+        except DecisionError as exc:
+            ui.print_(str(exc))
     return []

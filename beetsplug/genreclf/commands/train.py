@@ -21,6 +21,7 @@ from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._printing import print_rich
 from beetsplug.genreclf.commands._progress import Bar, is_terminal
 from beetsplug.genreclf.commands._selection import NO_MATCHES, has_matches, matching_items
+from beetsplug.genreclf.decisions import ACCEPTED
 from beetsplug.genreclf.genres.agreement import Agreement, agreement
 from beetsplug.genreclf.genres.labels import Vocabulary, is_placeholder, labels
 from beetsplug.genreclf.genres.normalize import squash
@@ -264,9 +265,15 @@ class Training:
                         self._log.warning("{}: skipped: silent", path)
                     bar.advance()
                     continue
-                example = LabeledTrack(analysis, enough.canonical(own), artist_of(track))
+                example = LabeledTrack(
+                    analysis,
+                    enough.canonical(own),
+                    artist_of(track),
+                    is_tested=not self._is_accepted(track),
+                )
                 bundled = next(iter(self._predictor.classifier.predict(analysis).votes))
-                analyzed.append((path, example, agreement(own, bundled)))
+                fits = agreement(own, bundled) if example.is_tested else ""
+                analyzed.append((path, example, fits))
                 bar.advance()
         vocabulary = Vocabulary.from_tracks(
             (example.genres for _, example, _ in analyzed), self._options.min_tracks
@@ -311,6 +318,11 @@ class Training:
             own = [label for label in own if squash(label) not in predicted]
         return own
 
+    def _is_accepted(self, track: Item) -> bool:
+        """Return whether the labels of a track are a prediction that the user has accepted."""
+        is_accepted = get_values(track).get(fields.REVIEW) == ACCEPTED
+        return is_accepted and self._options.field == fields.GENRES
+
     def _show_skipped(self) -> None:
         for what, skipped in (
             (f"genres with fewer than {self._options.min_tracks} tracks", self._rare),
@@ -338,15 +350,15 @@ class Training:
 def compare(report: TrainingReport, fitting: Sequence[Agreement]) -> dict[str, Any]:
     """Return how a model compares with the bundled one on the same tracks.
 
-    fitting: how the bundled prediction agrees with the labels of each example. "compared": number
-    of tracks where that is known; "own", "bundled": how many of them each predicts correctly;
-    "missed": genres of many tracks that the model never recognizes; "default": whether `model:
-    auto` may use it.
+    fitting: how the bundled prediction agrees with the labels of each example that is tested.
+    "compared": number of tracks where that is known; "own", "bundled": how many of them each
+    predicts correctly; "missed": genres of many tracks that the model never recognizes; "default":
+    whether `model: auto` may use it.
     """
     compared = [i for i, fits in enumerate(fitting) if fits]
     bundled = sum(fitting[i] == "agrees" for i in compared)
     own = sum(report.correct[i] for i in compared)
-    missed = [x.genre for x in report.genres if x.tracks >= _COMMON and not x.recall]
+    missed = [x.genre for x in report.genres if x.tested >= _COMMON and not x.recall]
     return {
         "compared": len(compared),
         "own": own,

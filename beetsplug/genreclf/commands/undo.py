@@ -21,6 +21,7 @@ from beetsplug.genreclf.commands._printing import show_changes
 from beetsplug.genreclf.commands._progress import Failures
 from beetsplug.genreclf.commands._selection import NO_MATCHES, TrackSelection, matching_items
 from beetsplug.genreclf.messages import count
+from beetsplug.genreclf.storage.authorship import split_by_author
 from beetsplug.genreclf.storage.compaction import compact
 from beetsplug.genreclf.storage.inplace.file_state import NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
@@ -224,10 +225,10 @@ def _last_run(lib: Library, journal: Journal, lost: set[str]) -> int | None:
 
 
 class Undo:
-    """Restores tracks and albums to their values before one run, or before all of them.
+    """Restores tracks and albums to their values before one run, or before all by the plugin.
 
-    run: its id, or None for all. lost: journal ids of objects that do not have them stored.
-    pretend: show changes but do nothing. quiet: do not show them.
+    run: its id, or None for all; then decisions of the user stay. lost: journal ids of objects that
+    do not have them stored. pretend: show changes but do nothing. quiet: do not show them.
     """
 
     def __init__(
@@ -258,16 +259,16 @@ class Undo:
         """
         journal_id = get_values(obj).get(fields.JOURNAL_ID) or self._lost.get(object_key(obj))
         changes = self._journal.changes(journal_id) if journal_id else []
-        undone = [
-            change
-            for change in changes
-            if self._run in (None, change.run) and change.run != COMPACTED
-        ]
+        kept: list[Change] = []
+        if self._run is None:
+            undone, kept = split_by_author(self._journal, changes, get_values(obj))
+        else:
+            undone = [change for change in changes if change.run == self._run != COMPACTED]
         if not undone:
             return False
         name = name_in_journal(obj)
         later = [change.run for change in changes if change.id > undone[0].id]
-        if later:
+        if later and self._run is not None:
             self._fail(f"{name}: changed by a later run; undo run {later[0]} first")
             return False
         synced = isinstance(obj, Item) and is_synced(obj)
@@ -285,12 +286,12 @@ class Undo:
             return False
         if not self._pretend:
             save(obj)
-            self._journal.mark_undone(undone)
+            self._journal.mark_undone(undone, kept)
         if not self._quiet:
             show_changes(old, obj)
         if conflicts:
-            kept = ", ".join(sorted(stored_name(obj, field) for field in conflicts))
-            self._log.warning("{}", f"{name}: not restored, changed since: {kept}")
+            names = ", ".join(sorted(stored_name(obj, field) for field in conflicts))
+            self._log.warning("{}", f"{name}: not restored, changed since: {names}")
         if journal_id and self._journal.is_damaged(journal_id):
             self._fail(f"{name}: restored in part, because the journal is damaged")
             return False

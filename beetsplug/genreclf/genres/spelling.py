@@ -14,19 +14,19 @@ _FIRST_LETTER = re.compile(r"(?<![^\s&])\w")
 def spell(
     genre: str,
     names: Mapping[str, str],
-    in_library: Callable[[str], str | None],
+    find_spelling: Callable[[str], str | None],
     own: Collection[str] = (),
 ) -> str:
     """Return a genre or a style as `genres` and the genre tag have it.
 
-    names: of the user's configuration, by the model's name in lower case. in_library: finds the
+    names: of the user's configuration, by the model's name in lower case. find_spelling: finds the
     spelling of the library. own: genres of a custom model, which are spelled as the user did when
     it was trained.
 
     >>> spell("hip hop", {}, {"hip hop": "Hip-Hop"}.get), spell("r&b", {}, {}.get)
     ('Hip-Hop', 'R&B')
     """
-    name = names.get(genre.lower()) or in_library(genre)
+    name = names.get(genre.lower()) or find_spelling(genre)
     return name or (genre if genre in own else title_case(genre))
 
 

@@ -11,10 +11,18 @@ from beetsplug.genreclf.storage.journal_rows import change_values
 from beetsplug.genreclf.storage.value_comparison import same
 
 _COUNT = "SELECT COUNT(*) FROM changes WHERE run IS NOT ?"
-# The oldest changes of each track or album: newer ones can still be undone without them.
+# The oldest changes of each track or album: newer ones can still be undone without them. The user's
+# newest decision, and what came after it, stays.
 _OLDEST = """
-SELECT id, journal_id, place, old, new FROM changes
-WHERE time < ?1 AND undone IS NULL AND NOT EXISTS (
+WITH decisions AS (
+    SELECT journal_id, MIN(id) AS first FROM changes
+    WHERE author = 'user' AND undone IS NULL AND run = (
+        SELECT run FROM changes AS newest WHERE newest.journal_id = changes.journal_id
+        AND newest.author = 'user' AND newest.undone IS NULL ORDER BY newest.id DESC LIMIT 1
+    ) GROUP BY journal_id
+)
+SELECT id, journal_id, place, old, new FROM changes LEFT JOIN decisions USING (journal_id)
+WHERE time < ?1 AND undone IS NULL AND (first IS NULL OR id < first) AND NOT EXISTS (
     SELECT 1 FROM changes AS earlier WHERE earlier.journal_id = changes.journal_id
     AND earlier.undone IS NULL AND earlier.id < changes.id AND earlier.time >= ?1
 ) ORDER BY id
@@ -25,7 +33,8 @@ def compact(journal: Journal, before: float) -> int:
     """Delete the changes before a time; return how many. They can no longer be undone.
 
     The genres that the plugin set stay recorded, because they are not the user's: later predictions
-    replace them, and models are not trained on them.
+    replace them, and models are not trained on them. The newest decision of the user on each track
+    or album can still be undone.
     before: seconds since the epoch. Raises JournalError, and then nothing is deleted.
     """
     count = journal.read(_COUNT, (COMPACTED,))[0][0] if journal.path.exists() else 0

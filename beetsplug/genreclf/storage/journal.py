@@ -10,11 +10,11 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from beetsplug.genreclf.storage import journal_rows
 from beetsplug.genreclf.storage.errors import JournalError, describe
@@ -24,13 +24,15 @@ from beetsplug.genreclf.storage.paths import library_file
 from beetsplug.genreclf.storage.value_comparison import Values, same
 
 Place: TypeAlias = Literal["database", "file"]
+Author: TypeAlias = Literal["plugin", "user"]
 
-_CHANGES = "SELECT id, run, place, old, new FROM changes"
+_CHANGES = "SELECT id, run, place, old, new, author FROM changes"
 _INSERT_PENDING = "INSERT OR IGNORE INTO unwritten VALUES (?)"
 _RECORDING = (
     "INSERT INTO recordings VALUES (?, ?, ?) ON CONFLICT (journal_id) DO UPDATE "
     "SET path = excluded.path, digest = COALESCE(excluded.digest, digest)"
 )
+AUTHORS: tuple[Author, ...] = get_args(Author)
 COMPACTED = 0  # the run of changes that can no longer be undone
 T = TypeVar("T")
 
@@ -39,7 +41,8 @@ T = TypeVar("T")
 class Change:
     """A change of a track or an album, in the database of beets or in a file.
 
-    old, new: the values of the fields or tags that changed; absent ones are left out.
+    old, new: the values of the fields or tags that changed; absent ones are left out. author: whose
+    decision it is; the user's are made in a review.
     """
 
     id: int
@@ -47,11 +50,20 @@ class Change:
     place: Place
     old: Values
     new: Values
+    author: Author = "plugin"
 
     @property
     def names(self) -> set[str]:
         """The names of the changed fields or tags."""
         return {*self.old, *self.new}
+
+    def only(self, names: Collection[str]) -> Change:
+        """Return the part of the change that is about some fields or tags."""
+        old, new = (
+            {name: value for name, value in values.items() if name in names}
+            for values in (self.old, self.new)
+        )
+        return replace(self, old=old, new=new)
 
 
 @dataclass(frozen=True)
@@ -133,6 +145,7 @@ class Journal(JournalDatabase):
         old: Values,
         new: Values,
         *,
+        author: Author = "plugin",
         digest: bytes | None = None,
         write_pending: bool = False,
     ) -> None:
@@ -142,11 +155,12 @@ class Journal(JournalDatabase):
         file as in `mark_write_pending`, in the same transaction.
         """
         sql = (
-            "INSERT INTO changes (run, time, journal_id, place, path, old, new) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO changes (run, time, journal_id, place, path, old, new, author) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         )
         readable = _readable(path)
-        row = (run, time.time(), journal_id, place, readable, json.dumps(old), json.dumps(new))
+        values = json.dumps(old), json.dumps(new)
+        row = (run, time.time(), journal_id, place, readable, *values, author)
         self.write(
             (sql, [row]),
             (_RECORDING, [(journal_id, readable, digest)]),
@@ -227,13 +241,24 @@ class Journal(JournalDatabase):
         sql = "SELECT 1 FROM unplaced WHERE path = ? AND added = ?"
         return bool(self.read(sql, (path, added)))
 
-    def mark_undone(self, changes: Sequence[Change]) -> None:
-        """Mark changes as undone, and their files as not to be written."""
-        now = time.time()
+    def mark_undone(self, changes: Sequence[Change], kept: Sequence[Change] = ()) -> None:
+        """Mark changes as undone, and their files as not to be written.
+
+        kept: the parts of them that are not undone, with the author and the run that they belong to
+        from now on.
+        """
+        now, kept_ids = time.time(), {change.id for change in kept}
         self.write(
             (
                 "UPDATE changes SET undone = ? WHERE id = ?",
-                [(now, change.id) for change in changes],
+                [(now, change.id) for change in changes if change.id not in kept_ids],
+            ),
+            (
+                "UPDATE changes SET run = ?, author = ?, old = ?, new = ? WHERE id = ?",
+                [
+                    (part.run, part.author, json.dumps(part.old), json.dumps(part.new), part.id)
+                    for part in kept
+                ],
             ),
             (
                 "DELETE FROM unwritten "
@@ -259,12 +284,12 @@ class Journal(JournalDatabase):
         return valid
 
 
-def _change(id_: Any, run: Any, place: Any, old: Any, new: Any) -> Change | None:
+def _change(id_: Any, run: Any, place: Any, old: Any, new: Any, author: Any) -> Change | None:
     """Return a change, or None where its row is damaged."""
     before, after = journal_rows.change_values(place, old), journal_rows.change_values(place, new)
     if before is None or after is None or not isinstance(run, int):
         return None
-    return Change(id_, run, place, before, after)
+    return Change(id_, run, place, before, after, author) if author in AUTHORS else None
 
 
 def _run(id_: Any, started: Any, command: Any, objects: int = 0, undone: int = 0) -> Run | None:

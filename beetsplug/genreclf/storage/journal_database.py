@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS changes (
     path TEXT NOT NULL,
     old TEXT NOT NULL,
     new TEXT NOT NULL,
+    author TEXT NOT NULL,
     undone REAL
 );
 CREATE TABLE IF NOT EXISTS unwritten (

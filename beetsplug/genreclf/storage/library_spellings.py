@@ -16,7 +16,8 @@ from beetsplug.genreclf.genres.spelling import most_common
 from beetsplug.genreclf.storage.journal import Change, Journal, revert
 from beetsplug.genreclf.storage.journal_rows import change_values
 
-# The changes of the genres of a track, newest first: old and new genres as JSON, None if absent.
+# The changes of the genres of a track since the user's decision, if there is one, newest first: old
+# and new genres as JSON, None if absent.
 _History: TypeAlias = "tuple[tuple[str | None, str | None], ...]"
 
 _TRACKS = f"""
@@ -25,7 +26,8 @@ LEFT JOIN item_attributes ON entity_id = items.id AND key = '{JOURNAL_ID}'
 WHERE genres != ''
 """
 _CHANGES = f"""
-SELECT journal_id, json_extract(old, '$.{GENRES}'), json_extract(new, '$.{GENRES}') FROM changes
+SELECT journal_id, author, json_extract(old, '$.{GENRES}'), json_extract(new, '$.{GENRES}')
+FROM changes
 WHERE place = 'database' AND undone IS NULL
 AND (instr(old, '"{GENRES}"') OR instr(new, '"{GENRES}"')) AND json_valid(old) AND json_valid(new)
 ORDER BY id DESC
@@ -67,8 +69,12 @@ class LibrarySpellings:
 
     def _histories(self) -> dict[str, _History]:
         histories: dict[str, _History] = {}
-        for journal_id, old, new in self._journal.read(_CHANGES):
-            histories[journal_id] = (*histories.get(journal_id, ()), (old, new))
+        decided = set[str]()
+        for journal_id, author, old, new in self._journal.read(_CHANGES):
+            if author == "user":
+                decided.add(journal_id)
+            elif journal_id not in decided:
+                histories[journal_id] = (*histories.get(journal_id, ()), (old, new))
         return histories
 
     def _query(self, sql: str) -> Sequence[Any]:

@@ -32,19 +32,34 @@ def find_journal_id(journal: Journal, obj: Item | Album, digest: bytes | None) -
     its file keeps; for an album the genres, which it has from its first track.
     digest: of the track's audio, if known. Raises JournalError.
     """
+    return _find(journal, obj, digest)[0]
+
+
+def find_review(journal: Journal, obj: Item | Album, digest: bytes | None) -> str | None:
+    """Return the review that a track or an album had before it was removed, as `find_journal_id`.
+
+    Raises JournalError.
+    """
+    return _find(journal, obj, digest)[1].get(fields.REVIEW) or None
+
+
+def _find(
+    journal: Journal, obj: Item | Album, digest: bytes | None
+) -> tuple[str | None, dict[str, Any]]:
+    """Return the journal id of a lost track or album, if there is one, and its last values."""
     own = get_values(obj)
     compared = (fields.MODEL, fields.CONFIDENCE) if isinstance(obj, Item) else (fields.GENRES,)
     if is_absent(own.get(compared[0])):
-        return None
+        return None, {}
     for journal_id in journal.lost(name_in_journal(obj), digest):
         last: dict[str, Any] = {}
         for change in reversed(journal.changes(journal_id)):
             if change.place == "database":
-                last |= change.new
+                last |= {name: change.new.get(name) for name in change.names}
         matches = all(same(last.get(name), own.get(name)) for name in compared)
         if matches and journal_id not in _used_ids(obj.db, obj):
-            return journal_id
-    return None
+            return journal_id, last
+    return None, {}
 
 
 def find_lost(lib: Library, items: Iterable[Item], journal: Journal) -> dict[ObjectKey, str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from beets.library import Album, Item
 
-from beetsplug.genreclf.fields import GENRES, JOURNAL_ID
+from beetsplug.genreclf.fields import GENRES, JOURNAL_ID, REVIEW
+from beetsplug.genreclf.storage.authorship import after_decision, was_never_made
 from beetsplug.genreclf.storage.journal import Change, Journal, Place, revert
+from beetsplug.genreclf.storage.lost_tracks import find_review
 from beetsplug.genreclf.storage.objects import get_values, is_synced
-from beetsplug.genreclf.storage.value_comparison import Values, is_absent, same
+from beetsplug.genreclf.storage.value_comparison import Values, is_absent
 
 
 @dataclass(frozen=True)
@@ -19,15 +21,23 @@ class Snapshot:
     """A track or an album before an update.
 
     values: its fields. genres_before: its genres from before the plugin set any, or the present
-    ones if they have been changed since. was_emptied: genres that the plugin had set have been
-    emptied. was_synced: the database was up to date with the file.
+    ones if they have been changed or decided on since. oldest_genres: those from before all changes
+    in the journal, decisions too. was_emptied: it has no genres because of the user, who decided
+    so, or emptied those that the plugin had set. was_synced: the database was up to date with the
+    file.
     """
 
     obj: Item | Album
     values: Values
     genres_before: list[str]
+    oldest_genres: list[str]
     was_emptied: bool
     was_synced: bool
+
+    @property
+    def review(self) -> str | None:
+        """The decision of the user about the genres, if there is one."""
+        return self.values.get(REVIEW) or None
 
     def with_item(self, item: Item, *, was_synced: bool | None = None) -> Snapshot:
         """Return the same snapshot with the item as it has become since."""
@@ -35,23 +45,33 @@ class Snapshot:
         return replace(self, obj=item, was_synced=synced)
 
 
-def take_snapshot(journal: Journal, obj: Item | Album) -> Snapshot:
-    """Return a snapshot. Raises JournalError."""
+def take_snapshot(journal: Journal, obj: Item | Album, digest: bytes | None = None) -> Snapshot:
+    """Return a snapshot. Raises JournalError.
+
+    digest: of the audio of a track without a journal id, if known: it may have been removed and
+    imported again, and its decision is in the journal.
+    """
     values = get_values(obj)
     changes = changes_in(journal, obj, "database")
-    before, _ = revert(values, changes)
+    if not values.get(JOURNAL_ID) and (review := find_review(journal, obj, digest)):
+        values[REVIEW] = review
+    before, _ = revert(values, after_decision(journal, changes, values))
+    oldest, _ = revert(values, changes)
+    no_genres = bool(values.get(REVIEW)) or _were_given(journal, changes, values)
     return Snapshot(
         obj=obj,
         values=values,
         genres_before=[*before[GENRES]],
-        was_emptied=not obj.genres and _were_given(journal, changes, values),
+        oldest_genres=[*oldest[GENRES]],
+        was_emptied=not obj.genres and no_genres,
         was_synced=isinstance(obj, Item) and is_synced(obj),
     )
 
 
 def genres_before(journal: Journal, obj: Item | Album) -> list[str]:
-    """Return the genres from before the plugin, or the present ones if they were changed since."""
-    before, _ = revert(get_values(obj), changes_in(journal, obj, "database"))
+    """Return the genres from before the plugin, or the present ones if they are the user's."""
+    values, changes = get_values(obj), changes_in(journal, obj, "database")
+    before, _ = revert(values, after_decision(journal, changes, values))
     return [*before[GENRES]]
 
 
@@ -62,20 +82,9 @@ def changes_in(journal: Journal, obj: Item | Album, place: Place) -> list[Change
     return [change for change in changes if change.place == place]
 
 
-def _were_given(journal: Journal, changes: list[Change], values: Mapping[str, Any]) -> bool:
+def _were_given(journal: Journal, changes: Sequence[Change], values: Mapping[str, Any]) -> bool:
     """Return whether the newest change of the genres that was made has given some."""
     for change in changes:
-        if GENRES in change.new and not _was_never_made(journal, change, values):
+        if GENRES in change.new and not was_never_made(journal, change, values):
             return not is_absent(change.new[GENRES])
     return False
-
-
-def _was_never_made(journal: Journal, change: Change, values: Mapping[str, Any]) -> bool:
-    """Return whether the process was killed between the journal and the database.
-
-    Then all fields still have their old values. They also do where genres alone were given and
-    the user has emptied them, but then no tags are waiting to be written to the file.
-    """
-    if any(not same(values.get(name), change.old.get(name)) for name in change.names):
-        return False
-    return change.names != {GENRES} or journal.is_write_pending(values[JOURNAL_ID])
