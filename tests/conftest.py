@@ -43,8 +43,9 @@ from training.corpus import DEFAULT_FOLDER
 Prepared: TypeAlias = Callable[[Callable[["Beets"], None]], "Beets"]
 # The files that take longest, in this order.
 _LONGEST = (
-    "test_emotify.py", "test_import.py", "test_faults.py", "test_train.py", "test_plugin_matrix.py",
-    "test_undo.py", "test_build.py", "test_events.py", "test_command.py",
+    "test_emotify.py", "test_import.py", "test_faults.py", "test_train.py", "test_workers.py",
+    "test_build.py", "test_plugin_matrix.py", "test_undo.py", "test_albums.py", "test_rewrite.py",
+    "test_command.py", "test_current.py",
 )  # fmt: skip
 # A fork does not read again what Python reads from the environment when it starts.
 _READ_AT_START = ("PYTHON", "LANG", "LC_")
