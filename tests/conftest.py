@@ -125,7 +125,7 @@ class Beets:
             "library": str(self.root / "library.db"),
             "plugins": ["genreclf"],
             "import": {"copy": True},
-            "genreclf": {"write": True, "cache": "genreclf-cache.db", "threads": 1},
+            "genreclf": {"write": True, "threads": 1},
         }
         (self.root / "library.db").write_bytes(empty_library())
 
@@ -165,8 +165,11 @@ class Beets:
             return [*threads.map(lambda command: self.run(*command), commands)]
 
     def write_settings(self) -> None:
-        """Write `config.yaml` for the commands to come."""
-        config, settings = self.root / "config.yaml", yaml.safe_dump(self.settings)
+        """Write `config.yaml` for the commands to come. The analysis cache is beside it."""
+        values = deepcopy(self.settings)
+        if "genreclf" in values:
+            values["genreclf"].setdefault("cache", "genreclf-cache.db")
+        config, settings = self.root / "config.yaml", yaml.safe_dump(values)
         if not config.exists() or config.read_text(encoding="utf-8") != settings:
             config.write_text(settings, encoding="utf-8")  # the folder may be read-only
 

@@ -76,7 +76,7 @@ class SmallBeets(Beets):
     def run(
         self, *arguments: str, stdin: str = "", prefix: tuple[str, ...] = ()
     ) -> subprocess.CompletedProcess[str]:
-        (self.root / "config.yaml").write_text(json.dumps(self.settings), encoding="utf-8")
+        self.write_settings()
         with pytest.MonkeyPatch.context() as patch:
             patch.delenv("PYTHONPATH", raising=False)  # may lead to the heavy packages
             return run_module(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_SHRINKAGE = 0.3  # of the covariances, towards the diagonal: many features, few tracks
+_SHRINKAGE = 0.3  # of the covariances, see `_covariance`: many features, few tracks
 
 
 def lda_projection(

@@ -59,7 +59,7 @@ def test_clear_needs_no_model(classified: Beets) -> None:
 @linux
 def test_cache_is_in_the_cache_folder_of_the_user_by_default(classified: Beets) -> None:
     kept = classified.root / "genreclf-cache.db"
-    del classified.settings["genreclf"]["cache"]
+    classified.settings["genreclf"]["cache"] = None
     classified.environment["XDG_CACHE_HOME"] = str(classified.root / "caches")
     assert "0 analyses" in classified("genreclf-cache")
     before = kept.read_bytes()

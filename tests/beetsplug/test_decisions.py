@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mediafile import MediaFile
 
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.tags import our_tags
 
 # Decides like the review page: `beet decide DECISION QUERY [GENRE...]`.
@@ -37,9 +37,7 @@ DECIDE = """
 """
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    beets = Beets(tmp_path_factory.mktemp("decisions"))
+def decidable(beets: Beets) -> None:
     beets.settings["genreclf"] |= {"auto": False, "min_confidence": 0}
     beets.install(decide=DECIDE)
     for seed, title in enumerate(("one", "two")):
@@ -48,15 +46,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Beets:
         media.save()
     beets.import_music()
     beets("genreclf", "--pretend")  # all of it is in the cache
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def beets(library: Beets) -> Beets:
+def beets(prepared: Prepared) -> Beets:
     """Return an album of two tracks without genres and predictions."""
-    library.restore()
-    return library
+    return prepared(decidable)
 
 
 def review(beets: Beets, answers: str) -> None:

@@ -49,7 +49,8 @@ def import_tagging(beets: Beets) -> None:
 
 @pytest.mark.parametrize(("backend", "model"), [("auto", CNN), ("knn", "bundled-knn-4")])
 def test_genre_reaches_database_and_file(backend: str, model: str, beets: Beets) -> None:
-    beets.settings["genreclf"] |= {"backend": backend, "min_confidence": 0}
+    # On a busy machine, the first import of librosa takes longer than a track may take.
+    beets.settings["genreclf"] |= {"backend": backend, "min_confidence": 0, "timeout": 600}
     beets.add_every_container()
     before = {path: path.read_bytes() for path in beets.music.iterdir()}
     beets.import_music()
@@ -291,6 +292,7 @@ def test_tracks_that_begin_alike_are_analyzed_separately(kind: str, beets: Beets
 def test_knn_is_used_if_the_networks_are_damaged(beets: Beets) -> None:
     damaged = with_damaged_network(beets.root / "damaged")
     beets.environment |= damaged
+    beets.settings["genreclf"]["timeout"] = 600
     beets.add("a.flac")
     done = beets.run("import", "--quiet", "--noautotag", str(beets.music))
     assert f"using the KNN fallback: {MSD_FILE}: wrong checksum" in done.stderr
