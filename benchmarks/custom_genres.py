@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler, normalize
 from benchmarks.library import Library
 from benchmarks.reports import CUSTOM_GENRES, save, write_documents
 from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, TAGS, Analysis, NetworkOutputs
-from genremodel.audio.windows import DEFAULT_WINDOWS
+from genremodel.audio.places import DEFAULT_WINDOWS
 from genremodel.batch.cache import Cache, FileState
 from genremodel.custom.dataset import LabeledDataset, LabeledTrack
 from genremodel.custom.estimators import ESTIMATORS, FitHead
@@ -34,7 +34,7 @@ from genremodel.custom.training import train
 from genremodel.models._special import expit
 from genremodel.models.base import analyze_audio
 from genremodel.models.heads import LOGITS, window_logits
-from genremodel.models.musicnn import CnnBackend
+from genremodel.models.musicnn import CnnBackend, analysis_version
 from genremodel.voting import vote_track, winning_genre
 from tests.sounds import make
 from training.corpus import DEFAULT_FOLDER
@@ -100,7 +100,7 @@ def cross_validation(songs: Dataset, backend: CnnBackend) -> Figures:
         tracks = songs.labeled()
         for track in tracks:
             track.artist = f"{names[track.artist]:03}"
-        reports.append(train(tracks, version=backend.version)[1])
+        reports.append(train(tracks, features_version=backend.features_version)[1])
     return {
         "tracks": len(songs.genres),
         "artists": len(artists),
@@ -166,7 +166,7 @@ def new_genres(songs: Dataset, excerpts: Dataset, backend: CnnBackend) -> Figure
         voted, predicted = [], []
         for others, held_out in folds.split(members, groups=artists):
             tracks = songs.labeled() + excerpts.labeled(members[others])
-            model, _ = train(tracks, version=backend.version)
+            model, _ = train(tracks, features_version=backend.features_version)
             for analysis in (excerpts.analyses[members[i]] for i in held_out):
                 prediction = vote_track(
                     *model.predict_proba(analysis.values[analysis.audible]),
@@ -262,7 +262,7 @@ def _train_synthetic(backend: CnnBackend) -> float:
         for genre, artist in zip(genres, artists, strict=True)
     ]
     start = perf_counter()
-    train(tracks, version=backend.version)
+    train(tracks, features_version=backend.features_version)
     return perf_counter() - start
 
 
@@ -270,7 +270,7 @@ def _analysis(center: NDArray[np.float64], rng: np.random.Generator) -> Analysis
     """Return an analysis with logits around a center."""
     activations = expit(center + rng.normal(size=(DEFAULT_WINDOWS, LOGITS)))
     embeddings = np.zeros((DEFAULT_WINDOWS, EMBEDDING_SIZE))
-    outputs = NetworkOutputs(activations[:, :TAGS], embeddings, activations[:, TAGS:])
+    outputs = NetworkOutputs(activations[:, :TAGS], embeddings, activations[:, TAGS:], embeddings)
     return Analysis(
         np.arange(float(DEFAULT_WINDOWS)),
         np.ones(DEFAULT_WINDOWS, np.bool_),
@@ -282,7 +282,7 @@ def _fill_cache(library: Library, backend: CnnBackend) -> None:
     """Cache analyses of all tracks except the first, which has a file."""
     rng = np.random.default_rng(0)
     starts, audible = np.arange(float(DEFAULT_WINDOWS)), np.ones(DEFAULT_WINDOWS, np.bool_)
-    cache = Cache(library.root / "genreclf-cache.db", backend.version, DEFAULT_WINDOWS)
+    cache = Cache(library.root / "genreclf-cache.db", analysis_version(), DEFAULT_WINDOWS)
     for number in progress(range(1, ITEMS), description="filling a cache"):
         values = rng.random((DEFAULT_WINDOWS, OUTPUT_SIZE), np.float32).astype(np.float16)
         digest = number.to_bytes(16, "big")

@@ -87,7 +87,7 @@ class Library:
                 values = {
                     PREDICTED_GENRE: rng.choice(("blues", "jazz", "pop", "rock", "classical", "")),
                     CONFIDENCE: f"{rng.random():.3f}",
-                    MODEL: "bundled-cnn-3",
+                    MODEL: "bundled-cnn-4",
                     VOTES: "jazz 10",
                     REASON: "",
                     AGREEMENT: "differs",

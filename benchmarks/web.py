@@ -104,7 +104,7 @@ def attributes(id_: int, chosen: random.Random) -> Iterator[tuple[int, str, str]
     confidence = chosen.random()
     values = {
         "genre_confidence": f"{confidence:.3f}",
-        "genre_model": "bundled-cnn-3",
+        "genre_model": "bundled-cnn-4",
         "genre_votes": "jazz 7, blues 3",
         "predicted_styles": "folk",
         "genre_journal_id": f"{id_:016x}",

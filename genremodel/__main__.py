@@ -17,7 +17,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from genremodel import AudioError, GenreClassifier, ModelError, Prediction
-from genremodel.audio.windows import DEFAULT_WINDOWS
+from genremodel.audio.places import DEFAULT_WINDOWS
 from genremodel.batch.processes import cpu_count
 from genremodel.classifier import BackendName
 from genremodel.display import displayable, one_line, portable

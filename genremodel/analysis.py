@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genremodel.audio.places import chosen_places, needed_places
+
 TAGS = 50  # activations of each network
-EMBEDDING_SIZE = 200  # units of the penultimate layer of MSD-musicnn
-OUTPUT_SIZE = TAGS + EMBEDDING_SIZE + TAGS  # all that is kept of a window
-_BOUNDS = (TAGS, TAGS + EMBEDDING_SIZE)
+EMBEDDING_SIZE = 200  # units of the penultimate layer of each network
+_NETWORK_SIZE = TAGS + EMBEDDING_SIZE
+OUTPUT_SIZE = 2 * _NETWORK_SIZE  # all that is kept of a window
+_BOUNDS = (TAGS, _NETWORK_SIZE, _NETWORK_SIZE + TAGS)
+# Of the bytes of an analysis: numbers of places, of windows, of values of each window, and of
+# windows that the second network analyzed.
+_HEADER = struct.Struct("<4H")
 
 
 class NetworkOutputs(NamedTuple):
@@ -25,19 +32,22 @@ class NetworkOutputs(NamedTuple):
         The penultimate layer of MSD-musicnn.
     expert_activations : (windows, TAGS)
         Probabilities of the tags of MTT-musicnn; NaN for the windows that it did not analyze.
+    expert_embeddings : (windows, EMBEDDING_SIZE)
+        The penultimate layer of MTT-musicnn; NaN for the windows that it did not analyze.
 
     Examples
     --------
-    >>> outputs = NetworkOutputs.split(np.zeros((3, 300)))
+    >>> outputs = NetworkOutputs.split(np.zeros((3, 500)))
     >>> outputs.activations.shape, outputs.embeddings.shape, outputs.expert_activations.shape
     ((3, 50), (3, 200), (3, 50))
     >>> outputs.join().shape
-    (3, 300)
+    (3, 500)
     """
 
     activations: NDArray[np.floating[Any]]
     embeddings: NDArray[np.floating[Any]]
     expert_activations: NDArray[np.floating[Any]]
+    expert_embeddings: NDArray[np.floating[Any]]
 
     @classmethod
     def split(cls, values: NDArray[np.floating[Any]]) -> NetworkOutputs:
@@ -56,6 +66,18 @@ class NetworkOutputs(NamedTuple):
         """Return one array with all parts side by side, one row a window."""
         return np.concatenate(self, axis=1)
 
+    @property
+    def by_both(self) -> NDArray[np.bool_]:
+        """(windows,) True for the windows that MTT-musicnn analyzed, too."""
+        analyzed: NDArray[np.bool_] = np.isfinite(self.expert_activations).any(axis=1)
+        return analyzed
+
+    @property
+    def both_embeddings(self) -> NDArray[np.floating[Any]]:
+        """(windows, 2 * EMBEDDING_SIZE) embeddings of the windows that both networks analyzed."""
+        both = self.by_both
+        return np.concatenate([self.embeddings[both], self.expert_embeddings[both]], axis=1)
+
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
@@ -72,10 +94,12 @@ class Analysis:
         False where a window is digital silence.
     values : (windows, values)
         The outputs of the backend that made the analysis.
+    analyzed : (places,), optional
+        True for the places of the track that the windows are at. By default, they are at all.
 
     Examples
     --------
-    >>> values = np.full((2, 300), 0.5, np.float16)
+    >>> values = np.full((2, 500), 0.5, np.float16)
     >>> analysis = Analysis(np.array([0.0, 3.0]), np.array([True, False]), values)
     >>> analysis.activations.shape, analysis.embeddings.shape
     ((2, 50), (2, 200))
@@ -86,6 +110,12 @@ class Analysis:
     starts: NDArray[np.float64]
     audible: NDArray[np.bool_]
     values: NDArray[np.float16]
+    analyzed: NDArray[np.bool_] | None = None
+
+    @property
+    def places(self) -> NDArray[np.bool_]:
+        """(places,) True for the places of the track that were analyzed."""
+        return np.ones(len(self.starts), np.bool_) if self.analyzed is None else self.analyzed
 
     @property
     def activations(self) -> NDArray[np.floating[Any]]:
@@ -103,6 +133,11 @@ class Analysis:
         return NetworkOutputs.split(self.values).expert_activations
 
     @property
+    def expert_embeddings(self) -> NDArray[np.floating[Any]]:
+        """(windows, EMBEDDING_SIZE) penultimate layer of MTT-musicnn, NaN for most windows."""
+        return NetworkOutputs.split(self.values).expert_embeddings
+
+    @property
     def embedding(self) -> NDArray[np.float64] | None:
         """(EMBEDDING_SIZE,) L2-normalized mean of the audible windows; None if there are none."""
         embeddings = self.embeddings[self.audible]
@@ -111,27 +146,94 @@ class Analysis:
         mean = embeddings.mean(axis=0, dtype=np.float64)
         return mean / max(float(np.linalg.norm(mean)), 1e-9)
 
+    def has(self, count: int) -> bool:
+        """Return True if all that an analysis of so many windows has was analyzed."""
+        return bool(self.places[chosen_places(count, len(self.places))].all())
+
+    def select(self, count: int) -> Analysis:
+        """Return the part that an analysis of so many windows has.
+
+        Silent windows are left out if there are enough audible ones.
+
+        Parameters
+        ----------
+        count : int
+            The number of windows, at least 1. The analysis must have them, see `has`.
+
+        Examples
+        --------
+        >>> starts, values = np.arange(10.0), np.zeros((10, 500), np.float16)
+        >>> analysis = Analysis(starts, np.ones(10, bool), values)
+        >>> analysis.select(3).starts
+        array([1., 5., 8.])
+        >>> analysis.select(3).has(10)
+        False
+        """
+        total = len(self.places)
+        # If not all places were analyzed, all windows are audible, see `read_windows`.
+        if not self.places.all() or self.audible[needed_places(count, total)].all():
+            return self._at(np.isin(np.arange(total), chosen_places(count, total)))
+        audible = np.flatnonzero(self.audible)
+        if count >= len(audible):
+            return self
+        return self._at(np.isin(np.arange(total), audible[chosen_places(count, len(audible))]))
+
+    def _at(self, places: NDArray[np.bool_]) -> Analysis:
+        """Return the windows at some of the analyzed places, (places,)."""
+        rows = places[self.places]
+        return Analysis(self.starts[rows], self.audible[rows], self.values[rows], places)
+
     def to_bytes(self) -> bytes:
-        """Return the arrays as bytes, without a header."""
-        return (
-            self.starts.astype("<f8").tobytes()
-            + self.audible.tobytes()
-            + self.values.astype("<f2").tobytes()
+        """Return the analysis as bytes, without the values that are NaN for want of a network."""
+        first, by_both = self.values, np.zeros(len(self.starts), np.bool_)
+        second = self.values[:0]
+        if self.values.shape[1] == OUTPUT_SIZE:
+            first, second = np.split(self.values, [_NETWORK_SIZE], axis=1)
+            by_both = NetworkOutputs.split(self.values).by_both
+            second = second[by_both]
+        header = _HEADER.pack(len(self.places), *first.shape, int(by_both.sum()))
+        return header + b"".join(
+            (
+                self.places.tobytes(),
+                self.starts.astype("<f8").tobytes(),
+                self.audible.tobytes(),
+                by_both.tobytes(),
+                first.astype("<f2").tobytes(),
+                second.astype("<f2").tobytes(),
+            )
         )
 
     @classmethod
-    def from_bytes(cls, content: bytes, windows: int) -> Analysis:
-        """Return the analysis of so many windows that `to_bytes` was called on.
+    def from_bytes(cls, content: bytes) -> Analysis:
+        """Return the analysis that `to_bytes` was called on.
 
         Raises
         ------
         ValueError
             If the bytes are no such analysis.
         """
-        starts, audible = 8 * windows, windows
-        values = np.frombuffer(content[starts + audible :], "<f2")
-        return cls(
-            np.frombuffer(content[:starts], "<f8"),
-            np.frombuffer(content[starts : starts + audible], np.bool_),
-            values.reshape(windows, -1 if windows else 0),
-        )
+        if len(content) < _HEADER.size:
+            raise ValueError("not an analysis")
+        places, windows, columns, analyzed_by_both = _HEADER.unpack_from(content)
+        parts = []
+        end = _HEADER.size
+        for dtype, size in (
+            ("u1", places),
+            ("<f8", windows),
+            ("u1", windows),
+            ("u1", windows),
+            ("<f2", windows * columns),
+            ("<f2", analyzed_by_both * _NETWORK_SIZE),
+        ):
+            parts.append(np.frombuffer(content, dtype, size, end) if size else np.empty(0, dtype))
+            end += parts[-1].nbytes
+        _, starts, _, _, first, second = parts
+        analyzed, audible, by_both = (parts[i].astype(np.bool_) for i in (0, 2, 3))
+        if end != len(content) or analyzed.sum() != windows or by_both.sum() != analyzed_by_both:
+            raise ValueError("not an analysis")
+        values = first.reshape(windows, columns)
+        if columns == _NETWORK_SIZE:
+            expert = np.full_like(values, np.nan)
+            expert[by_both] = second.reshape(-1, _NETWORK_SIZE)
+            values = np.concatenate([values, expert], axis=1)
+        return cls(starts, audible, values, None if analyzed.all() else analyzed)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from genremodel.audio.windows import DEFAULT_WINDOWS, evenly_spaced
+from genremodel.audio.places import DEFAULT_WINDOWS, evenly_spaced
 from genremodel.models._special import expit, logit
 
 # The window counts that a calibration is fitted for: it must hold for short tracks too.

@@ -13,10 +13,10 @@ import numpy as np
 
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import AudioSource, PathLike
-from genremodel.audio.windows import DEFAULT_WINDOWS
+from genremodel.audio.places import DEFAULT_WINDOWS
 from genremodel.custom.store import CustomModel
 from genremodel.errors import AudioError, ModelError, UnknownGenreError, as_audio_error
-from genremodel.models.base import WindowClassifier, analyze_audio
+from genremodel.models.base import WindowClassifier, analysis_version, analyze_audio
 from genremodel.models.knn import KnnBackend
 from genremodel.models.musicnn import RUNTIMES, CnnBackend, Runtime
 from genremodel.models.novelty import NONMUSIC_NOVELTY
@@ -42,7 +42,8 @@ class GenreClassifier:
     model : "bundled", path or CustomModel
         The bundled model, or a custom one: its `NAME.json`, with `NAME.npz` beside it.
     windows : int
-        The number of 3-second windows that are analyzed per track, at least 1.
+        The number of 3-second windows that are analyzed per track, at least 1. Fewer than ten are
+        some of the ten.
     aggregation : {"majority", "mean"}
         How the windows are combined: by majority vote, or by mean probability.
     min_confidence : float, optional
@@ -71,7 +72,7 @@ class GenreClassifier:
     --------
     >>> classifier = GenreClassifier()
     >>> classifier.model_id
-    'bundled-cnn-3'
+    'bundled-cnn-4'
     >>> classifier.genres[:3]
     ('blues', 'classical', 'country')
 
@@ -126,8 +127,13 @@ class GenreClassifier:
 
     @property
     def analysis_version(self) -> str:
-        """The version of front end and networks. Analyses of other versions cannot be used."""
-        return self._backend.version
+        """The version of front end and networks. The cache finds analyses by it."""
+        return analysis_version(self._backend.features_version)
+
+    @property
+    def features_version(self) -> str:
+        """The version of the networks. Models read analyses of this version only."""
+        return self._backend.features_version
 
     @property
     def backend(self) -> Runtime | Literal["knn"]:
@@ -205,7 +211,7 @@ class GenreClassifier:
         >>> analysis.embedding.shape
         (200,)
         """
-        return analyze_audio(self._backend, source, self._windows)
+        return analyze_audio(self._backend, source, self._windows).select(self._windows)
 
     def predict(self, source: AudioSource | Analysis) -> Prediction:
         """Predict the genre of a track.
@@ -214,7 +220,7 @@ class GenreClassifier:
         ----------
         source : path, file object, (samples, sample_rate) or Analysis
             The audio as for `analyze`, or its analysis by a classifier with the same
-            `analysis_version`.
+            `features_version`.
 
         Returns
         -------
@@ -359,7 +365,7 @@ class GenreClassifier:
     def _require_compatible(self, model: CustomModel) -> None:
         if not self.uses_cnn:
             raise ModelError(f"{model.name}: needs the CNN; the KNN fallback is in use")
-        if model.version != self._backend.version:
+        if model.features_version != self.features_version:
             raise ModelError(
                 f"{model.name}: trained on analyses of another version",
                 retrain=model.name,

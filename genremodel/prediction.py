@@ -72,7 +72,7 @@ class Prediction:
     --------
     >>> prediction = Prediction(
     ...     "jazz", 0.93, None, {"jazz": 9, "blues": 1}, {"jazz": 0.8, "blues": 0.2},
-    ...     1.2, (), ("soul",), "bundled-cnn-3"
+    ...     1.2, (), ("soul",), "bundled-cnn-4"
     ... )
     >>> prediction.genre, prediction.confidence
     ('jazz', 0.93)

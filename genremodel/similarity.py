@@ -21,7 +21,7 @@ def track_embedding(analysis: Analysis) -> bytes | None:
 
     Examples
     --------
-    >>> values = np.ones((2, 300), np.float16)
+    >>> values = np.ones((2, 500), np.float16)
     >>> analysis = Analysis(np.array([0.0, 3.0]), np.array([True, True]), values)
     >>> len(track_embedding(analysis))
     400

@@ -68,7 +68,7 @@ def track_styles(analysis: Analysis, styles: Sequence[Style], limit: int) -> tup
     Examples
     --------
     >>> import numpy as np
-    >>> analysis = Analysis(np.zeros(1), np.ones(1, bool), np.full((1, 300), 0.5, np.float16))
+    >>> analysis = Analysis(np.zeros(1), np.ones(1, bool), np.full((1, 500), 0.5, np.float16))
     >>> track_styles(analysis, [Style("folk", 0, 0.4), Style("soul", 1, 0.2)], limit=3)
     ('soul', 'folk')
     """

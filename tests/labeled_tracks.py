@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE, TAGS, Analysis, NetworkOutputs
-from genremodel.custom.dataset import LabeledDataset, LabeledTrack, bundled_nonmusic
+from genremodel.custom.dataset import LabeledDataset, LabeledTrack
 from genremodel.custom.estimators import ESTIMATORS
 from genremodel.custom.report import TrainingReport
 from genremodel.custom.store import CustomModel, Estimator
 from genremodel.custom.training import train
 from genremodel.models._special import expit
+from genremodel.models.bundled import bundled_nonmusic
 from genremodel.models.heads import LOGITS
 
 CENTERS = np.random.default_rng(0).normal(size=(6, LOGITS))
@@ -24,11 +25,10 @@ CENTERS = np.random.default_rng(0).normal(size=(6, LOGITS))
 
 def analysis(logits: NDArray[np.floating[Any]], *, is_music: bool = True) -> Analysis:
     """Return the analysis of audible windows with these logits, (windows, LOGITS)."""
-    embedding = np.zeros(EMBEDDING_SIZE) if is_music else 100 * bundled_nonmusic()[:-1]
+    both = np.zeros(2 * EMBEDDING_SIZE) if is_music else 100 * bundled_nonmusic()[:-1]
+    first, second = np.split(np.tile(both, (len(logits), 1)), 2, axis=1)
     activations = expit(logits)
-    outputs = NetworkOutputs(
-        activations[:, :TAGS], np.tile(embedding, (len(logits), 1)), activations[:, TAGS:]
-    )
+    outputs = NetworkOutputs(activations[:, :TAGS], first, activations[:, TAGS:], second)
     count = len(logits)
     return Analysis(
         np.arange(float(count)), np.ones(count, np.bool_), outputs.join().astype(np.float16)
@@ -56,8 +56,8 @@ def labeled_tracks(tracks: int = 20, artists: int = 10) -> list[LabeledTrack]:
 
 
 def trained(tracks: Sequence[LabeledTrack]) -> tuple[CustomModel, TrainingReport]:
-    """Return a model and its report, for analyses of the version "v"."""
-    return train(tracks, name="mine", version="v")
+    """Return a model and its report, for outputs of the version "v"."""
+    return train(tracks, name="mine", features_version="v")
 
 
 @cache

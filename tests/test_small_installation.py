@@ -141,7 +141,7 @@ def test_import_sets_the_same_genres_as_the_full_installation(
         confidences = [float(tags.pop("genre_confidence", "nan")) for tags in (found, expected)]
         assert confidences == pytest.approx(confidences[::-1], abs=0.002, nan_ok=True)
         assert found == expected
-        assert found["genre_model"] == "bundled-cnn-3"
+        assert found["genre_model"] == "bundled-cnn-4"
         assert plain_tags(other).get("genre") == plain_tags(path).get("genre")
         assert ("predicted_genre" in found) == ("tune" in other.name), "drums alone are not music"
 

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace) -> None:
-    for step in (_backbone, _head, _knn, _ablation):
+    for step in (_backbone, _head, _knn, _detector, _ablation):
         step(options)
     if options.assets == bundled.FOLDER:  # the documents describe the bundled model only
         _documents(options)
@@ -55,17 +55,30 @@ def _check(options: argparse.Namespace) -> None:
 
 def _head(options: argparse.Namespace) -> None:
     build.require_model_folder(options.assets)
-    build.build_heads(options.assets, corpus.load(options.data), options.seeds)
+    build.build_heads(options.assets, _corpus(options), options.seeds)
 
 
 def _knn(options: argparse.Namespace) -> None:
     build.require_model_folder(options.assets)
-    build.build_knn(options.assets, corpus.load(options.data), options.seeds)
+    build.build_knn(options.assets, _corpus(options), options.seeds)
+
+
+def _detector(options: argparse.Namespace) -> None:
+    build.require_model_folder(options.assets)
+    build.build_detectors(options.assets, _corpus(options))
 
 
 def _ablation(options: argparse.Namespace) -> None:
     build.require_model_folder(options.assets)
-    build.measure_ablations(options.assets, corpus.load(options.data))
+    build.measure_ablations(options.assets, _corpus(options))
+
+
+def _corpus(options: argparse.Namespace) -> corpus.Corpus:
+    """Return the data, which several steps share."""
+    if "corpus" not in options:
+        options.corpus = corpus.load(options.data)
+    data: corpus.Corpus = options.corpus
+    return data
 
 
 def _documents(options: argparse.Namespace) -> None:
@@ -140,15 +153,16 @@ def _parser() -> argparse.ArgumentParser:
     check = add("check", _check, "compare the exported networks with the published ones")
     head = add("head", _head, "fit, calibrate and evaluate the genre heads")
     knn = add("knn", _knn, "fit, calibrate and evaluate the KNN fallback")
+    detector = add("detector", _detector, "fit and evaluate the detectors of non-music")
     ablation = add("ablation", _ablation, "evaluate other hyperparameters of the genre heads")
     documents = add("documents", _documents, "write the model card, the comparison and the README")
     evaluate = add("evaluate", _evaluate, "evaluate the model without saving it; print JSON")
     compare = add("compare", _compare, "train the student systems and write docs/comparison.md")
-    for command in (build_all, head, knn, ablation, evaluate, compare):
+    for command in (build_all, head, knn, detector, ablation, evaluate, compare):
         data(command)
     for command in (build_all, head, knn, evaluate):
         seeds(command)
-    for command in (build_all, backbone, check, head, knn, ablation, documents):
+    for command in (build_all, backbone, check, head, knn, detector, ablation, documents):
         assets(command)
     evaluate.add_argument(
         "--activations",

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 
-from genremodel.analysis import NetworkOutputs
 from genremodel.audio.params import (
     FFT_SIZE,
     HOP_SIZE,
@@ -29,12 +28,13 @@ from genremodel.audio.params import (
     WINDOW_FRAMES,
     WINDOW_SAMPLES,
 )
-from genremodel.audio.windows import Windows
 from genremodel.calibration import Calibration
 from genremodel.models import bundled as assets
 from genremodel.models.bundled import HEADS_FILE, KNN_FILE, MSD_FILE, MTT_FILE
+from genremodel.models.heads import GenreHeads
 from genremodel.models.knn import window_features
 from genremodel.models.musicnn import MusicnnPair, MusicnnSession
+from genremodel.models.nonmusic import NO_NONMUSIC_DETECTION
 from genremodel.output_files import replace_atomically
 from genremodel.prediction import DecisionParams
 from training import release_checks
@@ -42,25 +42,26 @@ from training.corpus import Corpus
 from training.datasets.track import DataError
 from training.evaluation.ablation import ablations
 from training.evaluation.evaluate import calibrated, measure
-from training.evaluation.ood import FitWithNonmusic, SelectColumns, measure_nonmusic
+from training.evaluation.nonmusic_rejection import measure_nonmusic
 from training.feature_selection import choose, select_groups
 from training.fit import (
+    Fit,
+    PredictProba,
     fit_head_classifier,
     fit_heads,
     fit_knn_classifier,
-    fit_nonmusic,
     prior,
     select_neighbors,
 )
 from training.musicnn import network as musicnn
 from training.musicnn.export import to_onnx
 from training.musicnn.prune import DEAD_CHANNEL_THRESHOLD, PrunedMusicnn, prune
+from training.nonmusic_detector import Examples, embeddings, fit_nonmusic
 from training.style_thresholds import style_thresholds
-from training.synthetic_nonmusic import nonmusic
-from training.window_table import WindowTable
+from training.window_table import WindowTable, read_features, read_outputs, read_sounds
 
 NETWORKS: dict[str, musicnn.Name] = {MSD_FILE: "MSD_musicnn", MTT_FILE: "MTT_musicnn"}
-VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its predictions change
+VERSIONS = {"cnn": 4, "knn": 5}  # of the bundled models: raise one when its predictions change
 # Gives a coverage of three quarters on songs by unseen artists, and abstention on most songs of
 # genres left out of training; the model card has the figures.
 _MIN_CONFIDENCE = 0.7
@@ -140,23 +141,17 @@ def build_heads(folder: Path, corpus: Corpus, seeds: int) -> None:
 
     Raises WorseModelError if the corpus is that of the released model and the heads are worse.
     """
-    backbones = _backbones(folder)
-    table = corpus.outputs(backbones)
-    music = table.with_role("train", "valid", "altered")
-    sounds = _sounds("cnn", backbones.run, len(music))
-    every = np.concatenate([*sounds.values()])
-    heads = fit_heads(table, fit_nonmusic(_embeddings(music.values), _embeddings(every)))
+    table = corpus.outputs(_backbones(folder))
+    heads = fit_heads(table, _stored_detector(folder, "cnn", len(NO_NONMUSIC_DETECTION)))
     shared = {
         "genres": np.unique(table.genre).tolist(),
         "prior": prior(table.with_role("song", "train", "valid")),
     }
-    params = _params("cnn", shared)
-    figures = _evaluate(params, table, fit_head_classifier, sounds, _embeddings, seeds)
     write_backend(
         folder,
         "cnn",
         heads.to_arrays(),
-        figures,
+        _evaluate(_params("cnn", shared), table, fit_head_classifier, seeds),
         is_release=corpus.is_project_data,
         styles=style_thresholds(table.with_role("song", "train")),
         data=[asdict(source) for source in corpus.sources],
@@ -181,67 +176,115 @@ def build_knn(folder: Path, corpus: Corpus, seeds: int) -> None:
     table = corpus.features()
     choice = choose(table.with_role("train"), params)
     table = select_groups(table, choice.groups)
-    sounds = _sounds(
-        "knn", lambda windows: window_features(windows.samples, choice.groups), len(table)
-    )
     known = select_neighbors(table)
     arrays: dict[str, NDArray[Any]] = {
         "features": known.values,
         "genre": np.unique(known.genre, return_inverse=True)[1].astype(np.int8),
         "groups": np.array(choice.groups),
         "neighbours": np.array(choice.neighbors),
-        "nonmusic": fit_nonmusic(table.values, np.concatenate([*sounds.values()])),
+        "nonmusic": _stored_detector(folder, "knn", table.values.shape[1] + 1),
     }
     fit = partial(fit_knn_classifier, neighbors=choice.neighbors)
-    figures = _evaluate(params, table, fit, sounds, np.asarray, seeds)
-    figures["choice"] = asdict(choice)
+    figures = {**_evaluate(params, table, fit, seeds), "choice": asdict(choice)}
     write_backend(folder, "knn", arrays, figures, is_release=corpus.is_project_data)
 
 
-def _embeddings(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    return NetworkOutputs.split(values).embeddings
+def build_detectors(folder: Path, corpus: Corpus) -> None:
+    """Fit and evaluate the detectors of non-music, and add them to the models that are there.
+
+    Raises WorseModelError if the corpus is that of the released model and a detector is worse.
+    """
+    _build_cnn_detector(folder, corpus)
+    _build_knn_detector(folder, corpus)
+
+
+def _build_cnn_detector(folder: Path, corpus: Corpus) -> None:
+    backbones = _backbones(folder)
+    music = corpus.outputs(backbones).with_role("train", "valid", "altered")
+    if corpus.more_music:
+        music += read_outputs(corpus.more_music, backbones)
+    sounds = read_sounds(corpus.recordings, backbones.run, min(_SOUNDS["cnn"], len(music)))
+    heads = GenreHeads.from_arrays(_stored_arrays(folder, "cnn"))
+    classify = replace(heads, nonmusic=NO_NONMUSIC_DETECTION).predict_proba
+    examples = Examples(embeddings(music), embeddings(sounds))
+    _replace_detector(folder, "cnn", corpus, examples, sounds, classify)
+
+
+def _build_knn_detector(folder: Path, corpus: Corpus) -> None:
+    stored = _stored_arrays(folder, "knn")
+    groups = stored["groups"].tolist()
+    files = select_groups(corpus.features(), groups)
+    music = files
+    if corpus.more_music:
+        music += read_features(corpus.more_music, groups)
+    sounds = read_sounds(
+        corpus.recordings,
+        lambda windows: window_features(windows.samples, groups),
+        min(_SOUNDS["knn"], len(music)),
+    )
+    classify = fit_knn_classifier(files, int(stored["neighbours"]))
+    _replace_detector(folder, "knn", corpus, Examples(music, sounds), sounds, classify)
+
+
+def _replace_detector(
+    folder: Path,
+    backend: str,
+    corpus: Corpus,
+    examples: Examples,
+    sounds: WindowTable,
+    classify: PredictProba,
+) -> None:
+    """Fit, evaluate and write the detector of a backend. sounds, classify: `measure_nonmusic`."""
+    model = read_description(folder)
+    calibration = Calibration(**model[backend]["calibration"])
+    params = replace(_params(backend, model), calibration=calibration)
+    figures = {
+        **model[backend],
+        "id": params.model,
+        "nonmusic": measure_nonmusic(examples, sounds, classify, params),
+    }
+    arrays = {**_stored_arrays(folder, backend), "nonmusic": fit_nonmusic(examples)}
+    write_backend(
+        folder,
+        backend,
+        arrays,
+        figures,
+        is_release=corpus.is_project_data,
+        data=[asdict(source) for source in corpus.sources],
+    )
+
+
+def _stored_arrays(folder: Path, backend: str) -> dict[str, NDArray[Any]]:
+    with np.load(folder / _ARRAYS[backend], allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def _stored_detector(folder: Path, backend: str, size: int) -> NDArray[np.float64]:
+    """Return the weights of the detector that is there, or of one that detects nothing."""
+    if (folder / _ARRAYS[backend]).exists():
+        weights = _stored_arrays(folder, backend)["nonmusic"]
+        if weights.shape == (size,):
+            return weights
+    return np.zeros(size)
 
 
 def _backbones(folder: Path) -> MusicnnPair:
-    network, expert = (
-        MusicnnSession((folder / name).read_bytes()) for name in (MSD_FILE, MTT_FILE)
-    )
-    return MusicnnPair(network, expert)
+    return _pair((folder / MSD_FILE).read_bytes(), (folder / MTT_FILE).read_bytes())
 
 
-def _sounds(
-    backend: str, analyze: Callable[[Windows], NDArray[np.float32]], music: int
-) -> dict[str, NDArray[np.float32]]:
-    """Return the outputs of a backend for synthetic non-music, (windows, values) by kind.
-
-    music: number of windows of music, which those of each kind must not outnumber.
-    """
-    kinds = nonmusic(min(_SOUNDS[backend], music), np.random.default_rng(0))
-    return {
-        kind: np.concatenate([analyze(Windows(np.zeros(1), sound[np.newaxis])) for sound in sounds])
-        for kind, sounds in kinds.items()
-    }
+@lru_cache(maxsize=1)
+def _pair(network: bytes, expert: bytes) -> MusicnnPair:
+    return MusicnnPair(MusicnnSession(network), MusicnnSession(expert))
 
 
-def _evaluate(
-    params: DecisionParams,
-    table: WindowTable,
-    fit: FitWithNonmusic,
-    sounds: Mapping[str, NDArray[np.float32]],
-    select: SelectColumns,
-    seeds: int,
-) -> dict[str, Any]:
-    """Calibrate and evaluate a backend, and return its part of `model.json`.
-
-    sounds, select: see `measure_nonmusic`.
-    """
+def _evaluate(params: DecisionParams, table: WindowTable, fit: Fit, seeds: int) -> dict[str, Any]:
+    """Calibrate and evaluate a backend, and return its part of `model.json`."""
     params = calibrated(params, table, fit)
     return {
         "id": params.model,
         "calibration": asdict(params.calibration),
         "min_confidence": params.min_confidence,
         **measure(table, fit, params, seeds),
-        "nonmusic": measure_nonmusic(table, sounds, select, fit, params),
     }
 
 

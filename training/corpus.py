@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,14 @@ from sklearn.model_selection import StratifiedGroupKFold
 from genremodel.evaluation import FOLDS
 from genremodel.models.knn import GROUPS
 from genremodel.models.musicnn import MusicnnPair
-from training.datasets import emotify, genre_folders, gtzan, gtzan_clips, gtzan_taggrams
+from training.datasets import (
+    emotify,
+    genre_folders,
+    gtzan,
+    gtzan_clips,
+    gtzan_taggrams,
+    nonmusic_recordings,
+)
 from training.datasets.source import Source
 from training.datasets.track import DataError, Track
 from training.window_table import WindowTable, read_augmented, read_features, read_outputs
@@ -26,13 +33,17 @@ DEFAULT_FOLDER = Path(os.environ.get("GENRE_DATA", Path(__file__).parents[2] / "
 class Corpus:
     """Audio files for training and validation, and backbone outputs of whole songs, if available.
 
-    No artist is in both `train` and `valid`. sources: described in the model card.
+    No artist is in both `train` and `valid`. sources: described in the model card. more_music:
+    files that only the detector of non-music is fitted on. recordings: of non-music.
     """
 
     train: list[Track]
     valid: list[Track]
     sources: list[Source]
     taggrams: WindowTable | None = None
+    more_music: list[Track] = field(default_factory=list)
+    recordings: list[Track] = field(default_factory=list)
+    _tables: dict[object, WindowTable] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def files(self) -> list[Track]:
@@ -45,13 +56,24 @@ class Corpus:
         return self.taggrams is not None
 
     def outputs(self, backbones: MusicnnPair) -> WindowTable:
-        """Return the table that the heads are fitted on and evaluated with, in all roles."""
-        table = read_outputs(self.files, backbones) + read_augmented(self.files, backbones)
-        return table if self.taggrams is None else table + self.taggrams
+        """Return the table that the heads are fitted on and evaluated with, in all roles.
+
+        It is read once for the same backbones.
+        """
+        if backbones not in self._tables:
+            table = read_outputs(self.files, backbones) + read_augmented(self.files, backbones)
+            self._tables[backbones] = table if self.taggrams is None else table + self.taggrams
+        return self._tables[backbones]
 
     def features(self, groups: Collection[str] = tuple(GROUPS)) -> WindowTable:
-        """Return the table that KNN is fitted on and evaluated with: features of some groups."""
-        return read_features(self.files, groups)
+        """Return the table that KNN is fitted on and evaluated with: features of some groups.
+
+        It is read once for the same groups.
+        """
+        key = frozenset(groups)
+        if key not in self._tables:
+            self._tables[key] = read_features(self.files, groups)
+        return self._tables[key]
 
 
 def load(folder: Path = DEFAULT_FOLDER) -> Corpus:
@@ -73,8 +95,10 @@ def load(folder: Path = DEFAULT_FOLDER) -> Corpus:
 def _project(folder: Path) -> Corpus:
     clips = gtzan_clips.load(folder)
     # GTZAN lacks electronic music, and its classical music hardly has early music or a solo guitar.
-    # Emotify's pop and rock are noisy.
-    extra = [track for track in emotify.load(folder) if track.genre in ("electronic", "classical")]
+    # The labels of Emotify's pop and rock are noisy.
+    songs = emotify.load(folder)
+    extra = [track for track in songs if track.genre in ("electronic", "classical")]
+    others = [track for track in songs if track not in extra]
     train, taggrams = _of(clips, "train"), gtzan_taggrams.load(folder)
     whole = len(taggrams.by_track()[0])
     sources = [
@@ -83,9 +107,16 @@ def _project(folder: Path) -> Corpus:
             f"{whole} whole tracks (outputs of the first network), {len(clips)} excerpts (audio)",
             gtzan.LICENSE,
         ),
-        Source("Emotify", f"{len(extra)} electronic and classical tracks (audio)", emotify.LICENSE),
+        Source(
+            "Emotify",
+            f"{len(extra)} electronic and classical tracks (audio), and {len(others)} others for "
+            "the detector of non-music",
+            emotify.LICENSE,
+        ),
+        *nonmusic_recordings.sources(folder),
     ]
-    return Corpus(train + extra, _of(clips, "valid"), sources, taggrams)
+    recordings = nonmusic_recordings.load(folder)
+    return Corpus(train + extra, _of(clips, "valid"), sources, taggrams, others, recordings)
 
 
 def _of(tracks: Sequence[Track], split: str) -> list[Track]:

@@ -9,11 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from genremodel.analysis import NetworkOutputs
-from genremodel.audio.windows import evenly_spaced
+from genremodel.audio.places import evenly_spaced
 from genremodel.models.base import WindowProbabilities
 from genremodel.models.heads import (
     GenreHeads,
@@ -23,7 +21,8 @@ from genremodel.models.heads import (
     tag_logits,
 )
 from genremodel.models.knn import KnnClassifier, predict_features
-from genremodel.models.novelty import NO_NONMUSIC_DETECTION, Novelty, fit_novelty
+from genremodel.models.nonmusic import NO_NONMUSIC_DETECTION
+from genremodel.models.novelty import Novelty, fit_novelty
 from training.hyperparameters import HYPERPARAMETERS, HeadHyperparameters
 from training.window_table import WindowTable
 
@@ -37,64 +36,42 @@ _NEIGHBORS_PER_TRACK = 2  # windows of a track that are used as neighbors
 
 def fit_heads(
     table: WindowTable,
-    nonmusic: NDArray[np.float64],
+    nonmusic: NDArray[np.float64] = NO_NONMUSIC_DETECTION,
     hyperparameters: HeadHyperparameters = HYPERPARAMETERS,
 ) -> GenreHeads:
     """Fit both genre heads and the novelty score.
 
-    table: outputs of the networks. nonmusic: weights from `fit_nonmusic`.
+    table: outputs of the networks. nonmusic: weights from `fit_nonmusic`, by default of none.
     """
     if not hyperparameters.by_artist:
         table = replace(table, group=table.track)
     genres = np.unique(table.genre)
-    activations, _, expert = NetworkOutputs.split(table.values)
-    analyzed = np.isfinite(expert[:, 0])
-    both = np.concatenate([activations, expert], axis=1)[analyzed]
+    outputs = NetworkOutputs.split(table.values)
+    activations, analyzed = outputs.activations, outputs.by_both
+    both = np.concatenate([activations, outputs.expert_activations], axis=1)[analyzed]
     return GenreHeads(
         fit_head(activations, table, genres, hyperparameters.msd_c),
         fit_head(both, table[analyzed], genres, hyperparameters.mtt_c),
-        _fit_novelty(table, genres, nonmusic),
+        _fit_novelty(table, genres),
+        nonmusic,
         hyperparameters.mtt_weight,
     )
 
 
 def fit_head_classifier(
-    table: WindowTable,
-    nonmusic: NDArray[np.float64] = NO_NONMUSIC_DETECTION,
-    hyperparameters: HeadHyperparameters = HYPERPARAMETERS,
+    table: WindowTable, hyperparameters: HeadHyperparameters = HYPERPARAMETERS
 ) -> PredictProba:
-    """Fit the heads and return them as a classifier."""
-    return fit_heads(table, nonmusic, hyperparameters).predict_proba
+    """Fit the heads and return them as a classifier that detects no non-music."""
+    return fit_heads(table, hyperparameters=hyperparameters).predict_proba
 
 
-def fit_nonmusic(
-    music: NDArray[np.floating[Any]], sounds: NDArray[np.floating[Any]]
-) -> NDArray[np.float64]:
-    """Fit the classifier of `is_nonmusic` and return its weights and bias, (values + 1,).
-
-    music, sounds: (windows, values) embeddings, or features, of files and of synthesized non-music.
-    """
-    values = np.concatenate([music, sounds])
-    is_sound = np.arange(len(values)) >= len(music)
-    scaler = StandardScaler().fit(values)
-    regression = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
-    regression.fit(scaler.transform(values), is_sound)
-    weight = regression.coef_[0] / scaler.scale_
-    return np.append(weight, regression.intercept_[0] - scaler.mean_ @ weight)
-
-
-def fit_knn_classifier(
-    table: WindowTable, neighbors: int, nonmusic: NDArray[np.float64] | None = None
-) -> PredictProba:
-    """Fit K nearest neighbors. table: features. nonmusic: weights from `fit_nonmusic`, if any."""
+def fit_knn_classifier(table: WindowTable, neighbors: int) -> PredictProba:
+    """Fit K nearest neighbors that detect no non-music. table: features."""
     genres = np.unique(table.genre)
     known = select_neighbors(table)
     genre = np.searchsorted(genres, known.genre)
-    if nonmusic is None:
-        nonmusic = np.zeros(table.values.shape[1] + 1)
-    return partial(
-        predict_features, KnnClassifier(known.values, genre, len(genres), neighbors), nonmusic
-    )
+    knn = KnnClassifier(known.values, genre, len(genres), neighbors)
+    return partial(predict_features, knn, np.zeros(table.values.shape[1] + 1))
 
 
 def select_neighbors(table: WindowTable) -> WindowTable:
@@ -127,9 +104,7 @@ def fit_head(
     return fit_linear_head(tag_logits(activations), genre, weight, len(genres), c)
 
 
-def _fit_novelty(
-    table: WindowTable, genres: NDArray[np.str_], nonmusic: NDArray[np.float64]
-) -> Novelty:
+def _fit_novelty(table: WindowTable, genres: NDArray[np.str_]) -> Novelty:
     """Fit the novelty score on tracks that are neither augmented nor short, if possible.
 
     The position of short tracks is unreliable.
@@ -141,4 +116,4 @@ def _fit_novelty(
     long = np.array([len(track) >= _LONG for track in members])
     if np.isin(genres, genre[long]).all():
         places, genre = places[long], genre[long]
-    return fit_novelty(places, np.searchsorted(genres, genre), nonmusic)
+    return fit_novelty(places, np.searchsorted(genres, genre))

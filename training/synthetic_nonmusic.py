@@ -1,4 +1,4 @@
-"""Synthesized non-music: noise, tones, pulses and speech-like sounds.
+"""Synthesized non-music: noise, tones, pulses, speech-like sounds and steady tones.
 
 Fitting a model on what it must reject is outlier exposure: Hendrycks, Mazeika and Dietterich, "Deep
 anomaly detection with outlier exposure", ICLR 2019.
@@ -123,6 +123,16 @@ def _speech(rng: np.random.Generator) -> Sound:
     return sound
 
 
+def _steady_tones(rng: np.random.Generator) -> Sound:
+    """One to three steady sines, as of test signals, telephones and mains hum."""
+    sound = np.zeros(WINDOW_SAMPLES)
+    for _ in range(rng.integers(1, 4)):
+        frequency = np.exp(rng.uniform(np.log(40), np.log(6000)))
+        phase = 2 * np.pi * rng.random()
+        sound += rng.uniform(0.3, 1) * np.sin(2 * np.pi * frequency * _TIME + phase)
+    return sound
+
+
 def _articulation(frames: int, rng: np.random.Generator) -> tuple[Sound, Sound, Sound]:
     """Return formants in Hz, (frames, 4), and the levels of voice and hisses, (frames,) each."""
     size = rng.uniform(0.9, 1.3)  # of formants: from men's to children's
@@ -160,4 +170,5 @@ _KINDS: Mapping[str, Callable[[np.random.Generator], Sound]] = {
     "tones": _tones,
     "pulses": _pulses,
     "speech-like": _speech,
+    "steady tones": _steady_tones,
 }

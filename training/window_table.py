@@ -11,17 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track as progress
 
-from genremodel.audio.windows import DEFAULT_WINDOWS, Windows, read_windows
+from genremodel.audio.places import DEFAULT_WINDOWS
+from genremodel.audio.windows import Windows, read_windows
 from genremodel.column_table import ColumnTable
 from genremodel.errors import AudioError
 from genremodel.models.knn import window_features
 from genremodel.models.musicnn import MTT_WINDOWS, MusicnnPair
 from training.augmentation import augmented
 from training.datasets.track import DataError, Track
+from training.synthetic_nonmusic import nonmusic
 
 # song: a whole song, available as network outputs only. train, valid: audio files, with no artist
-# in both. altered: augmented copies of the windows of files, which are only fitted on.
-Role: TypeAlias = Literal["song", "train", "valid", "altered"]
+# in both. altered: augmented copies of the windows of files, which are only fitted on. recorded,
+# synthesized: sounds that are not music.
+Role: TypeAlias = Literal["song", "train", "valid", "altered", "recorded", "synthesized"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,35 @@ def read_augmented(tracks: Sequence[Track], backbones: MusicnnPair) -> WindowTab
 def read_features(tracks: Sequence[Track], groups: Collection[str]) -> WindowTable:
     """Return librosa features of each track's windows. Raises DataError when none is readable."""
     return _read(tracks, lambda w: window_features(w.samples, groups), DEFAULT_WINDOWS)
+
+
+def read_sounds(
+    recordings: Sequence[Track], read: Callable[[Windows], NDArray[np.float32]], each: int
+) -> WindowTable:
+    """Return the values of sounds that are not music, recorded and synthesized.
+
+    read: returns the values of windows. each: number of synthesized sounds of each kind.
+    """
+    table = _synthesized(read, each)
+    if recordings:
+        recorded = _read(recordings, read, DEFAULT_WINDOWS)
+        table += replace(recorded, role=np.full(len(recorded), "recorded"))
+    return table
+
+
+def _synthesized(read: Callable[[Windows], NDArray[np.float32]], each: int) -> WindowTable:
+    """Return the values of synthesized sounds of one window."""
+    kinds = nonmusic(each, np.random.default_rng(0))
+    kind = np.repeat([*kinds], each)
+    sounds = np.concatenate([*kinds.values()])
+    return WindowTable(
+        np.concatenate([read(Windows(np.zeros(1), sound[np.newaxis])) for sound in sounds]),
+        np.char.add(kind, [f" {number}" for number in range(len(kind))]),
+        kind,
+        kind,
+        np.ones(len(kind)),
+        np.full(len(kind), "synthesized"),
+    )
 
 
 def _read(

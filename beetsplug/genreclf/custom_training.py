@@ -181,8 +181,12 @@ def train_model(
     """
     from genremodel.custom.training import train
 
-    version = predictor.classifier.analysis_version
-    model, report = train(tracks.examples, name=name, field=field, version=version)
+    model, report = train(
+        tracks.examples,
+        name=name,
+        field=field,
+        features_version=predictor.classifier.features_version,
+    )
     metrics = {**model.metrics, **compare(report, tracks.fitting)}
     return replace(model, metrics=metrics), report
 

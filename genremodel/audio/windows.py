@@ -35,6 +35,12 @@ from genremodel.audio.params import (
     WINDOW_SAMPLES,
     WINDOW_SECONDS,
 )
+from genremodel.audio.places import (
+    DEFAULT_WINDOWS,
+    chosen_places,
+    evenly_spaced,
+    needed_places,
+)
 from genremodel.errors import AudioError
 
 if TYPE_CHECKING:
@@ -42,7 +48,6 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container.input import InputContainer
 
-DEFAULT_WINDOWS = 10  # per track; more windows change the accuracy by less than 0.01
 
 # Codecs with memory (the bit reservoir of MP3, the overlap of AAC and Opus) need some packets
 # before their output is right: decoding starts this many seconds before a window.
@@ -62,7 +67,7 @@ _MIN_SHARE = 0.75
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of a track.
+    """Windows of a track.
 
     Parameters
     ----------
@@ -70,6 +75,8 @@ class Windows:
         Seconds from the start of the track, ascending.
     samples : (windows, WINDOW_SAMPLES)
         Mono at `SAMPLE_RATE`, in [-1, 1].
+    decoded : (places,), optional
+        True for the places of the track that the windows are at. By default, they are at all.
 
     Examples
     --------
@@ -81,6 +88,12 @@ class Windows:
 
     starts: NDArray[np.float64]
     samples: NDArray[np.float32]
+    decoded: NDArray[np.bool_] | None = None
+
+    @property
+    def places(self) -> NDArray[np.bool_]:
+        """(places,) True for the places that the windows are at."""
+        return np.ones(len(self.starts), np.bool_) if self.decoded is None else self.decoded
 
     @property
     def audible(self) -> NDArray[np.bool_]:
@@ -88,21 +101,9 @@ class Windows:
         return _is_audible(self.samples)
 
 
-def evenly_spaced(indices: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    """Return up to `count` of the indices, evenly spaced.
-
-    Examples
-    --------
-    >>> evenly_spaced(np.arange(10), 3)
-    array([1, 5, 8])
-    >>> evenly_spaced(np.arange(2), 3)
-    array([0, 1])
-    """
-    count = min(count, len(indices))
-    return indices[((np.arange(count) + 0.5) * len(indices) / max(count, 1)).astype(int)]
-
-
-def read_windows(source: AudioSource, count: int = DEFAULT_WINDOWS) -> Windows:
+def read_windows(
+    source: AudioSource, places: int = DEFAULT_WINDOWS, count: int | None = None
+) -> Windows:
     """Decode windows that are evenly spaced over an audio file.
 
     If most of them are silent and the track is long enough to have other windows, windows of its
@@ -113,10 +114,13 @@ def read_windows(source: AudioSource, count: int = DEFAULT_WINDOWS) -> Windows:
     source : path, file object or (samples, sample_rate)
         The audio. File objects are binary and seekable. Samples are of shape (samples,) or
         (channels, samples): floats in [-1, 1], or integers of the full range of their type.
-    count : int
+    places : int
         The number of windows, at least 1. Tracks too short for windows at least a second apart have
         fewer. A track shorter than a window is repeated to fill one, as in the training of
         musicnn. A track shorter than `MIN_SECONDS` has none.
+    count : int, optional
+        Return only the windows at so many `chosen_places`, at least 1, or all windows if one of the
+        `needed_places` is silent.
 
     Returns
     -------
@@ -129,19 +133,25 @@ def read_windows(source: AudioSource, count: int = DEFAULT_WINDOWS) -> Windows:
     ValueError
         If the count is less than 1, or samples have another shape.
     """
-    if count < 1:
+    count = places if count is None else count
+    if min(places, count) < 1:
         raise ValueError("at least one window is needed")
     file = as_file(source)
     with decoding_errors():
-        windows = seek_windows(file, count)
+        windows = seek_windows(file, places, count)
+        if windows and not windows.places.all() and not windows.audible.all():
+            windows = seek_windows(file, places)
         if windows is None or _mostly_silent(windows):
-            windows = scan_windows(file, count)
-    return windows
+            windows = scan_windows(file, places)
+    return _choose(windows, count)
 
 
-def seek_windows(file: PathLike | BinaryIO, count: int) -> Windows | None:
+def seek_windows(
+    file: PathLike | BinaryIO, places: int, count: int | None = None
+) -> Windows | None:
     """Decode evenly spaced windows by seeking.
 
+    With a count, only those at the `needed_places` are decoded.
     Returns None if only a sequential pass gives the right result, or is faster.
     """
     container, stream = open_audio(file)
@@ -149,9 +159,11 @@ def seek_windows(file: PathLike | BinaryIO, count: int) -> Windows | None:
         duration = header_duration(stream)
         if duration is None:
             return None
-        if duration <= count * WINDOW_SECONDS:
+        starts = _window_starts(duration, places)
+        decoded = needed_places(places if count is None else count, len(starts))
+        if duration <= decoded.sum() * WINDOW_SECONDS:
             return None  # the windows cover the track: one pass is faster
-        starts = _window_starts(duration, count)
+        starts = starts[decoded]
         excerpts: list[_Excerpt] = []
         try:
             for start in starts:
@@ -165,7 +177,17 @@ def seek_windows(file: PathLike | BinaryIO, count: int) -> Windows | None:
         except av.error.FFmpegError:
             return None
     samples = _resample_excerpts(excerpts)
-    return None if samples is None else Windows(starts, samples)
+    return None if samples is None else Windows(starts, samples, decoded)
+
+
+def _choose(windows: Windows, count: int) -> Windows:
+    """Return so many of the windows, or all if some of those that are needed are silent."""
+    total = len(windows.places)
+    if not windows.audible[needed_places(count, total)[windows.places]].all():
+        return windows
+    chosen = np.isin(np.arange(total), chosen_places(count, total))
+    rows = chosen[windows.places]
+    return Windows(windows.starts[rows], windows.samples[rows], chosen)
 
 
 def scan_windows(file: PathLike | BinaryIO, count: int) -> Windows:

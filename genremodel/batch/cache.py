@@ -1,4 +1,4 @@
-"""SQLite cache of analyses, keyed by audio digest, analysis version and window count."""
+"""SQLite cache of analyses, keyed by audio digest, analysis version and number of places."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from typing import Any
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import PathLike
 from genremodel.audio.digest import audio_digest
+from genremodel.audio.places import place_count
 from genremodel.batch.read_only_database import open_read_only
 from genremodel.errors import AnalysisTimeout, AudioError, GenreModelError
 from genremodel.similarity import track_embedding
 
 # Of the tables and the digests. A cache in another format is replaced by an empty one: its digests
 # may be shared by different recordings.
-_FORMAT = 6
+_FORMAT = 7
 _APPLICATION_ID = int.from_bytes(b"gclf", "big")  # in the file: identifies a cache of any format
-# window_count: the number of windows that was asked for. windows: the number that was found.
+# places: the number of places that windows are chosen among, see `place_count`.
 _SCHEMA = """
 CREATE TABLE files (
     path BLOB PRIMARY KEY,
@@ -34,19 +35,18 @@ CREATE INDEX files_by_digest ON files (digest);
 CREATE TABLE analyses (
     digest BLOB NOT NULL,
     version TEXT NOT NULL,
-    window_count INTEGER NOT NULL,
-    windows INTEGER NOT NULL,
+    places INTEGER NOT NULL,
     content BLOB,
     failure TEXT,
     timeout REAL,
-    PRIMARY KEY (digest, version, window_count)
+    PRIMARY KEY (digest, version, places)
 );
 CREATE TABLE embeddings (
     digest BLOB NOT NULL,
     version TEXT NOT NULL,
-    window_count INTEGER NOT NULL,
+    places INTEGER NOT NULL,
     embedding BLOB NOT NULL,
-    PRIMARY KEY (digest, version, window_count)
+    PRIMARY KEY (digest, version, places)
 ) WITHOUT ROWID;
 CREATE TABLE statistics (hits INTEGER NOT NULL, misses INTEGER NOT NULL);
 INSERT INTO statistics VALUES (0, 0);
@@ -94,19 +94,21 @@ class CacheStatistics:
 
 
 class Cache:
-    """Analyses of one version and window count in an SQLite file.
+    """Analyses of one version in an SQLite file.
 
     The cache fails soft: after an error it finds nothing and stores nothing, and `error` has the
     reason. Only `statistics`, `prune` and `clear` raise CacheError. Several processes and threads
     may use it at the same time. If the file or its folder is read-only, nothing is stored.
 
-    path: None for a cache that is always empty.
+    path: None for a cache that is always empty. window_count: the number of windows that analyses
+    are found with; those that are stored may have more.
     """
 
-    def __init__(self, path: Path | None, version: str = "", window_count: int = 0) -> None:
+    def __init__(self, path: Path | None, version: str = "", window_count: int = 1) -> None:
         self.path = path
         self.error: str | None = None
-        self._key = (version, window_count)
+        self._key = (version, place_count(window_count))
+        self._window_count = window_count
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
         self._hits = self._misses = 0  # not stored yet
@@ -128,23 +130,25 @@ class Cache:
     def get_file(self, file: FileState) -> Analysis | AudioError | None:
         """Return the analysis or failure of an unchanged file, or None."""
         found = self._find(
-            "SELECT windows, content, failure, timeout FROM files JOIN analyses USING (digest) "
-            "WHERE path = ? AND size = ? AND mtime = ? AND version = ? AND window_count = ?",
+            "SELECT content, failure, timeout FROM files JOIN analyses USING (digest) "
+            "WHERE path = ? AND size = ? AND mtime = ? AND version = ? AND places = ?",
             (*file.row, *self._key),
         )
+        found = self._selected(found)
         self._hits += found is not None
         return found
 
     def get_digest(self, digest: bytes) -> Analysis | AudioError | None:
         """Return the analysis or failure of the audio with a digest, or None."""
-        found = self._find(
-            "SELECT windows, content, failure, timeout FROM analyses "
-            "WHERE digest = ? AND version = ? AND window_count = ?",
-            (digest, *self._key),
-        )
+        found = self._selected(self._find_digest(digest))
         self._hits += found is not None
         self._misses += found is None
         return found
+
+    def get_part(self, digest: bytes) -> Analysis | None:
+        """Return the analysis of the audio with a digest, even if it has too few windows."""
+        found = self._find_digest(digest)
+        return found if isinstance(found, Analysis) else None
 
     def digest_of(self, path: PathLike) -> bytes | None:
         """Return the audio digest of an unchanged file, or None."""
@@ -162,18 +166,18 @@ class Cache:
 
     def put(self, digest: bytes, result: Analysis | AudioError) -> None:
         """Store the analysis or failure of the audio with a digest, and the embedding, if any."""
-        values: tuple[int, bytes | None, str | None, float | None]
+        values: tuple[bytes | None, str | None, float | None]
         embedding = None
         if isinstance(result, AudioError):
             limit = result.limit if isinstance(result, AnalysisTimeout) else None
-            values = 0, None, str(result).encode(errors="replace").decode(), limit
+            values = None, str(result).encode(errors="replace").decode(), limit
         else:
-            values = len(result.starts), result.to_bytes(), None, None
+            values = result.to_bytes(), None, None
             with suppress(ValueError):  # the KNN fallback has none
                 embedding = track_embedding(result)
         key = (digest, *self._key)
         statements = [
-            ("INSERT OR REPLACE INTO analyses VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, *values))
+            ("INSERT OR REPLACE INTO analyses VALUES (?, ?, ?, ?, ?, ?)", (*key, *values))
         ]
         if embedding:
             sql = "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?)"
@@ -215,7 +219,7 @@ class Cache:
         return dict(
             self._query(
                 "SELECT path, embedding FROM files JOIN embeddings USING (digest) "
-                "WHERE version = ? AND window_count = ?",
+                "WHERE version = ? AND places = ?",
                 self._key,
             )
         )
@@ -270,16 +274,29 @@ class Cache:
             self._close()
 
     def _find(self, sql: str, values: tuple[object, ...]) -> Analysis | AudioError | None:
-        for windows, content, failure, timeout in self._query(sql, values):
+        for content, failure, timeout in self._query(sql, values):
             if timeout is not None:
                 return AnalysisTimeout(timeout)
             if failure is not None:
                 return AudioError(failure)
             try:
-                return Analysis.from_bytes(content, windows)
+                return Analysis.from_bytes(content)
             except (TypeError, ValueError) as exc:
                 self._disable(f"{self.path}: {exc}")
         return None
+
+    def _find_digest(self, digest: bytes) -> Analysis | AudioError | None:
+        return self._find(
+            "SELECT content, failure, timeout FROM analyses "
+            "WHERE digest = ? AND version = ? AND places = ?",
+            (digest, *self._key),
+        )
+
+    def _selected(self, found: Analysis | AudioError | None) -> Analysis | AudioError | None:
+        """Return the wanted windows of an analysis, or None if it does not have them."""
+        if not isinstance(found, Analysis):
+            return found
+        return found.select(self._window_count) if found.has(self._window_count) else None
 
     def _query(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
         """Return the rows of a query. After an error: none."""

@@ -16,7 +16,7 @@ from genremodel.audio.digest import audio_digest
 from genremodel.batch.cache import Cache, FileState
 from genremodel.batch.spawning import end_with_parent
 from genremodel.errors import AnalysisTimeout, AudioError
-from genremodel.models.base import Backend, analyze_audio
+from genremodel.models.base import Backend, analysis_version, analyze_audio
 from genremodel.models.knn import KnnBackend
 from genremodel.models.musicnn import CnnBackend, Runtime
 
@@ -43,7 +43,8 @@ class FileAnalyzer:
     """Analyzes files in this process, unless the cache has them. Methods raise AudioError."""
 
     def __init__(self, config: WorkerConfig, backend: Backend) -> None:
-        self.cache = Cache(config.cache, backend.version, config.windows)
+        version = analysis_version(backend.features_version)
+        self.cache = Cache(config.cache, version, config.windows)
         self._config = config
         self._backend = backend
 
@@ -68,28 +69,28 @@ class FileAnalyzer:
         """Return the analysis of a file, from the cache or a new one."""
         file = _state(path)
         if not self.cache.is_usable:
-            return self._analyze(path)
+            return self.analyze_uncached(path)
         digest = _digest(path)
         known = self._lookup_digest(digest, file)
         if known is not None:
             return known
         try:
-            analysis = self._analyze(path)
+            analysis = self._analyze(path, self.cache.get_part(digest))
         except AudioError as exc:
             if not isinstance(exc.__cause__, (OSError, MemoryError)):  # may be temporary
                 self.cache.put(digest, exc)
             raise
         if _state(path) == file:  # otherwise another recording may have been analyzed
             self.cache.put(digest, analysis)
-        return analysis
+        return analysis.select(self._config.windows)
 
     def analyze_uncached(self, path: PathLike) -> Analysis:
         """Return a new analysis of a file, and leave the cache as it is."""
         _state(path)
-        return self._analyze(path)
+        return self._analyze(path).select(self._config.windows)
 
-    def _analyze(self, path: PathLike) -> Analysis:
-        return analyze_audio(self._backend, path, self._config.windows)
+    def _analyze(self, path: PathLike, known: Analysis | None = None) -> Analysis:
+        return analyze_audio(self._backend, path, self._config.windows, known)
 
     def _lookup_digest(self, digest: bytes, file: FileState) -> Analysis | None:
         found = self.cache.get_digest(digest)

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import Analysis, NetworkOutputs
 from genremodel.evaluation import rarest_genre
-from genremodel.models.bundled import bundled_heads
+from genremodel.models.bundled import bundled_nonmusic
 from genremodel.models.heads import balanced_sample_weight, window_logits
-from genremodel.models.novelty import is_nonmusic
+from genremodel.models.nonmusic import is_nonmusic
 
 
 class LabeledTrack:
     """A track with its genres, to train a custom model on.
 
-    Only the tag logits of the analysis are kept, a third of its size.
+    Only the tag logits of the analysis are kept.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class LabeledTrack:
     Examples
     --------
     >>> from genremodel.analysis import Analysis
-    >>> values = np.full((2, 300), 0.5, np.float16)
+    >>> values = np.full((2, 500), 0.5, np.float16)
     >>> analysis = Analysis(np.array([0.0, 3.0]), np.array([True, True]), values)
     >>> track = LabeledTrack(analysis, genres=["Electro Rock"], artist="someone")
     >>> track.genres, track.logits.shape
@@ -61,7 +61,7 @@ class LabeledTrack:
             raise ValueError("the track has no audible window")
         outputs = NetworkOutputs.split(analysis.values[analysis.audible])
         self.logits = window_logits(outputs).astype(np.float16)
-        self.is_music = not is_nonmusic(bundled_nonmusic(), outputs.embeddings)
+        self.is_music = not is_nonmusic(bundled_nonmusic(), outputs.both_embeddings)
         self.artist = artist
         self.is_tested = is_tested
         self.genres = _checked(genres)
@@ -141,9 +141,3 @@ class LabeledDataset:
             genre, self.artist[track], 1 / self.genres[track].sum(axis=1)
         )
         return self.mean_logits[track], genre, weight
-
-
-@lru_cache(maxsize=1)
-def bundled_nonmusic() -> NDArray[np.float64]:
-    """Return the weights by which the bundled model rejects non-music, see `Novelty`."""
-    return bundled_heads().novelty.nonmusic

@@ -14,12 +14,11 @@ from genremodel.evaluation import Classify, OutOfFold, Tracks, out_of_fold
 from genremodel.models.base import WindowProbabilities
 from genremodel.models.heads import fit_linear_head, msd_logits
 from genremodel.models.knn import KnnClassifier
-from genremodel.models.novelty import NO_NONMUSIC_DETECTION, Novelty, fit_novelty
+from genremodel.models.novelty import Novelty, fit_novelty
 
 # Chosen with `benchmarks/custom_genres.py`, which reports the accuracy with fewer and more tracks.
 _REGULARIZATION = 0.01
 _NEIGHBORS = 10  # K
-_NO_EMBEDDINGS = np.empty((1, 0))
 
 # Fits a head on some tracks of a dataset, given by their indices.
 FitHead: TypeAlias = Callable[[LabeledDataset, NDArray[np.intp]], Head]
@@ -43,12 +42,10 @@ ESTIMATORS: Mapping[Estimator, FitHead] = {
 }
 
 
-def fit_dataset_novelty(
-    dataset: LabeledDataset, among: NDArray[np.intp], nonmusic: NDArray[np.float64]
-) -> Novelty:
-    """Fit the novelty score on some tracks. nonmusic: weights, see `Novelty`."""
+def fit_dataset_novelty(dataset: LabeledDataset, among: NDArray[np.intp]) -> Novelty:
+    """Fit the novelty score on some tracks."""
     logits = msd_logits(dataset.mean_logits[among])
-    return fit_novelty(logits, dataset.rarest_genre[among], nonmusic)
+    return fit_novelty(logits, dataset.rarest_genre[among])
 
 
 def cross_validate(dataset: LabeledDataset, fit: FitHead, prior: Sequence[float]) -> OutOfFold:
@@ -60,13 +57,13 @@ def cross_validate(dataset: LabeledDataset, fit: FitHead, prior: Sequence[float]
     def fit_without(artists: NDArray[np.str_]) -> Classify:
         among = np.flatnonzero(~np.isin(dataset.artist, artists))
         head = fit(dataset, among)
-        novelty = fit_dataset_novelty(dataset, among, NO_NONMUSIC_DETECTION)
+        novelty = fit_dataset_novelty(dataset, among)
 
         def classify(parts: Sequence[NDArray[np.floating[Any]]]) -> list[WindowProbabilities]:
             logits = np.concatenate(parts).astype(np.float64)
             ends = np.cumsum([len(part) for part in parts])[:-1]
             return [
-                WindowProbabilities(found, novelty.score(msd_logits(part), _NO_EMBEDDINGS))
+                WindowProbabilities(found, novelty.score(msd_logits(part)))
                 for found, part in zip(
                     np.split(head.predict_proba(logits), ends), parts, strict=True
                 )

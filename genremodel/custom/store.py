@@ -24,9 +24,11 @@ from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, TAGS, NetworkOutput
 from genremodel.calibration import Calibration
 from genremodel.errors import ModelError
 from genremodel.models.base import WindowProbabilities
+from genremodel.models.bundled import bundled_nonmusic
 from genremodel.models.heads import LOGITS, LinearHead, msd_logits, window_logits
 from genremodel.models.knn import KnnClassifier
-from genremodel.models.novelty import Novelty
+from genremodel.models.nonmusic import is_nonmusic
+from genremodel.models.novelty import NONMUSIC_NOVELTY, Novelty
 from genremodel.output_files import replace_atomically
 from genremodel.prediction import DecisionParams
 from genremodel.untrusted_files import JsonFields, NpzArrays, read_file
@@ -34,7 +36,8 @@ from genremodel.untrusted_files import JsonFields, NpzArrays, read_file
 Estimator: TypeAlias = Literal["linear", "neighbors"]
 Head: TypeAlias = LinearHead | KnnClassifier
 
-_FORM = 2  # version of the file format; models of other versions must be trained again
+_FORM = 3  # version of the file format; models of other versions must be trained again
+_OLDER_FORM = 2  # is read, too: it has the version of analyses, and the weights of a detector
 _LARGEST_DESCRIPTION = 1 << 24  # bytes of NAME.json
 _LARGEST_ARRAYS = 1 << 28  # bytes, compressed or not: enough for the neighbors of 600,000 tracks
 _LATEST = 32_503_680_000  # s since the epoch: the year 3000, the last that Windows can show
@@ -53,8 +56,8 @@ class CustomModel:
         Chosen by the user.
     field : str
         Field that the genres are from.
-    version : str
-        Version of the analyses that the model reads.
+    features_version : str
+        Version of the network outputs that the model reads.
     params : DecisionParams
         Genres, prior, calibration and threshold.
     estimator : {"linear", "neighbors"}
@@ -63,6 +66,8 @@ class CustomModel:
         Classifies windows.
     novelty : Novelty
         Scores how unlike a track is to the training tracks.
+    rejects_nonmusic : bool
+        The model rejects non-music, by the detector of the bundled model.
     metrics : mapping
         Results of the cross-validation, see `TrainingReport.summary`.
     trained : float
@@ -81,11 +86,12 @@ class CustomModel:
 
     name: str
     field: str
-    version: str
+    features_version: str
     params: DecisionParams
     estimator: Estimator
     head: Head
     novelty: Novelty
+    rejects_nonmusic: bool
     metrics: Mapping[str, Any]
     trained: float
 
@@ -129,7 +135,10 @@ class CustomModel:
         """
         outputs = NetworkOutputs.split(values)
         logits = window_logits(outputs)
-        novelty = self.novelty.score(msd_logits(logits), outputs.embeddings)
+        if self.rejects_nonmusic and is_nonmusic(bundled_nonmusic(), outputs.both_embeddings):
+            novelty = NONMUSIC_NOVELTY
+        else:
+            novelty = self.novelty.score(msd_logits(logits))
         return WindowProbabilities(self.head.predict_proba(logits), novelty)
 
 
@@ -229,8 +238,9 @@ class ModelStore:
         content = {
             "form": _FORM,
             "field": model.field,
-            "version": model.version,
+            "features_version": model.features_version,
             "estimator": model.estimator,
+            "rejects_nonmusic": model.rejects_nonmusic,
             "params": params,
             "metrics": dict(model.metrics),
             "sha256": hashlib.sha256(packed.getvalue()).hexdigest(),
@@ -283,7 +293,7 @@ class ModelStore:
         file = self._folder / f"{name}.json"
         try:
             content = JsonFields.parse(read_file(file, _LARGEST_DESCRIPTION))
-            if content.number("form") != _FORM:
+            if content.number("form") not in (_FORM, _OLDER_FORM):
                 raise ModelError(f"{file}: unsupported format version", retrain=name)
             return content, _description(name, content)
         except OSError as exc:
@@ -309,13 +319,19 @@ def _model(described: ModelInfo, content: JsonFields, packed: bytes) -> CustomMo
     centroids = arrays.get("centroids", (None, TAGS))
     if len(centroids) > genres:
         raise ValueError(f"centroids has the shape {centroids.shape}")
+    if content.number("form") == _FORM:
+        features_version = content.text("features_version")
+        rejects_nonmusic = content.flag("rejects_nonmusic")
+    else:
+        features_version = content.text("version").partition(", ")[2]  # after that of the windows
+        rejects_nonmusic = bool(arrays.get("nonmusic", (EMBEDDING_SIZE + 1,)).any())
     params = content.fields("params")
     calibration = params.fields("calibration")
     estimator = content.text("estimator")
     model = CustomModel(
         described.name,
         described.field,
-        content.text("version"),
+        features_version,
         DecisionParams(
             described.genres,
             params.numbers("prior", genres),
@@ -327,11 +343,8 @@ def _model(described: ModelInfo, content: JsonFields, packed: bytes) -> CustomMo
         ),
         cast(Estimator, estimator),
         _head(estimator, arrays, genres),
-        Novelty(
-            centroids,
-            arrays.get("whitening", (TAGS, TAGS)),
-            arrays.get("nonmusic", (EMBEDDING_SIZE + 1,)),
-        ),
+        Novelty(centroids, arrays.get("whitening", (TAGS, TAGS))),
+        rejects_nonmusic,
         described.metrics,
         described.trained,
     )

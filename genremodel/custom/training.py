@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genremodel.custom.dataset import LabeledDataset, LabeledTrack, bundled_nonmusic
+from genremodel.custom.dataset import LabeledDataset, LabeledTrack
 from genremodel.custom.estimators import ESTIMATORS, cross_validate, fit_dataset_novelty
 from genremodel.custom.report import (
     MIN_CONFIDENCE,
@@ -21,8 +21,7 @@ from genremodel.custom.report import (
 )
 from genremodel.custom.store import CustomModel
 from genremodel.errors import TrainingError
-from genremodel.models.musicnn import analysis_version
-from genremodel.models.novelty import NO_NONMUSIC_DETECTION
+from genremodel.models import musicnn
 from genremodel.prediction import DecisionParams
 
 
@@ -31,7 +30,7 @@ def train(
     *,
     name: str = "custom",
     field: str = "genres",
-    version: str | None = None,
+    features_version: str | None = None,
 ) -> tuple[CustomModel, TrainingReport]:
     """Train a model on labeled tracks, and evaluate it on unseen artists.
 
@@ -47,8 +46,8 @@ def train(
         Name of the model.
     field : str
         Name of the field that the genres are from, which is stored with the model.
-    version : str, optional
-        Version of the analyses, by default that of the bundled networks.
+    features_version : str, optional
+        See `GenreClassifier.features_version`. By default, that of the bundled networks.
 
     Returns
     -------
@@ -67,7 +66,7 @@ def train(
     >>> from genremodel.analysis import Analysis
     >>> rng = np.random.default_rng(0)
     >>> def track(genre, artist):
-    ...     values = rng.uniform(0.1, 0.2, (3, 300)) + 0.5 * genre
+    ...     values = rng.uniform(0.1, 0.2, (3, 500)) + 0.5 * genre
     ...     analysis = Analysis(np.arange(3.0), np.ones(3, bool), values.astype(np.float16))
     ...     return LabeledTrack(analysis, [("Ambient", "Techno")[genre]], artist)
     >>> tracks = [track(genre, f"artist {i}") for genre in range(2) for i in range(10)]
@@ -106,13 +105,12 @@ def train(
     model = CustomModel(
         name,
         field,
-        analysis_version() if version is None else version,
+        musicnn.features_version() if features_version is None else features_version,
         DecisionParams(dataset.names, prior, calibration, MIN_CONFIDENCE, model=name),
         best,
         ESTIMATORS[best](dataset, everything),
-        fit_dataset_novelty(
-            dataset, everything, NO_NONMUSIC_DETECTION if accepts_nonmusic else bundled_nonmusic()
-        ),
+        fit_dataset_novelty(dataset, everything),
+        not accepts_nonmusic,
         report.summary(),
         trained=time.time(),
     )

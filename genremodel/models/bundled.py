@@ -85,6 +85,23 @@ def bundled_heads() -> GenreHeads:
     return GenreHeads.from_arrays(arrays(HEADS_FILE))
 
 
+@lru_cache(maxsize=1)
+def bundled_nonmusic() -> NDArray[np.float64]:
+    """Return the weights of the CNN's non-music detector, see `is_nonmusic`.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read or its checksum is wrong.
+
+    Examples
+    --------
+    >>> bundled_nonmusic().shape
+    (401,)
+    """
+    return bundled_heads().nonmusic
+
+
 def bundled_params(backend: str) -> DecisionParams:
     """Return the decision parameters of `"cnn"` or `"knn"`.
 

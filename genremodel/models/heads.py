@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from genremodel.analysis import TAGS, NetworkOutputs
 from genremodel.models._special import logit, softmax
 from genremodel.models.base import WindowProbabilities
-from genremodel.models.novelty import Novelty
+from genremodel.models.nonmusic import is_nonmusic
+from genremodel.models.novelty import NONMUSIC_NOVELTY, Novelty
 
 LOGITS = 2 * TAGS  # tag logits of both networks
 # Logits are clipped to this range: beyond an activation of 0.0025, differences are noise. Chosen
@@ -42,11 +43,10 @@ def window_logits(outputs: NetworkOutputs) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> window_logits(NetworkOutputs.split(np.full((3, 300), 0.5))).shape
+    >>> window_logits(NetworkOutputs.split(np.full((3, 500), 0.5))).shape
     (3, 100)
     """
-    mtt = outputs.expert_activations
-    mean = tag_logits(mtt[np.isfinite(mtt).any(axis=1)]).mean(axis=0)
+    mean = tag_logits(outputs.expert_activations[outputs.by_both]).mean(axis=0)
     logits = tag_logits(outputs.activations)
     return np.concatenate([logits, np.tile(mean, (len(logits), 1))], axis=1)
 
@@ -82,7 +82,7 @@ class LinearHead:
 
 @dataclass(frozen=True)
 class GenreHeads:
-    """The heads of the bundled CNN and its out-of-distribution score.
+    """The heads of the bundled CNN, its out-of-distribution score, and its non-music detector.
 
     ``softmax((1 - w) log p + w log q)``, where p are the probabilities of a window by MSD-musicnn,
     q those of the track by both networks, and w is `mtt_weight`.
@@ -95,6 +95,8 @@ class GenreHeads:
         Reads the tag logits of both networks, for the windows that both analyzed.
     novelty : Novelty
         The out-of-distribution score.
+    nonmusic : (2 * EMBEDDING_SIZE + 1,)
+        Weights for embeddings of both networks, see `is_nonmusic`.
     mtt_weight : float
         The weight of `both`, in [0, 1].
 
@@ -106,6 +108,7 @@ class GenreHeads:
     msd: LinearHead
     both: LinearHead
     novelty: Novelty
+    nonmusic: NDArray[np.float64]
     mtt_weight: float
 
     @classmethod
@@ -114,7 +117,8 @@ class GenreHeads:
         return cls(
             LinearHead(arrays["network_weight"], arrays["network_bias"]),
             LinearHead(arrays["expert_weight"], arrays["expert_bias"]),
-            Novelty(arrays["centres"], arrays["whitening"], arrays["nonmusic"]),
+            Novelty(arrays["centres"], arrays["whitening"]),
+            arrays["nonmusic"],
             float(arrays["mixing"]),
         )
 
@@ -127,7 +131,7 @@ class GenreHeads:
             "expert_bias": self.both.bias,
             "centres": self.novelty.centroids,
             "whitening": self.novelty.whitening,
-            "nonmusic": self.novelty.nonmusic,
+            "nonmusic": self.nonmusic,
             "mixing": np.array(self.mtt_weight),
         }
 
@@ -139,13 +143,14 @@ class GenreHeads:
         values : (windows, OUTPUT_SIZE)
             Joined `NetworkOutputs`.
         """
-        activations, embeddings, expert_activations = NetworkOutputs.split(values)
-        logits = tag_logits(activations)
+        outputs = NetworkOutputs.split(values)
+        logits = tag_logits(outputs.activations)
         probabilities = self.msd.predict_proba(logits)
-        novelty = self.novelty.score(logits, embeddings)
-        by_both = np.isfinite(expert_activations).any(axis=1)
+        detected = is_nonmusic(self.nonmusic, outputs.both_embeddings)
+        novelty = NONMUSIC_NOVELTY if detected else self.novelty.score(logits)
+        by_both = outputs.by_both
         if by_both.any():
-            mtt_logits = tag_logits(expert_activations[by_both])
+            mtt_logits = tag_logits(outputs.expert_activations[by_both])
             pairs = np.concatenate([logits[by_both], mtt_logits], axis=1)
             track = self.both.predict_proba(pairs).mean(axis=0)
             w = self.mtt_weight

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from genremodel.audio.params import SAMPLE_RATE
 from genremodel.audio.windows import Windows
 from genremodel.models import bundled
-from genremodel.models.base import FRONT_END, WindowProbabilities
+from genremodel.models.base import WindowProbabilities
 from genremodel.models.bundled import KNN_FILE
 from genremodel.models.lda import lda_projection
-from genremodel.models.novelty import NONMUSIC_NOVELTY, is_nonmusic, log_distance
+from genremodel.models.nonmusic import is_nonmusic
+from genremodel.models.novelty import NONMUSIC_NOVELTY, log_distance
 
 _FFT_SIZE = 1024  # samples: 64 ms
 _HOP_SIZE = 512
@@ -271,11 +272,19 @@ class KnnBackend:
             self._knn = KnnClassifier(
                 stored["features"], stored["genre"], len(self.params.genres), self.neighbors
             )
-        self.version = f"{FRONT_END}, librosa features 2: {', '.join(self.groups)}"
+        self.features_version = f"librosa features 2: {', '.join(self.groups)}"
 
-    def analyze(self, windows: Windows) -> NDArray[np.float32]:
+    def analyze(
+        self, windows: Windows, known: NDArray[np.floating[Any]] | None = None
+    ) -> NDArray[np.float32]:
         """Return librosa features: (windows, features)."""
-        return window_features(windows.samples, self.groups)
+        if known is None:
+            return window_features(windows.samples, self.groups)
+        values = known.astype(np.float32)
+        missing = np.isnan(values).all(axis=1)
+        if missing.any():
+            values[missing] = window_features(windows.samples[missing], self.groups)
+        return values
 
     def predict_proba(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
         """Return the genre probabilities of the audible windows of a track."""

@@ -11,12 +11,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.analysis import EMBEDDING_SIZE, TAGS, NetworkOutputs
+from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, TAGS, NetworkOutputs
+from genremodel.audio.places import FIRST_WINDOWS, chosen_places
 from genremodel.audio.spectrogram import power_spectrogram
-from genremodel.audio.windows import Windows, evenly_spaced
+from genremodel.audio.windows import Windows
 from genremodel.errors import ModelError
-from genremodel.models import bundled
-from genremodel.models.base import FRONT_END, WindowProbabilities
+from genremodel.models import base, bundled
+from genremodel.models.base import WindowProbabilities
 from genremodel.models.bundled import MSD_FILE, MTT_FILE
 from genremodel.models.numpy_network import NumpyNetwork
 
@@ -24,8 +25,7 @@ Runtime: TypeAlias = Literal["onnx", "numpy"]
 # Returns activations and embeddings for power spectrograms, (windows, WINDOW_FRAMES, FFT_BINS).
 Network: TypeAlias = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 
-# Windows of a track that MTT-musicnn analyzes: 3 are as accurate as 10, 1 is worse by 0.01.
-MTT_WINDOWS = 3
+MTT_WINDOWS = FIRST_WINDOWS  # of a track that MTT-musicnn analyzes
 # Windows per run: no slower than all at once, and a worker needs a third less memory.
 _BATCH = 2
 
@@ -136,14 +136,46 @@ class MusicnnPair:
         """Return the bundled networks."""
         return cls(bundled_session(MSD_FILE, runtime), bundled_session(MTT_FILE, runtime))
 
-    def run(self, windows: Windows) -> NDArray[np.float32]:
-        """Return the joined `NetworkOutputs` of at least one window: (windows, OUTPUT_SIZE)."""
-        activations, embeddings = self.msd.run(windows.samples)
-        expert_activations = np.full_like(activations, np.nan)
-        chosen = evenly_spaced(np.flatnonzero(windows.audible), MTT_WINDOWS)
-        if len(chosen):
-            expert_activations[chosen] = self.mtt.run(windows.samples[chosen])[0]
-        return NetworkOutputs(activations, embeddings, expert_activations).join()
+    def run(
+        self, windows: Windows, known: NDArray[np.floating[Any]] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the joined `NetworkOutputs` of at least one window: (windows, OUTPUT_SIZE).
+
+        known: (windows, OUTPUT_SIZE) outputs that are not computed again, NaN where there are none.
+        """
+        values = np.full((len(windows.starts), OUTPUT_SIZE), np.nan, np.float32)
+        if known is not None:
+            values[:] = known
+        outputs = NetworkOutputs.split(values)
+        missing = np.isnan(outputs.activations).all(axis=1)
+        if missing.any():
+            outputs.activations[missing], outputs.embeddings[missing] = self.msd.run(
+                windows.samples[missing]
+            )
+        missing = _both_networks(windows) & ~outputs.by_both
+        if missing.any():
+            outputs.expert_activations[missing], outputs.expert_embeddings[missing] = self.mtt.run(
+                windows.samples[missing]
+            )
+        return values
+
+
+def _both_networks(windows: Windows) -> NDArray[np.bool_]:
+    """Return which of the windows MTT-musicnn analyzes: the first ones, or other audible ones."""
+    places, audible = np.flatnonzero(windows.places), windows.audible
+    first = np.isin(places, chosen_places(MTT_WINDOWS, len(windows.places)))
+    if audible[first].all():
+        return first
+    chosen = np.flatnonzero(audible)[chosen_places(MTT_WINDOWS, int(audible.sum()))]
+    return np.isin(np.arange(len(places)), chosen)
+
+
+def features_version() -> str:
+    """Return the version of the outputs of the bundled networks, without loading them.
+
+    Raises ModelError if `model.json` cannot be read.
+    """
+    return f"{bundled.checksum(MSD_FILE)}, {bundled.checksum(MTT_FILE)} in {MTT_WINDOWS}"
 
 
 def analysis_version() -> str:
@@ -151,8 +183,7 @@ def analysis_version() -> str:
 
     Raises ModelError if `model.json` cannot be read.
     """
-    checksums = f"{bundled.checksum(MSD_FILE)}, {bundled.checksum(MTT_FILE)} in {MTT_WINDOWS}"
-    return f"{FRONT_END}, {checksums}"
+    return base.analysis_version(features_version())
 
 
 class CnnBackend:
@@ -183,11 +214,13 @@ class CnnBackend:
         self.params = bundled.bundled_params("cnn")
         self.networks = MusicnnPair.bundled(runtime)
         self.heads = bundled.bundled_heads()
-        self.version = analysis_version()
+        self.features_version = features_version()
 
-    def analyze(self, windows: Windows) -> NDArray[np.float32]:
+    def analyze(
+        self, windows: Windows, known: NDArray[np.floating[Any]] | None = None
+    ) -> NDArray[np.float32]:
         """Return the joined outputs of both networks: (windows, OUTPUT_SIZE)."""
-        return self.networks.run(windows)
+        return self.networks.run(windows, known)
 
     def predict_proba(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
         """Return the genre probabilities of the audible windows of a track."""

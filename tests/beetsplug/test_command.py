@@ -41,12 +41,12 @@ def snapshot(folder: Path) -> dict[Path, bytes]:
 
 def test_library_is_classified_once(unclassified: Beets) -> None:
     unclassified("genreclf", "title:0")
-    assert unclassified.field("genre_model") == ["bundled-cnn-3", "$genre_model", "$genre_model"]
+    assert unclassified.field("genre_model") == ["bundled-cnn-4", "$genre_model", "$genre_model"]
     done = unclassified.run("genreclf")
     assert done.returncode == 0
     assert "- 0: " not in done.stdout, "a track was changed twice"
     assert "2 tracks updated, 0 unchanged, 0 abstained, 0 failed, 2 files written" in done.stderr
-    assert set(unclassified.field("genre_model")) == {"bundled-cnn-3"}
+    assert set(unclassified.field("genre_model")) == {"bundled-cnn-4"}
     for path, genre in zip(
         unclassified.files(), unclassified.field("predicted_genre"), strict=True
     ):
@@ -107,7 +107,7 @@ def test_album_option_selects_all_tracks_of_albums(unclassified: Beets) -> None:
     assert "No matching tracks." in unclassified.run("genreclf", "-a", "album:other").stderr
     done = unclassified.run("genreclf", "-a", "album:some")
     assert done.returncode == 0
-    assert set(unclassified.field("genre_model")) == {"bundled-cnn-3"}
+    assert set(unclassified.field("genre_model")) == {"bundled-cnn-4"}
 
 
 @pytest.mark.parametrize("word", ["undo", "explain", "train", "similar", "cache", "web"])
@@ -132,7 +132,7 @@ def test_write_options(
 ) -> None:
     unclassified.settings["genreclf"]["write"] = write
     unclassified("genreclf", *([option] if option else []))
-    assert set(unclassified.field("genre_model")) == {"bundled-cnn-3"}
+    assert set(unclassified.field("genre_model")) == {"bundled-cnn-4"}
     assert [bool(our_tags(path)) for path in unclassified.files()] == [expected] * 3
 
 
@@ -189,7 +189,7 @@ def test_standard_error_may_be_closed(unclassified: Beets) -> None:
         check=False,
     )
     assert done.returncode == 0
-    assert set(unclassified.field("genre_model")) == {"bundled-cnn-3"}
+    assert set(unclassified.field("genre_model")) == {"bundled-cnn-4"}
 
 
 def test_unwritable_file_is_reported(unclassified: Beets) -> None:
@@ -202,7 +202,7 @@ def test_unwritable_file_is_reported(unclassified: Beets) -> None:
     assert done.returncode == 1
     assert path.name in done.stderr
     assert "Traceback" not in done.stderr
-    assert set(unclassified.field("genre_model")) == {"bundled-cnn-3"}, "a prediction was lost"
+    assert set(unclassified.field("genre_model")) == {"bundled-cnn-4"}, "a prediction was lost"
 
 
 def test_tags_follow_the_values(beets: Beets) -> None:

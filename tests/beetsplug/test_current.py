@@ -103,7 +103,7 @@ def test_import_without_a_cache_fills_genres_from_fields_alone(fresh: Beets) -> 
     predicted = fresh.field("predicted_genre")
     assert fresh.field("genres") == spelled(fresh)
     assert fresh("ls", "-a", "-f", "$album_genre_model $genres").split() == [
-        "bundled-cnn-3",
+        "bundled-cnn-4",
         predicted[0].title(),
     ]
     assert fresh("ls", "-a", "-f", "$album_genre_votes") == f"{predicted[0]} 2\n"
@@ -236,7 +236,7 @@ def test_fallback_applies_the_policy_to_predictions_of_the_cnn(fresh: Beets) -> 
     assert fresh.field("genres") == spelled(fresh)
     assert all(fresh.field("genres"))
     assert {*fresh.field("genre_model"), fresh("ls", "-a", "-f", "$album_genre_model").strip()} == {
-        "bundled-cnn-3"
+        "bundled-cnn-4"
     }
 
 

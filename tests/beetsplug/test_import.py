@@ -18,7 +18,7 @@ from tests.faults import with_damaged_network, without_modules
 from tests.sounds import CONTAINERS, RATE, drums, melody, write
 from tests.tags import OURS, our_tags, plain_tags
 
-CNN = "bundled-cnn-3"
+CNN = "bundled-cnn-4"
 # Marks every album as one whose metadata the user edited, so that beets itself writes tags.
 RETAG = """
 from beets.importer import Action
@@ -47,7 +47,7 @@ def import_tagging(beets: Beets) -> None:
     beets("import", "--quiet", "--quiet-fallback=asis", str(beets.music))
 
 
-@pytest.mark.parametrize(("backend", "model"), [("auto", CNN), ("knn", "bundled-knn-4")])
+@pytest.mark.parametrize(("backend", "model"), [("auto", CNN), ("knn", "bundled-knn-5")])
 def test_genre_reaches_database_and_file(backend: str, model: str, beets: Beets) -> None:
     # On a busy machine, the first import of librosa takes longer than a track may take.
     beets.settings["genreclf"] |= {"backend": backend, "min_confidence": 0, "timeout": 600}
@@ -296,7 +296,7 @@ def test_knn_is_used_if_the_networks_are_damaged(beets: Beets) -> None:
     beets.add("a.flac")
     done = beets.run("import", "--quiet", "--noautotag", str(beets.music))
     assert f"using the KNN fallback: {MSD_FILE}: wrong checksum" in done.stderr
-    assert beets.field("genre_model") == ["bundled-knn-4"]
+    assert beets.field("genre_model") == ["bundled-knn-5"]
     beets.environment.clear()
     beets("genreclf")  # the CNN is back, and better
     assert beets.field("genre_model") == [CNN]

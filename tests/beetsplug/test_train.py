@@ -279,7 +279,7 @@ def test_outdated_model_is_reported(collector: Beets) -> None:
     collector(*TRAIN)
     file = collector.root / "library.genre-models" / "mine.json"
     content = json.loads(file.read_text(encoding="utf-8"))
-    file.write_text(json.dumps({**content, "version": "of old"}), encoding="utf-8")
+    file.write_text(json.dumps({**content, "features_version": "of old"}), encoding="utf-8")
     done = collector.run("genreclf", "artist:artist 0")
     assert done.returncode == 0
     again = "train it again: beet genreclf-train --name mine --field genres"

@@ -301,7 +301,7 @@ def test_update_finds_no_changes(library: Beets) -> None:
     for options in (["-W"], ["-f", "-w"]):
         library("genreclf", *options)
         assert library("update") == ""
-        assert library.field("genre_model") == ["bundled-cnn-3"]
+        assert library.field("genre_model") == ["bundled-cnn-4"]
     library("genreclf-undo")
     assert library("update") == ""
 

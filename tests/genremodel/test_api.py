@@ -174,7 +174,7 @@ def test_custom_model(classifier: GenreClassifier, tmp_path: Path) -> None:
         for genre, sound in (("Tune", melody), ("Loop", drums))
         for seed in range(8)
     ]
-    model, _ = train(tracks, name="mine", version=classifier.analysis_version)
+    model, _ = train(tracks, name="mine", features_version=classifier.features_version)
     model.save(tmp_path / "mine.json")
     for source in (model, tmp_path / "mine.json", str(tmp_path / "mine.json")):
         custom = GenreClassifier(source, min_confidence=0)
@@ -184,7 +184,7 @@ def test_custom_model(classifier: GenreClassifier, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="needs the CNN"):
         GenreClassifier(model, backend="knn")
     with pytest.raises(ModelError, match="another version") as caught:
-        GenreClassifier(train(tracks, name="old", version="0")[0])
+        GenreClassifier(train(tracks, name="old", features_version="0")[0])
     assert (caught.value.retrain, caught.value.field) == ("old", "genres")
 
 

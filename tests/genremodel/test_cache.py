@@ -93,12 +93,28 @@ def test_failure_is_cached(cache: Cache, file: FileState) -> None:
     cache.close()
 
 
-def test_version_and_window_count_are_part_of_the_key(cache: Cache, file: FileState) -> None:
+def test_version_and_places_are_part_of_the_key(cache: Cache, file: FileState) -> None:
     cache.link_file(b"digest", file)
     cache.put(b"digest", ANALYSIS)
-    for other in (Cache(cache.path, "version 2", 10), Cache(cache.path, "version 1", 5)):
+    for other in (Cache(cache.path, "version 2", 10), Cache(cache.path, "version 1", 20)):
         assert other.get_file(file) is None
         other.close()
+    cache.close()
+
+
+def test_analysis_is_found_with_fewer_windows_only(cache: Cache, file: FileState) -> None:
+    ten = Analysis(np.arange(10.0), np.ones(10, np.bool_), np.zeros((10, 3), np.float16))
+    cache.link_file(b"ten", file)
+    cache.put(b"ten", ten)
+    cache.put(b"three", ten.select(3))
+    with Cache(cache.path, "version 1", 3) as other:
+        for found in (other.get_file(file), other.get_digest(b"ten"), other.get_digest(b"three")):
+            assert isinstance(found, Analysis)
+            assert found.starts.tolist() == [1, 5, 8]
+    assert cache.get_digest(b"three") is None
+    part = cache.get_part(b"three")
+    assert part
+    assert part.places.tolist() == [place in (1, 5, 8) for place in range(10)]
     cache.close()
 
 
@@ -211,3 +227,22 @@ def test_cached_prediction_is_equal(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache.db")
     assert (cache.statistics().hits, cache.statistics().misses) == (1, 1)
     cache.close()
+
+
+def test_three_cached_windows_are_completed_to_ten(tmp_path: Path) -> None:
+    path, cache = make(tmp_path / "a.flac", seconds=60), tmp_path / "cache.db"
+    few, all_windows = GenreClassifier(windows=3), GenreClassifier()
+    with few.pool(workers=1, cache=cache) as pool:
+        three = pool.submit(path).result()
+    with all_windows.pool(workers=1, cache=cache) as pool:
+        ten = pool.submit(path).result()
+    assert (len(three.starts), len(ten.starts)) == (3, 10)
+    np.testing.assert_array_equal(three.starts, ten.select(3).starts)
+    np.testing.assert_array_equal(three.values, ten.select(3).values)
+    fresh = all_windows.analyze(path)
+    np.testing.assert_allclose(ten.values, fresh.values, rtol=2e-3, atol=1e-4)
+    with few.pool(workers=1, cache=cache) as pool:
+        again = pool.submit(path).result()
+        assert pool.cache.statistics().analyses == 1
+    np.testing.assert_array_equal(again.values, three.values)
+    assert few.predict(path) == few.predict(all_windows.analyze(path).select(3))

@@ -58,7 +58,7 @@ def test_json_output(song: Path) -> None:
     assert len(result["probabilities"]) == 11
     assert "hip hop" in result["probabilities"]
     assert (result["genre"] is None) == (result["reason"] is not None)
-    assert (result["model"], result["backend"]) == ("bundled-cnn-3", "onnx")
+    assert (result["model"], result["backend"]) == ("bundled-cnn-4", "onnx")
     assert len(result["styles"]) == 3
 
 
@@ -75,7 +75,7 @@ def test_broken_and_missing_files_fail_alone(song: Path, tmp_path: Path) -> None
     table = run(text, song)
     assert table.returncode == 1
     assert f"{text}: Invalid data" in table.stderr
-    assert "bundled-cnn-3" in table.stdout
+    assert "bundled-cnn-4" in table.stdout
 
 
 def test_table_in_a_pipe_has_one_line_per_file(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_any_locale_and_any_name(environment: dict[str, str], tmp_path: Path) ->
     table = run_bytes(*(folder + name for name in ODD_NAMES), **environment)
     assert table.returncode == 1
     assert b"Traceback" not in table.stderr
-    assert table.stdout.count(b"bundled-cnn-3") == 3
+    assert table.stdout.count(b"bundled-cnn-4") == 3
     assert b"[red]:smile: " in table.stdout
     assert rb"a\nb\x1b[31m.wav" in table.stdout
     (error,) = table.stderr.splitlines()
@@ -185,7 +185,7 @@ def test_sigterm_ends_quietly_and_keeps_what_is_finished(options: list[str], son
     rest, message = process.communicate(timeout=100)  # workers would keep the standard error open
     assert process.returncode == 128 + signal.SIGTERM
     assert message == ""
-    assert "bundled-cnn-3" in first + rest or not options
+    assert "bundled-cnn-4" in first + rest or not options
 
 
 def wait_for_children(process: subprocess.Popen[str]) -> None:
@@ -213,7 +213,7 @@ def test_silence_one_second_and_less(tmp_path: Path) -> None:
 def test_knn_on_request(song: Path) -> None:
     done = run("--json", "--backend=knn", song)
     (result,) = lines(done)
-    assert (result["model"], result["backend"]) == ("bundled-knn-4", "knn")
+    assert (result["model"], result["backend"]) == ("bundled-knn-5", "knn")
     assert done.stderr == ""
 
 
@@ -223,7 +223,7 @@ def test_numpy_without_onnxruntime(song: Path, tmp_path: Path) -> None:
     done = run("--json", song, **without_modules(tmp_path / "shadow", "onnxruntime"))
     assert (done.returncode, done.stderr) == (0, "")
     (result,) = lines(done)
-    assert (result["model"], result["backend"]) == ("bundled-cnn-3", "numpy")
+    assert (result["model"], result["backend"]) == ("bundled-cnn-4", "numpy")
     assert result["votes"] == expected["votes"]
     assert result["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-3)
     assert lines(run("--json", "--backend=numpy", song)) == [result]
@@ -253,7 +253,7 @@ def test_knn_replaces_a_damaged_network(
     bundled_session.cache_clear()
     classifier = GenreClassifier()
     assert classifier.fallback_reason == f"{MSD_FILE}: wrong checksum"
-    assert classifier.predict(song).model == "bundled-knn-4"
+    assert classifier.predict(song).model == "bundled-knn-5"
     (tmp_path / "knn.npz").unlink()
     with pytest.raises(genremodel.ModelError, match=r"wrong checksum; KNN: knn\.npz: No such file"):
         GenreClassifier()

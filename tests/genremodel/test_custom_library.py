@@ -32,7 +32,7 @@ def test_train_save_and_predict(tmp_path: Path) -> None:
         for genre, sound in SOUNDS.items()
         for number in range(6)
     ]
-    model, report = train(tracks, version=bundled.analysis_version)
+    model, report = train(tracks, features_version=bundled.features_version)
 
     assert report.accuracy == 1
     assert str(report).splitlines()[:4] == [
@@ -43,7 +43,7 @@ def test_train_save_and_predict(tmp_path: Path) -> None:
     ]
 
     model.save(tmp_path / "mine.json")
-    unseen = make(tmp_path / "unseen.mp3", 6, 7, drums)
+    unseen = make(tmp_path / "unseen.mp3", 6, 8, drums)
     for custom in (model, tmp_path / "mine.json", str(tmp_path / "mine.json")):
         classifier = GenreClassifier(custom, min_confidence=0)
         assert classifier.is_custom
@@ -88,7 +88,7 @@ def test_examples_of_the_documentation_run(
 
 
 def test_model_for_other_networks_is_refused(tmp_path: Path) -> None:
-    model, _ = train(labeled_tracks(4), version="other networks")
+    model, _ = train(labeled_tracks(4), features_version="other networks")
     model.save(tmp_path / "mine.json")
     with pytest.raises(ModelError, match="mine"):
         GenreClassifier(tmp_path / "mine.json")

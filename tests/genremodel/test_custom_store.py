@@ -12,11 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genremodel import GenreClassifier
 from genremodel.custom.store import CustomModel, Estimator, ModelStore
 from genremodel.errors import ModelError
 from tests.labeled_tracks import custom_model, labeled_tracks, trained, window_values
 from tests.platforms import DROPPED as NO_ROOT
 from tests.platforms import permissions, posix
+from tests.sounds import RATE, melody
+
+FILES = Path(__file__).parents[1] / "files"
 
 
 @pytest.fixture
@@ -29,7 +33,8 @@ def test_stored_model_predicts_the_same(models: ModelStore, estimator: Estimator
     saved = custom_model(estimator)
     described = models.save(saved)
     loaded = models.load("mine")
-    assert (loaded.params.model, loaded.field, loaded.version) == (described.id, "genres", "v")
+    assert (loaded.params.model, loaded.field) == (described.id, "genres")
+    assert loaded.features_version == "v"
     assert loaded.params.genres == saved.params.genres == described.genres
     found, expected = loaded.predict_proba(window_values()), saved.predict_proba(window_values())
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-3)
@@ -176,3 +181,24 @@ def test_model_is_saved_to_and_loaded_from_a_path(tmp_path: Path) -> None:
         custom_model().save(tmp_path / "rock.genremodel")
     with pytest.raises(ModelError, match="there is no model 'pop'"):
         CustomModel.load(str(tmp_path / "pop.json"))
+
+
+def test_model_trained_before_predicts_the_same() -> None:
+    folder = FILES / "trained-before"
+    classifier = GenreClassifier(folder / "before.json")
+    assert classifier.genres == ("fast", "slow")
+    for expected in json.loads((folder / "expected.json").read_text()):
+        speed = {"slow": 1, "fast": 2}[expected["sound"]]
+        samples = melody(20 * speed, expected["seed"])[:, ::speed]
+        found = classifier.predict((samples, RATE))
+        assert found.genre == expected["genre"]
+        assert found.confidence == pytest.approx(expected["confidence"], abs=1e-3)
+        assert found.probabilities == pytest.approx(expected["probabilities"], abs=1e-3)
+    noise = np.random.default_rng(0).uniform(-1, 1, 20 * RATE)
+    assert classifier.predict((noise, RATE)).reason == "not music"
+
+
+def test_model_has_no_detector_of_its_own(tmp_path: Path) -> None:
+    custom_model().save(tmp_path / "mine.json")
+    with np.load(tmp_path / "mine.npz") as arrays:
+        assert {*arrays} == {"weight", "bias", "centroids", "whitening"}

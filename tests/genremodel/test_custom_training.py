@@ -197,7 +197,7 @@ def test_empty_folds_are_skipped() -> None:
 
 
 def test_tracks_keep_their_audible_windows() -> None:
-    values = np.random.default_rng(0).random((3, 300)).astype(np.float16)
+    values = np.random.default_rng(0).random((3, 500)).astype(np.float16)
     silent = Analysis(np.arange(3.0), np.zeros(3, np.bool_), values)
     with pytest.raises(ValueError, match="no audible window"):
         LabeledTrack(silent, ["a"], "b")
@@ -211,7 +211,7 @@ def test_tracks_keep_their_audible_windows() -> None:
 def test_default_version_is_that_of_the_bundled_networks() -> None:
     from genremodel.custom import train
 
-    assert train(labeled_tracks(4))[0].version == CnnBackend().version
+    assert train(labeled_tracks(4))[0].features_version == CnnBackend().features_version
 
 
 LABELS = st.lists(st.integers(0, 3), min_size=1, max_size=2, unique=True)

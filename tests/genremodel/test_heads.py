@@ -4,30 +4,36 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from genremodel.analysis import EMBEDDING_SIZE, OUTPUT_SIZE, TAGS, NetworkOutputs
+from genremodel.analysis import OUTPUT_SIZE, TAGS, NetworkOutputs
 from genremodel.audio.params import WINDOW_SAMPLES
 from genremodel.audio.windows import Windows
 from genremodel.models.heads import GenreHeads, LinearHead, tag_logits
 from genremodel.models.musicnn import MusicnnPair
-from genremodel.models.novelty import Novelty
+from genremodel.models.nonmusic import NO_NONMUSIC_DETECTION
+from genremodel.models.novelty import NONMUSIC_NOVELTY, Novelty
 
 RNG = np.random.default_rng(0)
 MSD = LinearHead(RNG.normal(size=(TAGS, 3)), np.zeros(3))
 BOTH = LinearHead(RNG.normal(size=(2 * TAGS, 3)), np.zeros(3))
-ALL_MUSIC = np.append(np.zeros(EMBEDDING_SIZE), -1.0)
-NOVELTY = Novelty(np.zeros((1, TAGS)), np.eye(TAGS), ALL_MUSIC)
+NOVELTY = Novelty(np.zeros((1, TAGS)), np.eye(TAGS))
 
 
 def outputs(windows: int, by_both: int) -> NetworkOutputs:
     """Return outputs with only the first windows analyzed by both networks."""
     rng = np.random.default_rng(1)
     made = NetworkOutputs.split(rng.uniform(0.01, 0.99, (windows, OUTPUT_SIZE)))
-    made.expert_activations[by_both:] = np.nan
+    made.expert_activations[by_both:] = made.expert_embeddings[by_both:] = np.nan
     return made
 
 
+def heads(weight: float = 0.5, bias: float = 0.0) -> GenreHeads:
+    """Return heads with a detector of non-music that has only a bias."""
+    nonmusic = np.append(NO_NONMUSIC_DETECTION[:-1], bias)
+    return GenreHeads(MSD, BOTH, NOVELTY, nonmusic, weight)
+
+
 def probabilities(weight: float, made: NetworkOutputs) -> NDArray[np.float64]:
-    return GenreHeads(MSD, BOTH, NOVELTY, weight).predict_proba(made.join()).probabilities
+    return heads(weight).predict_proba(made.join()).probabilities
 
 
 def test_second_head_is_mixed_into_every_window() -> None:
@@ -49,11 +55,19 @@ def test_first_head_alone_if_second_network_analyzed_nothing() -> None:
 
 
 def test_arrays_round_trip() -> None:
-    heads = GenreHeads(MSD, BOTH, NOVELTY, 0.5)
     values = outputs(3, by_both=3).join()
-    again = GenreHeads.from_arrays(heads.to_arrays()).predict_proba(values)
-    np.testing.assert_array_equal(again.probabilities, heads.predict_proba(values).probabilities)
-    assert again.novelty == heads.predict_proba(values).novelty
+    expected = heads(bias=1.0).predict_proba(values)
+    again = GenreHeads.from_arrays(heads(bias=1.0).to_arrays()).predict_proba(values)
+    np.testing.assert_array_equal(again.probabilities, expected.probabilities)
+    assert again.novelty == expected.novelty
+
+
+def test_nonmusic_has_maximal_novelty() -> None:
+    values = outputs(3, by_both=2).join()
+    assert heads(bias=1.0).predict_proba(values).novelty == NONMUSIC_NOVELTY
+    assert heads(bias=-1.0).predict_proba(values).novelty < NONMUSIC_NOVELTY
+    unknown = outputs(3, by_both=0).join()
+    assert heads(bias=1.0).predict_proba(unknown).novelty < NONMUSIC_NOVELTY
 
 
 @pytest.mark.parametrize("silent", [[], [0, 1, 2, 3], [0, 1, 2, 3, 4]])
@@ -61,9 +75,22 @@ def test_second_network_analyzes_audible_windows_only(silent: list[int]) -> None
     samples = RNG.normal(scale=0.1, size=(5, WINDOW_SAMPLES)).astype(np.float32)
     samples[silent] = 0
     found = MusicnnPair.bundled().run(Windows(np.arange(5.0), samples))
-    activations, embeddings, expert_activations = NetworkOutputs.split(found)
+    activations, embeddings, expert_activations, expert_embeddings = NetworkOutputs.split(found)
     analyzed = np.isfinite(expert_activations).all(axis=1)
+    assert (analyzed == np.isfinite(expert_embeddings).all(axis=1)).all()
     assert analyzed.sum() == min(3, 5 - len(silent))
     assert not analyzed[silent].any()
     assert np.isfinite(activations).all()
     assert np.isfinite(embeddings).all()
+
+
+def test_known_outputs_are_not_computed_again() -> None:
+    samples = RNG.normal(scale=0.1, size=(5, WINDOW_SAMPLES)).astype(np.float32)
+    windows, networks = Windows(np.arange(5.0), samples), MusicnnPair.bundled()
+    expected = networks.run(windows)
+    known = expected.copy()
+    known[[0, 3]] = np.nan  # not analyzed before
+    known[1] += 1
+    found = networks.run(windows, known)
+    np.testing.assert_array_equal(found[[1, 2, 4]], known[[1, 2, 4]])
+    np.testing.assert_allclose(found[[0, 3]], expected[[0, 3]], rtol=1e-4, atol=1e-5)

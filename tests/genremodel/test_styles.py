@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from genremodel import GenreClassifier
-from genremodel.analysis import EMBEDDING_SIZE, TAGS, Analysis
+from genremodel.analysis import OUTPUT_SIZE, TAGS, Analysis
 from genremodel.models import bundled as assets
 from genremodel.styles import Style, album_styles, bundled_styles, track_styles
 from tests.sounds import make, melody, write
@@ -28,7 +28,7 @@ def analysis(*windows: list[float], audible: list[bool] | None = None) -> Analys
 def _analysis(activations: NDArray[np.floating], audible: NDArray[np.bool_]) -> Analysis:
     """Return an analysis with the activations of the first tags, and zeros for all else."""
     windows, tags = activations.shape
-    rest = TAGS - tags + EMBEDDING_SIZE + TAGS
+    rest = OUTPUT_SIZE - tags
     values = np.pad(activations, ((0, 0), (0, rest))).astype(np.float16)
     return Analysis(np.arange(float(windows)), audible, values)
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from genremodel.audio import windows as windows_module
 from genremodel.audio.params import SAMPLE_RATE, WINDOW_SAMPLES
-from genremodel.audio.windows import evenly_spaced, read_windows, scan_windows, seek_windows
+from genremodel.audio.places import chosen_places, evenly_spaced
+from genremodel.audio.windows import read_windows, scan_windows, seek_windows
 from genremodel.errors import AudioError
 from tests.sounds import CONTAINERS, KEPT, RATE, make, melody, write
 
@@ -239,3 +240,21 @@ def test_evenly_spaced(total: int, count: int) -> None:
     chosen = evenly_spaced(np.arange(total), count)
     assert len(chosen) == min(total, count)
     assert (np.diff(chosen) > 0).all()
+
+
+@pytest.mark.parametrize("kind", ["flac", "mp3"])
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_fewer_windows_are_some_of_the_ten(kind: str, count: int, tmp_path: Path) -> None:
+    path = make(tmp_path / f"a.{kind}", seconds=63)
+    ten, few = read_windows(path, 10), read_windows(path, 10, count)
+    chosen = chosen_places(count, 10)
+    np.testing.assert_array_equal(few.starts, ten.starts[chosen])
+    np.testing.assert_allclose(few.samples, ten.samples[chosen], atol=1e-3)
+    assert np.flatnonzero(few.places).tolist() == chosen.tolist()
+
+
+def test_all_windows_are_returned_if_a_chosen_one_is_silent(tmp_path: Path) -> None:
+    sound = sparse(100, (0, 50), (60, 100))  # the window in the middle is silent
+    windows = read_windows(write(tmp_path / "a.flac", sound), 10, 3)
+    assert len(windows.starts) == 10
+    assert windows.audible.sum() == 9

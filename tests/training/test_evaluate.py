@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from genremodel.calibration import Calibration
 from genremodel.evaluation import OutOfFold
 from genremodel.models.base import WindowProbabilities
-from genremodel.models.novelty import NONMUSIC_NOVELTY, is_nonmusic
 from genremodel.prediction import DecisionParams
 from training.evaluation.evaluate import measure, validate
-from training.evaluation.ood import left_out_genres, measure_nonmusic
+from training.evaluation.ood import left_out_genres
 from training.fit import PredictProba
 from training.window_table import WindowTable
 
 GENRES = ("blues", "jazz", "metal", "rock")
-NO_WEIGHTS = np.zeros(5)  # reject nothing as non-music
 PARAMS = DecisionParams(GENRES, (0.25,) * 4, Calibration(0.0, 1.0, 0.0, 0.0, 1.0), 0.5, "m")
 
 
@@ -45,18 +43,14 @@ class RecordingFit:
     def __init__(self) -> None:
         self.tables: list[WindowTable] = []
 
-    def __call__(
-        self, table: WindowTable, nonmusic: NDArray[np.float64] = NO_WEIGHTS
-    ) -> PredictProba:
+    def __call__(self, table: WindowTable) -> PredictProba:
         self.tables.append(table)
         columns = [GENRES.index(name) for name in np.unique(table.genre)]
 
         def classify(values: NDArray[np.floating[Any]]) -> WindowProbabilities:
             shares = np.exp(3 * values[:, columns])
             shares /= shares.sum(axis=1, keepdims=True)
-            return WindowProbabilities(
-                shares, NONMUSIC_NOVELTY if is_nonmusic(nonmusic, values) else 1.0
-            )
+            return WindowProbabilities(shares, 1.0)
 
         return classify
 
@@ -88,20 +82,6 @@ def test_left_out_genre_is_not_fitted_on() -> None:
     for figures in left_out_genres(windows, fit, PARAMS, protocols, "songs").values():
         assert {*figures["genres"]} == {*GENRES}
     assert all(len(np.unique(known.genre)) == 3 for known in fit.tables)
-
-
-@pytest.mark.parametrize(("other", "rejected"), [(3.5, 1.0), (-3.0, 0.0)])
-def test_kinds_of_nonmusic_are_rejected_by_their_likeness_to_other_kinds(
-    other: float, rejected: float
-) -> None:
-    rng = np.random.default_rng(1)
-    sounds = {
-        kind: rng.normal(level, 0.1, (20, 4)).astype(np.float32)
-        for kind, level in (("one", 3.0), ("other", other))
-    }
-    figures = measure_nonmusic(table(), sounds, np.asarray, RecordingFit(), PARAMS)
-    for shares in figures["kinds"].values():
-        assert shares["rejected"] == rejected
 
 
 def test_figures_by_window_count() -> None:

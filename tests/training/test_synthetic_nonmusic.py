@@ -8,7 +8,7 @@ from training.synthetic_nonmusic import nonmusic
 
 def test_synthetic_nonmusic_is_audible_and_varied() -> None:
     sounds = nonmusic(8, np.random.default_rng(0))
-    assert {*sounds} == {"noise", "tones", "pulses", "speech-like"}
+    assert {*sounds} == {"noise", "tones", "pulses", "speech-like", "steady tones"}
     for windows in sounds.values():
         assert windows.shape == (8, WINDOW_SAMPLES)
         assert (np.abs(windows) <= 1).all()

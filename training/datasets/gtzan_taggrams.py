@@ -42,7 +42,10 @@ def read(path: Path) -> WindowTable:
         raise DataError(f"{path}: expected {TAGS} activations, a track and a genre per row")
     track = arrays["track"].astype(str)
     genre = np.array([genre_name(name) for name in arrays["genre"].astype(str).tolist()])
-    unknown = (np.full((len(track), size), np.nan, np.float32) for size in (EMBEDDING_SIZE, TAGS))
+    unknown = (
+        np.full((len(track), size), np.nan, np.float32)
+        for size in (EMBEDDING_SIZE, TAGS, EMBEDDING_SIZE)
+    )
     values = NetworkOutputs(arrays["activations"].astype(np.float32), *unknown).join()
     return WindowTable(
         values, track, genre, track, np.ones(len(track)), np.full(len(track), "song")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genremodel import evaluation
-from genremodel.audio.windows import DEFAULT_WINDOWS, evenly_spaced
+from genremodel.audio.places import DEFAULT_WINDOWS, evenly_spaced
 from genremodel.evaluation import Classify, OutOfFold, Scores, Tracks
 from genremodel.models.base import WindowProbabilities
 from genremodel.prediction import DecisionParams

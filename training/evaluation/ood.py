@@ -1,36 +1,22 @@
-"""Behavior on out-of-distribution input: genres left out of training, and non-music."""
+"""Behavior on genres that are left out of training."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold
 
-from genremodel.evaluation import FOLDS
-from genremodel.models.novelty import NONMUSIC_NOVELTY, is_nonmusic
 from genremodel.prediction import DecisionParams
-from genremodel.voting import vote_with_confidence
 from training.evaluation.cross_validation import (
     calibrated_scores,
     out_of_fold,
     predict_tracks,
     recalibrated,
 )
-from training.fit import Fit, PredictProba, fit_nonmusic
+from training.fit import Fit
 from training.window_table import WindowTable
-
-SelectColumns: TypeAlias = Callable[[NDArray[np.floating[Any]]], NDArray[np.floating[Any]]]
-
-
-class FitWithNonmusic(Protocol):
-    """Fits a model that rejects non-music by the weights of `fit_nonmusic`."""
-
-    def __call__(self, table: WindowTable, nonmusic: NDArray[np.float64] = ...) -> PredictProba:
-        """Fit the model; without weights it rejects nothing."""
-        ...
 
 
 def left_out_genres(
@@ -83,57 +69,4 @@ def left_out_genres(
             "genres": shares,
         }
         for name, shares in abstained.items()
-    }
-
-
-def measure_nonmusic(
-    table: WindowTable,
-    sounds: Mapping[str, NDArray[np.float32]],
-    select: SelectColumns,
-    fit: FitWithNonmusic,
-    params: DecisionParams,
-) -> dict[str, Any]:
-    """Return how non-music is rejected, and how much music is.
-
-    Parameters
-    ----------
-    table, fit, params
-        The model.
-    sounds : kind -> (windows, values)
-        Synthesized non-music. Each kind is predicted by a model fitted on the other kinds.
-    select
-        Returns the columns that `fit_nonmusic` reads.
-
-    Returns
-    -------
-    dict
-        "kinds": of each, the number of sounds, the share rejected as non-music ("rejected") and the
-        share without a genre ("abstained"). "files": the number of files. "false_rejections": the
-        share of files, by unseen artists, that are rejected as non-music.
-    """
-    music = table[np.flatnonzero(np.isfinite(select(table.values)).all(axis=1))]
-    kinds = {}
-    for kind, unknown in sounds.items():
-        known = np.concatenate([some for other, some in sounds.items() if other != kind])
-        classifier = fit(table, nonmusic=fit_nonmusic(select(music.values), select(known)))
-        found = [classifier(sound[np.newaxis]) for sound in unknown]
-        rejected = np.array([one.novelty >= NONMUSIC_NOVELTY for one in found])
-        confidence = np.array([vote_with_confidence(*one, params, "majority")[1] for one in found])
-        kinds[kind] = {
-            "sounds": len(unknown),
-            "rejected": round(float(rejected.mean()), 4),
-            "abstained": round(float((rejected | (confidence < params.min_confidence)).mean()), 4),
-        }
-    every = select(np.concatenate([*sounds.values()]))
-    files = music.with_role("train", "valid")
-    genres, groups, members = files.by_track()
-    rejected_files = []
-    for _, held_out in GroupKFold(FOLDS).split(genres, genres, groups):
-        others = music[~np.isin(music.group, groups[held_out])]
-        weights = fit_nonmusic(select(others.values), every)
-        rejected_files += [is_nonmusic(weights, select(files.values[members[i]])) for i in held_out]
-    return {
-        "kinds": kinds,
-        "files": len(rejected_files),
-        "false_rejections": round(float(np.mean(rejected_files)), 4),
     }

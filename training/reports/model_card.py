@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from genremodel.audio.windows import DEFAULT_WINDOWS
+from genremodel.audio.places import DEFAULT_WINDOWS
 from genremodel.evaluation import FOLDS
 from genremodel.models.bundled import MSD_FILE, MTT_FILE
 from genremodel.models.musicnn import MTT_WINDOWS
+from training.datasets.nonmusic_recordings import SPEECH
+from training.nonmusic_detector import MUSIC_KEPT
 from training.reports.markdown import TEMPLATES, enumerate_items, number, render, rows
 
 Figures: TypeAlias = Mapping[str, Any]
@@ -69,7 +71,8 @@ def model_card(model: Figures, benchmarks: Figures) -> str:
         file_confusion=_confusion_matrix("files", files, model["genres"]),
         unknown=_unknown_genres(songs["left_out_genres"], files["left_out_genres"]),
         nonmusic=_nonmusic(model),
-        false_rejections=_false_rejections(model),
+        rejection=_rejection(model),
+        lost=1 - MUSIC_KEPT,
         ablations=rows((text, f"{a:.3f}", f"{b:.3f}") for text, a, b in model["ablations"]),
         choices=_choices(knn["choice"]),
         novelty_note="" if knn["calibration"]["novelty"] else _NO_NOVELTY,
@@ -160,24 +163,41 @@ def _unknown_genres(songs: Figures, files: Figures) -> str:
     )
 
 
+def _rejection(model: Figures) -> str:
+    """Return a list with the figures of each detector."""
+    items = []
+    for backend in _BACKENDS:
+        figures = model[backend]["nonmusic"]
+        environment, speech = figures["environment"], figures["kinds"][SPEECH]
+        music = figures["music"]
+        items.append(
+            f"- `{model[backend]['id']}` rejects {environment['rejected']:.0%} of "
+            f"{environment['sounds']} environmental sounds of {environment['kinds']} unseen kinds, "
+            f"{environment['lowest']:.0%} of the hardest kind, and {speech['rejected']:.0%} of "
+            f"{speech['sounds']} sentences. It predicts a genre for "
+            f"{1 - environment['abstained']:.0%} and {1 - speech['abstained']:.0%}. It rejects "
+            f"{music['rejected']:.1%} ({music['lower']:.1%}-{music['upper']:.1%}) of "
+            f"{music['tracks']} tracks of music by {music['artists']} artists; the interval is by "
+            "bootstrap over artists."
+        )
+    return "\n".join(items)
+
+
 def _nonmusic(model: Figures) -> str:
     return rows(
         (
             f"`{model[backend]['id']}`",
             kind,
+            "yes" if of["recorded"] else "no",
             of["sounds"],
             f"{of['rejected']:.0%}",
             f"{of['abstained']:.0%}",
+            f"{of['music_rejected']:.1%}",
         )
         for backend in _BACKENDS
+        for recorded in (True, False)
         for kind, of in model[backend]["nonmusic"]["kinds"].items()
-    )
-
-
-def _false_rejections(model: Figures) -> str:
-    parts = [(model[backend]["id"], model[backend]["nonmusic"]) for backend in _BACKENDS]
-    return enumerate_items(
-        [f"{of['false_rejections']:.1%} of {of['files']} by `{name}`" for name, of in parts]
+        if of["recorded"] is recorded
     )
 
 

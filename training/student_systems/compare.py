@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from genremodel.audio.params import WINDOW_SAMPLES
-from genremodel.audio.windows import DEFAULT_WINDOWS
+from genremodel.audio.places import DEFAULT_WINDOWS
 from genremodel.models import bundled as assets
 from genremodel.models.bundled import MSD_FILE
 from genremodel.models.musicnn import bundled_session

@@ -1,0 +1,115 @@
+"""How much non-music is rejected, and how much music with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genremodel.models.nonmusic import is_nonmusic
+from genremodel.prediction import DecisionParams
+from genremodel.voting import vote_with_confidence
+from training.datasets.nonmusic_recordings import SPEECH
+from training.fit import PredictProba
+from training.nonmusic_detector import Examples, UnseenMusic, fit_nonmusic, unseen_music
+from training.window_table import WindowTable
+
+_RESAMPLES = 1000
+
+
+def measure_nonmusic(
+    examples: Examples, sounds: WindowTable, classify: PredictProba, params: DecisionParams
+) -> dict[str, Any]:
+    """Return how non-music is rejected, and how much music is.
+
+    Parameters
+    ----------
+    examples
+        Of the detector.
+    sounds
+        What the model reads of the same sounds.
+    classify, params
+        The model, without a detector.
+
+    Returns
+    -------
+    dict
+        "music": of the tracks of music by unseen artists, see `UnseenMusic.rejected`: their number
+        ("tracks"), that of the artists, the share that is rejected ("rejected"), and the bounds of
+        its 95% confidence interval by bootstrap over artists ("lower", "upper"). "kinds": of each
+        kind of sound, scored by a detector fitted without it: whether it is recorded, the number of
+        sounds, the share rejected as non-music ("rejected"), the share without a genre
+        ("abstained"), and the share of music that this detector rejects ("music_rejected").
+        "environment": the number of recorded kinds but speech, their sounds, the same shares, and
+        the lowest share that is rejected of a kind ("lowest").
+    """
+    confidences = _confidences(sounds, classify, params)
+    kinds: dict[str, dict[str, Any]] = {}
+    for kind in np.unique(sounds.group).tolist():
+        others = examples.without_kind(kind)
+        weights = fit_nonmusic(others)
+        unknown = examples.sounds[examples.sounds.group == kind]
+        names, _, members = _by_sound(unknown)
+        rejected = np.array([is_nonmusic(weights, unknown.values[rows]) for rows in members])
+        unsure = np.array([confidences[name] < params.min_confidence for name in names])
+        kinds[kind] = {
+            "recorded": bool((unknown.role == "recorded").all()),
+            "sounds": len(rejected),
+            "rejected": round(float(rejected.mean()), 4),
+            "abstained": round(float((rejected | unsure).mean()), 4),
+            "music_rejected": round(float(unseen_music(others).rejected.mean()), 4),
+        }
+    recorded = [shares for kind, shares in kinds.items() if shares["recorded"] and kind != SPEECH]
+    return {
+        "music": _music(unseen_music(examples)),
+        "kinds": kinds,
+        "environment": _environment(recorded) if recorded else None,
+    }
+
+
+def _confidences(
+    sounds: WindowTable, classify: PredictProba, params: DecisionParams
+) -> dict[str, float]:
+    """Return the confidence in the genre of each sound."""
+    names, _, members = _by_sound(sounds)
+    found = (classify(sounds.values[rows]) for rows in members)
+    return {
+        name: vote_with_confidence(*one, params, "majority")[1]
+        for name, one in zip(names, found, strict=True)
+    }
+
+
+def _by_sound(table: WindowTable) -> tuple[list[str], NDArray[np.str_], list[NDArray[np.intp]]]:
+    _, groups, members = table.by_track()
+    return [str(table.track[rows[0]]) for rows in members], groups, members
+
+
+def _music(tracks: UnseenMusic) -> dict[str, Any]:
+    artists, owner = np.unique(tracks.artist, return_inverse=True)
+    rejected = np.bincount(owner, tracks.rejected)
+    total = np.bincount(owner)
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(len(artists), size=(_RESAMPLES, len(artists)))
+    shares = rejected[drawn].sum(axis=1) / total[drawn].sum(axis=1)
+    return {
+        "tracks": int((tracks.shuffle == 0).sum()),
+        "artists": len(artists),
+        "rejected": round(float(tracks.rejected.mean()), 4),
+        "lower": round(float(np.quantile(shares, 0.025)), 4),
+        "upper": round(float(np.quantile(shares, 0.975)), 4),
+    }
+
+
+def _environment(kinds: list[dict[str, Any]]) -> dict[str, Any]:
+    sounds = np.array([shares["sounds"] for shares in kinds])
+    means = {
+        name: round(float(np.average([shares[name] for shares in kinds], weights=sounds)), 4)
+        for name in ("rejected", "abstained")
+    }
+    return {
+        "kinds": len(kinds),
+        "sounds": int(sounds.sum()),
+        **means,
+        "lowest": min(shares["rejected"] for shares in kinds),
+    }

@@ -1,0 +1,137 @@
+"""Fit the detector of non-music, and choose its threshold on music by unseen artists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from genremodel.analysis import NetworkOutputs
+from genremodel.column_table import ColumnTable
+from genremodel.evaluation import FOLDS
+from training.window_table import WindowTable
+
+_C = 0.1  # scikit-learn's: 0.03 and 0.3 detect as much
+_SHUFFLES = 3
+MUSIC_KEPT = 0.995  # of the tracks by unseen artists
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a detector is fitted on.
+
+    Parameters
+    ----------
+    music : WindowTable
+        Values that the detector reads. Augmented windows are fitted on, and not scored.
+    sounds : WindowTable
+        The same of non-music. The kind of a sound is its genre and group.
+    """
+
+    music: WindowTable
+    sounds: WindowTable
+
+    def without_kind(self, kind: str) -> Examples:
+        """Return the examples without the sounds of a kind."""
+        return replace(self, sounds=self.sounds[self.sounds.group != kind])
+
+
+@dataclass(frozen=True)
+class UnseenMusic(ColumnTable):
+    """Odds of tracks of music by detectors that were not fitted on their artists.
+
+    odds: (rows,) log-odds of non-music. Each track has a row for each shuffle of the artists.
+    artist: (rows,). shuffle, fold: (rows,) in which the artist was held out.
+    """
+
+    odds: NDArray[np.float64]
+    artist: NDArray[np.str_]
+    shuffle: NDArray[np.intp]
+    fold: NDArray[np.intp]
+
+    @property
+    def threshold(self) -> float:
+        """The log-odds above which all but `MUSIC_KEPT` of the tracks are rejected."""
+        return float(np.quantile(self.odds, MUSIC_KEPT))
+
+    @property
+    def rejected(self) -> NDArray[np.bool_]:
+        """(rows,) True for tracks that are rejected at the threshold of tracks by others.
+
+        The threshold for the tracks of a fold is that of the artists who are not in it.
+        """
+        rejected = np.zeros(len(self), np.bool_)
+        for shuffle, fold in np.unique(np.stack([self.shuffle, self.fold]), axis=1).T:
+            held_out = (self.shuffle == shuffle) & (self.fold == fold)
+            others = self[~np.isin(self.artist, self.artist[held_out])]
+            rejected[held_out] = self.odds[held_out] > others.threshold
+        return rejected
+
+
+def embeddings(table: WindowTable) -> WindowTable:
+    """Return the values that the CNN's detector reads, for the windows that have them.
+
+    table: outputs of the networks.
+    """
+    outputs = NetworkOutputs.split(table.values)
+    return replace(table[outputs.by_both], values=outputs.both_embeddings)
+
+
+def fit_nonmusic(examples: Examples) -> NDArray[np.float64]:
+    """Fit the detector and return its weights and bias, (values + 1,), see `is_nonmusic`."""
+    weights = _fit(examples.music, examples.sounds)
+    weights[-1] -= unseen_music(examples).threshold
+    return weights
+
+
+def unseen_music(examples: Examples) -> UnseenMusic:
+    """Return the odds of the tracks of music, by cross-validation grouped by artist."""
+    music = examples.music
+    tracks = music[music.role != "altered"]
+    _, artists, members = tracks.by_track()
+    folds = min(FOLDS, len(np.unique(artists)))
+    tables = []
+    for shuffle in range(_SHUFFLES):
+        divided = GroupKFold(folds, shuffle=True, random_state=shuffle)
+        for fold, (_, held_out) in enumerate(divided.split(artists, groups=artists)):
+            others = music[~np.isin(music.group, artists[held_out])]
+            weights = _fit(others, examples.sounds)
+            odds = [nonmusic_odds(weights, tracks.values[members[track]]) for track in held_out]
+            place = (np.full(len(held_out), number) for number in (shuffle, fold))
+            tables.append(UnseenMusic(np.array(odds), artists[held_out], *place))
+    return sum(tables[1:], tables[0])
+
+
+def nonmusic_odds(weights: NDArray[np.float64], values: NDArray[np.floating]) -> float:
+    """Return the log-odds of a track or sound, positive where `is_nonmusic` is True."""
+    return float(values.mean(axis=0, dtype=np.float64) @ weights[:-1] + weights[-1])
+
+
+def _fit(music: WindowTable, sounds: WindowTable) -> NDArray[np.float64]:
+    """Fit a detector whose threshold is not chosen yet.
+
+    Music and sounds weigh the same. The weight of an artist or kind grows with the square root of
+    its windows.
+    """
+    values = np.concatenate([music.values, sounds.values])
+    weight = np.concatenate([_weight(music.group), _weight(sounds.group)]) * len(values) / 2
+    is_sound = np.arange(len(values)) >= len(music)
+    scaler = StandardScaler().fit(values)
+    # The tolerance stops the fit early, which is a part of the regularization.
+    regression = LogisticRegression(C=_C, tol=1e-3, max_iter=2000)
+    with threadpool_limits(1):  # faster, and the sums do not depend on the number of processors
+        regression.fit(scaler.transform(values), is_sound, sample_weight=weight)
+    slopes = regression.coef_[0] / scaler.scale_
+    return np.append(slopes, regression.intercept_[0] - scaler.mean_ @ slopes)
+
+
+def _weight(group: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Return the weights of windows, whose sum is 1."""
+    _, owner, windows = np.unique(group, return_inverse=True, return_counts=True)
+    weight: NDArray[np.float64] = 1 / np.sqrt(windows[owner])
+    return weight / weight.sum()
