@@ -18,7 +18,6 @@ from training.window_table import WindowTable
 
 _C = 0.1  # scikit-learn's: 0.03 and 0.3 detect as much
 _SHUFFLES = 3
-MUSIC_KEPT = 0.995  # of the tracks by unseen artists
 
 
 @dataclass(frozen=True)
@@ -31,10 +30,13 @@ class Examples:
         Values that the detector reads. Augmented windows are fitted on, and not scored.
     sounds : WindowTable
         The same of non-music. The kind of a sound is its genre and group.
+    lost : float
+        The share of tracks of music by unseen artists that may be rejected.
     """
 
     music: WindowTable
     sounds: WindowTable
+    lost: float
 
     def without_kind(self, kind: str) -> Examples:
         """Return the examples without the sounds of a kind."""
@@ -46,18 +48,20 @@ class UnseenMusic(ColumnTable):
     """Odds of tracks of music by detectors that were not fitted on their artists.
 
     odds: (rows,) log-odds of non-music. Each track has a row for each shuffle of the artists.
-    artist: (rows,). shuffle, fold: (rows,) in which the artist was held out.
+    artist: (rows,). shuffle, fold: (rows,) in which the artist was held out. lost: (rows,) see
+    `Examples`.
     """
 
     odds: NDArray[np.float64]
     artist: NDArray[np.str_]
     shuffle: NDArray[np.intp]
     fold: NDArray[np.intp]
+    lost: NDArray[np.float64]
 
     @property
     def threshold(self) -> float:
-        """The log-odds above which all but `MUSIC_KEPT` of the tracks are rejected."""
-        return float(np.quantile(self.odds, MUSIC_KEPT))
+        """The log-odds that as many tracks exceed as may be lost."""
+        return float(np.quantile(self.odds, 1 - self.lost[0]))
 
     @property
     def rejected(self) -> NDArray[np.bool_]:
@@ -102,8 +106,8 @@ def unseen_music(examples: Examples) -> UnseenMusic:
             others = music[~np.isin(music.group, artists[held_out])]
             weights = _fit(others, examples.sounds)
             odds = [nonmusic_odds(weights, tracks.values[members[track]]) for track in held_out]
-            place = (np.full(len(held_out), number) for number in (shuffle, fold))
-            tables.append(UnseenMusic(np.array(odds), artists[held_out], *place))
+            rest = (np.full(len(held_out), number) for number in (shuffle, fold, examples.lost))
+            tables.append(UnseenMusic(np.array(odds), artists[held_out], *rest))
     return sum(tables[1:], tables[0])
 
 

@@ -35,14 +35,14 @@ def measure_nonmusic(
     Returns
     -------
     dict
-        "music": of the tracks of music by unseen artists, see `UnseenMusic.rejected`: their number
-        ("tracks"), that of the artists, the share that is rejected ("rejected"), and the bounds of
-        its 95% confidence interval by bootstrap over artists ("lower", "upper"). "kinds": of each
-        kind of sound, scored by a detector fitted without it: whether it is recorded, the number of
-        sounds, the share rejected as non-music ("rejected"), the share without a genre
-        ("abstained"), and the share of music that this detector rejects ("music_rejected").
-        "environment": the number of recorded kinds but speech, their sounds, the same shares, and
-        the lowest share that is rejected of a kind ("lowest").
+        "music": of the tracks of music by unseen artists, see `UnseenMusic.rejected`: the share
+        that may be rejected ("lost"), their number ("tracks"), that of the artists, the share that
+        is rejected ("rejected"), and the bounds of its 95% confidence interval by bootstrap over
+        artists ("lower", "upper"). "kinds": of each kind of sound, scored by a detector fitted
+        without it: whether it is recorded, the number of sounds, the share rejected as non-music
+        ("rejected"), the share without a genre ("abstained"), and the share of music that this
+        detector rejects ("music_rejected"). "environment": the number of recorded kinds but speech,
+        their sounds, the same shares, and the lowest share that is rejected of a kind ("lowest").
     """
     confidences = _confidences(sounds, classify, params)
     kinds: dict[str, dict[str, Any]] = {}
@@ -93,6 +93,7 @@ def _music(tracks: UnseenMusic) -> dict[str, Any]:
     drawn = rng.integers(len(artists), size=(_RESAMPLES, len(artists)))
     shares = rejected[drawn].sum(axis=1) / total[drawn].sum(axis=1)
     return {
+        "lost": float(tracks.lost[0]),
         "tracks": int((tracks.shuffle == 0).sum()),
         "artists": len(artists),
         "rejected": round(float(tracks.rejected.mean()), 4),

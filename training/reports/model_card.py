@@ -10,7 +10,6 @@ from genremodel.evaluation import FOLDS
 from genremodel.models.bundled import MSD_FILE, MTT_FILE
 from genremodel.models.musicnn import MTT_WINDOWS
 from training.datasets.nonmusic_recordings import SPEECH
-from training.nonmusic_detector import MUSIC_KEPT
 from training.reports.markdown import TEMPLATES, enumerate_items, number, render, rows
 
 Figures: TypeAlias = Mapping[str, Any]
@@ -72,7 +71,7 @@ def model_card(model: Figures, benchmarks: Figures) -> str:
         unknown=_unknown_genres(songs["left_out_genres"], files["left_out_genres"]),
         nonmusic=_nonmusic(model),
         rejection=_rejection(model),
-        lost=1 - MUSIC_KEPT,
+        lost={backend: model[backend]["nonmusic"]["music"]["lost"] for backend in _BACKENDS},
         ablations=rows((text, f"{a:.3f}", f"{b:.3f}") for text, a, b in model["ablations"]),
         choices=_choices(knn["choice"]),
         novelty_note="" if knn["calibration"]["novelty"] else _NO_NOVELTY,
