@@ -42,8 +42,8 @@ def test_informative_group_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_features_of_some_groups_are_columns_of_all() -> None:
     windows = np.concatenate([*nonmusic(1, np.random.default_rng(0)).values()])
     every, some = window_features(windows), window_features(windows, ["MFCCs", "onsets"])
-    assert every.shape == (4, 3 * sum(GROUPS.values()))
-    assert some.shape == (4, 3 * 21)
+    assert every.shape == (5, 3 * sum(GROUPS.values()))
+    assert some.shape == (5, 3 * 21)
     assert every[:, group_mask(["onsets", "MFCCs"])] == pytest.approx(some, rel=1e-4, abs=1e-5)
     table = features("chroma")
     assert select_groups(table, GROUPS).values.shape == table.values.shape

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.analysis import EMBEDDING_SIZE, TAGS
+from genremodel.analysis import OUTPUT_SIZE, TAGS
 from training.musicnn import network as musicnn
 from training.style_thresholds import style_thresholds
 from training.window_table import WindowTable
@@ -24,7 +24,7 @@ def test_thresholds_are_a_quantile_of_tracks_and_at_least_the_floor() -> None:
     values[:, soul] = tracks / 200
     values[tracks == 0, musicnn.TAGS.index("punk")] = 1  # one track of eleven
     names = tracks.astype(str)
-    found = style_thresholds(_table(np.pad(values, ((0, 0), (0, EMBEDDING_SIZE + TAGS))), names))
+    found = style_thresholds(_table(np.pad(values, ((0, 0), (0, OUTPUT_SIZE - TAGS))), names))
     assert found["folk"] == {"tag": "folk", "threshold": 0.45}
     assert found["soul"] == {"tag": "soul", "threshold": 0.1}
     assert found["punk"] == {"tag": "punk", "threshold": 0.1}
