@@ -68,6 +68,9 @@ _MIN_CONFIDENCE = 0.7
 # Shares of music by unseen artists that may be rejected. With less, the weaker features of the KNN
 # fallback would reject few of the synthesized sounds.
 _LOST = {"cnn": 0.005, "knn": 0.0125}
+# Inverse regularization strengths of the detectors. For the CNN, 0.03 and 0.3 reject as much; with
+# 0.1, the KNN fallback would reject music for its encoding.
+_DETECTOR_C = {"cnn": 0.1, "knn": 0.01}
 _SOUNDS = {"cnn": 300, "knn": 150}  # windows of each kind of non-music, if there is as much music
 _ARRAYS = {"cnn": HEADS_FILE, "knn": KNN_FILE}
 _TOLERANCE = 1e-5  # largest difference from the published network
@@ -209,7 +212,7 @@ def _build_cnn_detector(folder: Path, corpus: Corpus) -> None:
     sounds = read_sounds(corpus.recordings, backbones.run, min(_SOUNDS["cnn"], len(music)))
     heads = GenreHeads.from_arrays(_stored_arrays(folder, "cnn"))
     classify = replace(heads, nonmusic=NO_NONMUSIC_DETECTION).predict_proba
-    examples = Examples(embeddings(music), embeddings(sounds), _LOST["cnn"])
+    examples = Examples(embeddings(music), embeddings(sounds), _LOST["cnn"], _DETECTOR_C["cnn"])
     _replace_detector(folder, "cnn", corpus, examples, sounds, classify)
 
 
@@ -226,7 +229,7 @@ def _build_knn_detector(folder: Path, corpus: Corpus) -> None:
         min(_SOUNDS["knn"], len(music)),
     )
     classify = fit_knn_classifier(files, int(stored["neighbours"]))
-    examples = Examples(music, sounds, _LOST["knn"])
+    examples = Examples(music, sounds, _LOST["knn"], _DETECTOR_C["knn"])
     _replace_detector(folder, "knn", corpus, examples, sounds, classify)
 
 

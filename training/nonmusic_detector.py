@@ -16,7 +16,6 @@ from genremodel.column_table import ColumnTable
 from genremodel.evaluation import FOLDS
 from training.window_table import WindowTable
 
-_C = 0.1  # scikit-learn's: 0.03 and 0.3 detect as much
 _SHUFFLES = 3
 
 
@@ -32,11 +31,14 @@ class Examples:
         The same of non-music. The kind of a sound is its genre and group.
     lost : float
         The share of tracks of music by unseen artists that may be rejected.
+    c : float
+        Inverse regularization strength, scikit-learn's C.
     """
 
     music: WindowTable
     sounds: WindowTable
     lost: float
+    c: float
 
     def without_kind(self, kind: str) -> Examples:
         """Return the examples without the sounds of a kind."""
@@ -88,7 +90,7 @@ def embeddings(table: WindowTable) -> WindowTable:
 
 def fit_nonmusic(examples: Examples) -> NDArray[np.float64]:
     """Fit the detector and return its weights and bias, (values + 1,), see `is_nonmusic`."""
-    weights = _fit(examples.music, examples.sounds)
+    weights = _fit(examples.music, examples)
     weights[-1] -= unseen_music(examples).threshold
     return weights
 
@@ -104,7 +106,7 @@ def unseen_music(examples: Examples) -> UnseenMusic:
         divided = GroupKFold(folds, shuffle=True, random_state=shuffle)
         for fold, (_, held_out) in enumerate(divided.split(artists, groups=artists)):
             others = music[~np.isin(music.group, artists[held_out])]
-            weights = _fit(others, examples.sounds)
+            weights = _fit(others, examples)
             odds = [nonmusic_odds(weights, tracks.values[members[track]]) for track in held_out]
             rest = (np.full(len(held_out), number) for number in (shuffle, fold, examples.lost))
             tables.append(UnseenMusic(np.array(odds), artists[held_out], *rest))
@@ -116,18 +118,19 @@ def nonmusic_odds(weights: NDArray[np.float64], values: NDArray[np.floating]) ->
     return float(values.mean(axis=0, dtype=np.float64) @ weights[:-1] + weights[-1])
 
 
-def _fit(music: WindowTable, sounds: WindowTable) -> NDArray[np.float64]:
-    """Fit a detector whose threshold is not chosen yet.
+def _fit(music: WindowTable, examples: Examples) -> NDArray[np.float64]:
+    """Fit a detector, whose threshold is not chosen yet, on some of the music.
 
     Music and sounds weigh the same. The weight of an artist or kind grows with the square root of
     its windows.
     """
+    sounds = examples.sounds
     values = np.concatenate([music.values, sounds.values])
     weight = np.concatenate([_weight(music.group), _weight(sounds.group)]) * len(values) / 2
     is_sound = np.arange(len(values)) >= len(music)
     scaler = StandardScaler().fit(values)
     # The tolerance stops the fit early, which is a part of the regularization.
-    regression = LogisticRegression(C=_C, tol=1e-3, max_iter=2000)
+    regression = LogisticRegression(C=examples.c, tol=1e-3, max_iter=2000)
     with threadpool_limits(1):  # faster, and the sums do not depend on the number of processors
         regression.fit(scaler.transform(values), is_sound, sample_weight=weight)
     slopes = regression.coef_[0] / scaler.scale_

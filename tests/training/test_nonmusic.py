@@ -44,7 +44,7 @@ def examples(other: float = 3.0) -> Examples:
         table(level, [f"{kind} {i}" for i in range(40)], [kind] * 40, "recorded", spread=0.3)
         for kind, level in (("one", 3.0), ("other", other))
     ]
-    return Examples(music + altered, sounds[0] + sounds[1], LOST)
+    return Examples(music + altered, sounds[0] + sounds[1], LOST, c=0.1)
 
 
 def test_threshold_is_that_of_music_by_unseen_artists() -> None:
