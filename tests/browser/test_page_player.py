@@ -91,7 +91,7 @@ def play_and_seek(visit: Visit, track: int) -> None:
     row = visit.page.locator(f'.tracks tr[aria-current=true][data-id="{track}"]')
     visit.wait(lambda: row.count() == 1)
     visit.ready()
-    visit.page.get_by_label("Play on").uncheck()
+    visit.page.get_by_label("Autoplay").uncheck()
     visit.page.locator(".play").click()
     visit.wait(lambda: visit.audio("currentTime") > 0.2)
     half = visit.audio("duration") / 2

@@ -62,8 +62,7 @@ export class Albums {
       ),
       this.problem,
       h("div", { class: "row" }, this.summary, this.refresh),
-      this.items,
-      this.more,
+      h("div", { class: "list" }, this.items, this.more),
     );
   }
 
@@ -83,14 +82,10 @@ export class Albums {
     return `#/review${path}${params.length ? `?${new URLSearchParams(params)}` : ""}`;
   }
 
-  // The query of the filter, for the tracks of an album.
-  trackQuery() {
-    return this.filter.q ? `?${new URLSearchParams({ q: this.filter.q })}` : "";
-  }
-
   async load({ refresh = false } = {}) {
     this.element.classList.add("loading");
     this.problem.hidden = true;
+    this.refresh.hidden = false;
     this.error = null;
     this.summary.textContent = this.rows.length ? this.summary.textContent : "Loading …";
     try {
@@ -107,6 +102,7 @@ export class Albums {
       this.#draw(0);
       this.problem.textContent = error.message;
       this.problem.hidden = false;
+      this.refresh.hidden = true;
       this.summary.textContent = "";
     } finally {
       this.element.classList.remove("loading");
@@ -129,15 +125,16 @@ export class Albums {
       const isCurrent = link.dataset.id === String(id);
       link.ariaCurrent = isCurrent ? "true" : null;
       link.tabIndex = isCurrent || (!isListed && !i) ? 0 : -1;
-      if (isCurrent) reveal(link, this.element);
+      if (isCurrent) reveal(link, this.items.parentElement);
     }
   }
 
-  setOpen(id, open) {
+  // change: returns the number of open tracks by the number that the list shows.
+  setOpen(id, change) {
     const row = this.rows.find((other) => other.id === id);
     const link = this.#links().find((other) => other.dataset.id === String(id));
     if (!row || !link) return;
-    row.open = open;
+    row.open = change(row.open);
     showOpen(link.querySelector(".open"), row);
   }
 

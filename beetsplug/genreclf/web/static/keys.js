@@ -52,9 +52,9 @@ export const SHORTCUTS = [
   ["Move", [
     ["J, K or ↓ ↑", "Next, previous track"],
     ["N, Shift N", "Next, previous album"],
-    ["/", "Find"],
+    ["/", "Find albums"],
     ["Esc", "Leave a field or dialog"],
-    ["?", "This table"],
+    ["?", "Show the shortcuts"],
   ]],
   ["Listen", [
     ["P or Space", "Play, pause"],

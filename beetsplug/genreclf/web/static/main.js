@@ -30,6 +30,7 @@ async function route() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [name, ...parts] = path.split("/");
   const screen = screens[name] ?? review;
+  shortcuts.close();
   if (screen !== current) {
     current?.hide?.();
     current = screen;
@@ -89,7 +90,7 @@ function help() {
   keys.checked = areSingleKeysOn();
   keys.addEventListener("change", () => setSingleKeys(keys.checked));
   shortcuts.replaceChildren(
-    h("h2", { id: "shortcuts-title" }, "Keyboard shortcuts"),
+    h("h2", { id: "shortcuts-title", tabindex: -1, autofocus: true }, "Keyboard shortcuts"),
     h("div", { class: "columns" }, SHORTCUTS.map(([title, rows]) =>
       h("section", {}, h("h3", {}, title), h("dl", {}, rows.map(([key, text]) =>
         h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, text))))))),

@@ -30,7 +30,7 @@ export class Panel {
     this.undo = button("Undo", undo, { key: "U", class: "quiet" });
     store.listeners.add((status) => this.#setUndo(status));
     const { player } = this;
-    player.controls.append(h("label", {}, player.playOn, "Play on"));
+    player.controls.append(h("label", {}, player.playOn, "Autoplay"));
     this.element = h(
       "section",
       { class: "panel", "aria-labelledby": "track-title" },
