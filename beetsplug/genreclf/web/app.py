@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import wrap_file
 
 from beetsplug.genreclf.storage.errors import JournalError
-from beetsplug.genreclf.web.errors import Gone, Invalid, Locked, WebError
+from beetsplug.genreclf.web.errors import Gone, Invalid, Locked, Searching, WebError
 from beetsplug.genreclf.web.file_ranges import ByteRange, UnsatisfiableRange
 
 if TYPE_CHECKING:
@@ -203,6 +203,10 @@ def _add_error_handlers(app: Flask, services: Services) -> None:
     def failed(error: WebError) -> tuple[dict[str, Any], int, dict[str, str]]:
         headers = {"Retry-After": _RETRY_SECONDS} if error.status == 503 else {}
         return {"error": error.as_object()}, error.status, headers
+
+    @app.errorhandler(Searching)
+    def searching(_: Searching) -> tuple[dict[str, Any], int, dict[str, str]]:
+        return {"searching": True}, 202, {"Retry-After": "1"}
 
     @app.errorhandler(JournalError)
     @app.errorhandler(DBAccessError)

@@ -11,9 +11,10 @@ from beets.library import Item, Library
 
 from beetsplug.genreclf.updates import Predicted
 from beetsplug.genreclf.web.errors import Gone, Undecodable
-from beetsplug.genreclf.web.library import NO_ALBUM, LibraryReader
+from beetsplug.genreclf.web.library import LibraryReader
 from beetsplug.genreclf.web.media_files import MediaFiles
 from beetsplug.genreclf.web.reviewing import Reviewer
+from beetsplug.genreclf.web.track_table import NO_ALBUM
 from beetsplug.genreclf.web.tracks import prediction_object, track_object
 from beetsplug.genreclf.web.trainings import Trainings
 from beetsplug.genreclf.web.tries import Tries
@@ -57,6 +58,7 @@ class Services:
 
     def __exit__(self, *_: object) -> None:
         self.trainings.close()
+        self.library.close()
 
     def status(self) -> dict[str, Any]:
         """Return the model, the configuration, and what is to be done."""
@@ -128,7 +130,7 @@ class Services:
     def item(self, track_id: int) -> Item:
         """Return a track that the query of the command line matches. Raises Gone."""
         item = self.lib.get_item(track_id) if track_id < 1 << 63 else None
-        if item is None or not self.library.is_selected(track_id, item.album_id):
+        if item is None or not self.library.is_selected(track_id):
             raise Gone("the track is not in the library any more", track=track_id)
         return item
 

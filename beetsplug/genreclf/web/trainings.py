@@ -323,7 +323,6 @@ class Trainings:
         with services.writing:
             predictor = services.context.reload_predictor(self._lib, services.predictor.pool)
             services.predictor = predictor
-        services.library.changed()
         of_artists = artists(self._lib, predictor.config)
         selection = TrackSelection(self._lib, services.query, artists=of_artists)
         job.begin(selection.total)
@@ -339,7 +338,6 @@ class Trainings:
             classify.run(selection)
         finally:
             job.run, job.changed = classify.run_id, classify.updated
-            services.library.changed()
             services.library.sort_again()
         job.state = "used"
 
