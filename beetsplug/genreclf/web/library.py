@@ -1,8 +1,8 @@
 """Lists and counts of a library, which may have any size.
 
 The order of the albums is computed at the start and on request, so that an album does not move
-while it is reviewed. What is listed comes from the table of tracks; names are read by SQL, for the
-albums of a page only.
+while it is reviewed. Numbers come from the table of tracks in memory; names are read by SQL, for
+the albums of a page only.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ class LibraryReader:
         self._selected = self._select()
         self._tracks = LiveTracks(self._path, self._selected)
         self._searches = Searches(lib)
-        self._order = self._compute_order()
+        self._order: _Order | None = None
+        self._ordering = threading.Lock()
 
     def close(self) -> None:
         """End what is done in the background."""
@@ -69,7 +71,8 @@ class LibraryReader:
         """Evaluate the query of the command line, and compute the order of the albums, again."""
         self._selected = self._select()
         self._tracks.select(self._selected)
-        self._order = self._compute_order()
+        with self._ordering:
+            self._order = self._compute_order()
 
     def changed(self, ids: Iterable[int]) -> None:
         """Count tracks again that this server has changed."""
@@ -85,7 +88,9 @@ class LibraryReader:
         """Return a page of the albums with tracks that a filter shows, and the number of all."""
         if show not in FILTERS:
             raise Invalid(f"unknown filter: {show}")
-        ids = self._order.get(order)
+        with self._ordering:
+            self._order = self._order or self._compute_order()
+            ids = self._order.get(order)
         start = 0
         if after is not None:
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -35,14 +35,26 @@ _TEXTS = {
     "agreement": fields.AGREEMENT,
     "predicted": fields.PREDICTED_GENRE,
 }
-_TRACKS = """
-SELECT items.id, COALESCE(albums.id, 0), COALESCE(items.genres, '') FROM items
-LEFT JOIN albums ON albums.id = items.album_id WHERE 1
+# SQLite joins the ids of the tracks that have the same value: Python would need most of the time to
+# make objects of 100,000 rows, and let no other thread run meanwhile.
+_ALBUMS = """
+SELECT COALESCE(albums.id, 0), group_concat(items.id) FROM items
+LEFT JOIN albums ON albums.id = items.album_id WHERE {} GROUP BY 1
 """
-_VALUES = (
-    "SELECT entity_id, CAST(value AS TEXT) FROM item_attributes WHERE key = ? AND value IS NOT NULL"
-)
-_NUMBERS = _VALUES.replace("TEXT", "REAL")
+_GENRES = "SELECT genres, group_concat(id) FROM items WHERE {} AND genres != '' GROUP BY 1"
+_VALUES = """
+SELECT value, group_concat(entity_id) FROM item_attributes WHERE {} AND key = ? AND value != ''
+GROUP BY 1
+"""
+_CONFIDENCES = """
+SELECT group_concat(CAST(value AS REAL)), group_concat(entity_id) FROM item_attributes
+WHERE {} AND key = ? AND value IS NOT NULL
+"""
+_JOURNAL_IDS = """
+SELECT group_concat(value), group_concat(entity_id) FROM item_attributes
+WHERE {} AND key = ? AND value NOT LIKE '%,%'
+"""
+_NONE: Ids = np.zeros(0, np.int64)
 _AMONG = "{} IN (SELECT value FROM json_each('{}'))"
 
 
@@ -91,25 +103,38 @@ class TrackTable:
     texts: tuple[str, ...]
 
     @classmethod
+    def empty(cls) -> TrackTable:
+        """Return a table without tracks."""
+        return cls(np.zeros(0, _ROW), ("",))
+
+    @classmethod
     def read(cls, database: sqlite3.Connection, ids: Collection[int] | None = None) -> TrackTable:
         """Return the tracks of a library. ids: of those to read, by default all."""
         codes = _Codes({"": 0})
 
-        def select(sql: str, column: str, *values: str) -> Iterator[tuple[Any, ...]]:
+        def select(sql: str, column: str, *keys: str) -> list[tuple[Any, Ids]]:
             among = "1" if ids is None else _AMONG.format(column, json.dumps([*map(int, ids)]))
-            return database.execute(f"{sql} AND {among}", values)
+            found = database.execute(sql.format(among), keys)
+            return [
+                (value, np.fromstring(joined or "", np.int64, sep=",")) for value, joined in found
+            ]
 
-        found = select(_TRACKS, "items.id")
-        rows = np.fromiter(
-            ((id_, album, codes[text], np.nan, 0, 0, 0, 0, 0) for id_, album, text in found), _ROW
-        )
-        rows.sort(order="id")
+        albums = select(_ALBUMS, "items.id")
+        rows = np.zeros(sum(len(of_album) for _, of_album in albums), _ROW)
+        rows["id"] = np.sort(np.concatenate([_NONE, *(of_album for _, of_album in albums)]))
+        rows["confidence"] = np.nan
+        _fill(rows, "album", albums)
+        genres = select(_GENRES, "id")
+        _fill(rows, "genres", ((codes[text], of_genres) for text, of_genres in genres))
         for column, key in _TEXTS.items():
-            texts = select(_VALUES, "entity_id", key)
-            _fill(rows, column, ((id_, codes[text]) for id_, text in texts))
-        journal_ids = select(_VALUES, "entity_id", fields.JOURNAL_ID)
-        _fill(rows, "journal", ((id_, hash(text)) for id_, text in journal_ids))
-        _fill(rows, "confidence", select(_NUMBERS, "entity_id", fields.CONFIDENCE))
+            found = select(_VALUES, "entity_id", key)
+            _fill(rows, column, ((codes[str(text)], of_text) for text, of_text in found))
+        found = select(_CONFIDENCES, "entity_id", fields.CONFIDENCE)
+        numbers = ((np.fromstring(joined or "", sep=","), of_all) for joined, of_all in found)
+        _fill(rows, "confidence", numbers)
+        found = select(_JOURNAL_IDS, "entity_id", fields.JOURNAL_ID)
+        hashes = (([*map(hash, joined.split(","))], of_all) for joined, of_all in found if joined)
+        _fill(rows, "journal", hashes)
         return cls(rows, tuple(codes))
 
     def only(self, ids: Ids) -> TrackTable:
@@ -169,7 +194,7 @@ class TrackTable:
         """Return the number of tracks by confidence, in equal bins from 0 to 1."""
         confidence = self.rows["confidence"]
         scaled = confidence[~np.isnan(confidence)] * HISTOGRAM_BINS + 1e-9
-        bins = np.clip(scaled.astype(int), 0, HISTOGRAM_BINS - 1)
+        bins = np.clip(scaled, 0, HISTOGRAM_BINS - 1).astype(int)
         return [int(number) for number in np.bincount(bins, minlength=HISTOGRAM_BINS)]
 
     def numbers(self, column: str) -> dict[str, int]:
@@ -229,11 +254,12 @@ FILTERS: Mapping[str, Callable[[TrackTable, float], Mask]] = {  # by the names t
 }
 
 
-def _fill(rows: NDArray[Any], column: str, values: Iterable[tuple[int, float]]) -> None:
-    """Set the values of a column by the ids of tracks, some of which may not be there."""
-    found = np.fromiter(values, np.dtype([("id", "i8"), ("value", rows.dtype[column])]))
-    if not len(rows):
+def _fill(rows: NDArray[Any], column: str, values: Iterable[tuple[Any, Ids]]) -> None:
+    """Set a column. values: for some tracks, which may not be there, of each or one for all."""
+    pairs = [(np.broadcast_to(value, len(ids)), ids) for value, ids in values]
+    if not (pairs and len(rows)):
         return
-    at = np.minimum(np.searchsorted(rows["id"], found["id"]), len(rows) - 1)
-    known = rows["id"][at] == found["id"]
-    rows[column][at[known]] = found["value"][known]
+    found = np.concatenate([ids for _, ids in pairs])
+    at = np.minimum(np.searchsorted(rows["id"], found), len(rows) - 1)
+    is_known = rows["id"][at] == found
+    rows[column][at[is_known]] = np.concatenate([value for value, _ in pairs])[is_known]
