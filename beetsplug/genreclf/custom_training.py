@@ -206,3 +206,10 @@ def compare(report: TrainingReport, fitting: Sequence[Agreement]) -> dict[str, A
         "missed": missed,
         "default": not missed and (own > bundled or not compared),
     }
+
+
+def is_comparable(metrics: Mapping[str, Any]) -> bool:
+    """Return whether enough tracks were compared to tell which model is better."""
+    from genremodel.custom.report import MIN_TESTED
+
+    return bool(metrics["compared"] >= MIN_TESTED)

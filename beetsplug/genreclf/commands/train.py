@@ -23,6 +23,7 @@ from beetsplug.genreclf.custom_training import (
     DEFAULT_NAME,
     LabelCollector,
     LabeledTracks,
+    is_comparable,
     train_model,
 )
 from beetsplug.genreclf.messages import count
@@ -289,6 +290,10 @@ def _comparison(metrics: Mapping[str, Any]) -> str:
     tracks, own, bundled = metrics["compared"], metrics["own"], metrics["bundled"]
     if not tracks:
         return "not comparable with the bundled model, which has none of these genres"
+    if not is_comparable(metrics):
+        return (
+            f"too few to tell whether it is better than the bundled model: {count(tracks, 'track')}"
+        )
     if own == bundled:
         return (
             f"no better than the bundled model: accuracy {own / tracks:.0%} on "
@@ -305,6 +310,8 @@ def _objection(metrics: Mapping[str, Any]) -> str:
     """Return why `model: auto` does not use a model."""
     if metrics["missed"]:
         return f"it never recognizes {', '.join(metrics['missed'])}"
+    if not is_comparable(metrics):
+        return "it is not known to be better than the bundled model"
     return "it is not better than the bundled model"
 
 

@@ -11,7 +11,15 @@ from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands.undo import Undo
-from beetsplug.genreclf.decisions import Decision, DecisionError, decide, version
+from beetsplug.genreclf.decisions import (
+    ACCEPTED,
+    CORRECTED,
+    KEPT,
+    Decision,
+    DecisionError,
+    decide,
+    version,
+)
 from beetsplug.genreclf.planner import Planner
 from beetsplug.genreclf.storage.lost_tracks import name_in_journal
 from beetsplug.genreclf.storage.objects import get_values, reload
@@ -108,7 +116,7 @@ class Reviewer:
                     done.append(self._decide(request, writer, predictor))
                 except WebError as exc:
                     failed.append({"track": request.track, **exc.as_object()})
-        services.library.changed()
+        services.library.changed(request.track for request in requests)
         return {"run": writer.started_run, "done": done, "failed": failed}
 
     def runs(self, *, before: int | None, limit: int) -> dict[str, Any]:
@@ -165,18 +173,15 @@ class Reviewer:
                     done = now is not None and undo.restore(now)
                 if done and isinstance(now, Item):
                     restored.append(track_object(now))
-        services.library.changed()
+        services.library.changed(track["id"] for track in restored)
         return {"run": run, "restored": restored, **messages}
 
-    def labels(self) -> dict[str, int | None]:
+    def labels(self) -> dict[str, int]:
         """Return the number of decisions of each kind, and of those since the last training."""
         kinds = self._services.library.tracks_by_review()
         new = self._journal.read(_NEW_LABELS, (self._services.trainings.trained,))
-        return {
-            **{kind: kinds.get(kind, 0) for kind in ("accepted", "kept", "corrected")},
-            "other": None,
-            "new": new[0][0] if new else 0,
-        }
+        numbers = {kind: kinds.get(kind, 0) for kind in (ACCEPTED, KEPT, CORRECTED)}
+        return numbers | {"new": new[0][0] if new else 0}
 
     def _decide(self, request: _Request, writer: Writer, predictor: Predictor) -> dict[str, Any]:
         """Make a decision; return the track as it is then."""
