@@ -40,7 +40,8 @@ export class Albums {
     this.items = h("ul", { class: "albums" });
     this.more = button("More albums", () => this.loadMore(), { class: "quiet", hidden: true });
     const changed = () => {
-      this.filter = { show: this.show.value, order: this.order.value, q: this.find.value.trim() };
+      const { show, order, find } = this;
+      if (!this.setFilter({ show: show.value, order: order.value, q: find.value.trim() })) return;
       this.loaded = false;
       onFilter();
     };
@@ -77,25 +78,35 @@ export class Albums {
     return changed;
   }
 
-  address(path) {
-    const params = Object.entries(this.filter).filter(([name, value]) => value !== DEFAULTS[name]);
-    return `#/review${path}${params.length ? `?${new URLSearchParams(params)}` : ""}`;
+  // The filter as far as it differs from the default.
+  params() {
+    const differing = Object.entries(this.filter).filter(([name, value]) => value !== DEFAULTS[name]);
+    return Object.fromEntries(differing);
   }
 
+  address(path) {
+    const params = String(new URLSearchParams(this.params()));
+    return `#/review${path}${params && `?${params}`}`;
+  }
+
+  // Load the first page; return false if another filter was chosen meanwhile.
   async load({ refresh = false } = {}) {
+    this.loading?.abort();
+    const loading = (this.loading = new AbortController());
     this.element.classList.add("loading");
     this.problem.hidden = true;
     this.refresh.hidden = false;
     this.error = null;
     this.summary.textContent = this.rows.length ? this.summary.textContent : "Loading …";
     try {
-      const page = await this.#page(refresh ? { refresh: 1 } : {});
+      const page = await this.#page(refresh ? { refresh: 1 } : {}, loading.signal);
       this.loaded = true;
       this.rows = page.albums;
       this.next = page.next;
       this.#draw(page.total);
       if (refresh) say("Sorted by the current predictions.");
     } catch (error) {
+      if (error.name === "AbortError") return false;
       this.error = error;
       this.rows = [];
       this.next = null;
@@ -105,8 +116,9 @@ export class Albums {
       this.refresh.hidden = true;
       this.summary.textContent = "";
     } finally {
-      this.element.classList.remove("loading");
+      if (this.loading === loading) this.element.classList.remove("loading");
     }
+    return true;
   }
 
   async loadMore() {
@@ -155,9 +167,12 @@ export class Albums {
     }
   }
 
-  #page(extra) {
-    const { show, order, q } = this.filter;
-    return get(`api/albums?${new URLSearchParams({ show, order, q, limit: 50, ...extra })}`);
+  #page(extra, signal) {
+    const params = new URLSearchParams({ ...this.params(), limit: 50, ...extra });
+    const onSearch = () => {
+      this.summary.textContent = "Searching …";
+    };
+    return get(`api/albums?${params}`, { signal, onSearch });
   }
 
   #draw(total) {

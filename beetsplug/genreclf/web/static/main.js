@@ -30,9 +30,9 @@ async function route() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [name, ...parts] = path.split("/");
   const screen = screens[name] ?? review;
-  shortcuts.close();
   if (screen !== current) {
     current?.hide?.();
+    shortcuts.close();
     current = screen;
     main.replaceChildren(screen.element);
     document.body.dataset.screen = screens[name] ? name : "review";
@@ -82,7 +82,7 @@ store.listeners.add(({ counts, fallback }) => {
     h("strong", {}, number(counts.reviewed)),
     ` of ${number(counts.total)} reviewed`,
   );
-  banner("fallback", fallback && "The fallback model predicts here, because ONNX Runtime cannot be used. It is less accurate.");
+  banner("fallback", fallback && "The fallback model is in use. It is less accurate.");
 });
 
 function help() {

@@ -53,7 +53,7 @@ export class Review {
   // params: the filter of the address. parts: ["album", id, "track", id], or [].
   async show(parts, params) {
     const changed = this.albums.setFilter(params);
-    if (changed || !this.albums.loaded) await this.albums.load();
+    if ((changed || !this.albums.loaded) && !(await this.albums.load())) return;
     if (parts[0] === "album") {
       this.element.classList.add("opened");
       const wanted = parts[2] === "track" ? Number(parts[3]) : null;
@@ -114,8 +114,8 @@ export class Review {
 
   // The tracks of an album. Those without one come in pages.
   #tracks(id, page, signal) {
-    const { q } = this.albums.filter;
-    return get(`api/albums/${id}?${new URLSearchParams({ ...(q && { q }), ...page })}`, { signal });
+    const params = new URLSearchParams({ ...this.albums.params(), ...page });
+    return get(`api/albums/${id}?${params}`, { signal, onSearch: () => say("Searching …") });
   }
 
   async more() {
@@ -388,7 +388,7 @@ export class Review {
   }
 }
 
-export const onBusy = () => say("Another command is using the library. Trying again …");
+export const onBusy = () => say("Waiting for the library. Another command may be using it.");
 export const report = (error) => error.name === "AbortError" || say(error.message, true);
 
 function saved(done) {

@@ -52,7 +52,7 @@ export class Train {
       h("div", { class: "buttons" },
         button(isWaiting ? "Train again" : "Train a model", () => this.#start("api/trainings"),
           { class: isWaiting ? "quiet outlined" : "primary", disabled: isBusy }),
-        previous && button("Back to the previous model", () => this.#start("api/models/previous"),
+        previous && button("Switch to the previous model", () => this.#start("api/models/previous"),
           { class: "quiet outlined", disabled: isBusy })),
     );
   }

@@ -5,7 +5,7 @@ import { artistAndTitle, ask, count, sentence } from "./dom.js";
 
 const EXPLANATION =
   "Their predictions, and the genres that came with them, become what they were before. " +
-  "The model in use stays: Train goes back to the previous one.";
+  "The model in use stays; you can switch to the previous one under Train.";
 
 // Return what was restored and the text to show, or null if the user does not want it after all.
 export async function undoRun(run, options) {

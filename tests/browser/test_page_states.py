@@ -1,0 +1,62 @@
+"""States of the whole page: server gone and back, fallback model, many tracks without an album."""
+
+from __future__ import annotations
+
+from beets.library import Item, Library
+
+from tests.browser.conftest import Visit
+from tests.conftest import Beets
+from tests.web_client import serving
+
+SINGLETONS = 205  # more than a page
+
+
+def test_page_notices_that_the_server_ends_and_is_started_again(
+    visit: Visit, library: Beets
+) -> None:
+    visit.go()
+    visit.ready()
+    assert visit.server.stop() == 0
+    visit.press("j", "a")
+    banner, main = visit.page.locator("#banners"), visit.page.locator("main")
+    visit.wait(lambda: "start beet genreclf-web again" in banner.inner_text())
+    assert main.get_attribute("inert") is not None
+    with serving(library, "--port", str(visit.server.port)) as again:
+        visit.wait(lambda: "no longer valid" in banner.inner_text())
+        assert main.get_attribute("inert") is not None
+        visit.expected.add(again.address)
+        visit.page.goto(again.address)
+        visit.ready()
+    visit.problems.clear()  # failed requests
+
+
+def test_fallback_model_is_named(visit: Visit, library: Beets) -> None:
+    visit.go()
+    visit.ready()
+    assert visit.page.locator("#banners").inner_text() == ""
+    library.settings["genreclf"]["backend"] = "knn"
+    with serving(library) as other:
+        visit.expected.add(other.address)
+        visit.page.goto(other.address)
+        banner = visit.page.locator("#banners")
+        visit.wait(lambda: "fallback model" in banner.inner_text())
+
+
+def test_tracks_without_an_album_come_in_pages(visit: Visit, library: Beets) -> None:
+    file = library.files()[0]
+    beets = Library(str(library.root / "library.db"), str(library.library))
+    with beets.transaction():
+        for number in range(SINGLETONS):
+            beets.add(Item(title=f"single {number}", path=bytes(file)))
+    beets._close()
+    visit.go("#/review/album/0?show=unpredicted")
+    rows = visit.page.locator(".tracks tbody tr")
+    visit.wait(lambda: rows.count() == 200)
+    visit.page.get_by_role("button", name="More tracks").click()
+    visit.wait(lambda: rows.count() == SINGLETONS)
+    assert not visit.page.get_by_role("button", name="More tracks").is_visible()
+    last = rows.last.get_attribute("data-id")
+    visit.go("#/overview")
+    visit.go(f"#/review/album/0/track/{last}?show=unpredicted")
+    current = visit.page.locator(f'tr[aria-current=true][data-id="{last}"]')
+    visit.wait(lambda: current.count() == 1)
