@@ -77,6 +77,10 @@ def analyses(beets: Beets) -> int:
         return cache.execute("SELECT COUNT(*) FROM analyses").fetchone()[0] if tables else 0
 
 
+def of_album(beets: Beets, album: int, name: str) -> list[str]:
+    return beets("ls", "-a", "-f", f"${name}", f"id:{album}").splitlines()
+
+
 def genres_in_files(beets: Beets) -> dict[str, list[str]]:
     media = [*map(MediaFile, beets.files())]
     return {file.title: file.genres or [] for file in media}
@@ -358,3 +362,30 @@ def test_opened_album_and_the_next_are_prepared(library: Beets) -> None:
         assert analyses(library) == 0
         first_album(server)
         wait_for(lambda: analyses(library) == 4)
+
+
+def test_album_follows_its_tracks(server: WebServer, library: Beets) -> None:
+    first, second = first_album(server)["tracks"]
+    album = first["album_id"]
+    before = of_album(library, album, "genres")
+    decide(server, decision(first, "correct", "Dub"))
+    assert of_album(library, album, "genres") == before
+    decide(server, decision(second, "correct", "Dub"))
+    assert of_album(library, album, "genres") == ["Dub"]
+    assert of_album(library, album, "album_genre_review") == ["corrected"]
+    run = server.json("api/runs")["runs"][0]
+    assert (run["tracks"], run["title"]) == (1, f"{second['artist']}, {second['title']}")
+    assert server.post(f"api/runs/{run['id']}/undo").status == 200
+    assert of_album(library, album, "genres") == before
+    assert library.field("genres", f"id:{first['id']}") == ["Dub"]
+
+
+def test_album_is_accepted_with_its_tracks(library: Beets) -> None:
+    library("modify", "-y", "title:loop 0", "predicted_genre=jazz")
+    with serving(library) as server:
+        found = server.json("api/albums?q=title:loop%200")["albums"][0]["id"]
+        tracks = server.json(f"api/albums/{found}")["tracks"]
+        decide(server, *(decision(track, "accept") for track in tracks if track["predicted"]))
+        assert of_album(library, found, "album_genre_review") == ["accepted"]
+        assert of_album(library, found, "genres") != [""]
+        assert all(track["genres"] for track in server.json(f"api/albums/{found}")["tracks"])

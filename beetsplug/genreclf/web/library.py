@@ -171,6 +171,11 @@ class LibraryReader:
         name = fields.ALBUM_NAMES[fields.JOURNAL_ID]
         return self._find("album_attributes", name, journal_ids)
 
+    def journal_ids_of_albums(self) -> list[str]:
+        """Return the journal ids of all albums."""
+        sql = "SELECT value FROM album_attributes WHERE key = :key"
+        return [value for (value,) in self._read(sql, key=fields.ALBUM_NAMES[fields.JOURNAL_ID])]
+
     def _find(
         self, table: str, key: str, values: Collection[str], among: Sequence[int] | None = None
     ) -> list[tuple[int, str]]:

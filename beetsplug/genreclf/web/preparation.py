@@ -24,7 +24,7 @@ _DELAY_SECONDS = 1.0  # the track that the user has opened comes first
 
 
 class Preparation:
-    """Analyzes tracks, and then makes their spectrograms, until it is told of others."""
+    """Analyzes tracks, and then makes their spectrograms, until it is given others."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

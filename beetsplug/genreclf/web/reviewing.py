@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+from beets.dbcore.db import DBAccessError
 from beets.library import Album, Item
 from mediafile import UnreadableFileError
 
@@ -17,10 +20,12 @@ from beetsplug.genreclf.decisions import (
     KEPT,
     Decision,
     DecisionError,
+    common_decision,
     decide,
     version,
 )
 from beetsplug.genreclf.planner import Planner
+from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.lost_tracks import name_in_journal
 from beetsplug.genreclf.storage.objects import get_values, reload
 from beetsplug.genreclf.storage.tag_file import reason
@@ -30,6 +35,7 @@ from beetsplug.genreclf.web.errors import (
     Gone,
     Invalid,
     LaterRun,
+    Locked,
     Stale,
     Undecodable,
     WebError,
@@ -59,7 +65,8 @@ AND EXISTS (SELECT 1 FROM changes WHERE run = runs.id AND undone IS NULL)
 """
 _CHANGED = """
 SELECT run, COUNT(DISTINCT journal_id), COUNT(undone) = COUNT(*), MIN(journal_id)
-FROM changes WHERE run IN (SELECT value FROM json_each(?)) GROUP BY run
+FROM changes WHERE run IN (SELECT value FROM json_each(?))
+AND journal_id NOT IN (SELECT value FROM json_each(?)) GROUP BY run
 """
 _LATER = """
 SELECT MAX(later.run) FROM changes JOIN changes AS later USING (journal_id)
@@ -116,17 +123,26 @@ class Reviewer:
                     done.append(self._decide(request, writer, predictor))
                 except WebError as exc:
                     failed.append({"track": request.track, **exc.as_object()})
+                except (JournalError, DBAccessError, sqlite3.OperationalError):
+                    if not done:
+                        raise
+                    left = requests[len(done) + len(failed) :]
+                    failed += [{"track": each.track, **Locked().as_object()} for each in left]
+                    break
+            else:
+                for album_id in {track["album_id"] for track in done}:
+                    self._decide_album(album_id, writer, predictor)
         services.library.changed(request.track for request in requests)
         return {"run": writer.started_run, "done": done, "failed": failed}
 
     def runs(self, *, before: int | None, limit: int) -> dict[str, Any]:
         """Return the runs of the page, newest first."""
-        values = f"{COMMAND}*", before or _AFTER_ALL, limit + 1
-        rows = self._journal.read(_RUNS, values)
+        rows = self._journal.read(_RUNS, (f"{COMMAND}*", before or _AFTER_ALL, limit + 1))
         more = len(rows) > limit
         runs = {row[0]: row for row in rows[:limit]}
-        changed = {row[0]: row[1:] for row in self._journal.read(_CHANGED, (json.dumps([*runs]),))}
-        titles = self._titles({changed[run][2]: changed[run][0] for run in runs})
+        values = json.dumps([*runs]), json.dumps(self._services.library.journal_ids_of_albums())
+        changed = {row[0]: row[1:] for row in self._journal.read(_CHANGED, values)}
+        titles = self._titles({row[2]: row[0] for row in changed.values()})
         listed = [
             {
                 "id": run,
@@ -137,8 +153,9 @@ class Reviewer:
                 "undone": bool(changed[run][1]),
             }
             for run, started, command in runs.values()
+            if run in changed
         ]
-        return {"runs": listed, "next": listed[-1]["id"] if more else None}
+        return {"runs": listed, "next": rows[limit - 1][0] if more else None}
 
     def undoable(self) -> int | None:
         """Return the newest decision that can be undone."""
@@ -207,6 +224,16 @@ class Reviewer:
             answer = track_object(services.item(request.track))
         answer["written"] = writes and problem is None
         return answer | ({"problem": problem} if problem else {})
+
+    def _decide_album(self, album_id: int, writer: Writer, predictor: Predictor) -> None:
+        """Decide about the genres of an album as the user has decided about all of its tracks."""
+        with writer.lock(LOCK_SECONDS):
+            album = self._lib.get_album(album_id)
+            common = common_decision([*album.items()]) if album else None
+            if album and common:
+                update = Planner(predictor, self._journal).plan_nothing(album)
+                with suppress(DecisionError):  # it has no predicted genre
+                    writer.make(decide(update, common[0], predictor.rules, common[1]), write=False)
 
     def _prediction(self, item: Item, predictor: Predictor) -> Predicted | None:
         """Return a new prediction of a track that has none."""

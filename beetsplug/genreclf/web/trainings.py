@@ -15,6 +15,7 @@ from beetsplug.genreclf.commands.classify import Classify
 from beetsplug.genreclf.custom_training import (
     DEFAULT_NAME,
     LabelCollector,
+    objection,
     train_model,
 )
 from beetsplug.genreclf.storage.paths import models_folder
@@ -214,9 +215,10 @@ class Trainings:
         if configured == "bundled":
             return "Change `model: bundled` in the configuration to `model: auto` to use it."
         if configured == "auto" and model.metrics["default"] is False:
+            reason = objection(model.metrics).removeprefix("it ")
             return (
-                "It is not better than the bundled model, so `model: auto` does not use it. Set "
-                f"`model: {model.name}` in the configuration to use it anyway."
+                f"It {reason}, so `model: auto` does not use it. Set `model: {model.name}` in the "
+                "configuration to use it anyway."
             )
         return True
 
