@@ -143,6 +143,7 @@ def visit(browser: Browser, server: WebServer, request: pytest.FixtureRequest) -
 
     page.on("console", lambda message: log(message.type, message.text))
     page.on("pageerror", lambda error: log("error", str(error)))
+
     def check(address: str) -> None:
         allowed = (server.address, "blob:", *(x for x in visit.expected if isinstance(x, str)))
         if not address.startswith(allowed):

@@ -48,13 +48,13 @@ ATTACKS = """async (address) => {
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Path:
-    """The file in which the browser of `program` notes what it opened."""
+    """Return the file in which the browser of `program` notes what it opened."""
     return tmp_path / "opened"
 
 
 @pytest.fixture
 def program(opened: Path, tmp_path: Path) -> Path:
-    """A browser that only notes the address."""
+    """Return a browser that only notes the address."""
     path = tmp_path / "browser"
     path.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.part\nmv {opened}.part {opened}\n')
     path.chmod(0o700)
@@ -69,7 +69,7 @@ def server(library: Beets, program: Path) -> Iterator[WebServer]:
 
 @pytest.fixture
 def other_site() -> Iterator[str]:
-    """An empty page of another server on this machine; it fails if it is sent a cookie."""
+    """Serve an empty page on this machine, which fails if it is sent a cookie."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from beets.library import Item, Library
 
 from tests.browser.conftest import Visit
 from tests.conftest import Beets
-from tests.web_client import serving
+from tests.web_client import WebServer, serving
 
 SINGLETONS = 205  # more than a page
 
@@ -27,6 +30,7 @@ def test_page_notices_that_the_server_ends_and_is_started_again(
         visit.expected.add(again.address)
         visit.page.goto(again.address)
         visit.ready()
+        visit.page.goto("about:blank")
     visit.problems.clear()  # failed requests
 
 
@@ -40,23 +44,32 @@ def test_fallback_model_is_named(visit: Visit, library: Beets) -> None:
         visit.page.goto(other.address)
         banner = visit.page.locator("#banners")
         visit.wait(lambda: "fallback model" in banner.inner_text())
+        visit.page.goto("about:blank")
 
 
-def test_tracks_without_an_album_come_in_pages(visit: Visit, library: Beets) -> None:
-    file = library.files()[0]
-    beets = Library(str(library.root / "library.db"), str(library.library))
-    with beets.transaction():
-        for number in range(SINGLETONS):
-            beets.add(Item(title=f"single {number}", path=bytes(file)))
-    beets._close()
-    visit.go("#/review/album/0?show=unpredicted")
-    rows = visit.page.locator(".tracks tbody tr")
-    visit.wait(lambda: rows.count() == 200)
-    visit.page.get_by_role("button", name="More tracks").click()
-    visit.wait(lambda: rows.count() == SINGLETONS)
-    assert not visit.page.get_by_role("button", name="More tracks").is_visible()
-    last = rows.last.get_attribute("data-id")
-    visit.go("#/overview")
-    visit.go(f"#/review/album/0/track/{last}?show=unpredicted")
-    current = visit.page.locator(f'tr[aria-current=true][data-id="{last}"]')
-    visit.wait(lambda: current.count() == 1)
+class TestTracksWithoutAnAlbum:
+    @pytest.fixture
+    def server(self, library: Beets) -> Iterator[WebServer]:
+        file = library.files()[0]
+        beets = Library(str(library.root / "library.db"), str(library.library))
+        with beets.transaction():
+            for number in range(SINGLETONS):
+                beets.add(Item(title=f"single {number}", path=bytes(file)))
+        beets._close()
+        with serving(library) as server:
+            yield server
+
+    def test_come_in_pages(self, visit: Visit) -> None:
+        visit.go("#/review/album/0?show=unpredicted")
+        rows = visit.page.locator(".tracks tbody tr")
+        visit.wait(lambda: rows.count() == 200)
+        more = visit.page.get_by_role("button", name="More tracks")
+        more.click()
+        visit.wait(lambda: rows.count() == SINGLETONS)
+        assert not more.is_visible()
+        last = rows.last.get_attribute("data-id")
+        visit.go("#/overview")
+        visit.page.reload()
+        visit.go(f"#/review/album/0/track/{last}?show=unpredicted")
+        current = visit.page.locator(f'tr[aria-current=true][data-id="{last}"]')
+        visit.wait(lambda: current.count() == 1)

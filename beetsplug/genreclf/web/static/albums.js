@@ -127,7 +127,7 @@ export class Albums {
     const known = new Set(this.rows.map(({ id }) => id));
     this.rows.push(...page.albums.filter(({ id }) => !known.has(id)));
     this.next = page.next;
-    this.#draw(page.total ?? this.total);
+    this.#draw(page.total);
   }
 
   mark(id) {
@@ -176,8 +176,7 @@ export class Albums {
   }
 
   #draw(total) {
-    this.total = total;
-    this.summary.textContent = count(total ?? this.rows.length, "album") + (total ?? !this.next ? "" : " so far");
+    this.summary.textContent = count(total, "album");
     this.items.replaceChildren(
       ...this.rows.map((row) => {
         const open = h("span", { class: "open" });
