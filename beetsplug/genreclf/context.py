@@ -130,7 +130,7 @@ class Context:
         if loaded.problem:
             self.log.warning("{}", loaded.problem)
         elif reason := loaded.classifier.fallback_reason:
-            self.log.info("using the NumPy runtime: {}", reason)
+            self.log.debug("using the NumPy runtime: {}", reason)
         return loaded
 
     def _predictor(self, lib: Library, loaded: Loaded, pool: Pool) -> Predictor:
