@@ -104,7 +104,8 @@ class Context:
         cached: use the analysis cache. bundled: load the bundled model, regardless of the
         configuration. retry: analyze files again that could not be analyzed.
         """
-        loaded, config = self._load(lib, bundled=bundled), self.config()
+        loaded = self._load(lib, bundled=bundled)
+        config = loaded.config
         pool = loaded.classifier.pool(
             workers=config.threads,
             timeout=config.timeout,
