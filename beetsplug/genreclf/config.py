@@ -157,7 +157,7 @@ def _names(view: Any) -> dict[str, str]:
     for genre, name in names.items():
         if split(name) != [name.strip()] or has_control_characters(name):
             raise _error(view[genre], "a name", name)
-    return names
+    return {genre: name.strip() for genre, name in names.items()}
 
 
 def _texts(view: Any) -> list[str]:

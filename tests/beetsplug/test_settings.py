@@ -102,6 +102,14 @@ def test_invalid_config(options: dict[str, Any], message: str, tmp_path: Path) -
     assert "\n" not in str(error.value)
 
 
+def test_spaces_around_names_are_removed() -> None:
+    options = {"names": {"Rock": " Rock \u2019n\u2019 Roll "}}
+    view = RootView(
+        [ConfigSource.of({"genreclf": options}), ConfigSource.of({"genreclf": DEFAULTS})]
+    )
+    assert Config.read(view["genreclf"]).names == {"rock": "Rock \u2019n\u2019 Roll"}
+
+
 def test_unknown_genre_stops_commands_and_imports(beets: Beets) -> None:
     beets.add("a.flac")
     beets.settings["genreclf"] |= {"exclude": ["discoo"]}
