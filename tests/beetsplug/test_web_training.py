@@ -190,3 +190,13 @@ def test_bundled_model_is_the_previous_one_of_a_new_training(
     assert [file.name for file in previous.iterdir()] == ["mine.bundled"]
     change_model(server)
     assert server.json("api/status")["custom"] is False
+
+
+def test_server_stops_during_a_job(server: WebServer, library: Beets) -> None:
+    job = train(server)
+    server.post(f"api/trainings/{job['id']}/use")
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 4
+    assert "Traceback" not in (library.root / "web.log").read_text()
+    assert library("genreclf", "-q") is not None  # the library is not locked

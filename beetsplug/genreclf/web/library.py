@@ -101,10 +101,11 @@ class LibraryReader:
         counts = table.by_album(show, self._threshold(), _among(table, self._searches.get(query)))
         shown = {*counts.ids[counts.shown > 0].tolist()}
         wanted = [id_ for id_ in ids[start:] if id_ in shown]
-        names = self._names(wanted[:limit])
+        page = wanted[:limit]
+        names = self._names(page)  # without albums that were removed a moment ago
         return {
-            "albums": [names[id_] | counts.get(id_) for id_ in wanted[:limit]],
-            "next": str(wanted[limit - 1]) if len(wanted) > limit else None,
+            "albums": [names[id_] | counts.get(id_) for id_ in page if id_ in names],
+            "next": str(page[-1]) if page and len(wanted) > limit else None,
             "total": len(shown.intersection(ids)),
         }
 

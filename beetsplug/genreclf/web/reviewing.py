@@ -54,6 +54,7 @@ LOCK_SECONDS = 10.0
 _MAX_DECISIONS = 500  # of one request
 _MAX_GENRES = 20
 _MAX_GENRE_LENGTH = 100  # characters
+_LOCKED = (JournalError, DBAccessError, sqlite3.OperationalError)
 _AFTER_ALL = 1 << 62  # greater than the ids of all runs
 _RUNS = """
 SELECT id, started, command FROM runs WHERE command GLOB ? AND id < ?
@@ -123,7 +124,7 @@ class Reviewer:
                     done.append(self._decide(request, writer, predictor))
                 except WebError as exc:
                     failed.append({"track": request.track, **exc.as_object()})
-                except (JournalError, DBAccessError, sqlite3.OperationalError):
+                except _LOCKED:
                     if not done:
                         raise
                     left = requests[len(done) + len(failed) :]
@@ -131,7 +132,10 @@ class Reviewer:
                     break
             else:
                 for album_id in {track["album_id"] for track in done}:
-                    self._decide_album(album_id, writer, predictor)
+                    try:
+                        self._decide_album(album_id, writer, predictor)
+                    except _LOCKED as exc:  # its tracks are done
+                        services.log.warning("{}", exc)
         services.library.changed(request.track for request in requests)
         return {"run": writer.started_run, "done": done, "failed": failed}
 
