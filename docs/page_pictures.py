@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REVIEWED = "AWOL - A Way Of Life"  # by AWOL, CC BY-NC-SA 3.0 US
 TRIED = "Dracula Mountain"  # by Lightning Bolt, CC BY-NC-SA 3.0 US
-SIZE = {"width": 1280, "height": 720}
+SIZE: Any = {"width": 1280, "height": 720}
 COLORS = 160
 
 

@@ -188,7 +188,8 @@ export class Panel {
       );
     }
     if (track.styles?.length) rows.push(["Styles", track.styles.join(", ")]);
-    if (AGREEMENT[track.agreement]) rows.push(["Prediction", AGREEMENT[track.agreement]]);
+    const kind = [track.scope && `of the ${track.scope}`, AGREEMENT[track.agreement]].filter(Boolean);
+    if (kind.length) rows.push(["Prediction", kind.join(", ")]);
     const then = isOpen(track) && found?.then;
     rows.unshift(["Your genres", [
       list(track.genres),
