@@ -129,6 +129,14 @@ def server(library: Beets) -> Iterator[WebServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def unchanged(collection: Beets) -> Iterator[WebServer]:
+    """Serve the library to all tests of a module, which do not change it."""
+    collection.restore()
+    with serving(collection) as server:
+        yield server
+
+
 @pytest.fixture
 def visit(browser: Browser, server: WebServer, request: pytest.FixtureRequest) -> Iterator[Visit]:
     context = browser.new_context(viewport={"width": 1280, "height": 800})

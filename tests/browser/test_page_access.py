@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import Visit
-from tests.conftest import Beets
-from tests.web_client import WebServer, serving
+from tests.web_client import WebServer
 
 # An address and a part of the screen that is there once it is complete.
 SCREENS = {
@@ -23,11 +22,9 @@ SCREENS = {
 }
 
 
-@pytest.fixture(scope="module")
-def server(collection: Beets) -> Iterator[WebServer]:
-    collection.restore()
-    with serving(collection) as server:
-        yield server
+@pytest.fixture
+def server(unchanged: WebServer) -> WebServer:
+    return unchanged
 
 
 def screens(visit: Visit) -> Iterator[str]:

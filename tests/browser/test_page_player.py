@@ -12,6 +12,11 @@ from tests.sounds import CONTAINERS
 from tests.web_client import WebServer, serving
 
 
+@pytest.fixture
+def server(unchanged: WebServer) -> WebServer:
+    return unchanged
+
+
 def test_playhead_follows_the_audio(visit: Visit) -> None:
     visit.go()
     visit.ready()

@@ -19,6 +19,7 @@ def test_page_notices_that_the_server_ends_and_is_started_again(
 ) -> None:
     visit.go()
     visit.ready()
+    assert visit.page.locator("#banners").inner_text() == ""
     assert visit.server.stop() == 0
     visit.press("j", "a")
     banner, main = visit.page.locator("#banners"), visit.page.locator("main")
@@ -34,17 +35,17 @@ def test_page_notices_that_the_server_ends_and_is_started_again(
     visit.problems.clear()  # failed requests
 
 
-def test_fallback_model_is_named(visit: Visit, library: Beets) -> None:
-    visit.go()
-    visit.ready()
-    assert visit.page.locator("#banners").inner_text() == ""
-    library.settings["genreclf"]["backend"] = "knn"
-    with serving(library) as other:
-        visit.expected.add(other.address)
-        visit.page.goto(other.address)
+class TestFallbackModel:
+    @pytest.fixture
+    def server(self, library: Beets) -> Iterator[WebServer]:
+        library.settings["genreclf"]["backend"] = "knn"
+        with serving(library) as server:
+            yield server
+
+    def test_is_named(self, visit: Visit) -> None:
+        visit.go("#/try")
         banner = visit.page.locator("#banners")
         visit.wait(lambda: "fallback model" in banner.inner_text())
-        visit.page.goto("about:blank")
 
 
 class TestTracksWithoutAnAlbum:

@@ -1,18 +1,26 @@
-"""Try a song: a file that is not in the library."""
+"""Try a song: a file that is not in the collection."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.browser.conftest import Visit
 from tests.conftest import Beets
 from tests.sounds import make
+from tests.web_client import WebServer
+
+
+@pytest.fixture
+def server(unchanged: WebServer) -> WebServer:
+    return unchanged
 
 
 def test_file_is_predicted_played_and_not_kept(
-    visit: Visit, library: Beets, tmp_path: Path
+    visit: Visit, collection: Beets, tmp_path: Path
 ) -> None:
-    before = library.rows()
+    before = collection.rows()
     visit.go("#/try")
     visit.page.set_input_files("#file", make(tmp_path / "song.wma", 8, 4))
     visit.wait(lambda: visit.page.locator(".result .genre").is_visible(), 30)
@@ -21,7 +29,7 @@ def test_file_is_predicted_played_and_not_kept(
     visit.ready()
     visit.press("p")
     visit.wait(lambda: visit.audio("currentTime") > 0.5)
-    assert library.rows() == before
+    assert collection.rows() == before
 
 
 def test_dropped_file_is_predicted(visit: Visit, tmp_path: Path) -> None:
@@ -41,9 +49,9 @@ def test_dropped_file_is_predicted(visit: Visit, tmp_path: Path) -> None:
 
 
 def test_files_that_are_not_audio_are_refused_with_a_sentence(
-    visit: Visit, library: Beets, tmp_path: Path
+    visit: Visit, collection: Beets, tmp_path: Path
 ) -> None:
-    song = library.files()[0]
+    song = collection.files()[0]
     visit.expected.add(422)
     visit.go("#/try")
     warning = visit.page.locator(".warning")
