@@ -6,7 +6,7 @@ import { button, count, h, icon, list, recall, remember, say, sentence } from ".
 import { repeatable } from "./keys.js";
 import { Panel } from "./panel.js";
 import { isOpen, TrackTable } from "./tracks.js";
-import { undoRun } from "./undo.js";
+import { findRun, undoRun } from "./undo.js";
 
 const WIDE = matchMedia("(min-width: 60rem)");
 const DONE = { accept: "Accepted", keep: "Kept", correct: "Corrected" };
@@ -226,9 +226,7 @@ export class Review {
   }
 
   async #run(id) {
-    if (this.decided.has(id)) return { id };
-    const { runs } = await get("api/runs");
-    return runs.find((run) => run.id === id) ?? { id };
+    return this.decided.has(id) ? { id } : findRun(id);
   }
 
   // Send decisions, and take over the changed tracks; return them, or undefined on failure.

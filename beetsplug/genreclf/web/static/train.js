@@ -113,7 +113,8 @@ export class Train {
     this.progress = null;
     if (state === "done") return this.body.replaceChildren(...this.#report(this.job));
     const parts = [state === "failed" ? message || "Training failed." : message || ENDED[state]];
-    if (state === "used" && changed != null) parts.push(`${count(changed, "prediction")} changed.`);
+    if (state === "used" && changed != null)
+      parts.push(`${count(done, "track")} predicted again; the genres of ${number(changed)} changed.`);
     this.body.replaceChildren(h("p", { class: state === "failed" ? "warning" : "outcome" }, parts.join(" ")));
   }
 
