@@ -90,7 +90,7 @@ def test_one_key_accepts_an_album_as_one_run(visit: Visit, library: Beets) -> No
     runs.get_by_role("button").click()
     visit.announced("Undone: 2 tracks restored")
     assert not genres(library, first) + genres(library, second)
-    assert "undone" in runs.inner_text()
+    visit.wait(lambda: "undone" in runs.inner_text())
 
 
 def test_skipping_stores_nothing(visit: Visit, library: Beets) -> None:
