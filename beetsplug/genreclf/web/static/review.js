@@ -9,6 +9,7 @@ import { isOpen, TrackTable } from "./tracks.js";
 import { findRun, undoRun } from "./undo.js";
 
 const WIDE = matchMedia("(min-width: 60rem)");
+const OWN_ADDRESS = /^(#\/?|#\/review.*)?$/;
 const DONE = { accept: "Accepted", keep: "Kept", correct: "Corrected" };
 
 export class Review {
@@ -135,9 +136,10 @@ export class Review {
     this.track = track;
     this.table.mark(id, focus);
     const address = this.albums.address(`/album/${this.album.id}/track/${id}`);
-    history.replaceState(null, "", address);
+    const isHere = OWN_ADDRESS.test(location.hash); // not when the user has gone to another screen
+    if (isHere) history.replaceState(null, "", address);
     remember("place", { album: this.album.id, track: id });
-    await this.panel.show(track, play);
+    await this.panel.show(track, play && isHere);
   }
 
   bindings() {
