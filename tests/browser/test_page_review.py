@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from mutagen.id3 import ID3
 
 from tests.browser.conftest import Visit
 from tests.conftest import Beets
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 
 def genres(beets: Beets, title: str) -> list[str]:
@@ -217,3 +222,16 @@ def test_missing_file_can_still_be_decided(visit: Visit, library: Beets) -> None
     title = visit.title()
     visit.press("g")
     visit.announced(f"Kept {title}")
+
+
+def test_late_answer_does_not_lead_back_from_another_screen(visit: Visit) -> None:
+    start(visit)
+    held: list[Route] = []
+    visit.page.route(re.compile(r"api/albums/\d"), held.append)
+    visit.press("n")
+    visit.wait(lambda: held)
+    visit.go("#/history")
+    visit.wait(lambda: visit.page.locator("h1").inner_text() == "History")
+    with visit.page.expect_response(re.compile(r"api/tracks/\d+$")):  # of the next album
+        held[0].continue_()
+    assert visit.page.url.endswith("#/history")
