@@ -227,7 +227,7 @@ def test_missing_file_can_still_be_decided(visit: Visit, library: Beets) -> None
 def test_late_answer_does_not_lead_back_from_another_screen(visit: Visit) -> None:
     start(visit)
     held: list[Route] = []
-    visit.page.route(re.compile(r"api/albums/\d"), held.append)
+    visit.page.route(re.compile(r"api/albums/\d"), lambda route: held.append(route))
     visit.press("n")
     visit.wait(lambda: held)
     visit.go("#/history")

@@ -70,7 +70,7 @@ def test_undo_of_new_predictions_asks_first(visit: Visit, labeled: Beets) -> Non
     visit.wait(dialog.is_visible)
     assert "18 tracks" in dialog.inner_text()
     visit.press("a", "Escape")
-    visit.wait(lambda: dialog.count() == 0)
+    visit.wait(lambda: visit.page.locator("dialog.ask").count() == 0)
     assert labeled.rows() == used
     visit.press("u")
     visit.page.get_by_role("button", name="Undo 18 tracks").click()
