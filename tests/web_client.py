@@ -134,15 +134,21 @@ def require_flask() -> None:
 
 
 @contextmanager
-def serving(beets: Beets, *arguments: str) -> Iterator[WebServer]:
-    """Run the server of a library. Standard error goes to `web.log` in its folder."""
+def serving(beets: Beets, *arguments: str, browser: Path | None = None) -> Iterator[WebServer]:
+    """Run the server of a library. Standard error goes to `web.log` in its folder.
+
+    browser: a program to open the page with.
+    """
     config = beets.root / "config.yaml"
     config.write_text(yaml.safe_dump(beets.settings), encoding="utf-8")
     temporary = beets.root / "temporary"
     temporary.mkdir(exist_ok=True)
     folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
     environment = {**os.environ, **folders, "BEETSDIR": str(beets.root), **beets.environment}
-    command = [sys.executable, "-m", "beets", "genreclf-web", "--no-browser", *arguments]
+    if browser:
+        environment["BROWSER"] = str(browser)
+    options = [] if browser else ["--no-browser"]
+    command = [sys.executable, "-m", "beets", "genreclf-web", *options, *arguments]
     with (
         (beets.root / "web.log").open("w") as log,
         subprocess.Popen(

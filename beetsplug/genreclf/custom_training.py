@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from beets.exceptions import UserError
 from beets.library import Item, Library
 from beets.util import displayable_path
 
@@ -172,6 +173,14 @@ class LabelCollector:
         return own
 
 
+def require_scikit_learn() -> None:
+    """Raise UserError without scikit-learn, before tracks are analyzed in vain."""
+    try:
+        import sklearn  # noqa: F401
+    except ImportError as exc:
+        raise UserError(f"training needs scikit-learn: pip install scikit-learn ({exc})") from exc
+
+
 def train_model(
     tracks: LabeledTracks, predictor: Predictor, *, name: str, field: str = fields.GENRES
 ) -> tuple[CustomModel, TrainingReport]:
@@ -210,3 +219,19 @@ def compare(report: TrainingReport, fitting: Sequence[Agreement]) -> dict[str, A
         "missed": missed,
         "default": not missed and (own > bundled or not compared),
     }
+
+
+def is_comparable(metrics: Mapping[str, Any]) -> bool:
+    """Return whether a model has been compared with the bundled one on enough tracks."""
+    from genremodel.custom.report import MIN_TESTED
+
+    return bool(metrics["compared"] >= MIN_TESTED)
+
+
+def objection(metrics: Mapping[str, Any]) -> str:
+    """Return why `model: auto` does not use a model that it may not use."""
+    if metrics["missed"]:
+        return f"it never recognizes {', '.join(metrics['missed'])}"
+    if not is_comparable(metrics):
+        return "it is not known to be better than the bundled model"
+    return "it is not better than the bundled model"

@@ -23,6 +23,9 @@ from beetsplug.genreclf.custom_training import (
     DEFAULT_NAME,
     LabelCollector,
     LabeledTracks,
+    is_comparable,
+    objection,
+    require_scikit_learn,
     train_model,
 )
 from beetsplug.genreclf.messages import count
@@ -113,21 +116,13 @@ def _run(context: Context, lib: Library, options: TrainOptions, query: list[str]
         elif not has_matches(lib, query, match_albums=options.album):
             context.log.info(NO_MATCHES)
         else:
-            _require_scikit_learn()
+            require_scikit_learn()
             with user_errors(), context.cnn_predictor(lib) as predictor:
                 training = Training(predictor, context.journal(lib), context.log, options)
                 if training.run(lib, query, models):
                     context.fail("some tracks could not be analyzed")
     except ModelError as exc:
         raise UserError(describe_model_error(exc)) from exc
-
-
-def _require_scikit_learn() -> None:
-    """Raise UserError without scikit-learn, before tracks are analyzed in vain."""
-    try:
-        import sklearn  # noqa: F401
-    except ImportError as exc:
-        raise UserError(f"training needs scikit-learn: pip install scikit-learn ({exc})") from exc
 
 
 def _list_models(models: ModelStore, log: Logger) -> bool:
@@ -280,7 +275,7 @@ class Training:
         else:
             use = f"set `model: {model.name}` in the configuration to use it"
             if not model.is_default:
-                use = f"not used by `model: auto`: {_objection(model.metrics)}; {use} anyway"
+                use = f"not used by `model: auto`: {objection(model.metrics)}; {use} anyway"
         ui.print_(f"saved as {model.name} ({model.id}); {use}")
 
 
@@ -289,6 +284,8 @@ def _comparison(metrics: Mapping[str, Any]) -> str:
     tracks, own, bundled = metrics["compared"], metrics["own"], metrics["bundled"]
     if not tracks:
         return "not comparable with the bundled model, which has none of these genres"
+    if not is_comparable(metrics):
+        return f"too few tracks to compare with the bundled model: {tracks}"
     if own == bundled:
         return (
             f"no better than the bundled model: accuracy {own / tracks:.0%} on "
@@ -299,13 +296,6 @@ def _comparison(metrics: Mapping[str, Any]) -> str:
         f"{word} than the bundled model by {abs(own - bundled)} of {count(tracks, 'track')}: "
         f"accuracy {own / tracks:.0%} instead of {bundled / tracks:.0%}"
     )
-
-
-def _objection(metrics: Mapping[str, Any]) -> str:
-    """Return why `model: auto` does not use a model."""
-    if metrics["missed"]:
-        return f"it never recognizes {', '.join(metrics['missed'])}"
-    return "it is not better than the bundled model"
 
 
 def _comparison_in_list(model: ModelInfo) -> str:
