@@ -14,6 +14,7 @@ from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent
@@ -35,7 +36,7 @@ if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 4 << 30:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from tests.fork_server import ForkServer
+from tests.fork_server import ForkServer, is_large
 from tests.sounds import CONTAINERS, drums, make, melody
 from training.corpus import DEFAULT_FOLDER
 
@@ -51,21 +52,23 @@ _LONGEST = (
 _READ_AT_START = ("PYTHON", "LANG", "LC_")
 
 
-_servers: dict[tuple[str, ...], ForkServer] = {}
+_servers: dict[tuple[tuple[str, ...], str, bool], ForkServer] = {}
 
 
-def fork_server(prefix: tuple[str, ...] = (), python: str = sys.executable) -> ForkServer | None:
-    """Return the server of this process, or None.
+def fork_server(
+    arguments: Sequence[str], prefix: tuple[str, ...] = (), python: str = sys.executable
+) -> ForkServer | None:
+    """Return the server of this process for a command with these arguments, or None.
 
     prefix: a command that starts it. python: the interpreter of its environment. Libraries of macOS
     do not survive a fork.
     """
     if sys.platform != "linux":
         return None
-    command = (*prefix, python)
-    if command not in _servers:
-        _servers[command] = ForkServer(prefix, python)
-    return _servers[command]
+    key = (prefix, python, is_large(arguments))
+    if key not in _servers:
+        _servers[key] = ForkServer(prefix, python, large=key[-1])
+    return _servers[key]
 
 
 def run_module(
@@ -82,7 +85,7 @@ def run_module(
     environment: variables to add. prefix: a command that runs it. python: the interpreter.
     """
     variables = {**os.environ, **environment}
-    server = fork_server(prefix, python)
+    server = fork_server(arguments, prefix, python)
     if server and not any(name.startswith(_READ_AT_START) for name in environment):
         (done,) = server.run(module, arguments, environment=variables, cwd=cwd, stdin=stdin)
         return done
@@ -159,7 +162,7 @@ class Beets:
         """Run `beet` several times at once, and return what each printed and its exit status."""
         self.write_settings()
         environment = {**os.environ, "BEETSDIR": str(self.root), **self.environment}
-        if server := fork_server():
+        if server := fork_server([*chain(*commands)]):
             return server.run("beets", *commands, environment=environment, cwd=self.root)
         with ThreadPoolExecutor() as threads:
             return [*threads.map(lambda command: self.run(*command), commands)]

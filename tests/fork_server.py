@@ -4,6 +4,9 @@ Most of the time of a short command is the start of Python, its imports, and loa
 fork of the server does what Python does after them: it runs the module as `__main__`, waits for
 threads, calls what is registered with `atexit`, and exits. The first worker process of a command is
 a fork as well, made before the command runs; further ones are started by multiprocessing.
+
+A fork takes as long as the server has memory. So there are two: one that has imported what most
+commands need, and one that has imported everything.
 """
 
 from __future__ import annotations
@@ -37,8 +40,14 @@ import beets
 _PACKAGES = ("beetsplug.genreclf", "genremodel", "mutagen")
 _MODULES = (
     "beets.importer", "beets.ui.commands", "encodings.cp437", "onnxruntime", "pebble",
-    "rich.progress", "sklearn.model_selection",
+    "rich.progress",
 )  # fmt: skip
+# What only a few commands need, with SciPy, Flask and Matplotlib.
+_LARGE = (
+    "beetsplug.genreclf.web.app", "beetsplug.genreclf.web.server", "genremodel.plot",
+    "sklearn.model_selection",
+)  # fmt: skip
+_LARGE_COMMANDS = ("genreclf-train", "genreclf-web")
 # The commands of beets that start workers.
 _ANALYZING = ("import", "genreclf", "genreclf-train", "genreclf-similar", "genreclf-explain")
 
@@ -46,14 +55,16 @@ _ANALYZING = ("import", "genreclf", "genreclf-train", "genreclf-similar", "genre
 class ForkServer:
     """A server for one process of tests.
 
-    prefix: a command that runs it. python: the interpreter of its environment.
+    prefix: a command that runs it. python: the interpreter of its environment. large: whether it
+    imports everything.
     """
 
-    def __init__(self, prefix: Sequence[str] = (), python: str = sys.executable) -> None:
+    def __init__(self, prefix: Sequence[str], python: str, *, large: bool) -> None:
+        options = ["large"] if large else []
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [*prefix, python, "-m", "tests.fork_server", str(theirs.fileno())],
+                [*prefix, python, "-m", "tests.fork_server", str(theirs.fileno()), *options],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 cwd=Path(__file__).parents[1],
@@ -279,14 +290,19 @@ def _exit_after(run: Callable[[], object]) -> None:
     os._exit(status)
 
 
-def _import_modules() -> None:
+def is_large(arguments: Sequence[str]) -> bool:
+    """Return whether a command needs the server that has imported everything."""
+    return any(argument in _LARGE_COMMANDS for argument in arguments)
+
+
+def _import_modules(*, large: bool) -> None:
     # onnxruntime would start a thread for its telemetry. Threads do not survive a fork.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     names = [*_MODULES]
     for package in _PACKAGES:
         found = pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
         names += [module.name for module in found if module.name != f"{package}.__main__"]
-    for name in names:
+    for name in [*names, *_LARGE] if large else [name for name in names if name not in _LARGE]:
         with suppress(ModuleNotFoundError):  # in a small installation
             importlib.import_module(name)
     from genremodel.models.musicnn import MusicnnPair
@@ -315,5 +331,6 @@ def _parse_default_settings() -> None:
 
 
 if __name__ == "__main__":
-    _import_modules()
-    _serve(int(sys.argv[1]))
+    descriptor, *options = sys.argv[1:]
+    _import_modules(large="large" in options)
+    _serve(int(descriptor))

@@ -170,7 +170,7 @@ def _start(
 ) -> Process:
     output.write_text("")  # left by a server before
     command = ["genreclf-web", "--no-browser", *arguments]
-    if in_fork and (server := fork_server()):
+    if in_fork and (server := fork_server(command)):
         return server.start(
             "beets", *command, environment=environment, cwd=cwd, output=output, errors=log
         )
