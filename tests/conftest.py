@@ -38,7 +38,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 from tests.fork_server import ForkServer, is_large
 from tests.sounds import CONTAINERS, drums, make, melody
-from training.corpus import DEFAULT_FOLDER
 
 # Returns a library as a function has prepared it.
 Prepared: TypeAlias = Callable[[Callable[["Beets"], None]], "Beets"]
@@ -310,6 +309,8 @@ def data() -> Path:
 
     A test without it fails in CI, unless GENRE_DATA is `none`.
     """
+    from training.corpus import DEFAULT_FOLDER  # slow to import
+
     if DEFAULT_FOLDER.is_dir():
         return DEFAULT_FOLDER
     if os.environ.get("CI") and os.environ.get("GENRE_DATA") != "none":
@@ -325,7 +326,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "rebuild the bundled model and compare its figures with those of the released one"
     parser.addoption("--rebuild", action="store_true", help=text)
     text = "how many damaged files to classify (default: %(default)s)"
-    parser.addoption("--fuzz", type=int, default=260, metavar="N", help=text)
+    parser.addoption("--fuzz", type=int, default=140, metavar="N", help=text)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
