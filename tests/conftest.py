@@ -43,9 +43,12 @@ from tests.sounds import CONTAINERS, drums, make, melody
 Prepared: TypeAlias = Callable[[Callable[["Beets"], None]], "Beets"]
 # The files that take longest, in this order.
 _LONGEST = (
-    "test_emotify.py", "test_import.py", "test_faults.py", "test_train.py", "test_workers.py",
-    "test_build.py", "test_plugin_matrix.py", "test_undo.py", "test_albums.py", "test_rewrite.py",
-    "test_command.py", "test_current.py",
+    "test_import.py", "test_faults.py", "test_train.py", "test_student_systems.py", "test_cli.py",
+    "test_web_review.py", "test_emotify.py", "test_workers.py", "test_web_training.py",
+    "test_pool.py", "test_windows.py", "test_digest.py", "test_command.py", "test_undo.py",
+    "test_albums.py", "test_small_installation.py", "test_plugin_matrix.py", "test_rewrite.py",
+    "test_build.py", "test_current.py", "test_spawning.py", "test_api.py", "test_decisions.py",
+    "test_styles.py", "test_lost_tracks.py", "test_compare.py", "test_settings.py",
 )  # fmt: skip
 # A fork does not read again what Python reads from the environment when it starts.
 _READ_AT_START = ("PYTHON", "LANG", "LC_")
