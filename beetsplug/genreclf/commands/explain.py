@@ -139,6 +139,7 @@ class Explanation:
                 "agreement": self.update.values[fields.AGREEMENT],
                 "review": self.update.before.review,
                 "joint": _joint_object(self.update.joint),
+                "skipped": self.rules.config.skips(self.item),
             },
         }
 
@@ -177,6 +178,8 @@ class Explanation:
             yield self.rules.config.scope, f"{self._genre(joint)}: {votes_text(joint.votes)}"
         effect = "no change" if then == now else _listed(then)
         yield "policy", f"{self.rules.config.policy}: {effect}"
+        if self.rules.config.skips(self.item):
+            yield "skip", "matched: only `beet genreclf -f` classifies the track"
         yield "model", prediction.model
         yield "backend", self.classifier.backend
 
