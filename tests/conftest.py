@@ -24,7 +24,7 @@ import pytest
 import yaml
 from mediafile import MediaFile
 
-# Two workers, and the processes that they start, fight for the processors as it is: each with as
+# The workers, and the processes that they start, fight for the processors as it is: each with as
 # many threads for its sums as there are processors, they take twice as long. NumPy reads this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Each change of tags and of a database waits for the disk. In memory, there is nothing to wait for.
