@@ -39,6 +39,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 from tests.fork_server import ForkServer, is_large
 from tests.sounds import CONTAINERS, drums, make, melody
 
+# Each worker compiles the tests, and each program that they start the plugin, unless one keeps the
+# bytecode for the others.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # Returns a library as a function has prepared it.
 Prepared: TypeAlias = Callable[[Callable[["Beets"], None]], "Beets"]
 # The files that take longest, in this order.
