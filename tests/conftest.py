@@ -72,7 +72,7 @@ def fork_server(
     """
     if sys.platform != "linux":
         return None
-    key = (prefix, python, is_large(arguments))
+    key = (prefix, python, python == sys.executable and is_large(arguments))
     if key not in _servers:
         _servers[key] = ForkServer(prefix, python, large=key[-1])
     return _servers[key]

@@ -47,7 +47,7 @@ _LARGE = (
     "beetsplug.genreclf.web.app", "beetsplug.genreclf.web.server", "genremodel.plot",
     "sklearn.model_selection",
 )  # fmt: skip
-_LARGE_COMMANDS = ("genreclf-train", "genreclf-web")
+_NEED_LARGE = ("genreclf-train", "genreclf-web", "--plot")
 # The commands of beets that start workers.
 _ANALYZING = ("import", "genreclf", "genreclf-train", "genreclf-similar", "genreclf-explain")
 
@@ -292,7 +292,7 @@ def _exit_after(run: Callable[[], object]) -> None:
 
 def is_large(arguments: Sequence[str]) -> bool:
     """Return whether a command needs the server that has imported everything."""
-    return any(argument in _LARGE_COMMANDS for argument in arguments)
+    return any(argument in _NEED_LARGE for argument in arguments)
 
 
 def _import_modules(*, large: bool) -> None:
