@@ -280,10 +280,11 @@ def _exit_after(run: Callable[[], object]) -> None:
         traceback.print_exc()
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    for left in gc.get_objects():  # those of this call alone: the others are frozen
-        if isinstance(left, sqlite3.Connection):
-            with suppress(sqlite3.Error):
-                left.close()
+    if threading.active_count() == 1:  # else a thread may be using them
+        for left in gc.get_objects():  # those of this call alone: the others are frozen
+            if isinstance(left, sqlite3.Connection):
+                with suppress(sqlite3.Error):
+                    left.close()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # closed
             stream.flush()
