@@ -294,8 +294,7 @@ def test_tracks_that_begin_alike_are_analyzed_separately(kind: str, beets: Beets
 
 
 def test_knn_is_used_if_the_networks_are_damaged(beets: Beets) -> None:
-    damaged = with_damaged_network(beets.root / "damaged")
-    beets.environment |= damaged
+    beets.environment |= with_damaged_network(beets.root / "damaged")
     beets.settings["genreclf"]["timeout"] = 600
     beets.add("a.flac")
     done = beets.run("import", "--quiet", "--noautotag", str(beets.music))
@@ -304,8 +303,15 @@ def test_knn_is_used_if_the_networks_are_damaged(beets: Beets) -> None:
     beets.environment.clear()
     beets("genreclf")  # the CNN is back, and better
     assert beets.field("genre_model") == [CNN]
-    beets.environment |= damaged
-    beets("genreclf")  # the fallback does not replace predictions of the CNN
+
+
+@variant  # of `test_fallback_applies_the_policy_to_predictions_of_the_cnn`, with the command
+def test_knn_does_not_replace_predictions_of_the_networks(beets: Beets) -> None:
+    beets.add("a.flac")
+    beets.import_music()
+    assert beets.field("genre_model") == [CNN]
+    beets.environment |= with_damaged_network(beets.root / "damaged")
+    beets("genreclf")
     assert beets.field("genre_model") == [CNN]
 
 
