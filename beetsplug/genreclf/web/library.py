@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
@@ -22,7 +21,7 @@ from beets.library import Library
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.web.errors import Gone, Invalid
-from beetsplug.genreclf.web.live_tracks import LiveTracks
+from beetsplug.genreclf.web.live_tracks import LiveTracks, connect
 from beetsplug.genreclf.web.query_box import matching_ids, parse_words
 from beetsplug.genreclf.web.searches import Searches
 from beetsplug.genreclf.web.track_table import FILTERS, NO_ALBUM, Ids, Mask, TrackTable
@@ -211,9 +210,7 @@ class LibraryReader:
         return _Order(tuple(by_doubt), tuple(by_artist))
 
     def _read(self, sql: str, **values: Any) -> list[Any]:
-        """Return rows. A connection of its own does not wait for those of beets."""
-        address = f"{self._path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=5)) as connection:
+        with closing(connect(self._path)) as connection:
             return connection.execute(sql, values).fetchall()
 
 

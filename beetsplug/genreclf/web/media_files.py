@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MAX_BYTES = 1 << 30  # of copies
 _MAX_TRANSCODINGS = 2  # at once
 _KEPT = 200  # pictures and types
+_LOCKS = 64
 T = TypeVar("T")
 
 
@@ -38,8 +39,9 @@ class MediaFiles:
         self._pictures = _Recent()
         self._types = _Recent()
         self._transcodings = threading.Semaphore(_MAX_TRANSCODINGS)
-        self._locks: dict[str, threading.Lock] = {}
-        self._mutex = threading.Lock()
+        # Two requests must not make a copy twice: each has one of these, by its key.
+        self._locks = [threading.Lock() for _ in range(_LOCKS)]
+        self._removing = threading.Lock()
 
     def spectrogram(self, path: Path) -> SpectrogramImage:
         """Return the spectrogram of a file."""
@@ -54,7 +56,7 @@ class MediaFiles:
         """Return a copy of a file that browsers play."""
         key = _key(path)
         target = self._folder / f"{key}.wav"
-        with self._lock_of(key):
+        with self._locks[int(key, 16) % _LOCKS]:
             if target.exists():
                 with suppress(OSError):
                     target.touch()  # the oldest are removed first
@@ -82,17 +84,9 @@ class MediaFiles:
         except AudioError as exc:
             raise Undecodable(f"cannot be decoded: {exc}") from exc
 
-    @contextmanager
-    def _lock_of(self, key: str) -> Iterator[None]:
-        """Hold the lock of a copy: two requests must not make it twice."""
-        with self._mutex:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            yield
-
     def _remove_oldest(self, newest: Path) -> None:
         """Keep the copies below their limit. An open file can be read on after its removal."""
-        with self._mutex, suppress(OSError):
+        with self._removing, suppress(OSError):
             files = sorted(self._folder.glob("*.wav"), key=lambda file: -file.stat().st_mtime_ns)
             total = newest.stat().st_size
             for file in files:

@@ -56,7 +56,7 @@ class Searches:
         if not text.strip():
             return None
         with self._mutex:
-            self._take_results()
+            self._take_results(text)
             found = self._found.get(text)
         if found and not found.is_old:
             return found.ids
@@ -82,11 +82,13 @@ class Searches:
         self._stopping.set()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _take_results(self) -> None:
+    def _take_results(self, wanted: str) -> None:
+        """Keep the results that are there. Raises as the search for the wanted query did."""
         for text, future in [*self._pending.items()]:
             if future.done():
                 del self._pending[text]
-                self._keep(text, future.result())
+                if text == wanted or not future.exception():
+                    self._keep(text, future.result())
 
     def _keep(self, text: str, found: _Found) -> None:
         self._found[text] = found
