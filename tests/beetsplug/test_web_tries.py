@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from beetsplug.genreclf.web import tries
+from beetsplug.genreclf.web.errors import Gone
+from beetsplug.genreclf.web.media_files import MediaFiles
+from genremodel import GenreClassifier
 from tests.conftest import Beets
 from tests.sounds import make
 from tests.web_client import Answer, WebServer, require_flask, serving
@@ -126,3 +132,36 @@ def test_sizes_are_checked(server: WebServer) -> None:
     for each in (token, other.json["id"]):
         server.post(f"api/tries/{each}", b"", method="DELETE")
     assert server.post("api/tries", {"size": 10}).status == 201
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tries.Tries]:
+    monkeypatch.setattr(tries, "_POLL_SECONDS", 0.05)
+    with GenreClassifier().pool(workers=1) as pool:
+        media = MediaFiles(pool, tmp_path)
+        kept = tries.Tries(lambda: pytest.fail("nothing is predicted"), media, tmp_path)
+        yield kept
+        kept.close()
+
+
+def test_files_are_removed_after_a_while(
+    kept: tries.Tries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = kept.begin(2)["id"]
+    kept.append(token, 0, b"x")
+    (file,) = tmp_path.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    monkeypatch.setattr(tries, "_STALLED_SECONDS", 0)
+    end = time.monotonic() + 10
+    while file.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not file.exists()
+
+
+def test_piece_does_not_create_a_removed_file(kept: tries.Tries, tmp_path: Path) -> None:
+    token = kept.begin(1)["id"]
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    with pytest.raises(Gone):
+        kept.append(token, 0, b"x")
+    assert not file.exists()

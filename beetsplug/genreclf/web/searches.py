@@ -80,7 +80,7 @@ class Searches:
     def close(self) -> None:
         """Give up the searches that are under way."""
         self._stopping.set()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor.shutdown(cancel_futures=True)
 
     def _take_results(self, wanted: str) -> None:
         """Keep the results that are there. Raises as the search for the wanted query did."""

@@ -52,7 +52,7 @@ export class History {
   }
 
   #row(run) {
-    const date = new Date(typeof run.started === "number" ? run.started * 1000 : run.started);
+    const date = new Date(run.started * 1000);
     const tracks = count(run.tracks, "track");
     const title = run.decision === "predict" ? "" : run.title;
     const undo = button("Undo", () => this.#undo(run), {
