@@ -159,10 +159,15 @@ class LibraryReader:
         """Return the number of tracks by their review."""
         return self._tracks.table.numbers("review")
 
-    def find_tracks(self, journal_ids: Collection[str]) -> list[tuple[int, str]]:
-        """Return the ids of tracks with some journal ids, and these."""
-        among = None  # those outside of the query of the command line may have them, too
-        if self._selected is None:
+    def find_tracks(
+        self, journal_ids: Collection[str], *, selected: bool = False
+    ) -> list[tuple[int, str]]:
+        """Return the ids of tracks with some journal ids, and these.
+
+        selected: only those that the query of the command line matches, which is faster.
+        """
+        among = None
+        if selected or self._selected is None:
             among = self._tracks.table.with_journal_ids(journal_ids)
         return self._find("item_attributes", fields.JOURNAL_ID, journal_ids, among)
 

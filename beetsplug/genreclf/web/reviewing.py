@@ -147,6 +147,10 @@ class Reviewer:
     def undoable(self) -> int | None:
         """Return the newest run that can be undone: its tracks may have been removed since."""
         rows = self._journal.read(_UNDOABLE, (f"{COMMAND}*",))
+        newest = rows[0][0] if rows else None
+        of_newest = {id_ for run, id_ in rows if run == newest}
+        if self._services.library.find_tracks(of_newest, selected=True):
+            return newest
         present = _journal_ids(*self._find({id_ for _, id_ in rows}))
         return next((run for run, journal_id in rows if journal_id in present), None)
 
@@ -163,8 +167,11 @@ class Reviewer:
                 raise Gone("its tracks are not in the library any more")
             later = journal.read(_LATER, (run, json.dumps([*present])))[0][0]
             if later is not None:
-                raise LaterRun(f"a later run changed the same tracks: undo run {later} first",
-                               run=later)  # fmt: skip
+                raise LaterRun(
+                    f"a later run changed the same tracks: undo run {later} first, here or with "
+                    f"beet genreclf-undo --run {later}",
+                    run=later,
+                )
             try:
                 for obj in self._objects(albums, tracks):
                     undo = Undo(

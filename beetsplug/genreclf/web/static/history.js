@@ -59,7 +59,7 @@ export class History {
       class: "quiet outlined", "aria-label": `Undo: ${title || tracks}`,
     });
     return h("tr", { class: run.undone ? "undone" : null, "data-run": run.id },
-      h("td", { class: "soft" }, h("time", { datetime: date.toISOString() }, TIME.format(date))),
+      h("td", { class: "soft" }, h("time", { datetime: date.toISOString() }, TIME.format(date)), ` · run ${run.id}`),
       h("td", {}, DECISIONS[run.decision] ?? run.decision),
       h("th", { scope: "row" }, title, " ", (run.tracks > 1 || !title) && h("span", { class: "soft" }, tracks)),
       h("td", {}, run.undone ? h("span", { class: "soft" }, "undone") : undo));
