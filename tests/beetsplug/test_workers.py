@@ -61,7 +61,7 @@ def run(
 @pytest.mark.parametrize("code", CIRCUMSTANCES.values(), ids=CIRCUMSTANCES)
 def test_import_and_command_without_workers(code: str, beets: Beets) -> None:
     for name in ("a.mp3", "b.mp3"):
-        beets.add(name, seconds=8)
+        beets.add(name)
     beets.write_settings()
     done = run(beets, ["-c", code, "import", "-qA", "music"])
     assert done.returncode == 0, done.stderr

@@ -42,7 +42,7 @@ def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def song(tmp_path: Path) -> Path:
-    return make(tmp_path / "song.mp3", seconds=20)
+    return make(tmp_path / "song.mp3", seconds=8)
 
 
 def test_json_output(song: Path) -> None:

@@ -68,7 +68,7 @@ def classify(
 @pytest.fixture(scope="module")
 def songs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("songs")
-    return [make(folder / f"{seed}.mp3", seed=seed) for seed in range(2)]
+    return [make(folder / f"{seed}.mp3", seconds=3, seed=seed) for seed in range(2)]
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from beetsplug.genreclf.writer import Writer
 
 COMMAND = "genreclf-web"  # followed by the decision, as the runs of the journal are named
-LOCK_SECONDS = 10.0
+LOCK_SECONDS = 5.0
 _MAX_DECISIONS = 500  # of one request
 _MAX_GENRES = 20
 _MAX_GENRE_LENGTH = 100  # characters
