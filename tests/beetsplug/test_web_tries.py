@@ -5,12 +5,14 @@ from __future__ import annotations
 import stat
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from beetsplug.genreclf.web import tries
-from beetsplug.genreclf.web.errors import Gone
+from beetsplug.genreclf.web.errors import Gone, Undecodable
 from beetsplug.genreclf.web.media_files import MediaFiles
 from genremodel import GenreClassifier
 from tests.conftest import Beets
@@ -165,3 +167,20 @@ def test_piece_does_not_create_a_removed_file(kept: tries.Tries, tmp_path: Path)
     with pytest.raises(Gone):
         kept.append(token, 0, b"x")
     assert not file.exists()
+
+
+def test_no_copy_of_a_removed_file_is_left(tmp_path: Path) -> None:
+    songs, copies = tmp_path / "songs", tmp_path / "copies"
+    songs.mkdir()
+    copies.mkdir()
+    with GenreClassifier().pool(workers=1) as pool, ThreadPoolExecutor() as threads:
+        media = MediaFiles(pool, copies)
+        warm = media.wav(make(songs / "first.wav", 4))
+        for seconds in (20, 60):
+            song = make(songs / f"{seconds}.wav", seconds)
+            making = threads.submit(media.wav, song)
+            time.sleep(0.02)
+            media.remove(song)
+            with suppress(Gone, Undecodable):
+                making.result()
+        assert [*copies.iterdir()] == [warm]

@@ -24,6 +24,7 @@ _MAX_BYTES = 1 << 30  # of copies
 _MAX_TRANSCODINGS = 2  # at once
 _KEPT = 200  # pictures and types
 _LOCKS = 64
+_MISSING = "the file is missing or cannot be read"
 T = TypeVar("T")
 
 
@@ -70,13 +71,18 @@ class MediaFiles:
                 raise
             finally:
                 self._transcodings.release()
+        if not path.exists():
+            target.unlink(missing_ok=True)
+            raise Gone(_MISSING)
         self._remove_oldest(target)
         return target
 
-    def forget(self, path: Path) -> None:
-        """Remove what was made of a file, before it is removed."""
+    def remove(self, path: Path) -> None:
+        """Remove a file, and then its copy: one that is being made is removed by `wav`."""
         with suppress(Gone):
-            (self._folder / f"{_key(path)}.wav").unlink(missing_ok=True)
+            copy = self._folder / f"{_key(path)}.wav"
+            path.unlink(missing_ok=True)
+            copy.unlink(missing_ok=True)
 
     def _run(self, function: Callable[..., T], *arguments: Any) -> T:
         try:
@@ -121,6 +127,6 @@ def _key(path: Path) -> str:
     try:
         state = path.stat()
     except OSError as exc:
-        raise Gone("the file is missing or cannot be read") from exc
+        raise Gone(_MISSING) from exc
     text = f"{state.st_dev} {state.st_ino} {state.st_size} {state.st_mtime_ns}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -131,8 +131,7 @@ class Tries:
         with self._mutex:
             upload = self._uploads.pop(token, None)
         if upload:
-            self._media.forget(upload.path)
-            upload.path.unlink(missing_ok=True)
+            self._media.remove(upload.path)
 
     def _get(self, token: str) -> _Upload:
         with self._mutex:
