@@ -46,7 +46,8 @@ class GenreClassifier:
     aggregation : {"majority", "mean"}
         How the windows are combined: by majority vote, or by mean probability.
     min_confidence : float, optional
-        The confidence, 0 to 1, below which the classifier abstains. The model's own by default.
+        The confidence, 0 to 1, below which the classifier abstains on a track or an album. By
+        default, the model's own: the bundled CNN has a lower one for albums.
     exclude : collection of str
         Genres that are never predicted. The probabilities of the others are renormalized.
     max_styles : int
@@ -116,7 +117,9 @@ class GenreClassifier:
         if not self._params.genres:
             raise UnknownGenreError((), self.genres)
         if min_confidence is not None:
-            self._params = replace(self._params, min_confidence=min_confidence)
+            self._params = replace(
+                self._params, min_confidence=min_confidence, min_album_confidence=None
+            )
         self._genre_mask = np.isin(self.genres, self._params.genres)
 
     @property
@@ -153,6 +156,12 @@ class GenreClassifier:
     def min_confidence(self) -> float:
         """The confidence, 0 to 1, below which the classifier abstains."""
         return self._params.min_confidence
+
+    @property
+    def min_album_confidence(self) -> float:
+        """The confidence, 0 to 1, below which the classifier abstains on an album of several."""
+        threshold = self._params.min_album_confidence
+        return self.min_confidence if threshold is None else threshold
 
     def check_genres(self, genres: Iterable[str]) -> None:
         """Check that genres are known, ignoring case.

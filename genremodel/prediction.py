@@ -105,6 +105,8 @@ class DecisionParams:
         The model abstains below it.
     model : str
         The id of the model.
+    min_album_confidence : float, optional
+        The same threshold for an album of which several tracks vote. `min_confidence` by default.
 
     Examples
     --------
@@ -119,6 +121,7 @@ class DecisionParams:
     calibration: Calibration
     min_confidence: float
     model: str
+    min_album_confidence: float | None = None
 
     def excluding(self, genres: Collection[str]) -> DecisionParams:
         """Return the parameters for the other genres. Upper and lower case do not matter."""

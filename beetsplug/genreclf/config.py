@@ -19,7 +19,7 @@ from beetsplug.genreclf.genres.policy import POLICIES, Policy
 if TYPE_CHECKING:
     from beets.dbcore import Query
 
-Scope: TypeAlias = Literal["track", "album", "artist"]
+Scope: TypeAlias = Literal["auto", "track", "album", "artist"]
 Aggregation: TypeAlias = Literal["majority", "mean"]
 BackendName: TypeAlias = Literal["auto", "onnx", "numpy", "knn"]
 Write: TypeAlias = 'bool | Literal["auto"]'
@@ -33,7 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "model": "auto",
     "policy": "fill",
     "min_confidence": None,  # the threshold of the model
-    "scope": "track",
+    "scope": "auto",
     "compilations": False,
     "names": {},
     "exclude": [],
@@ -91,7 +91,7 @@ class Config:
             model="auto" if config["model"].get() is None else config["model"].as_str(),
             policy=config["policy"].as_choice(POLICIES),
             min_confidence=threshold,
-            scope=config["scope"].as_choice(("track", "album", "artist")),
+            scope=config["scope"].as_choice(get_args(Scope)),
             compilations=config["compilations"].get(bool),
             skip=tuple(_queries(config["skip"])),
             names=_names(config["names"]),

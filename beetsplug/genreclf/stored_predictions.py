@@ -30,8 +30,15 @@ def kept_fields(obj: Item | Album) -> dict[str, Any]:
         fields.MODEL: own.get(fields.MODEL),
         fields.STYLES: own.get(fields.STYLES),
     }
+    if scope := own.get(fields.SCOPE):
+        kept[fields.SCOPE] = scope
     explained = own.get(fields.VOTES) or own.get(fields.REASON)
     return kept | ({name: own.get(name) for name in _EXPLANATION} if explained else {})
+
+
+def own_fields(obj: Item) -> dict[str, Any]:
+    """Return the same fields of a track that has the genre of its album or artist."""
+    return {name: get_values(obj).get(name) for name in (fields.MODEL, fields.STYLES)}
 
 
 def recalled_prediction(obj: Item | Album, decided: Prediction | None) -> Prediction:

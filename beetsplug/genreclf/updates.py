@@ -123,6 +123,12 @@ class Update:
         return bool(self.values[fields.GENRES] != self.obj.genres)
 
     @property
+    def changes_scope(self) -> bool:
+        """Whether the prediction of another is given, or not any more, see `fields.SCOPE`."""
+        scopes = (values.get(fields.SCOPE) or None for values in (self.values, self.before.values))
+        return len({*scopes}) > 1
+
+    @property
     def has_applied_genre(self) -> bool:
         """Whether the genres are those that the plugin gave, and have not been changed since."""
         genres = self.values[fields.GENRES]
@@ -131,15 +137,16 @@ class Update:
 
 def describe(update: Update) -> str:
     """Return an object and its prediction in one line, in the format of the user."""
-    confidence = update.values[fields.CONFIDENCE]
-    suffix = "" if confidence is None else f" ({confidence:.3f})"
+    confidence, scope = update.values[fields.CONFIDENCE], update.values.get(fields.SCOPE)
+    details = [*([] if confidence is None else [f"{confidence:.3f}"]), *([scope] if scope else [])]
+    suffix = f" ({', '.join(details)})" if details else ""
     genre = update.values[fields.PREDICTED_GENRE]
     text = genre or f"no genre, {update.values[fields.REASON]}"
     if isinstance(update.obj, Album):
-        details = update.values[fields.VOTES]
+        votes = update.values[fields.VOTES]
     else:
-        details = None if genre else update.most_probable
-    return f"{update.obj}: {text}{suffix}{f': {details}' if details else ''}"
+        votes = None if genre else update.most_probable
+    return f"{update.obj}: {text}{suffix}{f': {votes}' if votes else ''}"
 
 
 def plan_update(
@@ -152,21 +159,30 @@ def plan_update(
 ) -> Update:
     """Return the update of a track or an album by its prediction.
 
-    joint: the prediction of the album or artist whose genre it gets instead of its own. respell: a
-    genre that the plugin gave it before is spelled as a new one is.
+    joint: the prediction of the album or artist whose genre it gets instead of its own, if that has
+    one. respell: a genre that the plugin gave it before is spelled as a new one is.
 
-    Genres that the user has decided on stay as they are.
+    Genres that the user has decided on stay as they are. So do those of an abstention, unless they
+    were given by an album or artist that does not give one any more.
     """
-    genre, before = (joint or own).prediction.genre, snapshot.genres_before
-    spelled = _spelled(genre, snapshot, rules, respell=respell)
+    if joint and joint.prediction.genre is None:
+        joint = None
+    before = snapshot.genres_before
+    spelled = _spelled((joint or own).prediction.genre, snapshot, rules, respell=respell)
     values: dict[str, Any] = {
         fields.GENRES: rules.new_genres(snapshot.obj.genres, before, spelled),
         **_prediction_values(own.prediction, before, rules),
-        **own.kept,
-        fields.REVIEW: snapshot.review,
     }
+    if isinstance(snapshot.obj, Item):
+        values[fields.SCOPE] = None
+    values |= own.kept
+    if joint and isinstance(snapshot.obj, Item):
+        values |= _joint_values(joint.prediction, before, rules)
     if snapshot.review:
         values[fields.GENRES] = snapshot.obj.genres
+    elif spelled is None and snapshot.values.get(fields.SCOPE) and rules.config.policy != "never":
+        values[fields.GENRES] = [*before]
+    values[fields.REVIEW] = snapshot.review
     most = most_probable(own.prediction)
     return Update(snapshot, spelled, values, most, joint.prediction if joint else None)
 
@@ -204,6 +220,8 @@ def plan_tags(
         tags[fields.GENRES] = genres
     elif update.has_applied_genre:  # the file has genres that the database does not know
         tags[fields.GENRES] = rules.new_genres(in_file, before_file, update.genre)
+    elif update.before.values[fields.GENRES] != update.before.genres_before == genres:
+        tags[fields.GENRES] = [*before_file]  # the genre that was given is taken back
     return tags
 
 
@@ -223,16 +241,29 @@ def _spelling_given(genre: str, snapshot: Snapshot) -> str | None:
 
 def _prediction_values(prediction: Prediction, before: Sequence[str], rules: Rules) -> Values:
     """Return the fields of a prediction."""
+    return {
+        **_genre_values(prediction, before, rules),
+        fields.MODEL: prediction.model,
+        fields.STYLES: [*prediction.styles] or None,
+        fields.REASON: prediction.reason,
+        fields.VOTES: votes_text(prediction.votes) or None,
+    }
+
+
+def _joint_values(joint: Prediction, before: Sequence[str], rules: Rules) -> Values:
+    """Return the fields that a track has from the prediction of its album or artist."""
+    scope = "artist" if rules.config.scope == "artist" else "album"
+    return {**_genre_values(joint, before, rules), fields.REASON: None, fields.SCOPE: scope}
+
+
+def _genre_values(prediction: Prediction, before: Sequence[str], rules: Rules) -> Values:
+    """Return the fields of the genre alone."""
     genre, confidence = prediction.genre, prediction.confidence
     digits = fields.CONFIDENCE_DIGITS
     agrees = genre and before and rules.agreement(before, genre, rules.spelled(genre))
     return {
         fields.PREDICTED_GENRE: genre,
         fields.CONFIDENCE: None if confidence is None else round(confidence, digits),
-        fields.MODEL: prediction.model,
-        fields.STYLES: [*prediction.styles] or None,
-        fields.REASON: prediction.reason,
-        fields.VOTES: votes_text(prediction.votes) or None,
         fields.AGREEMENT: agrees or None,
     }
 

@@ -60,6 +60,7 @@ def test_prediction_becomes_fields() -> None:
         "predicted_styles": None,
         "genre_reason": None,
         "genre_votes": "jazz 7, pop 3",
+        "genre_scope": None,
         "genre_agreement": None,
         "genre_review": None,
     }
@@ -122,8 +123,9 @@ def test_all_tracks_get_the_genre_of_the_album() -> None:
     whole = plan_update(of_album, Predicted(JAZZ), rules(), joint)
     assert track.joint == JAZZ
     assert track.values["genres"] == whole.values["genres"] == ["Jazz"]
-    assert track.values["predicted_genre"] is None
-    assert whole.values["predicted_genre"] == "jazz"
+    assert track.values["predicted_genre"] == whole.values["predicted_genre"] == "jazz"
+    assert (track.values["genre_scope"], track.values["genre_votes"]) == ("album", "jazz 5")
+    assert "genre_scope" not in whole.values
 
 
 def test_kept_fields_of_a_recalled_prediction_stay() -> None:
@@ -147,7 +149,8 @@ def test_decided_genres_stay(
     of_others = Predicted(joint) if joint else None
     update = plan_update(existing, Predicted(own), rules(policy=policy), of_others, respell=respell)
     assert (update.values["genres"], update.values["genre_review"]) == (genres, "accepted")
-    assert (update.values["predicted_genre"], update.is_decision) == (own.genre, False)
+    genre = (joint and joint.genre) or own.genre
+    assert (update.values["predicted_genre"], update.is_decision) == (genre, False)
     assert plan_tags(update, ["In File"], ["In File"], rules(policy=policy)).get("genres") is None
 
 

@@ -268,7 +268,12 @@ class Classify:
         album = next(filter(self._planner.shares_genre, batch.selection.albums), None)
         joint = self._predictor.recall(album) if album else artist_prediction
         updates = self._planner.replan(batch.lacking, joint, recalled)
-        return [update for update in updates if update.changes_genres]
+        follows = batch.selection.artist_ids
+        return [
+            update
+            for update in updates
+            if update.changes_genres or (update.obj.id in follows and update.changes_scope)
+        ]
 
     def _review(self, updates: Sequence[Update]) -> bool:
         """Apply the updates as the user decides; return False if the user quits."""
