@@ -128,6 +128,24 @@ def test_all_tracks_get_the_genre_of_the_album() -> None:
     assert "genre_scope" not in whole.values
 
 
+def test_genre_of_an_album_that_decides_no_more_is_taken_back() -> None:
+    given = snapshot("Mine", "Jazz", before=("Mine",), genre_scope="album")
+    append, never = rules(policy="append"), rules(policy="never")
+    update = plan_update(given, Predicted(UNSURE), append)
+    assert (update.values["genres"], update.values["genre_scope"]) == (["Mine"], None)
+    assert update.changes_scope
+    update.obj.genres = ["Mine"]  # as the update stores them
+    assert plan_tags(update, ["In File", "Jazz"], ["In File"], append)["genres"] == ["In File"]
+    for scope, options, joint in (
+        (None, append, None),
+        ("album", never, None),
+        ("album", append, Predicted(JAZZ)),
+    ):
+        given = snapshot("Mine", "Jazz", before=("Mine",), genre_scope=scope)
+        unchanged = plan_update(given, Predicted(UNSURE), options, joint)
+        assert unchanged.values["genres"] == ["Mine", "Jazz"]
+
+
 def test_kept_fields_of_a_recalled_prediction_stay() -> None:
     kept = {"predicted_genre": "jazz", "genre_confidence": 0.5, "genre_model": "older"}
     update = plan_update(snapshot(), Predicted(JAZZ, kept), rules())
