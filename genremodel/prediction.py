@@ -106,7 +106,7 @@ class DecisionParams:
     model : str
         The id of the model.
     min_album_confidence : float, optional
-        The same threshold for an album of which several tracks vote. `min_confidence` by default.
+        The same threshold for an album with several voting tracks. `min_confidence` by default.
 
     Examples
     --------

@@ -41,6 +41,7 @@ from training import release_checks
 from training.corpus import Corpus
 from training.datasets.track import DataError
 from training.evaluation.ablation import ablations
+from training.evaluation.album_scopes import measure_albums
 from training.evaluation.evaluate import calibrated, measure
 from training.evaluation.ood import FitWithNonmusic, SelectColumns, measure_nonmusic
 from training.feature_selection import choose, select_groups
@@ -152,6 +153,10 @@ def build_heads(folder: Path, corpus: Corpus, seeds: int) -> None:
     }
     params = _params("cnn", shared)
     figures = _evaluate(params, table, fit_head_classifier, sounds, _embeddings, seeds)
+    if corpus.emotify:
+        figures["albums"] = measure_albums(
+            corpus, backbones, table, fit_head_classifier, params, seeds
+        )
     write_backend(
         folder,
         "cnn",
@@ -274,6 +279,7 @@ def _params(backend: str, model: Mapping[str, Any]) -> DecisionParams:
         calibration=Calibration(0.0, 1.0, 0.0, 0.0, 0.0),
         min_confidence=_MIN_CONFIDENCE,
         model=f"bundled-{backend}-{VERSIONS[backend]}",
+        min_album_confidence=assets.ALBUM_MIN_CONFIDENCE if backend == "cnn" else None,
     )
 
 

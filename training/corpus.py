@@ -26,13 +26,15 @@ DEFAULT_FOLDER = Path(os.environ.get("GENRE_DATA", Path(__file__).parents[2] / "
 class Corpus:
     """Audio files for training and validation, and backbone outputs of whole songs, if available.
 
-    No artist is in both `train` and `valid`. sources: described in the model card.
+    No artist is in both `train` and `valid`. sources: described in the model card. emotify: all of
+    its tracks, in `train` or not.
     """
 
     train: list[Track]
     valid: list[Track]
     sources: list[Source]
     taggrams: WindowTable | None = None
+    emotify: Sequence[Track] = ()
 
     @property
     def files(self) -> list[Track]:
@@ -74,7 +76,8 @@ def _project(folder: Path) -> Corpus:
     clips = gtzan_clips.load(folder)
     # GTZAN lacks electronic music, and its classical music hardly has early music or a solo guitar.
     # Emotify's pop and rock are noisy.
-    extra = [track for track in emotify.load(folder) if track.genre in ("electronic", "classical")]
+    of_emotify = emotify.load(folder)
+    extra = [track for track in of_emotify if track.genre in ("electronic", "classical")]
     train, taggrams = _of(clips, "train"), gtzan_taggrams.load(folder)
     whole = len(taggrams.by_track()[0])
     sources = [
@@ -85,7 +88,7 @@ def _project(folder: Path) -> Corpus:
         ),
         Source("Emotify", f"{len(extra)} electronic and classical tracks (audio)", emotify.LICENSE),
     ]
-    return Corpus(train + extra, _of(clips, "valid"), sources, taggrams)
+    return Corpus(train + extra, _of(clips, "valid"), sources, taggrams, of_emotify)
 
 
 def _of(tracks: Sequence[Track], split: str) -> list[Track]:

@@ -20,8 +20,10 @@ from training.augmentation import augmented
 from training.datasets.track import DataError, Track
 
 # song: a whole song, available as network outputs only. train, valid: audio files, with no artist
-# in both. altered: augmented copies of the windows of files, which are only fitted on.
-Role: TypeAlias = Literal["song", "train", "valid", "altered"]
+# in both. altered: augmented copies of the windows of files, which are only fitted on. noisy: files
+# with noisy labels, which are never fitted on.
+Role: TypeAlias = Literal["song", "train", "valid", "altered", "noisy"]
+NOISY: Role = "noisy"
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ class Predictor:
         """Return the prediction that a current track or album has, without a new analysis.
 
         That of a track is its own. Where its fields are those of its album or artist, it is
-        predicted again from the cached analysis; without one, the fields stand in for it.
+        predicted again from the cached analysis; without one, the fields count as its own.
         """
         analysis = None
         if isinstance(obj, Item) and get_values(obj)[MODEL] == self.classifier.model_id:

@@ -16,6 +16,7 @@ from genremodel.models.musicnn import CnnBackend
 from genremodel.prediction import DecisionParams
 from training.corpus import Corpus
 from training.datasets import gtzan_taggrams
+from training.evaluation.album_scopes import measure_albums
 from training.evaluation.cross_validation import (
     calibrated_scores,
     out_of_fold,
@@ -34,8 +35,13 @@ def evaluate(corpus: Corpus, seeds: int) -> dict[str, Any]:
     """Return the metrics of both bundled models, fitted again."""
     cnn, knn = CnnBackend(), KnnBackend()
     outputs, features = corpus.outputs(cnn.networks), corpus.features(knn.groups)
+    figures = measure(outputs, fit_head_classifier, cnn.params, seeds)
+    if corpus.emotify:
+        figures["albums"] = measure_albums(
+            corpus, cnn.networks, outputs, fit_head_classifier, cnn.params, seeds
+        )
     return {
-        cnn.params.model: measure(outputs, fit_head_classifier, cnn.params, seeds),
+        cnn.params.model: figures,
         knn.params.model: measure(
             features, lambda table: fit_knn_classifier(table, knn.neighbors), knn.params, seeds
         ),

@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 
 from genremodel.audio.windows import DEFAULT_WINDOWS
 from genremodel.evaluation import FOLDS
-from genremodel.models.bundled import MSD_FILE, MTT_FILE
+from genremodel.models.bundled import ALBUM_MIN_CONFIDENCE, MSD_FILE, MTT_FILE
 from genremodel.models.musicnn import MTT_WINDOWS
+from training.reports.album_tables import album_given, album_scopes
 from training.reports.markdown import TEMPLATES, enumerate_items, number, render, rows
 
 Figures: TypeAlias = Mapping[str, Any]
@@ -67,6 +68,10 @@ def model_card(model: Figures, benchmarks: Figures) -> str:
         by_genre=_by_genre(model["genres"], [songs, files, valid]),
         song_confusion=_confusion_matrix("songs", songs, model["genres"]),
         file_confusion=_confusion_matrix("files", files, model["genres"]),
+        albums=cnn["albums"],
+        album_min_confidence=ALBUM_MIN_CONFIDENCE,
+        album_scopes=album_scopes(cnn["albums"]),
+        album_given=album_given(cnn["albums"]),
         unknown=_unknown_genres(songs["left_out_genres"], files["left_out_genres"]),
         nonmusic=_nonmusic(model),
         false_rejections=_false_rejections(model),
