@@ -80,6 +80,8 @@ class Planner:
         joint: as for `replan`.
         """
         prediction = joint.prediction if joint else None
+        if prediction and prediction.genre is None:  # it gets its own
+            prediction = None
         return plan_nothing(self._snapshot(obj), self._rules, prediction)
 
     def shares_genre(self, album: Album) -> bool:
