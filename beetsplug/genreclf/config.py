@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from beets import ui
-from beets.dbcore import InvalidQueryError
+from beets.dbcore import AndQuery, InvalidQueryError, OrQuery
+from beets.dbcore.query import TrueQuery
 from beets.library import Item, parse_query_string
 from confuse import ConfigValueError, MappingValues
 from platformdirs import user_cache_path
@@ -156,7 +157,7 @@ def _names(view: Any) -> dict[str, str]:
     for genre, name in names.items():
         if split(name) != [name.strip()] or has_control_characters(name):
             raise _error(view[genre], "a name", name)
-    return names
+    return {genre: name.strip() for genre, name in names.items()}
 
 
 def _texts(view: Any) -> list[str]:
@@ -170,14 +171,23 @@ def _texts(view: Any) -> list[str]:
 
 def _queries(view: Any) -> Iterator[Query]:
     for text in _texts(view):
-        if not text.strip():  # matches everything
-            raise _error(view, "a list of queries", text)
         try:
             query, _ = parse_query_string(text, Item)
         except ValueError as exc:
             problem = f"{exc}" if isinstance(exc, InvalidQueryError) else f"'{text}': {exc}"
             raise ConfigValueError(f"{view.name}: {' '.join(problem.split())}") from exc
+        if _matches_all(query):  # "", or "artist+", which only sorts
+            raise ConfigValueError(f"{view.name}: {text!r} matches every track")
         yield query
+
+
+def _matches_all(query: Query) -> bool:
+    """Return whether a query has no condition, or one of several alternatives has none."""
+    if isinstance(query, OrQuery):
+        return any(map(_matches_all, query.subqueries))
+    if isinstance(query, AndQuery):
+        return all(map(_matches_all, query.subqueries))
+    return isinstance(query, TrueQuery)
 
 
 def _count(view: Any, lowest: int = 1, highest: int | None = None) -> int:

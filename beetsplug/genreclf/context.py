@@ -104,7 +104,8 @@ class Context:
         cached: use the analysis cache. bundled: load the bundled model, regardless of the
         configuration. retry: analyze files again that could not be analyzed.
         """
-        loaded, config = self._load(lib, bundled=bundled), self.config()
+        loaded = self._load(lib, bundled=bundled)
+        config = loaded.config
         pool = loaded.classifier.pool(
             workers=config.threads,
             timeout=config.timeout,
@@ -130,7 +131,7 @@ class Context:
         if loaded.problem:
             self.log.warning("{}", loaded.problem)
         elif reason := loaded.classifier.fallback_reason:
-            self.log.info("using the NumPy runtime: {}", reason)
+            self.log.debug("using the NumPy runtime: {}", reason)
         return loaded
 
     def _predictor(self, lib: Library, loaded: Loaded, pool: Pool) -> Predictor:

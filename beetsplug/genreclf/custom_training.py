@@ -206,3 +206,19 @@ def compare(report: TrainingReport, fitting: Sequence[Agreement]) -> dict[str, A
         "missed": missed,
         "default": not missed and (own > bundled or not compared),
     }
+
+
+def is_comparable(metrics: Mapping[str, Any]) -> bool:
+    """Return whether a model has been compared with the bundled one on enough tracks."""
+    from genremodel.custom.report import MIN_TESTED
+
+    return bool(metrics["compared"] >= MIN_TESTED)
+
+
+def objection(metrics: Mapping[str, Any]) -> str:
+    """Return why `model: auto` does not use a model that it may not use."""
+    if metrics["missed"]:
+        return f"it never recognizes {', '.join(metrics['missed'])}"
+    if not is_comparable(metrics):
+        return "it is not known to be better than the bundled model"
+    return "it is not better than the bundled model"

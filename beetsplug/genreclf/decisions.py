@@ -7,7 +7,7 @@ They last: `updates.plan_update` leaves the genres of whatever has a `genre_revi
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Decision: TypeAlias = Literal["accept", "keep", "correct"]
 
 ACCEPTED, KEPT, CORRECTED = "accepted", "kept", "corrected"  # values of `genre_review`
+_DECISIONS: dict[str | None, Decision] = {ACCEPTED: "accept", KEPT: "keep", CORRECTED: "correct"}
 
 
 class DecisionError(Exception):
@@ -65,6 +66,21 @@ def valid_genres(genres: str | Sequence[str]) -> list[str]:
     if not names:
         raise DecisionError("there is no genre to set")
     return names
+
+
+def common_decision(items: Iterable[Item]) -> tuple[Decision, list[str]] | None:
+    """Return the decision that was made about all of some tracks, and the genres of corrections.
+
+    None if the tracks have different ones, or some have none.
+    """
+    reviews, genres = set[str | None](), set[tuple[str, ...]]()
+    for item in items:
+        reviews.add(get_values(item).get(REVIEW))
+        genres.add((*item.genres,))
+    decision = _DECISIONS.get(reviews.pop()) if len(reviews) == 1 else None
+    if decision != "correct":
+        return (decision, []) if decision else None
+    return (decision, [*genres.pop()]) if len(genres) == 1 else None
 
 
 def version(obj: Item | Album) -> str:

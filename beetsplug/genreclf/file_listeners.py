@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from confuse import ConfigError
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf.config import cache_file, should_write
@@ -82,7 +83,10 @@ class FileListeners:
     @contained()
     def moved(self, item: Item, source: bytes, destination: bytes) -> None:
         """Keep the cached analysis of a file in its new place."""
-        path = cache_file(self._context.options)
+        try:
+            path = cache_file(self._context.options)
+        except ConfigError:  # reported by the commands that need a cache, once and not by file
+            return
         if not path.exists():
             return
         from genremodel.audio.digest import audio_digest

@@ -89,3 +89,13 @@ def test_cache_option_is_a_path(classified: Beets) -> None:
     done = classified.run("genreclf", "--force")
     assert done.returncode == 0
     assert "none: no such folder" in done.stderr
+
+
+def test_moved_files_do_not_report_an_invalid_cache(classified: Beets) -> None:
+    """It would be once for each file; the commands that need a cache report it."""
+    classified.settings["genreclf"]["cache"] = ["a.db"]
+    before = classified.files()
+    done = classified.run("modify", "--yes", "title:a", "title=renamed")
+    assert done.returncode == 0
+    assert classified.files() != before
+    assert "genreclf" not in done.stderr

@@ -72,6 +72,7 @@ def test_json(imported: Beets) -> None:
         "agreement": explained["genres"]["agreement"],
         "review": None,
         "joint": None,
+        "skipped": False,
     }
 
 

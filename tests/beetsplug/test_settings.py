@@ -83,7 +83,9 @@ def tagged_library(prepared: Prepared) -> Beets:
         ({"exclude": {"pop": 1}}, "genreclf.exclude: must be a list of strings"),
         ({"skip": 7}, "genreclf.skip: must be"),
         ({"skip": [{"title": "x"}]}, "genreclf.skip: must be a list of strings"),
-        ({"skip": [" "]}, "genreclf.skip: must be a list of queries, not ' '"),
+        ({"skip": [" "]}, "genreclf.skip: ' ' matches every track"),
+        ({"skip": ["artist+"]}, "genreclf.skip: 'artist+' matches every track"),
+        ({"skip": ["title:a , "]}, "genreclf.skip: 'title:a , ' matches every track"),
         ({"skip": "title:\n'x"}, "genreclf.skip: 'title: 'x': No closing quotation"),
         ({"skip": ["year:abc"]}, "genreclf.skip: 'year:abc': 'abc' is not an int or a float"),
         ({"skip": ["title::("]}, "genreclf.skip: 'title::(': '(' is not a regular expression"),
@@ -98,6 +100,14 @@ def test_invalid_config(options: dict[str, Any], message: str, tmp_path: Path) -
         load(Config.read(view["genreclf"]), ModelStore(tmp_path))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_spaces_around_names_are_removed() -> None:
+    options = {"names": {"Rock": " Rock \u2019n\u2019 Roll "}}
+    view = RootView(
+        [ConfigSource.of({"genreclf": options}), ConfigSource.of({"genreclf": DEFAULTS})]
+    )
+    assert Config.read(view["genreclf"]).names == {"rock": "Rock \u2019n\u2019 Roll"}
 
 
 def test_unknown_genre_stops_commands_and_imports(beets: Beets) -> None:

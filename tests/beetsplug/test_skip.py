@@ -48,5 +48,7 @@ def test_matching_tracks_are_not_classified_at_import(skipping: Beets) -> None:
     assert votes.split()[-1] == "1"
 
 
-def test_explanations_are_not_skipped(skipping: Beets) -> None:
-    assert "policy" in skipping("genreclf-explain", "title:book")
+def test_explanations_show_that_a_track_is_skipped(skipping: Beets) -> None:
+    explained = skipping("genreclf-explain", "title:book")
+    assert "  skip           matched: only `beet genreclf -f` classifies the track\n" in explained
+    assert "  skip  " not in skipping("genreclf-explain", "title:song")

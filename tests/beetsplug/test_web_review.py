@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,24 @@ def decide(server: WebServer, *decisions: dict[str, Any]) -> dict[str, Any]:
     answer = server.post("api/decisions", {"decisions": [*decisions]})
     assert answer.status == 200, answer
     return answer.json
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def analyses(beets: Beets) -> int:
+    """Return the number of tracks in the new analysis cache."""
+    with closing(sqlite3.connect(beets.root / "new.db")) as cache:
+        tables = {name for (name,) in cache.execute("SELECT name FROM sqlite_master")}
+        return cache.execute("SELECT COUNT(*) FROM analyses").fetchone()[0] if tables else 0
+
+
+def of_album(beets: Beets, album: int, name: str) -> list[str]:
+    return beets("ls", "-a", "-f", f"${name}", f"id:{album}").splitlines()
 
 
 def genres_in_files(beets: Beets) -> dict[str, list[str]]:
@@ -292,3 +310,82 @@ def test_answers_have_no_paths(server: WebServer, library: Beets) -> None:
         body = server.get(path).body
         assert str(library.root).encode() not in body
         assert Path(library.root).name.encode() not in body
+
+
+def test_changes_by_others_are_counted(server: WebServer, library: Beets) -> None:
+    assert server.json("api/status")["counts"]["reviewed"] == 0
+    library("modify", "-y", "title:tune 0", "genre_review=kept")
+    wait_for(lambda: server.json("api/status")["counts"]["reviewed"] == 1)
+    library("remove", "-f", "title:tune 0")
+    wait_for(lambda: server.json("api/status")["counts"]["total"] == 3)
+    library.add_collection([7], label=False)
+    library.import_music()
+    wait_for(lambda: server.json("api/status")["counts"]["total"] > 4)
+
+
+def test_damaged_values_are_counted(library: Beets) -> None:
+    with closing(sqlite3.connect(library.root / "library.db")) as database, database:
+        values = ["", "x", None, "1e999"]
+        for id_, value in enumerate(values, 1):
+            sql = "UPDATE item_attributes SET value = ? WHERE key = ? AND entity_id = ?"
+            database.execute(sql, (value, "genre_confidence", id_))
+            database.execute(sql, (value and f"{value},\n", "genre_journal_id", id_))
+        database.execute("UPDATE item_attributes SET value = x'ff' WHERE key = 'genre_agreement'")
+    with serving(library) as server:
+        assert server.json("api/status")["counts"]["open"] == 4
+        histogram = server.json("api/overview")["histogram"]
+        assert (histogram[0], histogram[-1]) == (2, 1)
+
+
+def test_slow_query_does_not_hold_the_request(library: Beets) -> None:
+    with closing(sqlite3.connect(library.root / "library.db")) as database, database:
+        database.executemany(
+            "INSERT INTO items (id, path, title, added) VALUES (?, ?, 'row', 0)",
+            ((id_, f"{id_}.mp3".encode()) for id_ in range(100, 15_000)),
+        )
+    with serving(library) as server:
+        path = "api/albums?show=all&q=title:tune%20-mood::."
+        answer = server.get(path)
+        assert (answer.status, answer.json) == (202, {"searching": True})
+        assert server.get("api/status").status == 200
+        wait_for(lambda: server.get(path).status == 200)
+        assert server.json(path)["total"] == 2
+        album = server.json(path)["albums"][0]["id"]
+        assert len(server.json(f"api/albums/{album}?q=title:tune%20-mood::.")["tracks"]) == 1
+        server.get("api/albums?q=mood:x")
+        assert server.stop() == 0
+
+
+def test_opened_album_and_the_next_are_prepared(library: Beets) -> None:
+    library.settings["genreclf"] |= {"threads": 2, "cache": str(library.root / "new.db")}
+    with serving(library) as server:
+        assert analyses(library) == 0
+        first_album(server)
+        wait_for(lambda: analyses(library) == 4)
+
+
+def test_album_follows_its_tracks(server: WebServer, library: Beets) -> None:
+    first, second = first_album(server)["tracks"]
+    album = first["album_id"]
+    before = of_album(library, album, "genres")
+    decide(server, decision(first, "correct", "Dub"))
+    assert of_album(library, album, "genres") == before
+    decide(server, decision(second, "correct", "Dub"))
+    assert of_album(library, album, "genres") == ["Dub"]
+    assert of_album(library, album, "album_genre_review") == ["corrected"]
+    run = server.json("api/runs")["runs"][0]
+    assert (run["tracks"], run["title"]) == (1, f"{second['artist']}, {second['title']}")
+    assert server.post(f"api/runs/{run['id']}/undo").status == 200
+    assert of_album(library, album, "genres") == before
+    assert library.field("genres", f"id:{first['id']}") == ["Dub"]
+
+
+def test_album_is_accepted_with_its_tracks(library: Beets) -> None:
+    library("modify", "-y", "title:loop 0", "predicted_genre=jazz")
+    with serving(library) as server:
+        found = server.json("api/albums?q=title:loop%200")["albums"][0]["id"]
+        tracks = server.json(f"api/albums/{found}")["tracks"]
+        decide(server, *(decision(track, "accept") for track in tracks if track["predicted"]))
+        assert of_album(library, found, "album_genre_review") == ["accepted"]
+        assert of_album(library, found, "genres") != [""]
+        assert all(track["genres"] for track in server.json(f"api/albums/{found}")["tracks"])

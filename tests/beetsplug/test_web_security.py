@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import stat
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from beetsplug.genreclf import web
 from tests.conftest import Beets
 from tests.platforms import posix
 from tests.web_client import Answer, WebServer, require_flask, serving
@@ -217,3 +219,18 @@ def test_port_in_use_is_reported(server: WebServer, beets: Beets) -> None:
     assert "use --port" in done.stderr
     done = beets.run("genreclf-web", "--port", "0")
     assert done.returncode == 1
+
+
+def test_page_is_sent_compressed(server: WebServer) -> None:
+    page = server.get("", **{"Accept-Encoding": "gzip, deflate, br, zstd"})
+    names = [file.name for file in (Path(web.__file__).parent / "static").iterdir()]
+    answers = [server.get(f"static/{name}", **{"Accept-Encoding": "gzip"}) for name in names]
+    for answer in (page, *answers):
+        assert answer.status == 200
+        assert answer.headers["content-encoding"] == "gzip"
+        assert answer.headers.keys() >= HEADERS
+    assert sum(len(answer.body) for answer in (page, *answers)) < 60_000
+    for coding in ("", "identity", "br", "gzip;q=0"):
+        plain = server.get("", **{"Accept-Encoding": coding})
+        assert "content-encoding" not in plain.headers
+        assert plain.body == gzip.decompress(page.body)

@@ -55,6 +55,18 @@ def train(server: WebServer) -> dict[str, Any]:
     return wait(server, answer.json["id"], "done")
 
 
+def use(server: WebServer) -> dict[str, Any]:
+    job = train(server)
+    server.post(f"api/trainings/{job['id']}/use")
+    return wait(server, job["id"], "used")
+
+
+def change_model(server: WebServer) -> None:
+    answer = server.post("api/models/previous")
+    assert answer.status == 202, answer
+    wait(server, answer.json["id"], "used")
+
+
 def test_report_waits_for_a_decision(server: WebServer, library: Beets) -> None:
     rows = library.rows()
     job = train(server)
@@ -89,15 +101,18 @@ def test_using_a_model_predicts_again_and_keeps_decisions(
     assert library.field("genres", "genre_review:corrected") == ["Kept"]
     runs = server.json("api/runs")["runs"]
     assert (runs[0]["id"], runs[0]["decision"]) == (used["run"], "predict")
-    back = server.post("api/models/previous").json["id"]
-    wait(server, back, "used")
+    custom = status["model"]
+    change_model(server)
     status = server.json("api/status")
-    assert (status["custom"], status["previous"]) == (False, False)
+    assert (status["custom"], status["previous"]) == (False, True)
     assert {*library.field("genre_model")} == {status["model"]}
-    assert server.post("api/models/previous").status == 404
+    change_model(server)
+    assert server.json("api/status")["model"] == custom
+    assert {*library.field("genre_model")} == {custom}
+    assert library.field("genres", "genre_review:corrected") == ["Kept"]
 
 
-def test_second_model_can_be_taken_back(server: WebServer) -> None:
+def test_second_model_can_be_taken_back(server: WebServer, library: Beets) -> None:
     first = train(server)
     server.post(f"api/trainings/{first['id']}/use")
     wait(server, first["id"], "used")
@@ -123,8 +138,11 @@ def test_second_model_can_be_taken_back(server: WebServer) -> None:
     server.post(f"api/trainings/{second['id']}/use")
     wait(server, second["id"], "used")
     assert server.json("api/status")["model"] != model
-    wait(server, server.post("api/models/previous").json["id"], "used")
-    assert server.json("api/status")["model"] == model
+    newer = server.json("api/status")["model"]
+    for expected in (model, newer, model):
+        change_model(server)
+        assert server.json("api/status")["model"] == expected
+    assert [*(library.root / "library.genre-models" / "previous").glob("*.bundled")] == []
 
 
 def test_accepted_predictions_are_not_tested(server: WebServer) -> None:
@@ -155,3 +173,30 @@ def test_configured_model_decides_about_use(library: Beets) -> None:
         job = train(server)
         assert "model: auto" in job["use"]
         assert server.post(f"api/trainings/{job['id']}/use").status == 409
+
+
+def test_there_may_be_no_previous_model(server: WebServer) -> None:
+    assert server.json("api/status")["previous"] is False
+    assert server.post("api/models/previous").status == 404
+
+
+def test_bundled_model_is_the_previous_one_of_a_new_training(
+    server: WebServer, library: Beets
+) -> None:
+    use(server)
+    change_model(server)
+    use(server)
+    previous = library.root / "library.genre-models" / "previous"
+    assert [file.name for file in previous.iterdir()] == ["mine.bundled"]
+    change_model(server)
+    assert server.json("api/status")["custom"] is False
+
+
+def test_server_stops_during_a_job(server: WebServer, library: Beets) -> None:
+    job = train(server)
+    server.post(f"api/trainings/{job['id']}/use")
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 4
+    assert "Traceback" not in (library.root / "web.log").read_text()
+    assert library("genreclf", "-q") is not None  # the library is not locked

@@ -142,6 +142,7 @@ class Explanation:
                 "agreement": self.update.values[fields.AGREEMENT],
                 "review": self.update.before.review,
                 "joint": _joint_object(self.update),
+                "skipped": self.rules.config.skips(self.item),
             },
         }
 
@@ -182,6 +183,8 @@ class Explanation:
             yield self.update.values[fields.SCOPE], f"{self._genre(joint)}{confidence}: {votes}"
         effect = "no change" if then == now else _listed(then)
         yield "policy", f"{self.rules.config.policy}: {effect}"
+        if self.rules.config.skips(self.item):
+            yield "skip", "matched: only `beet genreclf -f` classifies the track"
         yield "model", prediction.model
         yield "backend", self.classifier.backend
 

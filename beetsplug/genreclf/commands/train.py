@@ -23,6 +23,8 @@ from beetsplug.genreclf.custom_training import (
     DEFAULT_NAME,
     LabelCollector,
     LabeledTracks,
+    is_comparable,
+    objection,
     train_model,
 )
 from beetsplug.genreclf.messages import count
@@ -280,7 +282,7 @@ class Training:
         else:
             use = f"set `model: {model.name}` in the configuration to use it"
             if not model.is_default:
-                use = f"not used by `model: auto`: {_objection(model.metrics)}; {use} anyway"
+                use = f"not used by `model: auto`: {objection(model.metrics)}; {use} anyway"
         ui.print_(f"saved as {model.name} ({model.id}); {use}")
 
 
@@ -289,6 +291,8 @@ def _comparison(metrics: Mapping[str, Any]) -> str:
     tracks, own, bundled = metrics["compared"], metrics["own"], metrics["bundled"]
     if not tracks:
         return "not comparable with the bundled model, which has none of these genres"
+    if not is_comparable(metrics):
+        return f"too few tracks to compare with the bundled model: {tracks}"
     if own == bundled:
         return (
             f"no better than the bundled model: accuracy {own / tracks:.0%} on "
@@ -299,13 +303,6 @@ def _comparison(metrics: Mapping[str, Any]) -> str:
         f"{word} than the bundled model by {abs(own - bundled)} of {count(tracks, 'track')}: "
         f"accuracy {own / tracks:.0%} instead of {bundled / tracks:.0%}"
     )
-
-
-def _objection(metrics: Mapping[str, Any]) -> str:
-    """Return why `model: auto` does not use a model."""
-    if metrics["missed"]:
-        return f"it never recognizes {', '.join(metrics['missed'])}"
-    return "it is not better than the bundled model"
 
 
 def _comparison_in_list(model: ModelInfo) -> str:

@@ -60,6 +60,7 @@ CREATE INDEX IF NOT EXISTS recordings_by_path ON recordings (path);
 CREATE INDEX IF NOT EXISTS recordings_by_digest ON recordings (digest);
 CREATE INDEX IF NOT EXISTS changes_by_journal_id ON changes (journal_id, undone);
 CREATE INDEX IF NOT EXISTS changes_by_run ON changes (run);
+CREATE INDEX IF NOT EXISTS changes_by_user ON changes (time) WHERE author = 'user';
 """
 IN_MEMORY = Path(":memory:")  # SQLite's name of a database without a file
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
 import struct
@@ -14,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import wrap_file
 
 from beetsplug.genreclf.storage.errors import JournalError
-from beetsplug.genreclf.web.errors import Gone, Invalid, Locked, WebError
+from beetsplug.genreclf.web.errors import Gone, Invalid, Locked, Searching, WebError
 from beetsplug.genreclf.web.file_ranges import ByteRange, UnsatisfiableRange
 
 if TYPE_CHECKING:
@@ -33,6 +34,22 @@ _TYPES = {
 }
 _MAX_LIMIT = 500
 _RETRY_SECONDS = "2"
+
+
+class _StaticFile:
+    """A file of the page, compressed."""
+
+    def __init__(self, path: Path) -> None:
+        self._type = _TYPES[path.suffix]
+        self._content = path.read_bytes()
+        self._compressed = gzip.compress(self._content, mtime=0)
+
+    def response(self) -> Response:
+        headers = {"Vary": "Accept-Encoding"}
+        if not request.accept_encodings["gzip"]:
+            return Response(self._content, content_type=self._type, headers=headers)
+        headers["Content-Encoding"] = "gzip"
+        return Response(self._compressed, content_type=self._type, headers=headers)
 
 
 def create_app(services: Services) -> Flask:
@@ -57,12 +74,13 @@ def create_app(services: Services) -> Flask:
 
 
 def _add_page(app: Flask) -> None:
+    # Names of requests are only looked up, so no path can leave the folder.
+    files = {file.name: _StaticFile(file) for file in STATIC.iterdir() if file.suffix in _TYPES}
+
     def send(name: str) -> Response:
-        # The name is only compared with those in the folder, so no path can leave it.
-        files = {file.name: file for file in STATIC.iterdir() if file.suffix in _TYPES}
         if name not in files:
             raise Gone("there is no such file")
-        return Response(files[name].read_bytes(), content_type=_TYPES[files[name].suffix])
+        return files[name].response()
 
     @app.get("/")
     def page() -> Response:
@@ -87,9 +105,7 @@ def _add_lists(app: Flask, services: Services) -> None:
         if request.args.get("refresh") == "1":
             services.library.sort_again()
         return services.library.albums(
-            show=request.args.get("show", "open"),
-            order=request.args.get("order", "doubt"),
-            query=request.args.get("q", ""),
+            **_list(),
             after=request.args.get("after") or None,
             limit=_integer("limit", 50),
         )
@@ -98,7 +114,7 @@ def _add_lists(app: Flask, services: Services) -> None:
     def album(album_id: int) -> dict[str, Any]:
         return services.album(
             album_id,
-            query=request.args.get("q", ""),
+            **_list(),
             after=_integer("after", 0),
             limit=_integer("limit", 200),
         )
@@ -204,6 +220,10 @@ def _add_error_handlers(app: Flask, services: Services) -> None:
         headers = {"Retry-After": _RETRY_SECONDS} if error.status == 503 else {}
         return {"error": error.as_object()}, error.status, headers
 
+    @app.errorhandler(Searching)
+    def searching(_: Searching) -> tuple[dict[str, Any], int, dict[str, str]]:
+        return {"searching": True}, 202, {"Retry-After": "1"}
+
     @app.errorhandler(JournalError)
     @app.errorhandler(DBAccessError)
     @app.errorhandler(sqlite3.OperationalError)
@@ -225,6 +245,15 @@ def _add_error_handlers(app: Flask, services: Services) -> None:
         services.context.report_failure(request.path, error)
         message = "an unexpected error; the terminal shows it"
         return {"error": {"code": "internal", "message": message}}, 500
+
+
+def _list() -> dict[str, str]:
+    """Return which albums and tracks the page lists."""
+    return {
+        "show": request.args.get("show", "open"),
+        "order": request.args.get("order", "doubt"),
+        "query": request.args.get("q", ""),
+    }
 
 
 def _integer(name: str, default: int) -> int:

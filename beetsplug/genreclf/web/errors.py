@@ -24,6 +24,10 @@ class WebError(Exception):
         return {"code": self.code, "message": self.message, **self.details}
 
 
+class Searching(Exception):
+    """A slow query is still being evaluated: the page asks again."""
+
+
 class Invalid(WebError):
     """The request does not have the expected shape."""
 

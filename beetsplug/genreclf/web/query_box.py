@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import beets
+import numpy as np
 from beets import plugins
 from beets.dbcore import InvalidQueryError, parse_sorted_query
-from beets.dbcore.query import MatchQuery, Query, RegexpQuery, StringQuery
+from beets.dbcore.query import MatchQuery, NumericQuery, Query, RegexpQuery, StringQuery
 from beets.library import Item, Library
+from numpy.typing import NDArray
 
 from beetsplug.genreclf.web.errors import Invalid
 
-Matches: TypeAlias = dict[int, list[int]]  # ids of tracks by album id, 0 for those without an album
-
 _PREFIXES: dict[str, Any] = {":": RegexpQuery, "=~": StringQuery, "=": MatchQuery}
 _MAX_LENGTH = 1000  # characters
-_ALBUM_ID = "COALESCE((SELECT id FROM albums WHERE id = {}), 0)"
+_CHUNK = 500  # tracks
+
+
+def parse_words(words: Sequence[str]) -> Query:
+    """Return the query of the words of a command line."""
+    query, _ = beets.library.parse_query_parts([*words], Item)
+    return query
 
 
 def parse_text(text: str) -> Query:
@@ -39,28 +45,39 @@ def parse_text(text: str) -> Query:
     return query
 
 
-def matches(lib: Library, query: Query | Sequence[str]) -> Matches:
-    """Return the tracks that a query matches. query: parsed, or the words of a command line."""
-    if not isinstance(query, Query):
-        query, _ = beets.library.parse_query_parts([*query], Item)
+def is_slow(query: Query) -> bool:
+    """Return whether a query is about fields that SQLite does not know: each track is read."""
+    return query.clause()[0] is None
+
+
+def matching_ids(
+    lib: Library, query: Query, goes_on: Callable[[], bool] = lambda: True
+) -> NDArray[np.int64]:
+    """Return the ids of the tracks that a query matches, sorted.
+
+    goes_on: asked now and then while a slow query is evaluated, which ends once it returns False.
+    """
     where, values = query.clause()
-    if where is None:  # a field that SQLite does not know
-        known = {album_id for (album_id,) in _read(lib, "SELECT id FROM albums", ())}
-        pairs = [
-            (item.id or 0, album_id if (album_id := item.album_id or 0) in known else 0)
-            for item in lib.items(query)
-        ]
+    if where is None:
+        ids = [*_slow_matches(lib, query, goes_on)]
     else:
         tables = "items"
         if getattr(query, "field_names", set()) & getattr(Item, "other_db_fields", set()):
             tables += f" {Item.relation_join}"  # since beets 2.13
-        place = _ALBUM_ID.format("items.album_id")
-        sql = f"SELECT items.id, {place} FROM ({tables}) WHERE {where} GROUP BY items.id"
-        pairs = [(row[0], row[1]) for row in _read(lib, sql, tuple(values))]
-    found: Matches = {}
-    for id_, album in pairs:
-        found.setdefault(album, []).append(id_)
-    return found
+        ids = _read(lib, f"SELECT DISTINCT items.id FROM ({tables}) WHERE {where}", tuple(values))
+    return np.unique(np.array(ids, np.int64))
+
+
+def _slow_matches(lib: Library, query: Query, goes_on: Callable[[], bool]) -> Iterator[int]:
+    """Yield the ids of matching tracks. Few tracks are in memory at once."""
+    ids = _read(lib, "SELECT id FROM items ORDER BY id", ())
+    for start in range(0, len(ids), _CHUNK):
+        if not goes_on():
+            return
+        chunk = ids[start : start + _CHUNK]
+        for item in lib.items(NumericQuery("id", f"{chunk[0]}..{chunk[-1]}")):
+            if query.match(item):
+                yield item.id or 0
 
 
 def _refuse_foreign_fields(parts: Sequence[str]) -> None:
@@ -77,6 +94,6 @@ def _refuse_foreign_fields(parts: Sequence[str]) -> None:
             raise Invalid(f"{name} cannot be queried here")
 
 
-def _read(lib: Library, sql: str, values: Sequence[Any]) -> list[Any]:
+def _read(lib: Library, sql: str, values: Sequence[Any]) -> list[int]:
     with lib.transaction() as transaction:
-        return [tuple(row) for row in transaction.query(sql, values)]
+        return [row[0] for row in transaction.query(sql, values)]

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
+from beets.dbcore.db import DBAccessError
 from beets.library import Album, Item
 from mediafile import UnreadableFileError
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands.undo import Undo
-from beetsplug.genreclf.decisions import Decision, DecisionError, decide, version
+from beetsplug.genreclf.decisions import (
+    ACCEPTED,
+    CORRECTED,
+    KEPT,
+    Decision,
+    DecisionError,
+    common_decision,
+    decide,
+    version,
+)
 from beetsplug.genreclf.planner import Planner
+from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.lost_tracks import name_in_journal
 from beetsplug.genreclf.storage.objects import get_values, reload
 from beetsplug.genreclf.storage.tag_file import reason
@@ -22,6 +35,7 @@ from beetsplug.genreclf.web.errors import (
     Gone,
     Invalid,
     LaterRun,
+    Locked,
     Stale,
     Undecodable,
     WebError,
@@ -40,6 +54,7 @@ LOCK_SECONDS = 10.0
 _MAX_DECISIONS = 500  # of one request
 _MAX_GENRES = 20
 _MAX_GENRE_LENGTH = 100  # characters
+_LOCKED = (JournalError, DBAccessError, sqlite3.OperationalError)
 _AFTER_ALL = 1 << 62  # greater than the ids of all runs
 _RUNS = """
 SELECT id, started, command FROM runs WHERE command GLOB ? AND id < ?
@@ -51,7 +66,8 @@ AND EXISTS (SELECT 1 FROM changes WHERE run = runs.id AND undone IS NULL)
 """
 _CHANGED = """
 SELECT run, COUNT(DISTINCT journal_id), COUNT(undone) = COUNT(*), MIN(journal_id)
-FROM changes WHERE run IN (SELECT value FROM json_each(?)) GROUP BY run
+FROM changes WHERE run IN (SELECT value FROM json_each(?))
+AND journal_id NOT IN (SELECT value FROM json_each(?)) GROUP BY run
 """
 _LATER = """
 SELECT MAX(later.run) FROM changes JOIN changes AS later USING (journal_id)
@@ -108,17 +124,29 @@ class Reviewer:
                     done.append(self._decide(request, writer, predictor))
                 except WebError as exc:
                     failed.append({"track": request.track, **exc.as_object()})
-        services.library.changed()
+                except _LOCKED:
+                    if not done:
+                        raise
+                    left = requests[len(done) + len(failed) :]
+                    failed += [{"track": each.track, **Locked().as_object()} for each in left]
+                    break
+            else:
+                for album_id in {track["album_id"] for track in done}:
+                    try:
+                        self._decide_album(album_id, writer, predictor)
+                    except _LOCKED as exc:  # its tracks are done
+                        services.log.warning("{}", exc)
+        services.library.changed(request.track for request in requests)
         return {"run": writer.started_run, "done": done, "failed": failed}
 
     def runs(self, *, before: int | None, limit: int) -> dict[str, Any]:
         """Return the runs of the page, newest first."""
-        values = f"{COMMAND}*", before or _AFTER_ALL, limit + 1
-        rows = self._journal.read(_RUNS, values)
+        rows = self._journal.read(_RUNS, (f"{COMMAND}*", before or _AFTER_ALL, limit + 1))
         more = len(rows) > limit
         runs = {row[0]: row for row in rows[:limit]}
-        changed = {row[0]: row[1:] for row in self._journal.read(_CHANGED, (json.dumps([*runs]),))}
-        titles = self._titles({changed[run][2]: changed[run][0] for run in runs})
+        values = json.dumps([*runs]), json.dumps(self._services.library.journal_ids_of_albums())
+        changed = {row[0]: row[1:] for row in self._journal.read(_CHANGED, values)}
+        titles = self._titles({row[2]: row[0] for row in changed.values()})
         listed = [
             {
                 "id": run,
@@ -129,8 +157,9 @@ class Reviewer:
                 "undone": bool(changed[run][1]),
             }
             for run, started, command in runs.values()
+            if run in changed
         ]
-        return {"runs": listed, "next": listed[-1]["id"] if more else None}
+        return {"runs": listed, "next": rows[limit - 1][0] if more else None}
 
     def undoable(self) -> int | None:
         """Return the newest decision that can be undone."""
@@ -165,18 +194,15 @@ class Reviewer:
                     done = now is not None and undo.restore(now)
                 if done and isinstance(now, Item):
                     restored.append(track_object(now))
-        services.library.changed()
+        services.library.changed(track["id"] for track in restored)
         return {"run": run, "restored": restored, **messages}
 
-    def labels(self) -> dict[str, int | None]:
+    def labels(self) -> dict[str, int]:
         """Return the number of decisions of each kind, and of those since the last training."""
         kinds = self._services.library.tracks_by_review()
         new = self._journal.read(_NEW_LABELS, (self._services.trainings.trained,))
-        return {
-            **{kind: kinds.get(kind, 0) for kind in ("accepted", "kept", "corrected")},
-            "other": None,
-            "new": new[0][0] if new else 0,
-        }
+        numbers = {kind: kinds.get(kind, 0) for kind in (ACCEPTED, KEPT, CORRECTED)}
+        return numbers | {"new": new[0][0] if new else 0}
 
     def _decide(self, request: _Request, writer: Writer, predictor: Predictor) -> dict[str, Any]:
         """Make a decision; return the track as it is then."""
@@ -202,6 +228,16 @@ class Reviewer:
             answer = track_object(services.item(request.track))
         answer["written"] = writes and problem is None
         return answer | ({"problem": problem} if problem else {})
+
+    def _decide_album(self, album_id: int, writer: Writer, predictor: Predictor) -> None:
+        """Decide about the genres of an album as the user has decided about all of its tracks."""
+        with writer.lock(LOCK_SECONDS):
+            album = self._lib.get_album(album_id)
+            common = common_decision([*album.items()]) if album else None
+            if album and common:
+                update = Planner(predictor, self._journal).plan_nothing(album)
+                with suppress(DecisionError):  # it has no predicted genre
+                    writer.make(decide(update, common[0], predictor.rules, common[1]), write=False)
 
     def _prediction(self, item: Item, predictor: Predictor) -> Predicted | None:
         """Return a new prediction of a track that has none."""

@@ -11,9 +11,11 @@ from beets.library import Item, Library
 
 from beetsplug.genreclf.updates import Predicted
 from beetsplug.genreclf.web.errors import Gone, Undecodable
-from beetsplug.genreclf.web.library import NO_ALBUM, LibraryReader
+from beetsplug.genreclf.web.library import LibraryReader
 from beetsplug.genreclf.web.media_files import MediaFiles
+from beetsplug.genreclf.web.preparation import Preparation
 from beetsplug.genreclf.web.reviewing import Reviewer
+from beetsplug.genreclf.web.track_table import NO_ALBUM
 from beetsplug.genreclf.web.tracks import prediction_object, track_object
 from beetsplug.genreclf.web.trainings import Trainings
 from beetsplug.genreclf.web.tries import Tries
@@ -22,6 +24,8 @@ from genremodel.errors import AudioError
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
     from beetsplug.genreclf.predictor import Predictor
+
+_PREPARED = 50  # tracks of an album
 
 
 class Services:
@@ -51,12 +55,15 @@ class Services:
         self.tries = Tries(lambda: self.predictor, self.media, _subfolder(folder, "tries"))
         self.reviewer = Reviewer(self)
         self.trainings = Trainings(self)
+        self.preparation = Preparation(self)
 
     def __enter__(self) -> Services:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.preparation.close()
         self.trainings.close()
+        self.library.close()
 
     def status(self) -> dict[str, Any]:
         """Return the model, the configuration, and what is to be done."""
@@ -88,11 +95,25 @@ class Services:
             **self.library.overview(),
         }
 
-    def album(self, album_id: int, *, query: str, after: int, limit: int) -> dict[str, Any]:
-        """Return an album with its tracks, a part of them for tracks without an album."""
+    def album(
+        self, album_id: int, *, show: str, order: str, query: str, after: int, limit: int
+    ) -> dict[str, Any]:
+        """Return an album with its tracks, a part of them for tracks without an album.
+
+        show, order, query: of the list of albums, whose next one is prepared as well.
+        """
         album = self.library.album(album_id)
         ids = self.library.track_ids(album_id, query=query, after=after, limit=limit)
         items = [item for id_ in ids if (item := self.lib.get_item(id_))]
+
+        def find_tracks() -> list[int]:
+            following = self.library.album_after(album_id, show=show, order=order, query=query)
+            if following is None:
+                return ids[:_PREPARED]
+            of_next = self.library.track_ids(following, query=query, after=0, limit=_PREPARED)
+            return [*ids[:_PREPARED], *of_next[:_PREPARED]]
+
+        self.preparation.replace(find_tracks)
         more = album_id == NO_ALBUM and len(ids) == limit
         return {
             **album,
@@ -128,7 +149,7 @@ class Services:
     def item(self, track_id: int) -> Item:
         """Return a track that the query of the command line matches. Raises Gone."""
         item = self.lib.get_item(track_id) if track_id < 1 << 63 else None
-        if item is None or not self.library.is_selected(track_id, item.album_id):
+        if item is None or not self.library.is_selected(track_id):
             raise Gone("the track is not in the library any more", track=track_id)
         return item
 
