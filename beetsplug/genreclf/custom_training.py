@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from beets.exceptions import UserError
 from beets.library import Item, Library
 from beets.util import displayable_path
 
@@ -170,6 +171,14 @@ class LabelCollector:
             predicted = {*map(squash, (genre, self._predictor.rules.spelled(genre)))}
             own = [label for label in own if squash(label) not in predicted]
         return own
+
+
+def require_scikit_learn() -> None:
+    """Raise UserError without scikit-learn, before tracks are analyzed in vain."""
+    try:
+        import sklearn  # noqa: F401
+    except ImportError as exc:
+        raise UserError(f"training needs scikit-learn: pip install scikit-learn ({exc})") from exc
 
 
 def train_model(

@@ -13,6 +13,16 @@ from tests.web_client import WebServer, require_flask, serving
 
 require_flask()
 
+WITHOUT_SCIKIT_LEARN = """
+import sys
+from beets.plugins import BeetsPlugin
+
+sys.modules["sklearn"] = None
+
+class Hidden(BeetsPlugin):
+    pass
+"""
+
 
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory: pytest.TempPathFactory) -> Beets:
@@ -200,3 +210,15 @@ def test_server_stops_during_a_job(server: WebServer, library: Beets) -> None:
     assert time.monotonic() - began < 4
     assert "Traceback" not in (library.root / "web.log").read_text()
     assert library("genreclf", "-q") is not None  # the library is not locked
+
+
+def test_missing_package_is_reported_before_tracks_are_analyzed(library: Beets) -> None:
+    library.install(hidden=WITHOUT_SCIKIT_LEARN)
+    with serving(library) as server:
+        answer = server.post("api/trainings")
+        url, end = f"api/trainings/{answer.json['id']}", time.monotonic() + 60
+        while (job := server.json(url))["state"] == "analyzing" and time.monotonic() < end:
+            time.sleep(0.1)
+    assert job["state"] == "failed"
+    assert job["message"].startswith("training needs scikit-learn: pip install scikit-learn")
+    assert job["total"] == 0

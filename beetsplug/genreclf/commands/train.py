@@ -25,6 +25,7 @@ from beetsplug.genreclf.custom_training import (
     LabeledTracks,
     is_comparable,
     objection,
+    require_scikit_learn,
     train_model,
 )
 from beetsplug.genreclf.messages import count
@@ -115,21 +116,13 @@ def _run(context: Context, lib: Library, options: TrainOptions, query: list[str]
         elif not has_matches(lib, query, match_albums=options.album):
             context.log.info(NO_MATCHES)
         else:
-            _require_scikit_learn()
+            require_scikit_learn()
             with user_errors(), context.cnn_predictor(lib) as predictor:
                 training = Training(predictor, context.journal(lib), context.log, options)
                 if training.run(lib, query, models):
                     context.fail("some tracks could not be analyzed")
     except ModelError as exc:
         raise UserError(describe_model_error(exc)) from exc
-
-
-def _require_scikit_learn() -> None:
-    """Raise UserError without scikit-learn, before tracks are analyzed in vain."""
-    try:
-        import sklearn  # noqa: F401
-    except ImportError as exc:
-        raise UserError(f"training needs scikit-learn: pip install scikit-learn ({exc})") from exc
 
 
 def _list_models(models: ModelStore, log: Logger) -> bool:

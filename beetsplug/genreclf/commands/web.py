@@ -55,7 +55,7 @@ def _run(context: Context, lib: Library, options: WebOptions, query: list[str]) 
         import waitress  # noqa: F401
     except ImportError as exc:
         raise UserError(
-            f"the review page needs Flask: pip install 'beets-genreclf[web]' ({exc})"
+            f"the review page needs two more packages: pip install flask waitress ({exc})"
         ) from exc
     if query and not has_matches(lib, query):
         context.log.info(NO_MATCHES)

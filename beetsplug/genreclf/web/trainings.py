@@ -16,6 +16,7 @@ from beetsplug.genreclf.custom_training import (
     DEFAULT_NAME,
     LabelCollector,
     objection,
+    require_scikit_learn,
     train_model,
 )
 from beetsplug.genreclf.storage.paths import models_folder
@@ -187,6 +188,7 @@ class Trainings:
         job.thread.start()
 
     def _train(self, job: Job) -> None:
+        require_scikit_learn()
         services = self._services
         context, journal = services.context, services.context.journal(self._lib)
         bundled = context.reload_predictor(self._lib, services.predictor.pool, bundled=True)
