@@ -33,6 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "write": "auto",
     "model": "auto",
     "policy": "fill",
+    "count": 1,
     "min_confidence": None,  # the threshold of the model
     "scope": "auto",
     "compilations": False,
@@ -57,6 +58,7 @@ class Config:
     write: Write
     model: str
     policy: Policy
+    count: int
     min_confidence: float | None
     scope: Scope
     compilations: bool
@@ -91,6 +93,7 @@ class Config:
             write=write,
             model="auto" if config["model"].get() is None else config["model"].as_str(),
             policy=config["policy"].as_choice(POLICIES),
+            count=_count(config["count"], 1, 2),
             min_confidence=threshold,
             scope=config["scope"].as_choice(get_args(Scope)),
             compilations=config["compilations"].get(bool),

@@ -111,8 +111,9 @@ class Planner:
     def replaceable_genres(self, obj: Item | Album) -> frozenset[str] | None:
         """Return the genres of a current track or album that its artist's replaces without force.
 
-        They are those that the plugin gave it, as `squash` returns them; empty if it has no genres.
-        None if its genres stay: they are the user's, or the user has emptied them.
+        That is the one that the plugin gave it, as `squash` returns it, without a style after it;
+        empty if it has no genres. None if its genres stay: they are the user's, or the user has
+        emptied them.
         """
         if self._predictor.config.policy == "never" or not self._predictor.is_current(obj):
             return None
@@ -122,7 +123,8 @@ class Planner:
         if obj.genres == snapshot.genres_before:
             return None
         given = [name for name in obj.genres if name not in snapshot.genres_before]
-        return frozenset(map(squash, given or obj.genres))  # "replace" may leave one from before
+        named = given or obj.genres  # "replace" may leave one from before
+        return frozenset(map(squash, named[: 1 if self._predictor.config.count > 1 else None]))
 
     def _given_by(
         self, album: Album, of_album: Predicted, predicted: Mapping[int | None, Predicted]

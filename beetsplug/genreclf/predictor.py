@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 from beets.library import Album, Item, Library
 from beets.util import displayable_path
 
-from beetsplug.genreclf.fields import MODEL, SCOPE, STYLES
+from beetsplug.genreclf.fields import MODEL, SCOPE
 from beetsplug.genreclf.storage.artists import Artists
 from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.stored_predictions import (
     album_prediction,
     has_votes,
     kept_fields,
-    own_fields,
     recalled_prediction,
 )
 from beetsplug.genreclf.updates import Predicted, Rules
@@ -58,7 +57,13 @@ class Predictor:
         self.classifier = classifier
         self.pool = pool
         self.config = config
-        self.rules = Rules(config, classifier.genres, classifier.is_custom, find_spelling)
+        self.rules = Rules(
+            config,
+            classifier.genres,
+            classifier.is_custom,
+            find_spelling,
+            classifier.styles_under,
+        )
         self._is_substitute = is_substitute
 
     def is_current(self, obj: Item | Album) -> bool:
@@ -130,8 +135,7 @@ class Predictor:
                 analysis = self.pool.lookup_audio(obj.filepath)
         decided = self.classifier.predict(analysis) if analysis else None
         if isinstance(obj, Item) and decided and get_values(obj).get(SCOPE):
-            kept = own_fields(obj)
-            return Predicted(replace(decided, styles=tuple(kept[STYLES] or ())), kept)
+            return Predicted(decided, {MODEL: get_values(obj)[MODEL]})
         return Predicted(recalled_prediction(obj, decided), kept_fields(obj))
 
     def recall_given(self, obj: Item | Album) -> Predicted | None:
@@ -190,11 +194,10 @@ class Predictor:
         if album and self.is_current(album):
             return self.recall(album)
         prediction = album_prediction(
-            predictions,
-            min_confidence=self.classifier.min_album_confidence,
-            most_styles=self.config.max_styles,
+            predictions, min_confidence=self.classifier.min_album_confidence
         )
-        return Predicted(prediction)
+        styles = self.classifier.album_styles(predictions, prediction.genre)
+        return Predicted(replace(prediction, styles=styles))
 
 
 def _failure(item: Item, error: Exception) -> str:

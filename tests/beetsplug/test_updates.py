@@ -26,6 +26,7 @@ from beetsplug.genreclf.updates import (
     plan_update,
 )
 from genremodel import Prediction
+from genremodel.style_hierarchy import fitting_styles
 
 JAZZ = Prediction("jazz", 0.91239, None, {"jazz": 7, "pop": 3}, {"jazz": 0.7}, 1.0, (), (), "model")
 UNSURE = Prediction(
@@ -36,7 +37,13 @@ UNSURE = Prediction(
 
 def rules(**options: Any) -> Rules:
     view = RootView([ConfigSource.of({"x": options}), ConfigSource.of({"x": DEFAULTS})])
-    return Rules(Config.read(view["x"]), ("jazz", "pop", "rock"), False, dict[str, str]().get)
+    return Rules(
+        Config.read(view["x"]),
+        ("jazz", "pop", "rock"),
+        False,
+        dict[str, str]().get,
+        lambda track, genre: fitting_styles(track.detected_styles, [genre]) if genre else (),
+    )
 
 
 def snapshot(*genres: str, before: tuple[str, ...] | None = None, **values: Any) -> Snapshot:
@@ -90,7 +97,7 @@ def test_given_genres_are_respelled_only_on_request(
 
 def test_abstention_changes_no_genres() -> None:
     update = plan(snapshot("Old"), UNSURE, policy="replace")
-    assert (update.genre, update.values["genres"]) == (None, ["Old"])
+    assert (update.given, update.values["genres"]) == ((), ["Old"])
     assert (update.values["predicted_genre"], update.values["genre_reason"]) == (
         None,
         "low confidence",
@@ -220,7 +227,7 @@ def test_version_changes_with_the_values_of_a_track() -> None:
 
 def test_rewrite_has_the_genre_that_the_plugin_gave() -> None:
     update = plan_rewrite(snapshot("Mine", "jazz", before=("Mine",), predicted_genre="jazz"))
-    assert update.genre == "jazz"
+    assert update.given == ("jazz",)
     assert update.values["genres"] == ["Mine", "jazz"]
 
 

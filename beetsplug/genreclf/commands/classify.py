@@ -289,7 +289,7 @@ class Classify:
             return True
         rules = self._predictor.rules
         for update in updates:
-            has_none = choice == "accept" and update.genre is None
+            has_none = choice == "accept" and not update.given
             is_open = rules.are_missing(update.obj.genres) and not has_none
             decided = decide(update, choice, rules, genres) if is_open else update
             self._apply(decided, _OUTCOMES.get(choice))
@@ -393,6 +393,6 @@ def _keep_emptied(update: Update) -> Update:
 
 
 def _outcome(update: Update) -> str:
-    if update.genre is None:
+    if not update.given:
         return "abstained"
     return "updated" if update.changes_genres else "unchanged"
