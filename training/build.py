@@ -44,6 +44,7 @@ from training.evaluation.ablation import ablations
 from training.evaluation.album_scopes import measure_albums
 from training.evaluation.evaluate import calibrated, measure
 from training.evaluation.ood import FitWithNonmusic, SelectColumns, measure_nonmusic
+from training.evaluation.style_labels import measure_styles
 from training.feature_selection import choose, select_groups
 from training.fit import (
     fit_head_classifier,
@@ -58,7 +59,7 @@ from training.musicnn.export import to_onnx
 from training.musicnn.prune import DEAD_CHANNEL_THRESHOLD, PrunedMusicnn, prune
 from training.style_thresholds import style_thresholds
 from training.synthetic_nonmusic import nonmusic
-from training.window_table import WindowTable
+from training.window_table import WindowTable, read_outputs
 
 NETWORKS: dict[str, musicnn.Name] = {MSD_FILE: "MSD_musicnn", MTT_FILE: "MTT_musicnn"}
 VERSIONS = {"cnn": 3, "knn": 4}  # of the bundled models: raise one when its predictions change
@@ -174,6 +175,18 @@ def measure_ablations(folder: Path, corpus: Corpus) -> None:
     if corpus.is_project_data:
         table = corpus.outputs(_backbones(folder))
         _describe(folder, ablations=ablations(table, _params("cnn", read_description(folder))))
+
+
+def measure_style_labels(folder: Path, corpus: Corpus, id3_genres: Mapping[str, str]) -> None:
+    """Measure the styles against the labels that there are, if there are whole songs and Emotify.
+
+    id3_genres: of Emotify.
+    """
+    if corpus.is_project_data and corpus.emotify:
+        backbones, params = _backbones(folder), _params("cnn", read_description(folder))
+        emotify = read_outputs(corpus.emotify, backbones)
+        figures = measure_styles(corpus.outputs(backbones), emotify, id3_genres, params)
+        _describe(folder, style_labels=figures)
 
 
 def build_knn(folder: Path, corpus: Corpus, seeds: int) -> None:

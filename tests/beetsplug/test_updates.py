@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from genremodel.style_hierarchy import fitting_styles
 JAZZ = Prediction("jazz", 0.91239, None, {"jazz": 7, "pop": 3}, {"jazz": 0.7}, 1.0, (), (), "model")
 UNSURE = Prediction(
     None, 0.4, "low confidence", {"jazz": 5}, {"pop": 0.1, "jazz": 0.5, "rock": 0.4}, 1.0, (),
-    ("swing",), "model",
+    (), "model",
 )  # fmt: skip
 
 
@@ -133,6 +134,26 @@ def test_all_tracks_get_the_genre_of_the_album() -> None:
     assert track.values["predicted_genre"] == whole.values["predicted_genre"] == "jazz"
     assert (track.values["genre_scope"], track.values["genre_votes"]) == ("album", "jazz 5")
     assert "genre_scope" not in whole.values
+
+
+def test_styles_fit_the_genre_of_the_album() -> None:
+    track = replace(UNSURE, detected_styles=("indie", "ambient", "punk"))
+    assert plan(snapshot(), track).values["predicted_styles"] is None
+    pop = Predicted(replace(JAZZ, genre="pop", styles=("dance",)))
+    update = plan_update(snapshot(), Predicted(track), rules(count=2), pop)
+    assert update.values["predicted_styles"] == ["indie"]
+    assert update.values["genres"] == ["Pop", "Indie"]
+    assert plan(snapshot(), track, count=2).values["genres"] == []
+    kept = {"predicted_genre": "pop", "predicted_styles": ["mine"]}
+    again = plan_update(snapshot(**kept), Predicted(track, kept), rules(), pop)
+    assert again.values["predicted_styles"] == ["mine"]
+
+
+def test_agreement_counts_the_style() -> None:
+    track = replace(JAZZ, genre="pop", styles=("r&b",))
+    for count, agreement in ((1, "related"), (2, "agrees")):
+        update = plan(snapshot("R&B"), track, count=count)
+        assert update.values["genre_agreement"] == agreement
 
 
 def test_genre_of_an_album_that_decides_no_more_is_taken_back() -> None:

@@ -5,9 +5,8 @@ The data has no albums: all tracks of an artist count as one, if there are at le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import isnan
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -19,7 +18,14 @@ from genremodel.models.musicnn import MusicnnPair
 from genremodel.prediction import DecisionParams, Prediction
 from genremodel.voting import tracks_taking_genre, vote_album
 from training.corpus import Corpus
+from training.evaluation.artist_bootstrap import estimates, mean
 from training.evaluation.cross_validation import out_of_fold, recalibrated
+from training.evaluation.thresholds import (
+    THRESHOLDS,
+    Outcomes,
+    by_threshold,
+    coverage_and_accuracy,
+)
 from training.fit import Fit, PredictProba
 from training.window_table import NOISY, WindowTable, read_outputs
 
@@ -27,10 +33,8 @@ from training.window_table import NOISY, WindowTable, read_outputs
 Scope: TypeAlias = Literal["track", "auto", "album"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
-_RESAMPLES = 1000
 _MAX_SEEDS = 3  # more move no figure by more than the width of its interval, and take minutes
 _MIN_TRACKS = 2  # of an artist
-_Figure: TypeAlias = Callable[["Results"], float]
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,10 @@ class Results(ColumnTable):
     auto: NDArray[np.float64]
     album: NDArray[np.float64]
     given: NDArray[np.float64]
+
+    def outcomes(self, scope: Scope) -> Outcomes:
+        """Return the outcomes of a scope."""
+        return Outcomes(self.artist, getattr(self, scope))
 
 
 def measure_albums(
@@ -76,7 +84,7 @@ def measure_scopes(
     params: DecisionParams,
     seeds: int,
 ) -> dict[str, Any]:
-    """Return the same figures from tables.
+    """Return the same figures from tables, and those of songs "by_threshold" of the confidence.
 
     noisy: tracks that are predicted, but not fitted on. emotify: names of tracks of both tables.
     Calibrations are fitted on songs by other artists.
@@ -90,6 +98,7 @@ def measure_scopes(
     names = np.unique(whole.track[scored])  # in the order of `OutOfFold.track`
     has_clean_labels = ~np.isin(names, noisy.track)
     runs: dict[str, list[Results]] = {"songs": [], "emotify": [], "all_emotify": []}
+    at_thresholds: list[list[Results]] = [[] for _ in THRESHOLDS]
     for seed in range(seeds):
         songs, every = (
             out_of_fold(whole, fit_clean, params, seed=seed, scored=rows)
@@ -98,7 +107,16 @@ def measure_scopes(
         clean = every[has_clean_labels[every.track]]
         for name, found in (("songs", songs), ("emotify", clean), ("all_emotify", every)):
             runs[name].append(results(found, songs, params))
-    return {name: figures(run) for name, run in runs.items()}
+        for threshold, at_threshold in zip(THRESHOLDS, at_thresholds, strict=True):
+            set_by_user = replace(params, min_confidence=threshold, min_album_confidence=threshold)
+            at_threshold.append(results(songs, songs, set_by_user))
+    return {
+        **{name: figures(run) for name, run in runs.items()},
+        "by_threshold": {
+            scope: by_threshold([[run.outcomes(scope) for run in part] for part in at_thresholds])
+            for scope in SCOPES
+        },
+    }
 
 
 def results(predictions: OutOfFold, known: OutOfFold, params: DecisionParams) -> Results:
@@ -132,18 +150,13 @@ def figures(runs: Sequence[Results]) -> dict[str, Any]:
         "seeds": len(runs),
         "tracks": len(runs[0]),
         "artists": len(np.unique(runs[0].artist)),
-        **{
-            scope: _estimates(
-                runs, coverage=_coverage(scope), selective_accuracy=_selective_accuracy(scope)
-            )
-            for scope in SCOPES
-        },
+        **{scope: coverage_and_accuracy([run.outcomes(scope) for run in runs]) for scope in SCOPES},
         "given": {
             "tracks": round(float(np.mean(given)), 1),
-            **_estimates(
+            **estimates(
                 runs,
-                confidence=lambda run: _mean(run.given),
-                accuracy=lambda run: _mean(run.auto[np.isfinite(run.given)]),
+                confidence=lambda run: mean(run.given),
+                accuracy=lambda run: mean(run.auto[np.isfinite(run.given)]),
             ),
         },
     }
@@ -186,42 +199,3 @@ def _predictions(album: OutOfFold, params: DecisionParams) -> Iterator[Predictio
             styles=(),
             model=params.model,
         )
-
-
-def _coverage(scope: Scope) -> _Figure:
-    return lambda run: _mean(np.isfinite(getattr(run, scope)))
-
-
-def _selective_accuracy(scope: Scope) -> _Figure:
-    return lambda run: _mean(getattr(run, scope))
-
-
-def _mean(values: NDArray[Any]) -> float:
-    """Return the mean of the values that are known, NaN if none is."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
-
-
-def _estimates(runs: Sequence[Results], **named: _Figure) -> dict[str, Any]:
-    """Return the means of figures over runs, and their "intervals".
-
-    Each run is resampled in turn. Resamples without such tracks are left out.
-    """
-    rng = np.random.default_rng(0)
-    drawn = []
-    for run in runs:
-        rows = [np.flatnonzero(run.artist == artist) for artist in np.unique(run.artist)]
-        for _ in range(_RESAMPLES // len(runs)):
-            chosen = rng.integers(len(rows), size=len(rows))
-            resample = run[np.concatenate([rows[index] for index in chosen])]
-            drawn.append([figure(resample) for figure in named.values()])
-    means = {name: _mean(np.array([figure(run) for run in runs])) for name, figure in named.items()}
-    return {
-        **{name: None if isnan(mean) else round(mean, 4) for name, mean in means.items()},
-        "intervals": dict(zip(named, map(_interval, np.transpose(drawn)), strict=True)),
-    }
-
-
-def _interval(drawn: NDArray[np.float64]) -> list[float] | None:
-    known = drawn[np.isfinite(drawn)]
-    return np.quantile(known, [0.025, 0.975]).round(3).tolist() if len(known) else None
