@@ -144,7 +144,7 @@ def test_styles_fit_the_genre_of_the_album() -> None:
     assert update.values["predicted_styles"] == ["indie"]
     assert update.values["genres"] == ["Pop", "Indie"]
     assert plan(snapshot(), track, count=2).values["genres"] == []
-    kept = {"predicted_genre": "pop", "predicted_styles": ["mine"]}
+    kept: Any = {"predicted_genre": "pop", "predicted_styles": ["mine"]}
     again = plan_update(snapshot(**kept), Predicted(track, kept), rules(), pop)
     assert again.values["predicted_styles"] == ["mine"]
 

@@ -77,13 +77,15 @@ class Labeled(ColumnTable):
 class AfterGenre(ColumnTable):
     """Tracks with a predicted genre that a style may stand after.
 
-    artist: (tracks,). has_style: (tracks,). is_right: (tracks,) whether the genre is. agrees:
-    (tracks,) whether the label is one of the style, NaN without labels.
+    artist: (tracks,). has_style: (tracks,). is_right: (tracks,) whether the genre is. fits:
+    (tracks,) whether the style fits the true genre. agrees: (tracks,) whether the label is one of
+    the style, NaN without labels.
     """
 
     artist: NDArray[np.str_]
     has_style: NDArray[np.bool_]
     is_right: NDArray[np.bool_]
+    fits: NDArray[np.bool_]
     agrees: NDArray[np.float64]
 
 
@@ -161,9 +163,10 @@ def label_figures(tracks: Labeled) -> dict[str, Any]:
 def after_genre_figures(runs: Sequence[AfterGenre]) -> dict[str, Any]:
     """Return the figures of a style that stands after a genre, means over cross-validations.
 
-    "tracks", "artists": the numbers of those with the style. "parent": the share whose genre is
-    right. "label": on Emotify, the share whose label is one of the style, among "labeled" tracks;
-    "without": the same for all tracks of these genres, with the style or without. "intervals".
+    "tracks", "artists": the numbers of those with the style. "genre": the share whose predicted
+    genre is right. "parent": the share whose true genre the style fits. "label": on Emotify, the
+    share whose label is one of the style, among "labeled" tracks; "without": the same for all
+    tracks of these genres, with the style or without. "intervals".
     """
     having = [run[run.has_style] for run in runs]
     return {
@@ -173,7 +176,8 @@ def after_genre_figures(runs: Sequence[AfterGenre]) -> dict[str, Any]:
         "labeled": round(float(np.mean([np.isfinite(run.agrees).sum() for run in having])), 1),
         **estimates(
             runs,
-            parent=lambda run: mean(run.is_right[run.has_style]),
+            genre=lambda run: mean(run.is_right[run.has_style]),
+            parent=lambda run: mean(run.fits[run.has_style]),
             label=lambda run: mean(run.agrees[run.has_style]),
             without=lambda run: mean(run.agrees),
         ),
@@ -251,6 +255,7 @@ def _after_genre(
             tracks.artist,
             tracks.activations[:, style.column] >= style.threshold,
             predicted[name] == genres[name],
+            np.isin(genres[name], parents),
             agrees,
         )
         parts.append(whole[np.isin(predicted[name], parents)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from training.reports.markdown import rows
+from training.reports.markdown import rows, with_interval
 
 Figures: TypeAlias = Mapping[str, Any]
 
@@ -25,8 +25,8 @@ def album_scopes(albums: Figures) -> str:
             albums[data]["tracks"],
             albums[data]["artists"],
             scope,
-            _with_interval(albums[data][scope], "coverage"),
-            _with_interval(albums[data][scope], "selective_accuracy"),
+            with_interval(albums[data][scope], "coverage"),
+            with_interval(albums[data][scope], "selective_accuracy"),
         )
         for data, name in _DATA.items()
         for scope in _SCOPES
@@ -39,14 +39,9 @@ def album_given(albums: Figures) -> str:
         (
             name,
             f"{given['tracks']:.0f}",
-            _with_interval(given, "confidence"),
-            _with_interval(given, "accuracy"),
+            with_interval(given, "confidence"),
+            with_interval(given, "accuracy"),
         )
         for data, name in _DATA.items()
         for given in [albums[data]["given"]]
     )
-
-
-def _with_interval(figures: Figures, name: str) -> str:
-    low, high = figures["intervals"][name]
-    return f"{figures[name]:.3f} ({low:.2f}-{high:.2f})"
