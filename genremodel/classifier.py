@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
@@ -21,6 +21,7 @@ from genremodel.models.knn import KnnBackend
 from genremodel.models.musicnn import RUNTIMES, CnnBackend, Runtime
 from genremodel.models.novelty import NONMUSIC_NOVELTY
 from genremodel.prediction import Prediction
+from genremodel.style_hierarchy import fitting_styles
 from genremodel.styles import album_styles, bundled_styles, track_styles
 from genremodel.voting import Aggregation, abstain_silent, vote_album, vote_track
 
@@ -47,11 +48,15 @@ class GenreClassifier:
     aggregation : {"majority", "mean"}
         How the windows are combined: by majority vote, or by mean probability.
     min_confidence : float, optional
-        The confidence, 0 to 1, below which the classifier abstains. The model's own by default.
+        The confidence, 0 to 1, below which the classifier abstains on a track or an album. By
+        default, the model's own: the bundled CNN has a lower one for albums.
     exclude : collection of str
         Genres that are never predicted. The probabilities of the others are renormalized.
     max_styles : int
         The maximum number of styles per track. The KNN fallback predicts none.
+    families : callable, optional
+        Returns the genres of the bundled model that a genre of a custom model belongs to; styles
+        that contradict these are left out. By default, the one of the same name.
     backend : {"auto", "onnx", "numpy", "knn"}
         The CNN, in ONNX Runtime (`onnx`) or slower in NumPy, or the less accurate KNN fallback.
         `auto` takes the first of these that can be loaded.
@@ -100,6 +105,7 @@ class GenreClassifier:
         min_confidence: float | None = None,
         exclude: Collection[str] = (),
         max_styles: int = 3,
+        families: Callable[[str], Collection[str]] = lambda genre: (genre.lower(),),
         backend: BackendName = "auto",
     ) -> None:
         self._windows = windows
@@ -112,12 +118,15 @@ class GenreClassifier:
             self._model = custom
         self._styles = bundled_styles() if self.uses_cnn else ()
         self._max_styles = max_styles
+        self._families = families
         self.check_genres(exclude)
         self._params = self._model.params.excluding(exclude)
         if not self._params.genres:
             raise UnknownGenreError((), self.genres)
         if min_confidence is not None:
-            self._params = replace(self._params, min_confidence=min_confidence)
+            self._params = replace(
+                self._params, min_confidence=min_confidence, min_album_confidence=None
+            )
         self._genre_mask = np.isin(self.genres, self._params.genres)
 
     @property
@@ -159,6 +168,12 @@ class GenreClassifier:
     def min_confidence(self) -> float:
         """The confidence, 0 to 1, below which the classifier abstains."""
         return self._params.min_confidence
+
+    @property
+    def min_album_confidence(self) -> float:
+        """The confidence, 0 to 1, below which the classifier abstains on an album of several."""
+        threshold = self._params.min_album_confidence
+        return self.min_confidence if threshold is None else threshold
 
     def check_genres(self, genres: Iterable[str]) -> None:
         """Check that genres are known, ignoring case.
@@ -255,7 +270,8 @@ class GenreClassifier:
         )
         if not output.novelty < NONMUSIC_NOVELTY:
             return prediction
-        return replace(prediction, styles=track_styles(analysis, self._styles, self._max_styles))
+        prediction = replace(prediction, detected_styles=track_styles(analysis, self._styles))
+        return replace(prediction, styles=self.styles_under(prediction, prediction.genre))
 
     def predict_album(self, predictions: Sequence[Prediction]) -> Prediction:
         """Predict the genre of an album.
@@ -278,8 +294,27 @@ class GenreClassifier:
         'silence'
         """
         prediction = vote_album(predictions, self._params)
-        styles = album_styles([track.styles for track in predictions], self._max_styles)
-        return replace(prediction, styles=styles)
+        return replace(prediction, styles=self.album_styles(predictions, prediction.genre))
+
+    def styles_under(self, track: Prediction, genre: str | None) -> tuple[str, ...]:
+        """Return the styles of a track that is given a genre, such as that of its album.
+
+        Examples
+        --------
+        >>> track = Prediction(
+        ...     "rock", 0.9, None, {}, {}, 0.0, (), ("punk",), "model", ("dance", "punk")
+        ... )
+        >>> GenreClassifier().styles_under(track, "pop")
+        ('dance',)
+        """
+        if genre is None:
+            return ()
+        families = self._families(genre) if self.is_custom else (genre,)
+        return fitting_styles(track.detected_styles, families)[: self._max_styles]
+
+    def album_styles(self, tracks: Sequence[Prediction], genre: str | None) -> tuple[str, ...]:
+        """Return the styles of an album of this genre, see `genremodel.styles.album_styles`."""
+        return album_styles([self.styles_under(track, genre) for track in tracks], self._max_styles)
 
     def predict_many(
         self,

@@ -64,9 +64,11 @@ class Prediction:
     windows : tuple of WindowPrediction
         In order of time. Empty for an album.
     styles : tuple of str
-        See `genremodel.styles`.
+        Those that fit the genre, see `genremodel.styles`. Empty without a genre.
     model : str
         The id of the model.
+    detected_styles : tuple of str
+        All styles of a track, whether or not they fit the genre. Empty for an album.
 
     Examples
     --------
@@ -87,6 +89,7 @@ class Prediction:
     windows: tuple[WindowPrediction, ...]
     styles: tuple[str, ...]
     model: str
+    detected_styles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,8 @@ class DecisionParams:
         The model abstains below it.
     model : str
         The id of the model.
+    min_album_confidence : float, optional
+        The same threshold for an album with several voting tracks. `min_confidence` by default.
 
     Examples
     --------
@@ -119,6 +124,7 @@ class DecisionParams:
     calibration: Calibration
     min_confidence: float
     model: str
+    min_album_confidence: float | None = None
 
     def excluding(self, genres: Collection[str]) -> DecisionParams:
         """Return the parameters for the other genres. Upper and lower case do not matter."""

@@ -1,6 +1,6 @@
 """Styles: genre-like tags of MSD-musicnn, in addition to the genre.
 
-No labeled data was available to tune or evaluate them: their accuracy is unknown.
+The model card has their accuracy, as far as there are labels to measure it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from genremodel.analysis import Analysis
 from genremodel.models import bundled
+from genremodel.style_hierarchy import styles_after_genre
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,11 @@ def bundled_styles() -> tuple[Style, ...]:
     )
 
 
-def track_styles(analysis: Analysis, styles: Sequence[Style], limit: int) -> tuple[str, ...]:
-    """Return the names of the styles of a track, in descending order of activation / threshold.
+def track_styles(analysis: Analysis, styles: Sequence[Style]) -> tuple[str, ...]:
+    """Return the names of the styles that a track has, whether or not they fit its genre.
+
+    Those that may stand after a genre come first, then the others, each in descending order of
+    activation / threshold.
 
     Parameters
     ----------
@@ -62,14 +66,12 @@ def track_styles(analysis: Analysis, styles: Sequence[Style], limit: int) -> tup
         silent track has no styles.
     styles : sequence of Style
         The styles to look for.
-    limit : int
-        The maximum number of styles.
 
     Examples
     --------
     >>> import numpy as np
     >>> analysis = Analysis(np.zeros(1), np.ones(1, bool), np.full((1, 500), 0.5, np.float16))
-    >>> track_styles(analysis, [Style("folk", 0, 0.4), Style("soul", 1, 0.2)], limit=3)
+    >>> track_styles(analysis, [Style("folk", 0, 0.4), Style("soul", 1, 0.2)])
     ('soul', 'folk')
     """
     if not styles or not analysis.audible.any():
@@ -77,7 +79,8 @@ def track_styles(analysis: Analysis, styles: Sequence[Style], limit: int) -> tup
     means = analysis.activations[analysis.audible].mean(axis=0, dtype="float64")
     strengths = {style.name: means[style.column] / style.threshold for style in styles}
     present = (name for name, strength in strengths.items() if strength >= 1)
-    return tuple(sorted(present, key=lambda name: -strengths[name])[:limit])
+    first = styles_after_genre()
+    return tuple(sorted(present, key=lambda name: (name not in first, -strengths[name])))
 
 
 def album_styles(tracks: Collection[Sequence[str]], limit: int) -> tuple[str, ...]:

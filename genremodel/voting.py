@@ -23,6 +23,12 @@ from genremodel.prediction import (
 Aggregation: TypeAlias = Literal["majority", "mean"]
 AGGREGATIONS: tuple[Aggregation, ...] = get_args(Aggregation)
 
+_MIN_VOTERS = 2  # tracks of an album
+_MIN_VOTE_SHARE = 1 / 2
+_MIN_ARTIST_SHARE = 3 / 4
+_NOT_VOTING: set[AbstainReason | None] = {"not music", "silence", "too short"}
+_UNCERTAIN: set[AbstainReason | None] = {"low confidence", "tie", "unfamiliar"}
+
 
 def winning_genre(
     probabilities: NDArray[np.float64], prior: Sequence[float], aggregation: Aggregation
@@ -175,7 +181,7 @@ def vote_album(tracks: Sequence[Prediction], params: DecisionParams) -> Predicti
     tracks : sequence of Prediction
         By the same model. Tracks that abstain vote by their probabilities.
     params : DecisionParams
-        Of that model.
+        Of that model. Its `min_album_confidence` holds if at least two tracks vote.
     """
     votes = Counter(track.genre for track in tracks)
     abstained = {ABSTAINED: votes.pop(None)} if None in votes else {}
@@ -196,7 +202,10 @@ def vote_album(tracks: Sequence[Prediction], params: DecisionParams) -> Predicti
     mean = dict(zip(params.genres, probabilities.mean(axis=0).tolist(), strict=True))
     counts = {name: count for name, count in votes.items() if name}
     album_reason: AbstainReason | None = None
-    if not confidence >= params.min_confidence:  # NaN is not confident
+    min_confidence = params.min_confidence
+    if len(voting) >= _MIN_VOTERS and params.min_album_confidence is not None:
+        min_confidence = params.min_album_confidence
+    if not confidence >= min_confidence:  # NaN is not confident
         album_reason = _abstain_reason(counts) if counts else reasons.most_common(1)[0][0]
     return Prediction(
         genre=None if album_reason else params.genres[index],
@@ -209,6 +218,56 @@ def vote_album(tracks: Sequence[Prediction], params: DecisionParams) -> Predicti
         styles=(),
         model=params.model,
     )
+
+
+def tracks_taking_genre(
+    album: Prediction,
+    tracks: Sequence[Prediction],
+    *,
+    artist_share: float,
+    is_compilation: bool = False,
+) -> list[bool]:
+    """Return for each track of an album whether it takes the genre of the album.
+
+    Tracks that abstain because they are uncertain do if the album has a genre, is no compilation
+    and is by one artist, at least two of its tracks vote, and its genre has the most windows in at
+    least half of these.
+
+    Parameters
+    ----------
+    album : Prediction
+        By `vote_album`.
+    tracks : sequence of Prediction
+        Those of its tracks.
+    artist_share : float
+        The share of its tracks, 0 to 1, that are by the album artist.
+    is_compilation : bool
+        Compilations do not decide for their tracks.
+
+    Examples
+    --------
+    >>> sure = Prediction("jazz", 0.8, None, {"jazz": 9}, {"jazz": 0.8}, 0.0, (), (), "model")
+    >>> unsure = replace(sure, genre=None, confidence=0.5, reason="low confidence")
+    >>> tracks_taking_genre(sure, [sure, unsure], artist_share=1.0)
+    [False, True]
+    >>> tracks_taking_genre(sure, [sure, unsure], artist_share=0.5)
+    [False, False]
+    """
+    winners = [_winner(track) for track in tracks if track.reason not in _NOT_VOTING]
+    voters = len(winners) - winners.count(None)
+    decides = (
+        album.genre is not None
+        and not is_compilation
+        and artist_share >= _MIN_ARTIST_SHARE
+        and voters >= _MIN_VOTERS
+        and winners.count(album.genre) >= _MIN_VOTE_SHARE * voters
+    )
+    return [decides and track.reason in _UNCERTAIN for track in tracks]
+
+
+def _winner(track: Prediction) -> str | None:
+    """Return the genre of a track, or else the one of most of its windows, if it is known."""
+    return track.genre or next(iter(track.votes), None)
 
 
 def _window_predictions(

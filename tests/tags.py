@@ -9,7 +9,9 @@ import av
 import mutagen
 from mutagen.apev2 import APETextValue
 
-OURS = ("predicted_genre", "genre_confidence", "genre_model", "predicted_styles")
+OURS = (
+    "predicted_genre", "genre_confidence", "genre_model", "predicted_styles", "genre_scope",
+)  # fmt: skip
 _GENRE_KEYS = ("TCON", "GENRE", "\xa9GEN", "WM/GENRE")
 
 

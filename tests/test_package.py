@@ -42,6 +42,7 @@ def test_wheel_has_only_the_plugin_and_the_model(wheel: Path) -> None:
         "beetsplug/genreclf/__init__.py",
         "beetsplug/genreclf/genres/families.yaml",
         "genremodel/assets/musicnn.onnx",
+        "genremodel/style_hierarchy.yaml",
     } <= set(names)
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from genremodel.models import bundled
 from training import build, corpus
+from training.datasets import emotify
 from training.datasets.track import DataError
 from training.evaluation.evaluate import evaluate, evaluate_activations
 from training.musicnn.network import WHEEL, load_musicnn
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace) -> None:
-    for step in (_backbone, _head, _knn, _detector, _ablation):
+    for step in (_backbone, _head, _knn, _detector, _ablation, _styles):
         step(options)
     if options.assets == bundled.FOLDER:  # the documents describe the bundled model only
         _documents(options)
@@ -79,6 +80,13 @@ def _corpus(options: argparse.Namespace) -> corpus.Corpus:
         options.corpus = corpus.load(options.data)
     data: corpus.Corpus = options.corpus
     return data
+
+
+def _styles(options: argparse.Namespace) -> None:
+    build.require_model_folder(options.assets)
+    data = _corpus(options)
+    if data.emotify:
+        build.measure_style_labels(options.assets, data, emotify.id3_genres(options.data))
 
 
 def _documents(options: argparse.Namespace) -> None:
@@ -155,14 +163,15 @@ def _parser() -> argparse.ArgumentParser:
     knn = add("knn", _knn, "fit, calibrate and evaluate the KNN fallback")
     detector = add("detector", _detector, "fit and evaluate the detectors of non-music")
     ablation = add("ablation", _ablation, "evaluate other hyperparameters of the genre heads")
+    styles = add("styles", _styles, "evaluate the styles on the labels that there are")
     documents = add("documents", _documents, "write the model card, the comparison and the README")
     evaluate = add("evaluate", _evaluate, "evaluate the model without saving it; print JSON")
     compare = add("compare", _compare, "train the student systems and write docs/comparison.md")
-    for command in (build_all, head, knn, detector, ablation, evaluate, compare):
+    for command in (build_all, head, knn, detector, ablation, styles, evaluate, compare):
         data(command)
     for command in (build_all, head, knn, evaluate):
         seeds(command)
-    for command in (build_all, backbone, check, head, knn, detector, ablation, documents):
+    for command in (build_all, backbone, check, head, knn, detector, ablation, styles, documents):
         assets(command)
     evaluate.add_argument(
         "--activations",

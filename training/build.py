@@ -41,8 +41,10 @@ from training import release_checks
 from training.corpus import Corpus
 from training.datasets.track import DataError
 from training.evaluation.ablation import ablations
+from training.evaluation.album_scopes import measure_albums
 from training.evaluation.evaluate import calibrated, measure
 from training.evaluation.nonmusic_rejection import measure_nonmusic
+from training.evaluation.style_labels import measure_styles
 from training.feature_selection import choose, select_groups
 from training.fit import (
     Fit,
@@ -58,7 +60,7 @@ from training.musicnn.export import to_onnx
 from training.musicnn.prune import DEAD_CHANNEL_THRESHOLD, PrunedMusicnn, prune
 from training.nonmusic_detector import Examples, embeddings, fit_nonmusic
 from training.style_thresholds import style_thresholds
-from training.window_table import WindowTable, read_features, read_outputs, read_sounds
+from training.window_table import WindowTable, read_features, read_sounds
 
 NETWORKS: dict[str, musicnn.Name] = {MSD_FILE: "MSD_musicnn", MTT_FILE: "MTT_musicnn"}
 VERSIONS = {"cnn": 4, "knn": 5}  # of the bundled models: raise one when its predictions change
@@ -147,17 +149,24 @@ def build_heads(folder: Path, corpus: Corpus, seeds: int) -> None:
 
     Raises WorseModelError if the corpus is that of the released model and the heads are worse.
     """
-    table = corpus.outputs(_backbones(folder))
+    backbones = _backbones(folder)
+    table = corpus.outputs(backbones)
     heads = fit_heads(table, _stored_detector(folder, "cnn", len(NO_NONMUSIC_DETECTION)))
     shared = {
         "genres": np.unique(table.genre).tolist(),
         "prior": prior(table.with_role("song", "train", "valid")),
     }
+    params = _params("cnn", shared)
+    figures = _evaluate(params, table, fit_head_classifier, seeds)
+    if corpus.emotify:
+        figures["albums"] = measure_albums(
+            corpus, backbones, table, fit_head_classifier, params, seeds
+        )
     write_backend(
         folder,
         "cnn",
         heads.to_arrays(),
-        _evaluate(_params("cnn", shared), table, fit_head_classifier, seeds),
+        figures,
         is_release=corpus.is_project_data,
         styles=style_thresholds(table.with_role("song", "train")),
         data=[asdict(source) for source in corpus.sources],
@@ -170,6 +179,18 @@ def measure_ablations(folder: Path, corpus: Corpus) -> None:
     if corpus.is_project_data:
         table = corpus.outputs(_backbones(folder))
         _describe(folder, ablations=ablations(table, _params("cnn", read_description(folder))))
+
+
+def measure_style_labels(folder: Path, corpus: Corpus, id3_genres: Mapping[str, str]) -> None:
+    """Measure the styles against the labels that there are, if there are whole songs and Emotify.
+
+    id3_genres: of Emotify.
+    """
+    if corpus.is_project_data and corpus.emotify:
+        backbones, params = _backbones(folder), _params("cnn", read_description(folder))
+        emotify = corpus.emotify_outputs(backbones)
+        figures = measure_styles(corpus.outputs(backbones), emotify, id3_genres, params)
+        _describe(folder, style_labels=figures)
 
 
 def build_knn(folder: Path, corpus: Corpus, seeds: int) -> None:
@@ -208,7 +229,7 @@ def _build_cnn_detector(folder: Path, corpus: Corpus) -> None:
     backbones = _backbones(folder)
     music = corpus.outputs(backbones).with_role("train", "valid", "altered")
     if corpus.more_music:
-        music += read_outputs(corpus.more_music, backbones)
+        music += corpus.more_outputs(backbones)
     sounds = read_sounds(corpus.recordings, backbones.run, min(_SOUNDS["cnn"], len(music)))
     heads = GenreHeads.from_arrays(_stored_arrays(folder, "cnn"))
     classify = replace(heads, nonmusic=NO_NONMUSIC_DETECTION).predict_proba
@@ -324,6 +345,7 @@ def _params(backend: str, model: Mapping[str, Any]) -> DecisionParams:
         calibration=Calibration(0.0, 1.0, 0.0, 0.0, 0.0),
         min_confidence=_MIN_CONFIDENCE,
         model=f"bundled-{backend}-{VERSIONS[backend]}",
+        min_album_confidence=assets.ALBUM_MIN_CONFIDENCE if backend == "cnn" else None,
     )
 
 

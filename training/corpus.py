@@ -33,15 +33,15 @@ DEFAULT_FOLDER = Path(os.environ.get("GENRE_DATA", Path(__file__).parents[2] / "
 class Corpus:
     """Audio files for training and validation, and backbone outputs of whole songs, if available.
 
-    No artist is in both `train` and `valid`. sources: described in the model card. more_music:
-    files that only the detector of non-music is fitted on. recordings: of non-music.
+    No artist is in both `train` and `valid`. sources: described in the model card. emotify: all of
+    its tracks, in `train` or not. recordings: of non-music.
     """
 
     train: list[Track]
     valid: list[Track]
     sources: list[Source]
     taggrams: WindowTable | None = None
-    more_music: list[Track] = field(default_factory=list)
+    emotify: list[Track] = field(default_factory=list)
     recordings: list[Track] = field(default_factory=list)
     _tables: dict[object, WindowTable] = field(default_factory=dict, init=False, repr=False)
 
@@ -49,6 +49,12 @@ class Corpus:
     def files(self) -> list[Track]:
         """All audio files."""
         return [*self.train, *self.valid]
+
+    @property
+    def more_music(self) -> list[Track]:
+        """Tracks of Emotify with noisy labels, which genre classifiers are not fitted on."""
+        known = set(self.train)
+        return [track for track in self.emotify if track not in known]
 
     @property
     def is_project_data(self) -> bool:
@@ -64,6 +70,19 @@ class Corpus:
             table = read_outputs(self.files, backbones) + read_augmented(self.files, backbones)
             self._tables[backbones] = table if self.taggrams is None else table + self.taggrams
         return self._tables[backbones]
+
+    def more_outputs(self, backbones: MusicnnPair) -> WindowTable:
+        """Return the outputs for `more_music`, which is read once for the same backbones."""
+        key = (backbones, "more_music")
+        if key not in self._tables:
+            self._tables[key] = read_outputs(self.more_music, backbones)
+        return self._tables[key]
+
+    def emotify_outputs(self, backbones: MusicnnPair) -> WindowTable:
+        """Return the outputs for all tracks of Emotify."""
+        files = self.outputs(backbones).with_role("train")
+        names = [track.name for track in self.emotify]
+        return files[np.isin(files.track, names)] + self.more_outputs(backbones)
 
     def features(self, groups: Collection[str] = tuple(GROUPS)) -> WindowTable:
         """Return the table that KNN is fitted on and evaluated with: features of some groups.
@@ -98,7 +117,6 @@ def _project(folder: Path) -> Corpus:
     # The labels of Emotify's pop and rock are noisy.
     songs = emotify.load(folder)
     extra = [track for track in songs if track.genre in ("electronic", "classical")]
-    others = [track for track in songs if track not in extra]
     train, taggrams = _of(clips, "train"), gtzan_taggrams.load(folder)
     whole = len(taggrams.by_track()[0])
     sources = [
@@ -109,14 +127,14 @@ def _project(folder: Path) -> Corpus:
         ),
         Source(
             "Emotify",
-            f"{len(extra)} electronic and classical tracks (audio), and {len(others)} others for "
-            "the detector of non-music",
+            f"{len(extra)} electronic and classical tracks (audio), and {len(songs) - len(extra)} "
+            "others for the detector of non-music and the figures of albums and styles",
             emotify.LICENSE,
         ),
         *nonmusic_recordings.sources(folder),
     ]
     recordings = nonmusic_recordings.load(folder)
-    return Corpus(train + extra, _of(clips, "valid"), sources, taggrams, others, recordings)
+    return Corpus(train + extra, _of(clips, "valid"), sources, taggrams, songs, recordings)
 
 
 def _of(tracks: Sequence[Track], split: str) -> list[Track]:

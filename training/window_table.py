@@ -22,9 +22,11 @@ from training.datasets.track import DataError, Track
 from training.synthetic_nonmusic import nonmusic
 
 # song: a whole song, available as network outputs only. train, valid: audio files, with no artist
-# in both. altered: augmented copies of the windows of files, which are only fitted on. recorded,
-# synthesized: sounds that are not music.
-Role: TypeAlias = Literal["song", "train", "valid", "altered", "recorded", "synthesized"]
+# in both. altered: augmented copies of the windows of files, which are only fitted on. noisy: files
+# with noisy labels, which genre classifiers are never fitted on. recorded, synthesized: sounds that
+# are not music.
+Role: TypeAlias = Literal["song", "train", "valid", "altered", "noisy", "recorded", "synthesized"]
+NOISY: Role = "noisy"
 
 
 @dataclass(frozen=True)

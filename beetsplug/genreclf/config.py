@@ -20,7 +20,7 @@ from beetsplug.genreclf.genres.policy import POLICIES, Policy
 if TYPE_CHECKING:
     from beets.dbcore import Query
 
-Scope: TypeAlias = Literal["track", "album", "artist"]
+Scope: TypeAlias = Literal["auto", "track", "album", "artist"]
 Aggregation: TypeAlias = Literal["majority", "mean"]
 BackendName: TypeAlias = Literal["auto", "onnx", "numpy", "knn"]
 Write: TypeAlias = 'bool | Literal["auto"]'
@@ -33,8 +33,9 @@ DEFAULTS: dict[str, Any] = {
     "write": "auto",
     "model": "auto",
     "policy": "fill",
+    "count": 1,
     "min_confidence": None,  # the threshold of the model
-    "scope": "track",
+    "scope": "auto",
     "compilations": False,
     "names": {},
     "exclude": [],
@@ -57,6 +58,7 @@ class Config:
     write: Write
     model: str
     policy: Policy
+    count: int
     min_confidence: float | None
     scope: Scope
     compilations: bool
@@ -91,8 +93,9 @@ class Config:
             write=write,
             model="auto" if config["model"].get() is None else config["model"].as_str(),
             policy=config["policy"].as_choice(POLICIES),
+            count=_count(config["count"], 1, 2),
             min_confidence=threshold,
-            scope=config["scope"].as_choice(("track", "album", "artist")),
+            scope=config["scope"].as_choice(get_args(Scope)),
             compilations=config["compilations"].get(bool),
             skip=tuple(_queries(config["skip"])),
             names=_names(config["names"]),

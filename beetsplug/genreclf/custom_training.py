@@ -167,10 +167,19 @@ class LabelCollector:
         own, values = labels(genres_before(self._journal, track)), get_values(track)
         genre = values.get(fields.PREDICTED_GENRE)
         if genre and values.get(fields.MODEL) and not values.get(fields.JOURNAL_ID):
+            from genremodel.style_hierarchy import style_after
+
             # Set in another library, in whichever spelling.
-            predicted = {*map(squash, (genre, self._predictor.rules.spelled(genre)))}
-            own = [label for label in own if squash(label) not in predicted]
+            others = [label for label in own if not self._is_spelling(label, genre)]
+            style = style_after(genre, values.get(fields.STYLES) or ())
+            if style and others != own:  # it only stands after the genre
+                others = [label for label in others if not self._is_spelling(label, style)]
+            return others
         return own
+
+    def _is_spelling(self, label: str, name: str) -> bool:
+        """Return whether the plugin may have spelled a genre or style of the model so."""
+        return squash(label) in {*map(squash, (name, self._predictor.rules.spelled(name)))}
 
 
 def require_scikit_learn() -> None:

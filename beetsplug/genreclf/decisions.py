@@ -36,19 +36,19 @@ def decide(
 ) -> Update:
     """Return an update with the decision of the user about its genres.
 
-    accept: the predicted genre, by the policy; but `fill` does not hold it back. keep: the genres
-    as they are now. Genres that the plugin has set are accepted by that. correct: other genres, a
-    text or several, see `labels.split`.
+    accept: the predicted genre, and perhaps a style, by the policy; but `fill` does not hold them
+    back. keep: the genres as they are now. Genres that the plugin has set are accepted by that.
+    correct: other genres, a text or several, see `labels.split`.
 
     Raises DecisionError if there is no predicted genre to accept, or no valid genre to set.
     """
     now = update.obj.genres
     if decision == "accept":
-        if update.genre is None:
+        if not update.given:
             raise DecisionError("there is no predicted genre to accept")
         before = update.before.genres_before
         return _decided(
-            update, rules.new_genres(now, before, update.genre, accepted=True), ACCEPTED
+            update, rules.new_genres(now, before, update.given, accepted=True), ACCEPTED
         )
     if decision == "keep":
         return _decided(update, now, KEPT if now == update.before.genres_before else ACCEPTED)

@@ -36,6 +36,7 @@ MODEL = "genre_model"
 STYLES = "predicted_styles"
 REASON = "genre_reason"
 VOTES = "genre_votes"
+SCOPE = "genre_scope"
 AGREEMENT = "genre_agreement"
 REVIEW = "genre_review"
 JOURNAL_ID = "genre_journal_id"
@@ -149,12 +150,12 @@ def _styles_tag() -> OptionalListField:
 class Field:
     """A field of predictions.
 
-    name: on tracks, and of its tag. album_name: on albums. tag: None for a field that files do not
-    have.
+    name: on tracks, and of its tag. album_name: on albums, None if they do not have it. tag: None
+    for a field that files do not have.
     """
 
     name: str
-    album_name: str
+    album_name: str | None
     type: types.Type[Any, Any]
     tag: MediaField | None = None
 
@@ -168,6 +169,7 @@ FIELDS = (
     Field(CONFIDENCE, "album_genre_confidence", _NUMBER, _tag(CONFIDENCE, float)),
     Field(MODEL, "album_genre_model", _TEXT, _tag(MODEL)),
     Field(STYLES, "album_genre_styles", _TEXTS, _styles_tag()),
+    Field(SCOPE, None, _TEXT, _tag(SCOPE)),
     Field(REASON, "album_genre_reason", _TEXT),
     Field(VOTES, "album_genre_votes", _TEXT),
     Field(AGREEMENT, "album_genre_agreement", _TEXT),
@@ -176,11 +178,13 @@ FIELDS = (
 )
 
 # Elsewhere, values of tracks and albums alike are known by the names that tracks use.
-ALBUM_NAMES = {GENRES: GENRES} | {field.name: field.album_name for field in FIELDS}
-MANAGED_FIELDS = (*ALBUM_NAMES,)
+ALBUM_NAMES = {GENRES: GENRES} | {
+    field.name: field.album_name for field in FIELDS if field.album_name
+}
+MANAGED_FIELDS = (GENRES, *(field.name for field in FIELDS))
 MEDIA_FIELDS = {field.name: field.tag for field in FIELDS if field.tag}
 TAG_NAMES = (GENRES, *MEDIA_FIELDS)
-ALBUM_TYPES = {field.album_name: field.type for field in FIELDS}
+ALBUM_TYPES = {field.album_name: field.type for field in FIELDS if field.album_name}
 # Tracks show the fields of their album, see `album_getters`.
 ITEM_TYPES = {field.name: field.type for field in FIELDS} | ALBUM_TYPES
 
@@ -191,13 +195,14 @@ def album_getters() -> dict[str, Callable[[Item], Any]]:
     The genre of a track without an album is its own, so that path formats can use `$album_genre`
     for all tracks.
     """
-    return {field.album_name: _album_getter(field) for field in FIELDS}
+    names = {album_name: name for name, album_name in ALBUM_NAMES.items() if name != GENRES}
+    return {album_name: _album_getter(album_name, name) for album_name, name in names.items()}
 
 
-def _album_getter(field: Field) -> Callable[[Item], Any]:
+def _album_getter(album_name: str, name: str) -> Callable[[Item], Any]:
     def get(item: Item) -> Any:
         if album := item._cached_album:
-            return album.get(field.album_name)
-        return item.get(field.name, with_album=False) if field.name == PREDICTED_GENRE else None
+            return album.get(album_name)
+        return item.get(name, with_album=False) if name == PREDICTED_GENRE else None
 
     return get

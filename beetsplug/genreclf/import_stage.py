@@ -16,7 +16,7 @@ from mediafile import UnreadableFileError
 
 from beetsplug.genreclf.artist_votes import ArtistVotes
 from beetsplug.genreclf.config import is_auto
-from beetsplug.genreclf.fields import REVIEW
+from beetsplug.genreclf.fields import PREDICTED_GENRE, REVIEW
 from beetsplug.genreclf.handlers import contained, reentrant
 from beetsplug.genreclf.messages import count
 from beetsplug.genreclf.planner import Planner
@@ -87,8 +87,7 @@ class ImportStage:
         if album:
             self._writer.split_journal_id(album)
         predicted = self._predictor.predict(new, self._context.report)
-        self._analyzed += len(predicted)
-        self._with_genre += sum(made.prediction.genre is not None for made in predicted.values())
+        analyzed = {*predicted}
         predicted |= {item.id: self._predictor.recall(item) for item in items if item not in new}
         by_artist = self._votes.predict(album, items, predicted) if self._votes else None
         for update in self._planner.plan(album, items, predicted, by_artist):
@@ -97,6 +96,9 @@ class ImportStage:
             self._log(update)
             item = update.obj
             if isinstance(item, Item):
+                if item.id in analyzed:
+                    self._analyzed += 1
+                    self._with_genre += update.values[PREDICTED_GENRE] is not None
                 self._planned[item.id] = update.with_item(item, was_synced=was_read or None)
 
     def _keep_decided(self, task: ImportTask) -> None:

@@ -10,9 +10,11 @@ from confuse import ConfigValueError
 
 from beetsplug.genreclf.config import Config
 from beetsplug.genreclf.fields import GENRES
+from beetsplug.genreclf.genres.families import families_of
 from genremodel import GenreClassifier, ModelError, UnknownGenreError
 from genremodel.custom.store import CustomModel, ModelStore
 from genremodel.models.bundled import bundled_params
+from genremodel.style_hierarchy import styles_after_genre
 
 
 class Loaded(NamedTuple):
@@ -94,12 +96,13 @@ def _load(config: Config, model: CustomModel | str) -> Loaded:
             min_confidence=config.min_confidence,
             exclude=config.exclude,
             max_styles=config.max_styles,
+            families=families_of,
             backend=config.backend,
         )
     except UnknownGenreError as exc:
         raise ConfigValueError(f"genreclf.exclude: {_describe(exc)}") from exc
     try:
-        classifier.check_genres(config.names)
+        classifier.check_genres(config.names.keys() - styles_after_genre().keys())
     except UnknownGenreError as exc:
         raise ConfigValueError(f"genreclf.names: {_describe(exc)}") from exc
     reason = None if classifier.uses_cnn else classifier.fallback_reason

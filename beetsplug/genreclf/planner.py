@@ -46,10 +46,9 @@ class Planner:
         of_album = None
         if album and predicted:
             of_album = self._predictor.predict_album(album, [*predicted.values()])
-            if self.shares_genre(album):
-                joint = dict.fromkeys(predicted, of_album)
+            joint |= self._given_by(album, of_album, predicted)
         updates = [
-            self._plan(item, predicted[item.id], joint.get(item.id))
+            self._plan(item, self._keep_given(item, predicted[item.id]), joint.get(item.id))
             for item in items
             if item.id in predicted
         ]
@@ -71,7 +70,8 @@ class Planner:
         updates = []
         for obj in objs:
             own = recalled.get(obj.id) if isinstance(obj, Item) else None
-            updates.append(self._plan(obj, own or self._predictor.recall(obj), joint))
+            own = self._keep_given(obj, own or self._predictor.recall(obj))
+            updates.append(self._plan(obj, own, joint))
         return updates
 
     def plan_nothing(self, obj: Item | Album, joint: Predicted | None = None) -> Update:
@@ -80,6 +80,8 @@ class Planner:
         joint: as for `replan`.
         """
         prediction = joint.prediction if joint else None
+        if prediction and prediction.genre is None:  # it gets its own
+            prediction = None
         return plan_nothing(self._snapshot(obj), self._rules, prediction)
 
     def shares_genre(self, album: Album) -> bool:
@@ -87,25 +89,31 @@ class Planner:
         config = self._predictor.config
         return config.scope == "album" and (config.compilations or not album.comp)
 
-    def lacks_genres(self, obj: Item | Album, deciding: Item | Album) -> bool:
+    def may_decide(self, album: Album) -> bool:
+        """Return whether tracks of an album may get its genre, depending on their predictions."""
+        return self._predictor.config.scope == "auto" or self.shares_genre(album)
+
+    def lacks_genres(self, obj: Item | Album, album: Album | None) -> bool:
         """Return whether a current track or album lacks the genres that the policy gives it.
 
-        Not if genres that the plugin had set have been emptied since. deciding: the track
-        or album whose predicted genre it gets.
+        Not if genres that the plugin had set have been emptied since. album: the one that shares
+        its genre, if any.
         """
+        deciding = (get_values(each).get(PREDICTED_GENRE) for each in (album, obj) if each)
         return bool(
             self._predictor.config.policy != "never"
             and self._rules.are_missing(obj.genres)
             and self._predictor.is_current(obj)
-            and get_values(deciding).get(PREDICTED_GENRE)
+            and any(deciding)
             and not take_snapshot(self._journal, obj).was_emptied
         )
 
     def replaceable_genres(self, obj: Item | Album) -> frozenset[str] | None:
         """Return the genres of a current track or album that its artist's replaces without force.
 
-        They are those that the plugin gave it, as `squash` returns them; empty if it has no genres.
-        None if its genres stay: they are the user's, or the user has emptied them.
+        That is the one that the plugin gave it, as `squash` returns it, without a style after it;
+        empty if it has no genres. None if its genres stay: they are the user's, or the user has
+        emptied them.
         """
         if self._predictor.config.policy == "never" or not self._predictor.is_current(obj):
             return None
@@ -115,7 +123,27 @@ class Planner:
         if obj.genres == snapshot.genres_before:
             return None
         given = [name for name in obj.genres if name not in snapshot.genres_before]
-        return frozenset(map(squash, given or obj.genres))  # "replace" may leave one from before
+        named = given or obj.genres  # "replace" may leave one from before
+        return frozenset(map(squash, named[: 1 if self._predictor.config.count > 1 else None]))
+
+    def _given_by(
+        self, album: Album, of_album: Predicted, predicted: Mapping[int | None, Predicted]
+    ) -> dict[int | None, Predicted]:
+        """Return the prediction of an album by the ids of the tracks that get its genre.
+
+        With the scope `auto`, only tracks with a new prediction do.
+        """
+        if self.shares_genre(album):
+            return dict.fromkeys(predicted, of_album)
+        if self._predictor.config.scope != "auto":
+            return {}
+        taking = self._predictor.tracks_taking_genre(album, of_album, predicted)
+        return {id_: of_album for id_ in taking if not predicted[id_].kept}
+
+    def _keep_given(self, obj: Item | Album, own: Predicted) -> Predicted:
+        """Return the prediction that a track keeps, perhaps its album's, or its own new one."""
+        is_kept = own.kept and self._predictor.config.scope == "auto"
+        return (is_kept and self._predictor.recall_given(obj)) or own
 
     def _plan(self, obj: Item | Album, own: Predicted, joint: Predicted | None) -> Update:
         return plan_update(self._snapshot(obj), own, self._rules, joint, respell=self._respell)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beets.library import Album, Item, Library
 from beets.util import displayable_path
 
-from beetsplug.genreclf.fields import MODEL
+from beetsplug.genreclf.fields import MODEL, SCOPE
+from beetsplug.genreclf.storage.artists import Artists
 from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.stored_predictions import (
     album_prediction,
@@ -22,6 +24,7 @@ from beetsplug.genreclf.stored_predictions import (
 from beetsplug.genreclf.updates import Predicted, Rules
 from genremodel import AudioError
 from genremodel.batch.pool import LOOKAHEAD
+from genremodel.voting import tracks_taking_genre
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -54,7 +57,13 @@ class Predictor:
         self.classifier = classifier
         self.pool = pool
         self.config = config
-        self.rules = Rules(config, classifier.genres, classifier.is_custom, find_spelling)
+        self.rules = Rules(
+            config,
+            classifier.genres,
+            classifier.is_custom,
+            find_spelling,
+            classifier.styles_under,
+        )
         self._is_substitute = is_substitute
 
     def is_current(self, obj: Item | Album) -> bool:
@@ -115,13 +124,25 @@ class Predictor:
                 yield item, result
 
     def recall(self, obj: Item | Album) -> Predicted:
-        """Return the prediction that a current track or album has, without a new analysis."""
+        """Return the prediction that a current track or album has, without a new analysis.
+
+        That of a track is its own. Where its fields are those of its album or artist, it is
+        predicted again from the cached analysis; without one, the fields count as its own.
+        """
         analysis = None
         if isinstance(obj, Item) and get_values(obj)[MODEL] == self.classifier.model_id:
             with suppress(AudioError):
                 analysis = self.pool.lookup_audio(obj.filepath)
         decided = self.classifier.predict(analysis) if analysis else None
+        if isinstance(obj, Item) and decided and get_values(obj).get(SCOPE):
+            return Predicted(decided, {MODEL: get_values(obj)[MODEL]})
         return Predicted(recalled_prediction(obj, decided), kept_fields(obj))
+
+    def recall_given(self, obj: Item | Album) -> Predicted | None:
+        """Return the prediction that a track was given by its album or artist, if it was."""
+        if not get_values(obj).get(SCOPE):
+            return None
+        return Predicted(recalled_prediction(obj, None), kept_fields(obj))
 
     def recall_others(
         self, items: Iterable[Item], predicted: Container[int | None]
@@ -136,6 +157,21 @@ class Predictor:
     def predict_album(self, album: Album, tracks: Sequence[Predicted]) -> Predicted:
         """Return the prediction of an album from those of its tracks."""
         return self.predict_jointly(tracks, album)
+
+    def tracks_taking_genre(
+        self, album: Album, of_album: Predicted, predicted: Mapping[int | None, Predicted]
+    ) -> list[int | None]:
+        """Return the ids of the uncertain tracks for which their album decides.
+
+        of_album: its prediction. predicted: those of its tracks by their ids.
+        """
+        taking = tracks_taking_genre(
+            of_album.prediction,
+            [track.prediction for track in predicted.values()],
+            artist_share=Artists(album.db).share(album),
+            is_compilation=bool(album.comp) and not self.config.compilations,
+        )
+        return [id_ for id_, takes in zip(predicted, taking, strict=True) if takes]
 
     def predict_artist(
         self, items: Iterable[Item], predicted: Mapping[int | None, Predicted]
@@ -158,11 +194,10 @@ class Predictor:
         if album and self.is_current(album):
             return self.recall(album)
         prediction = album_prediction(
-            predictions,
-            min_confidence=self.classifier.min_confidence,
-            most_styles=self.config.max_styles,
+            predictions, min_confidence=self.classifier.min_album_confidence
         )
-        return Predicted(prediction)
+        styles = self.classifier.album_styles(predictions, prediction.genre)
+        return Predicted(replace(prediction, styles=styles))
 
 
 def _failure(item: Item, error: Exception) -> str:

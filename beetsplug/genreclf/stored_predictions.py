@@ -16,7 +16,6 @@ from beets.library import Album, Item
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.storage.objects import get_values
 from genremodel.prediction import ABSTAINED, Prediction
-from genremodel.styles import album_styles
 
 _EXPLANATION = (fields.VOTES, fields.REASON)
 
@@ -30,6 +29,8 @@ def kept_fields(obj: Item | Album) -> dict[str, Any]:
         fields.MODEL: own.get(fields.MODEL),
         fields.STYLES: own.get(fields.STYLES),
     }
+    if scope := own.get(fields.SCOPE):
+        kept[fields.SCOPE] = scope
     explained = own.get(fields.VOTES) or own.get(fields.REASON)
     return kept | ({name: own.get(name) for name in _EXPLANATION} if explained else {})
 
@@ -42,7 +43,10 @@ def recalled_prediction(obj: Item | Album, decided: Prediction | None) -> Predic
     """
     kept = kept_fields(obj)
     genre, confidence = kept[fields.PREDICTED_GENRE] or None, kept[fields.CONFIDENCE]
-    prediction = decided or Prediction(None, None, None, {}, {}, None, (), (), kept[fields.MODEL])
+    styles = tuple(kept[fields.STYLES] or ())
+    prediction = decided or Prediction(
+        None, None, None, {}, {}, None, (), (), kept[fields.MODEL], styles
+    )
     reason = prediction.reason
     if genre:
         reason = None
@@ -53,7 +57,7 @@ def recalled_prediction(obj: Item | Album, decided: Prediction | None) -> Predic
         genre=genre,
         confidence=confidence,
         reason=reason,
-        styles=tuple(kept[fields.STYLES] or ()),
+        styles=styles,
     )
 
 
@@ -65,10 +69,10 @@ def has_votes(prediction: Prediction) -> bool:
     return bool(known) and prediction.genre in {None, *known}
 
 
-def album_prediction(
-    tracks: Sequence[Prediction], *, min_confidence: float, most_styles: int
-) -> Prediction:
+def album_prediction(tracks: Sequence[Prediction], *, min_confidence: float) -> Prediction:
     """Return the prediction of an album from the genres and confidences of its tracks alone.
+
+    It has no styles.
 
     tracks: at least one. As with analyses, every track counts the same and the confidence is the
     mean over the tracks, but here a track only counts for its own genre.
@@ -91,6 +95,6 @@ def album_prediction(
         probabilities={},
         novelty=None,
         windows=(),
-        styles=album_styles([track.styles for track in tracks], most_styles),
+        styles=(),
         model=Counter(track.model for track in tracks).most_common(1)[0][0],
     )

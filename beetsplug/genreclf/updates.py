@@ -42,35 +42,45 @@ class Rules:
     """How predictions become genres and tags.
 
     genres: of the model. is_custom: the model was trained on the user's own genres. find_spelling:
-    as for `spell`.
+    as for `spell`. styles_under: as `GenreClassifier` has it.
     """
 
     config: Config
     genres: tuple[str, ...]
     is_custom: bool
     find_spelling: Callable[[str], str | None]
+    styles_under: Callable[[Prediction, str | None], tuple[str, ...]]
 
     def spelled(self, genre: str) -> str:
         """Return a predicted genre as `genres` and the genre tag have it."""
         return spell(genre, self.config.names, self.find_spelling, self._own_genres)
 
+    def names(self, genre: str | None, styles: Iterable[str]) -> tuple[str, ...]:
+        """Return the model's names for `genres`: the predicted genre, and a style by `count`."""
+        if genre is None or self.config.count == 1:
+            return (genre,) if genre else ()
+        from genremodel.style_hierarchy import style_after  # slow to import
+
+        style = style_after(genre, styles)
+        return (genre, style) if style else (genre,)
+
     def new_genres(
         self,
         existing: Sequence[str],
         before: Sequence[str],
-        genre: str | None,
+        given: tuple[str, ...],
         *,
         accepted: bool = False,
     ) -> list[str]:
         """Return the genres that the policy makes of existing ones, see `policy.new_genres`.
 
-        accepted: by the user, so `fill` does not hold the genre back.
+        accepted: by the user, so `fill` does not hold the genres back.
         """
         policy, placeholders = self.config.policy, self.config.placeholders
         if accepted and policy == "fill":
             policy = "replace"
         return new_genres(
-            existing, before, genre, policy, placeholders=placeholders, own=self._own_genres
+            existing, before, given, policy, placeholders=placeholders, own=self._own_genres
         )
 
     def are_missing(self, genres: Iterable[str]) -> bool:
@@ -91,14 +101,14 @@ class Rules:
 class Update:
     """The new values of a track or an album.
 
-    before: the object until now. genre: the one that the policy puts into its genres, as spelled.
-    values: its fields from now on. most_probable: the two most probable genres, as text. joint: the
-    prediction of the album or artist whose genre it gets instead of its own. is_decision: the user
-    has decided about the genres, see `decisions`.
+    before: the object until now. given: the genre that the policy puts into its genres, and perhaps
+    a style, as spelled; empty for an abstention. values: its fields from now on. most_probable: the
+    two most probable genres, as text. joint: the prediction of the album or artist whose genre it
+    gets instead of its own. is_decision: the user has decided about the genres, see `decisions`.
     """
 
     before: Snapshot
-    genre: str | None
+    given: tuple[str, ...]
     values: Values
     most_probable: str = ""
     joint: Prediction | None = None
@@ -123,6 +133,12 @@ class Update:
         return bool(self.values[fields.GENRES] != self.obj.genres)
 
     @property
+    def changes_scope(self) -> bool:
+        """Whether the prediction of another is given, or not any more, see `fields.SCOPE`."""
+        scopes = (values.get(fields.SCOPE) or None for values in (self.values, self.before.values))
+        return len({*scopes}) > 1
+
+    @property
     def has_applied_genre(self) -> bool:
         """Whether the genres are those that the plugin gave, and have not been changed since."""
         genres = self.values[fields.GENRES]
@@ -131,15 +147,16 @@ class Update:
 
 def describe(update: Update) -> str:
     """Return an object and its prediction in one line, in the format of the user."""
-    confidence = update.values[fields.CONFIDENCE]
-    suffix = "" if confidence is None else f" ({confidence:.3f})"
+    confidence, scope = update.values[fields.CONFIDENCE], update.values.get(fields.SCOPE)
+    details = [*([] if confidence is None else [f"{confidence:.3f}"]), *([scope] if scope else [])]
+    suffix = f" ({', '.join(details)})" if details else ""
     genre = update.values[fields.PREDICTED_GENRE]
     text = genre or f"no genre, {update.values[fields.REASON]}"
     if isinstance(update.obj, Album):
-        details = update.values[fields.VOTES]
+        votes = update.values[fields.VOTES]
     else:
-        details = None if genre else update.most_probable
-    return f"{update.obj}: {text}{suffix}{f': {details}' if details else ''}"
+        votes = None if genre else update.most_probable
+    return f"{update.obj}: {text}{suffix}{f': {votes}' if votes else ''}"
 
 
 def plan_update(
@@ -152,23 +169,31 @@ def plan_update(
 ) -> Update:
     """Return the update of a track or an album by its prediction.
 
-    joint: the prediction of the album or artist whose genre it gets instead of its own. respell: a
-    genre that the plugin gave it before is spelled as a new one is.
+    joint: the prediction of the album or artist whose genre it gets instead of its own, if that has
+    one. respell: a genre that the plugin gave it before is spelled as a new one is.
 
-    Genres that the user has decided on stay as they are.
+    Genres that the user has decided on stay as they are. So do those of an abstention, unless they
+    were given by an album or artist that does not give one any more.
     """
-    genre, before = (joint or own).prediction.genre, snapshot.genres_before
-    spelled = _spelled(genre, snapshot, rules, respell=respell)
-    values: dict[str, Any] = {
-        fields.GENRES: rules.new_genres(snapshot.obj.genres, before, spelled),
-        **_prediction_values(own.prediction, before, rules),
-        **own.kept,
-        fields.REVIEW: snapshot.review,
-    }
+    if joint and joint.prediction.genre is None:
+        joint = None
+    before = snapshot.genres_before
+    values: dict[str, Any] = _prediction_values(own.prediction, before, rules)
+    if isinstance(snapshot.obj, Item):
+        values[fields.SCOPE] = None
+    values |= own.kept
+    if joint and isinstance(snapshot.obj, Item):
+        values |= _joint_values(joint.prediction, own, snapshot, rules)
+    styles = values.get(fields.STYLES) or ()
+    given = _given((joint or own).prediction.genre, styles, snapshot, rules, respell=respell)
+    values[fields.GENRES] = rules.new_genres(snapshot.obj.genres, before, given)
     if snapshot.review:
         values[fields.GENRES] = snapshot.obj.genres
+    elif not given and snapshot.values.get(fields.SCOPE) and rules.config.policy != "never":
+        values[fields.GENRES] = [*before]
+    values[fields.REVIEW] = snapshot.review
     most = most_probable(own.prediction)
-    return Update(snapshot, spelled, values, most, joint.prediction if joint else None)
+    return Update(snapshot, given, values, most, joint.prediction if joint else None)
 
 
 def plan_nothing(snapshot: Snapshot, rules: Rules, joint: Prediction | None = None) -> Update:
@@ -176,16 +201,17 @@ def plan_nothing(snapshot: Snapshot, rules: Rules, joint: Prediction | None = No
 
     joint: as for `plan_update`.
     """
-    genre = joint.genre if joint else snapshot.values.get(fields.PREDICTED_GENRE)
-    spelled = _spelled(genre or None, snapshot, rules)
-    return Update(snapshot, spelled, snapshot.values, joint=joint)
+    values = snapshot.values
+    genre = joint.genre if joint else values.get(fields.PREDICTED_GENRE)
+    given = _given(genre or None, values.get(fields.STYLES) or (), snapshot, rules)
+    return Update(snapshot, given, values, joint=joint)
 
 
 def plan_rewrite(snapshot: Snapshot) -> Update:
     """Return the update that made a track what it is, so that its tags can be written again."""
     genres = snapshot.values[fields.GENRES]
     given = [name for name in genres if name not in snapshot.genres_before]
-    return Update(snapshot, given[0] if given else None, snapshot.values)
+    return Update(snapshot, (*given,), snapshot.values)
 
 
 def plan_tags(
@@ -203,16 +229,27 @@ def plan_tags(
     elif is_decided or [*before_file] == update.before.oldest_genres:
         tags[fields.GENRES] = genres
     elif update.has_applied_genre:  # the file has genres that the database does not know
-        tags[fields.GENRES] = rules.new_genres(in_file, before_file, update.genre)
+        tags[fields.GENRES] = rules.new_genres(in_file, before_file, update.given)
+    elif update.before.values[fields.GENRES] != update.before.genres_before == genres:
+        tags[fields.GENRES] = [*before_file]  # the genre that was given is taken back
     return tags
 
 
-def _spelled(
-    genre: str | None, snapshot: Snapshot, rules: Rules, *, respell: bool = False
-) -> str | None:
-    """Return a predicted genre as the genres of a track or an album have it, or will have it."""
-    given = _spelling_given(genre, snapshot) if genre and not respell else None
-    return given or (genre and rules.spelled(genre))
+def _given(
+    genre: str | None,
+    styles: Iterable[str],
+    snapshot: Snapshot,
+    rules: Rules,
+    *,
+    respell: bool = False,
+) -> tuple[str, ...]:
+    """Return a predicted genre, and perhaps a style, as the genres of an object will have them."""
+    spelled: dict[str, str] = {}
+    for name in rules.names(genre, styles):
+        given = None if respell else _spelling_given(name, snapshot)
+        text = given or rules.spelled(name)
+        spelled.setdefault(squash(text), text)
+    return (*spelled.values(),)
 
 
 def _spelling_given(genre: str, snapshot: Snapshot) -> str | None:
@@ -223,16 +260,42 @@ def _spelling_given(genre: str, snapshot: Snapshot) -> str | None:
 
 def _prediction_values(prediction: Prediction, before: Sequence[str], rules: Rules) -> Values:
     """Return the fields of a prediction."""
-    genre, confidence = prediction.genre, prediction.confidence
-    digits = fields.CONFIDENCE_DIGITS
-    agrees = genre and before and rules.agreement(before, genre, rules.spelled(genre))
     return {
-        fields.PREDICTED_GENRE: genre,
-        fields.CONFIDENCE: None if confidence is None else round(confidence, digits),
+        **_genre_values(prediction, prediction.styles, before, rules),
         fields.MODEL: prediction.model,
         fields.STYLES: [*prediction.styles] or None,
         fields.REASON: prediction.reason,
         fields.VOTES: votes_text(prediction.votes) or None,
+    }
+
+
+def _joint_values(joint: Prediction, own: Predicted, snapshot: Snapshot, rules: Rules) -> Values:
+    """Return the fields that a track has from the prediction of its album or artist.
+
+    Its styles are its own, but fit that genre.
+    """
+    styles = rules.styles_under(own.prediction, joint.genre)
+    if own.kept and joint.genre == snapshot.values.get(fields.PREDICTED_GENRE):
+        styles = tuple(snapshot.values.get(fields.STYLES) or ())
+    return {
+        **_genre_values(joint, styles, snapshot.genres_before, rules),
+        fields.STYLES: [*styles] or None,
+        fields.REASON: None,
+        fields.SCOPE: "artist" if rules.config.scope == "artist" else "album",
+    }
+
+
+def _genre_values(
+    prediction: Prediction, styles: Sequence[str], before: Sequence[str], rules: Rules
+) -> Values:
+    """Return the fields of the genre alone. styles: of the track or album."""
+    genre, confidence = prediction.genre, prediction.confidence
+    digits = fields.CONFIDENCE_DIGITS
+    names = rules.names(genre, styles)
+    agrees = names and before and rules.agreement(before, *names, *map(rules.spelled, names))
+    return {
+        fields.PREDICTED_GENRE: genre,
+        fields.CONFIDENCE: None if confidence is None else round(confidence, digits),
         fields.AGREEMENT: agrees or None,
     }
 

@@ -234,7 +234,7 @@ class ModelStore:
         arrays: dict[str, Any] = {**_arrays(model.head), **vars(model.novelty)}
         np.savez_compressed(packed, **arrays)
         params = asdict(model.params)
-        del params["model"]
+        del params["model"], params["min_album_confidence"]
         content = {
             "form": _FORM,
             "field": model.field,

@@ -24,6 +24,8 @@ MTT_FILE = "mtt_musicnn.onnx"
 HEADS_FILE = "heads.npz"
 KNN_FILE = "knn.npz"
 
+ALBUM_MIN_CONFIDENCE = 0.6  # of the CNN; the model card has its coverage and accuracy
+
 
 @lru_cache(maxsize=1)
 def description() -> dict[str, Any]:
@@ -123,4 +125,5 @@ def bundled_params(backend: str) -> DecisionParams:
         calibration=Calibration(**fitted["calibration"]),
         min_confidence=fitted["min_confidence"],
         model=fitted["id"],
+        min_album_confidence=ALBUM_MIN_CONFIDENCE if backend == "cnn" else None,
     )

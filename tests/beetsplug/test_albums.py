@@ -19,6 +19,7 @@ from tests.tags import our_tags, plain_tags
 
 CLASSICAL, ELECTRONIC = ("012", "021", "023"), ("003", "024")
 FIELDS = "$genres|$predicted_genre|$genre_confidence|$genre_votes|$genre_reason"
+CONFIDENCE = "$album_genre_confidence"
 ALBUM_FIELDS = "$genres|$album_genre|$album_genre_confidence|$album_genre_votes|$album_genre_reason"
 
 
@@ -87,13 +88,18 @@ def test_tracks_and_album_have_predictions_of_their_own(album: Beets) -> None:
 
 
 def test_album_scope(album: Beets) -> None:
-    """Every track gets the genre of the album, and keeps its own prediction."""
+    """Every track gets the genre and the confidence of the album, and keeps its own votes."""
     album.settings["genreclf"]["scope"] = "album"
     album.import_music()
     assert album.field("genres") == ["Classical"] * 6
-    assert album.field("predicted_genre") == ["classical"] * 3 + ["electronic"] * 2 + [""]
+    assert album.field("predicted_genre") == ["classical"] * 6
+    assert album.field("genre_confidence") == album("ls", "-a", "-f", CONFIDENCE).split() * 6
+    assert album.field("genre_scope") == ["album"] * 6
+    assert album.field("genre_votes") == ["classical 10"] * 3 + ["electronic 10"] * 2 + [""]
+    assert album.field("genre_reason") == [""] * 6
     assert {tuple(plain_tags(path)["genre"]) for path in album.files()} == {("Classical",)}
-    assert our_tags(album.files()[3])["predicted_genre"] == "electronic"
+    tags = our_tags(album.files()[3])
+    assert (tags["predicted_genre"], tags["genre_scope"]) == ("classical", "album")
     album("genreclf-undo")
     assert album.field("genres") == [""] * 6
     assert not any("genre" in plain_tags(path) for path in album.files())

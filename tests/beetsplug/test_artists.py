@@ -80,3 +80,27 @@ def test_singletons(tmp_path: Path) -> None:
         assert artist(Item(artist="X", albumartist="Queen")) == "x"
         assert artist(Item(artist="", albumartist="Queen")) == "queen"
         assert artist(Item(id=3)) == "track 3"
+
+
+@pytest.mark.parametrize(
+    ("album_artist", "own", "share"),
+    [
+        ("The Band", ["The Band", "THE BAND feat. X", "The Band & Y", "Another"], 0.75),
+        ("Queen", ["Queen", "X feat. Queen"], 0.5),
+        ("Queen feat. X", ["Queen", "Queen (with Y)"], 1.0),
+        ("Simon & Garfunkel", ["Simon and Garfunkel", "Paul Simon"], 0.5),
+        ("Solo", ["Solo", ""], 0.5),
+        ("Various Artists", ["Various Artists", "Various Artists"], 0.0),
+        ("", ["", ""], 0.0),
+        ("", ["Solo", "Solo"], 0.0),
+    ],
+)
+def test_share_of_the_album_artist(
+    album_artist: str, own: list[str], share: float, tmp_path: Path
+) -> None:
+    with library(tmp_path) as lib:
+        tracks = [
+            Item(artist=artist, albumartist=album_artist, path=b"/%d" % number)
+            for number, artist in enumerate(own)
+        ]
+        assert Artists(lib).share(lib.add_album(tracks)) == share

@@ -65,7 +65,7 @@ def test_json(imported: Beets) -> None:
     assert explained["min_confidence"] == 0.7
     assert explained["genres"] == {
         "policy": "append",
-        "scope": "track",
+        "scope": "auto",
         "before": ["Polka"],
         "now": ["Polka"],
         "then": ["Polka", explained["genre"].title()],

@@ -20,5 +20,5 @@ def test_numbers_that_are_not_finite_are_absent(text: str) -> None:
 def test_confidence_that_is_no_number_passes_no_threshold() -> None:
     track = Prediction("jazz", 0.9, None, {}, {}, None, (), (), "model")
     unsure = replace(track, confidence=float("nan"))
-    assert album_prediction([track] * 2, min_confidence=0.5, most_styles=0).genre == "jazz"
-    assert album_prediction([track, unsure], min_confidence=0.5, most_styles=0).genre is None
+    assert album_prediction([track] * 2, min_confidence=0.5).genre == "jazz"
+    assert album_prediction([track, unsure], min_confidence=0.5).genre is None

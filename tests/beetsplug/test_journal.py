@@ -32,7 +32,7 @@ def run(journal: Journal, values: dict[str, Any], policy: Policy, genre: str | N
         name: values[name] for name in ("genres", "genre_review") if "genre_review" in values
     }
     new = {
-        "genres": new_genres(values["genres"], before["genres"], genre, policy),
+        "genres": new_genres(values["genres"], before["genres"], (genre,) if genre else (), policy),
         "predicted_genre": genre or "",
         "genre_confidence": None if genre is None else 0.5,
         **decided,

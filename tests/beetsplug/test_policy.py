@@ -60,7 +60,25 @@ CASES = [
 def test_policy(
     existing: list[str], before: list[str], genre: str | None, policy: Policy, new: list[str]
 ) -> None:
-    assert new_genres(existing, before, genre, policy) == new
+    assert new_genres(existing, before, (genre,) if genre else (), policy) == new
+
+
+@pytest.mark.parametrize(
+    ("existing", "fill", "append", "prepend"),
+    [
+        ([], ["Rock", "Indie"], ["Rock", "Indie"], ["Rock", "Indie"]),
+        (["Old"], ["Old"], ["Old", "Rock", "Indie"], ["Rock", "Indie", "Old"]),
+        (["rock", "Old"], ["rock", "Old"], ["rock", "Old", "Indie"], ["rock", "Old", "Indie"]),
+        (["indie"], ["indie"], ["indie", "Rock"], ["Rock", "indie"]),
+        (["Indie/Rock"], ["Indie/Rock"], ["Indie/Rock"], ["Indie/Rock"]),
+    ],
+)
+def test_style_comes_after_the_genre(
+    existing: list[str], fill: list[str], append: list[str], prepend: list[str]
+) -> None:
+    given = ("Rock", "Indie")
+    results = [new_genres(existing, existing, given, policy) for policy in POLICIES]
+    assert results == [fill, [*given], append, prepend, existing]
 
 
 texts = st.sampled_from(
@@ -68,38 +86,40 @@ texts = st.sampled_from(
      "Pop, Rock", "Singer/Songwriter"]
 ) | st.text("aJ/,|;( )1270", max_size=6)  # fmt: skip
 names = st.lists(texts, unique=True, max_size=4)
-predicted = st.none() | st.sampled_from(["jazz", "hip hop", "Pop", "Soul/Jazz", "Songwriter"])
+predicted = st.sampled_from(
+    [(), ("jazz",), ("hip hop",), ("Pop",), ("Soul/Jazz",), ("Songwriter",), ("Pop", "Jazz")]
+)
 
 
 @given(names, predicted, st.sampled_from(["fill", "append", "prepend", "never"]))
 def test_policy_keeps_existing_genres(
-    existing: list[str], genre: str | None, policy: Policy
+    existing: list[str], given: tuple[str, ...], policy: Policy
 ) -> None:
-    new = new_genres(existing, existing, genre, policy)
+    new = new_genres(existing, existing, given, policy)
     if policy == "fill" and all(map(is_placeholder, existing)):
-        assert new == ([genre] if genre else existing)
+        assert new == ([*given] or existing)
     else:
         assert [name for name in new if name in existing] == existing
-        assert len(new) <= len(existing) + 1
+        assert len(new) <= len(existing) + len(given)
 
 
 def test_policy_with_placeholders_and_custom_genres() -> None:
     ours = {"placeholders": frozenset({"To Do"}), "own": frozenset({"Soul/Jazz"})}
-    assert new_genres(["to-do"], ["to-do"], "jazz", "fill", **ours) == ["jazz"]
-    assert new_genres(["to-do"], ["to-do"], "jazz", "fill") == ["to-do"]
+    assert new_genres(["to-do"], ["to-do"], ("jazz",), "fill", **ours) == ["jazz"]
+    assert new_genres(["to-do"], ["to-do"], ("jazz",), "fill") == ["to-do"]
     both = ["Soul/Jazz", "jazz"]
-    assert new_genres(both[:1], both[:1], "jazz", "append", **ours) == both
+    assert new_genres(both[:1], both[:1], ("jazz",), "append", **ours) == both
 
 
 @given(names, predicted, st.sampled_from(POLICIES))
-def test_policy_is_idempotent(existing: list[str], genre: str | None, policy: Policy) -> None:
-    once = new_genres(existing, existing, genre, policy)
-    assert new_genres(once, existing, genre, policy) == once
+def test_policy_is_idempotent(existing: list[str], given: tuple[str, ...], policy: Policy) -> None:
+    once = new_genres(existing, existing, given, policy)
+    assert new_genres(once, existing, given, policy) == once
 
 
-@given(names, predicted, st.sampled_from(["jazz", "Pop"]), st.sampled_from(POLICIES))
+@given(names, predicted, st.sampled_from([("jazz",), ("Pop", "x")]), st.sampled_from(POLICIES))
 def test_new_prediction_replaces_the_previous_one(
-    existing: list[str], first: str | None, second: str, policy: Policy
+    existing: list[str], first: tuple[str, ...], second: tuple[str, ...], policy: Policy
 ) -> None:
     between = new_genres(existing, existing, first, policy)
     direct = new_genres(existing, existing, second, policy)

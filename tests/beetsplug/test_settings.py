@@ -45,7 +45,7 @@ def tagged_library(prepared: Prepared) -> Beets:
         ({"policy": "fil"}, "genreclf.policy: must be one of"),
         (
             {"scope": "disc"},
-            "genreclf.scope: must be one of ['track', 'album', 'artist'], not 'disc'",
+            "genreclf.scope: must be one of ['auto', 'track', 'album', 'artist'], not 'disc'",
         ),
         ({"min_confidence": 7}, "genreclf.min_confidence: must be a number from 0 to 1, not 7"),
         ({"min_confidence": "x"}, "genreclf.min_confidence: must be a number from 0 to 1, not 'x'"),

@@ -13,6 +13,7 @@ from pathlib import Path
 import mutagen
 import pytest
 
+from genremodel.style_hierarchy import styles_by_genre
 from tests.conftest import Beets, Prepared
 from tests.sounds import CONTAINERS, melody, write
 from tests.tags import every_tag, our_tags, plain_tags
@@ -105,15 +106,24 @@ def test_force_applies_a_new_limit_of_styles(count: int, classified: Beets) -> N
     assert classified.field("predicted_styles") == ["; ".join(styles)]
 
 
-def test_abstained_tracks_have_styles(beets: Beets) -> None:
+def test_tracks_without_a_genre_have_no_styles(beets: Beets) -> None:
     beets.settings["genreclf"]["min_confidence"] = 1
     beets.add("a.flac", seconds=12)
     write(beets.music / "b.flac", melody(5) * 0)
     beets.import_music("--singletons")
-    *_, styles = sorted(in_file(path) for path in beets.files())
-    assert len(styles) == 3
-    shown = set(beets("ls", "-f", "$genre_reason|$predicted_styles").splitlines())
-    assert shown == {f"low confidence|{'; '.join(styles)}", "silence|"}
+    assert not any(map(in_file, beets.files()))
+    shown = {*beets("ls", "-f", "$genre_reason|$predicted_styles").splitlines()}
+    assert shown == {"low confidence|", "silence|"}
+
+
+def test_styles_fit_the_genre_that_a_track_is_given(classified: Beets) -> None:
+    assert classified.field("predicted_styles") == ["electronica; ambient; experimental"]
+    only_jazz = {*styles_by_genre()} - {"jazz"}
+    classified.settings["genreclf"] |= {"exclude": sorted(only_jazz), "min_confidence": 0}
+    classified("genreclf", "-f")
+    assert classified.field("predicted_genre") == ["jazz"]
+    assert classified.field("predicted_styles") == [""]
+    assert classified("ls", "-a", "-f", "$album_genre_styles").strip() == ""
 
 
 def test_queries_by_style(classified: Beets) -> None:

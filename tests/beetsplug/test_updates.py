@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,24 @@ from beetsplug.genreclf.updates import (
     plan_update,
 )
 from genremodel import Prediction
+from genremodel.style_hierarchy import fitting_styles
 
 JAZZ = Prediction("jazz", 0.91239, None, {"jazz": 7, "pop": 3}, {"jazz": 0.7}, 1.0, (), (), "model")
 UNSURE = Prediction(
     None, 0.4, "low confidence", {"jazz": 5}, {"pop": 0.1, "jazz": 0.5, "rock": 0.4}, 1.0, (),
-    ("swing",), "model",
+    (), "model",
 )  # fmt: skip
 
 
 def rules(**options: Any) -> Rules:
     view = RootView([ConfigSource.of({"x": options}), ConfigSource.of({"x": DEFAULTS})])
-    return Rules(Config.read(view["x"]), ("jazz", "pop", "rock"), False, dict[str, str]().get)
+    return Rules(
+        Config.read(view["x"]),
+        ("jazz", "pop", "rock"),
+        False,
+        dict[str, str]().get,
+        lambda track, genre: fitting_styles(track.detected_styles, [genre]) if genre else (),
+    )
 
 
 def snapshot(*genres: str, before: tuple[str, ...] | None = None, **values: Any) -> Snapshot:
@@ -60,6 +68,7 @@ def test_prediction_becomes_fields() -> None:
         "predicted_styles": None,
         "genre_reason": None,
         "genre_votes": "jazz 7, pop 3",
+        "genre_scope": None,
         "genre_agreement": None,
         "genre_review": None,
     }
@@ -89,7 +98,7 @@ def test_given_genres_are_respelled_only_on_request(
 
 def test_abstention_changes_no_genres() -> None:
     update = plan(snapshot("Old"), UNSURE, policy="replace")
-    assert (update.genre, update.values["genres"]) == (None, ["Old"])
+    assert (update.given, update.values["genres"]) == ((), ["Old"])
     assert (update.values["predicted_genre"], update.values["genre_reason"]) == (
         None,
         "low confidence",
@@ -122,8 +131,47 @@ def test_all_tracks_get_the_genre_of_the_album() -> None:
     whole = plan_update(of_album, Predicted(JAZZ), rules(), joint)
     assert track.joint == JAZZ
     assert track.values["genres"] == whole.values["genres"] == ["Jazz"]
-    assert track.values["predicted_genre"] is None
-    assert whole.values["predicted_genre"] == "jazz"
+    assert track.values["predicted_genre"] == whole.values["predicted_genre"] == "jazz"
+    assert (track.values["genre_scope"], track.values["genre_votes"]) == ("album", "jazz 5")
+    assert "genre_scope" not in whole.values
+
+
+def test_styles_fit_the_genre_of_the_album() -> None:
+    track = replace(UNSURE, detected_styles=("indie", "ambient", "punk"))
+    assert plan(snapshot(), track).values["predicted_styles"] is None
+    pop = Predicted(replace(JAZZ, genre="pop", styles=("dance",)))
+    update = plan_update(snapshot(), Predicted(track), rules(count=2), pop)
+    assert update.values["predicted_styles"] == ["indie"]
+    assert update.values["genres"] == ["Pop", "Indie"]
+    assert plan(snapshot(), track, count=2).values["genres"] == []
+    kept: Any = {"predicted_genre": "pop", "predicted_styles": ["mine"]}
+    again = plan_update(snapshot(**kept), Predicted(track, kept), rules(), pop)
+    assert again.values["predicted_styles"] == ["mine"]
+
+
+def test_agreement_counts_the_style() -> None:
+    track = replace(JAZZ, genre="pop", styles=("r&b",))
+    for count, agreement in ((1, "related"), (2, "agrees")):
+        update = plan(snapshot("R&B"), track, count=count)
+        assert update.values["genre_agreement"] == agreement
+
+
+def test_genre_of_an_album_that_decides_no_more_is_taken_back() -> None:
+    given = snapshot("Mine", "Jazz", before=("Mine",), genre_scope="album")
+    append, never = rules(policy="append"), rules(policy="never")
+    update = plan_update(given, Predicted(UNSURE), append)
+    assert (update.values["genres"], update.values["genre_scope"]) == (["Mine"], None)
+    assert update.changes_scope
+    update.obj.genres = ["Mine"]  # as the update stores them
+    assert plan_tags(update, ["In File", "Jazz"], ["In File"], append)["genres"] == ["In File"]
+    for scope, options, joint in (
+        (None, append, None),
+        ("album", never, None),
+        ("album", append, Predicted(JAZZ)),
+    ):
+        given = snapshot("Mine", "Jazz", before=("Mine",), genre_scope=scope)
+        unchanged = plan_update(given, Predicted(UNSURE), options, joint)
+        assert unchanged.values["genres"] == ["Mine", "Jazz"]
 
 
 def test_kept_fields_of_a_recalled_prediction_stay() -> None:
@@ -147,7 +195,8 @@ def test_decided_genres_stay(
     of_others = Predicted(joint) if joint else None
     update = plan_update(existing, Predicted(own), rules(policy=policy), of_others, respell=respell)
     assert (update.values["genres"], update.values["genre_review"]) == (genres, "accepted")
-    assert (update.values["predicted_genre"], update.is_decision) == (own.genre, False)
+    genre = (joint and joint.genre) or own.genre
+    assert (update.values["predicted_genre"], update.is_decision) == (genre, False)
     assert plan_tags(update, ["In File"], ["In File"], rules(policy=policy)).get("genres") is None
 
 
@@ -199,7 +248,7 @@ def test_version_changes_with_the_values_of_a_track() -> None:
 
 def test_rewrite_has_the_genre_that_the_plugin_gave() -> None:
     update = plan_rewrite(snapshot("Mine", "jazz", before=("Mine",), predicted_genre="jazz"))
-    assert update.genre == "jazz"
+    assert update.given == ("jazz",)
     assert update.values["genres"] == ["Mine", "jazz"]
 
 

@@ -220,3 +220,10 @@ def test_public_names() -> None:
 def test_version_costs_nothing_until_it_is_read() -> None:
     code = "import genremodel.errors, sys; assert 'importlib.metadata' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_albums_need_less_confidence_by_default() -> None:
+    assert GenreClassifier().min_album_confidence == 0.6
+    assert GenreClassifier(min_confidence=0.8).min_album_confidence == 0.8
+    fallback = GenreClassifier(backend="knn")
+    assert fallback.min_album_confidence == fallback.min_confidence

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from genremodel.voting import (
     AGGREGATIONS,
     Aggregation,
     abstain_silent,
+    tracks_taking_genre,
     vote_album,
     vote_track,
     winning_genre,
@@ -236,3 +238,68 @@ def test_order_of_tracks_does_not_matter(tracks: list[NDArray[np.float64]]) -> N
     assert one.votes == other.votes
     assert one.confidence == pytest.approx(other.confidence)
     assert sum(one.votes.values()) == len(tracks)
+
+
+@pytest.mark.parametrize(
+    ("tracks", "genre"),
+    [(2, "jazz"), (1, None)],
+)
+def test_several_tracks_of_an_album_need_less_confidence(tracks: int, genre: str | None) -> None:
+    params = replace(PARAMS, min_confidence=0.9, min_album_confidence=0.7)
+    assert vote_album([SILENT, *[_vote([JAZZ])] * tracks], params).genre == genre
+
+
+def _taking(*tracks: Prediction, share: float = 1.0, compilation: bool = False) -> list[bool]:
+    album = vote_album(tracks, replace(PARAMS, min_album_confidence=0.4))
+    return tracks_taking_genre(album, tracks, artist_share=share, is_compilation=compilation)
+
+
+def test_uncertain_tracks_take_the_genre_of_their_album() -> None:
+    jazz, rock, odd = _vote([JAZZ]), _vote([ROCK]), _vote([ODD])
+    nonmusic = _vote([JAZZ], novelty=NONMUSIC_NOVELTY)
+    assert _taking(jazz, rock, odd, jazz, SILENT, SHORT, nonmusic) == [
+        False, False, True, False, False, False, False
+    ]  # fmt: skip
+    assert _taking(jazz, odd, share=0.75) == [False, True]
+    assert not any(_taking(jazz, odd, share=0.74))
+    assert not any(_taking(jazz, odd, compilation=True))
+    assert not any(_taking(odd, SILENT)), "one track votes"
+    assert _taking(jazz, odd, _vote([[0.1, 0.46, 0.44]])) == [False, True, False]
+
+
+def test_genre_of_an_album_wins_in_half_of_its_tracks() -> None:
+    """However large its mean confidence is."""
+    jazz, rock = _vote([[0.0, 0.9, 0.1]]), _vote([[0.0, 0.49, 0.51]])
+    odd = replace(rock, genre=None, reason="low confidence")
+    assert _taking(jazz, odd) == [False, True]
+    assert vote_album([jazz, rock, odd], PARAMS).genre == "jazz"
+    assert not any(_taking(jazz, rock, odd))
+
+
+@given(
+    st.lists(distributions(), min_size=1, max_size=6), st.booleans(), st.floats(0, 1), st.randoms()
+)
+def test_album_decides_only_where_it_must(
+    tracks: list[NDArray[np.float64]], silent: bool, share: float, random: Random
+) -> None:
+    predictions = [_vote(rows.tolist(), min_confidence=0.6) for rows in tracks]
+    voters = len(predictions)
+    predictions += [SILENT, SHORT] * silent
+    album = vote_album(predictions, PARAMS)
+    taking = tracks_taking_genre(album, predictions, artist_share=share)
+    assert not any(takes and track.genre for takes, track in zip(taking, predictions, strict=True))
+    assert not any(taking[voters:])
+    if any(taking):
+        winners = [track.genre or next(iter(track.votes)) for track in predictions[:voters]]
+        assert voters >= 2
+        assert share >= 0.75
+        assert 2 * winners.count(str(album.genre)) >= voters
+        assert all(
+            takes == (track.genre is None)
+            for takes, track in zip(taking[:voters], predictions, strict=False)
+        ), "all that are uncertain, or none"
+    shuffled = [*predictions]
+    random.shuffle(shuffled)
+    taken = tracks_taking_genre(vote_album(shuffled, PARAMS), shuffled, artist_share=share)
+    assert sum(taken) == sum(taking), "the order does not matter"
+    assert not any(tracks_taking_genre(album, predictions, artist_share=share, is_compilation=True))

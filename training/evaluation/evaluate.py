@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genremodel.audio.places import DEFAULT_WINDOWS
 from genremodel.calibration import WINDOW_COUNTS
 from genremodel.evaluation import Metrics, OutOfFold, Scores
 from genremodel.models.knn import KnnBackend
@@ -16,6 +17,7 @@ from genremodel.models.musicnn import CnnBackend
 from genremodel.prediction import DecisionParams
 from training.corpus import Corpus
 from training.datasets import gtzan_taggrams
+from training.evaluation.album_scopes import measure_albums
 from training.evaluation.cross_validation import (
     calibrated_scores,
     out_of_fold,
@@ -24,6 +26,7 @@ from training.evaluation.cross_validation import (
 )
 from training.evaluation.metrics import details, intervals
 from training.evaluation.ood import left_out_genres
+from training.evaluation.thresholds import THRESHOLDS, by_threshold, outcomes
 from training.fit import Fit, fit_head_classifier, fit_knn_classifier
 from training.window_table import Role, WindowTable
 
@@ -34,8 +37,13 @@ def evaluate(corpus: Corpus, seeds: int) -> dict[str, Any]:
     """Return the metrics of both bundled models, fitted again."""
     cnn, knn = CnnBackend(), KnnBackend()
     outputs, features = corpus.outputs(cnn.networks), corpus.features(knn.groups)
+    figures = measure(outputs, fit_head_classifier, cnn.params, seeds)
+    if corpus.emotify:
+        figures["albums"] = measure_albums(
+            corpus, cnn.networks, outputs, fit_head_classifier, cnn.params, seeds
+        )
     return {
-        cnn.params.model: measure(outputs, fit_head_classifier, cnn.params, seeds),
+        cnn.params.model: figures,
         knn.params.model: measure(
             features, lambda table: fit_knn_classifier(table, knn.neighbors), knn.params, seeds
         ),
@@ -54,8 +62,9 @@ def measure(table: WindowTable, fit: Fit, params: DecisionParams, seeds: int) ->
 
     "songs", "files": metrics by cross-validation grouped by artist, means over seeds; `details` of
     the first. Their "by_windows": the number of windows, of tracks with so many, the accuracy and
-    the calibration error. Their "left_out_genres": see the function. "valid": the validation
-    files by a model fitted without them.
+    the calibration error. Their "by_threshold", of tracks with all ten windows, and
+    "left_out_genres": see the functions. "valid": the validation files by a model fitted without
+    them.
     """
     protocols = _protocols(table)
     basis = next(iter(protocols))
@@ -70,6 +79,7 @@ def measure(table: WindowTable, fit: Fit, params: DecisionParams, seeds: int) ->
         figures[name] = {
             **_summary(scores, params.genres),
             "by_windows": [_by_windows(count, pairs, params) for count in WINDOW_COUNTS],
+            "by_threshold": _by_threshold(pairs),
         }
     if len(params.genres) > _MANY:
         for name, left_out in left_out_genres(table, fit, params, protocols, basis).items():
@@ -134,6 +144,23 @@ def _by_windows(
         figures.append(Metrics.from_scores(_scores(chosen, known, params)))
     means = np.mean([(one.accuracy, one.ece) for one in figures], axis=0).round(4)
     return count, figures[0].tracks, *means.tolist()
+
+
+def _by_threshold(runs: list[tuple[OutOfFold, OutOfFold]]) -> dict[str, Any] | None:
+    """Return figures of predictions by all ten windows; None if no track has so many.
+
+    runs: see `_by_windows`.
+    """
+    long = [(run[run.windows == DEFAULT_WINDOWS], known) for run, known in runs]
+    if not len(long[0][0]):
+        return None
+    confident = [(run, run.confidence(known)) for run, known in long]
+    return by_threshold(
+        [
+            [outcomes(run.artist, confidence, run.correct, t) for run, confidence in confident]
+            for t in THRESHOLDS
+        ]
+    )
 
 
 def _summary(runs: list[Scores], genres: tuple[str, ...]) -> dict[str, Any]:

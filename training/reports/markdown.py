@@ -7,8 +7,9 @@ formatted where they stand: `{songs[accuracy]:.0%}`.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -36,6 +37,12 @@ def enumerate_items(items: Sequence[str]) -> str:
 def number(value: float | None, form: str = ".3f") -> str:
     """Return a formatted number, or `-` if there is none."""
     return "-" if value is None else format(value, form)
+
+
+def with_interval(figures: Mapping[str, Any], name: str) -> str:
+    """Return a figure and its confidence interval, or `-` if there is none."""
+    value, interval = figures[name], figures["intervals"][name]
+    return "-" if value is None else f"{value:.3f} ({interval[0]:.2f}-{interval[1]:.2f})"
 
 
 def replace_section(text: str, begin: str, end: str, content: str) -> str:

@@ -7,10 +7,20 @@ from typing import Any, TypeAlias
 
 from genremodel.audio.places import DEFAULT_WINDOWS
 from genremodel.evaluation import FOLDS
-from genremodel.models.bundled import MSD_FILE, MTT_FILE
+from genremodel.models.bundled import ALBUM_MIN_CONFIDENCE, MSD_FILE, MTT_FILE
 from genremodel.models.musicnn import MTT_WINDOWS
 from training.datasets.nonmusic_recordings import SPEECH
-from training.reports.markdown import TEMPLATES, enumerate_items, number, render, rows
+from training.reports.album_tables import album_given, album_scopes
+from training.reports.markdown import (
+    TEMPLATES,
+    enumerate_items,
+    number,
+    render,
+    rows,
+    with_interval,
+)
+from training.reports.style_tables import style_hierarchy, style_labels, styles_after
+from training.reports.threshold_table import thresholds
 
 Figures: TypeAlias = Mapping[str, Any]
 
@@ -68,6 +78,15 @@ def model_card(model: Figures, benchmarks: Figures) -> str:
         by_genre=_by_genre(model["genres"], [songs, files, valid]),
         song_confusion=_confusion_matrix("songs", songs, model["genres"]),
         file_confusion=_confusion_matrix("files", files, model["genres"]),
+        albums=cnn["albums"],
+        album_min_confidence=ALBUM_MIN_CONFIDENCE,
+        album_scopes=album_scopes(cnn["albums"]),
+        album_given=album_given(cnn["albums"]),
+        thresholds=thresholds(cnn),
+        style_hierarchy=style_hierarchy(),
+        style_labels=style_labels(model["style_labels"]),
+        styles_after=styles_after(model["style_labels"]),
+        style_seeds=model["style_labels"]["after_genre"][0]["seeds"],
         unknown=_unknown_genres(songs["left_out_genres"], files["left_out_genres"]),
         nonmusic=_nonmusic(model),
         rejection=_rejection(model),
@@ -111,17 +130,12 @@ def _accuracy(model: Figures) -> str:
             f"`{model[backend]['id']}`",
             name,
             figures["tracks"],
-            *(_with_interval(figures, metric) for metric in _METRICS),
+            *(with_interval(figures, metric) for metric in _METRICS),
         )
         for backend in _BACKENDS
         for protocol, name in _PROTOCOLS.items()
         if (figures := model[backend].get(protocol))
     )
-
-
-def _with_interval(figures: Figures, metric: str) -> str:
-    value, interval = figures[metric], figures["intervals"][metric]
-    return "-" if value is None else f"{value:.3f} ({interval[0]:.2f}-{interval[1]:.2f})"
 
 
 def _reliability(songs: Figures, files: Figures) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from beets.library import Album, Item
 
-from beetsplug.genreclf.fields import PREDICTED_GENRE, REVIEW
+from beetsplug.genreclf.fields import PREDICTED_GENRE, REVIEW, SCOPE
 from beetsplug.genreclf.storage.objects import get_values
 
 if TYPE_CHECKING:
@@ -139,21 +139,22 @@ class Batches:
         if batch.selection.artist_ids:
             return self._differing(batch, known)
         shared = next(filter(self._planner.shares_genre, batch.selection.albums), None)
-        return [obj for obj in known if self._planner.lacks_genres(obj, shared or obj)]
+        return [obj for obj in known if self._planner.lacks_genres(obj, shared)]
 
     def _differing(self, batch: Batch, known: Sequence[Item | Album]) -> list[Item | Album]:
         """Return those that may not have the genre of their artist.
 
         That is not known without its prediction, which takes a while for an artist with many
-        tracks. So none of them do if the plugin gave the same genre to all tracks that follow the
-        artist, or if all tracks of the artist abstain.
+        tracks. So none of them do if the plugin gave the genre of the artist to all tracks that
+        follow the artist, or if all tracks of the artist abstain.
         """
         selection = batch.selection
         tracks = selection.artist_items
         replaceable = {item.id: self._planner.replaceable_genres(item) for item in tracks}
         following = {id_: genres for id_, genres in replaceable.items() if genres is not None}
         given = {*following.values()}
-        are_equal = len(given) <= 1 and frozenset() not in given
+        scopes = {get_values(item).get(SCOPE) for item in tracks if item.id in following}
+        are_equal = len(given) <= 1 and frozenset() not in given and scopes <= {"artist"}
         abstain = not any(get_values(item).get(PREDICTED_GENRE) for item in tracks)
         if (are_equal or abstain) and not batch.wanted:
             return []

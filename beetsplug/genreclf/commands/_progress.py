@@ -28,6 +28,10 @@ class Failures:
         self.count += 1
         self._log.error("{}", message)
 
+    def warn(self, message: str) -> None:
+        """Report a failure that does not count. message: path first."""
+        self._log.warning("{}", message)
+
 
 def is_terminal() -> bool:
     """Return True if stderr is a terminal."""

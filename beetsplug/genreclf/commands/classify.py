@@ -268,7 +268,12 @@ class Classify:
         album = next(filter(self._planner.shares_genre, batch.selection.albums), None)
         joint = self._predictor.recall(album) if album else artist_prediction
         updates = self._planner.replan(batch.lacking, joint, recalled)
-        return [update for update in updates if update.changes_genres]
+        follows = batch.selection.artist_ids
+        return [
+            update
+            for update in updates
+            if update.changes_genres or (update.obj.id in follows and update.changes_scope)
+        ]
 
     def _review(self, updates: Sequence[Update]) -> bool:
         """Apply the updates as the user decides; return False if the user quits."""
@@ -284,7 +289,7 @@ class Classify:
             return True
         rules = self._predictor.rules
         for update in updates:
-            has_none = choice == "accept" and update.genre is None
+            has_none = choice == "accept" and not update.given
             is_open = rules.are_missing(update.obj.genres) and not has_none
             decided = decide(update, choice, rules, genres) if is_open else update
             self._apply(decided, _OUTCOMES.get(choice))
@@ -388,6 +393,6 @@ def _keep_emptied(update: Update) -> Update:
 
 
 def _outcome(update: Update) -> str:
-    if update.genre is None:
+    if not update.given:
         return "abstained"
     return "updated" if update.changes_genres else "unchanged"

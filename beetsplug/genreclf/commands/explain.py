@@ -17,7 +17,7 @@ from beets.library import Item, Library
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import user_errors
 from beetsplug.genreclf.commands._printing import print_rich
-from beetsplug.genreclf.commands._progress import Failures, Report
+from beetsplug.genreclf.commands._progress import Failures
 from beetsplug.genreclf.commands._selection import NO_MATCHES, Selection, TrackSelection, artists
 from beetsplug.genreclf.planner import Planner
 from beetsplug.genreclf.updates import most_probable, votes_text
@@ -76,7 +76,7 @@ def _run(context: Context, lib: Library, options: ExplainOptions, query: list[st
     with user_errors(), context.predictor(lib) as predictor:
         planner = Planner(predictor, context.journal(lib), respell=True)
         for group in selection:
-            for explanation in _explanations(group, predictor, planner, failures.report):
+            for explanation in _explanations(group, predictor, planner, failures):
                 if options.json:
                     ui.print_(json.dumps(explanation.as_object()))
                 else:
@@ -88,11 +88,14 @@ def _run(context: Context, lib: Library, options: ExplainOptions, query: list[st
 
 
 def _explanations(
-    group: Selection, predictor: Predictor, planner: Planner, report: Report
+    group: Selection, predictor: Predictor, planner: Planner, failures: Failures
 ) -> Iterator[Explanation]:
     """Yield the explanations of the selected tracks that can be analyzed."""
-    album = next(filter(planner.shares_genre, group.albums), None)
-    predicted = predictor.predict(group.items if album else group.selected, report)
+    album = next(filter(planner.may_decide, group.albums), None)
+    predicted = predictor.predict(group.selected, failures.report)
+    if album:
+        others = [item for item in group.items if item.id not in group.selected_ids]
+        predicted |= predictor.predict(others, failures.warn)
     recalled = predictor.recall_others(group.artist_items, predicted)
     artist_prediction = predictor.predict_artist(group.artist_items, {**predicted, **recalled})
     by_artist = dict.fromkeys(group.artist_ids, artist_prediction) if artist_prediction else None
@@ -138,7 +141,7 @@ class Explanation:
                 "then": self.update.values[fields.GENRES],
                 "agreement": self.update.values[fields.AGREEMENT],
                 "review": self.update.before.review,
-                "joint": _joint_object(self.update.joint),
+                "joint": _joint_object(self.update),
                 "skipped": self.rules.config.skips(self.item),
             },
         }
@@ -175,7 +178,9 @@ class Explanation:
         yield "genres", f"{change}{_listed(now)}{' (set by genreclf)' if change else ''}"
         yield "review", self.update.before.review
         if joint := self.update.joint:
-            yield self.rules.config.scope, f"{self._genre(joint)}: {votes_text(joint.votes)}"
+            confidence = f" ({joint.confidence:.3f})" if joint.confidence is not None else ""
+            votes = votes_text(joint.votes)
+            yield self.update.values[fields.SCOPE], f"{self._genre(joint)}{confidence}: {votes}"
         effect = "no change" if then == now else _listed(then)
         yield "policy", f"{self.rules.config.policy}: {effect}"
         if self.rules.config.skips(self.item):
@@ -192,9 +197,15 @@ class Explanation:
         return genre if spelled.lower() == genre.lower() else f"{genre}, written as {spelled}"
 
 
-def _joint_object(joint: Prediction | None) -> dict[str, Any] | None:
+def _joint_object(update: Update) -> dict[str, Any] | None:
+    """Return the prediction of the album or artist whose genre a track gets."""
+    if not update.joint:
+        return None
     names = ("genre", "confidence", "reason", "votes")
-    return {name: getattr(joint, name) for name in names} if joint else None
+    return {
+        "scope": update.values[fields.SCOPE],
+        **{name: getattr(update.joint, name) for name in names},
+    }
 
 
 def _timeline(prediction: Prediction) -> Table:

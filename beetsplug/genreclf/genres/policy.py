@@ -15,7 +15,7 @@ POLICIES: tuple[Policy, ...] = get_args(Policy)
 def new_genres(
     existing: Sequence[str],
     before: Sequence[str],
-    genre: str | None,
+    given: tuple[str, ...],
     policy: Policy,
     *,
     placeholders: frozenset[str] = frozenset(),
@@ -24,27 +24,29 @@ def new_genres(
     """Return the new genres of a track or an album.
 
     before: the genres before the plugin set one; equal to `existing` if it never did, or if they
-    were changed since. Genres in `existing` alone were set by the plugin, and are replaced. genre:
-    the predicted one as spelled in tags; None for an abstention, which changes nothing.
+    were changed since. Genres in `existing` alone were set by the plugin, and are replaced. given:
+    the predicted genre as spelled in tags, and perhaps a style, which always comes after it; empty
+    for an abstention, which changes nothing.
     placeholders: as for `is_placeholder`; "fill" replaces them, "append" and "prepend" keep them.
     own: as for `genre_parts`.
 
-    >>> new_genres(["Bebop"], ["Bebop"], "jazz", "append")
+    >>> new_genres(["Bebop"], ["Bebop"], ("jazz",), "append")
     ['Bebop', 'jazz']
-    >>> new_genres(["Bebop", "pop"], ["Bebop"], "jazz", "append")
-    ['Bebop', 'jazz']
+    >>> new_genres(["Bebop", "pop"], ["Bebop"], ("jazz", "soul"), "append")
+    ['Bebop', 'jazz', 'soul']
     """
-    if genre is None or policy == "never":
+    if not given or policy == "never":
         return [*existing]
     if policy == "replace":
-        return [genre]
+        return [*given]
     users = [name for name in existing if name in before]
     if policy == "fill":
         empty = all(is_placeholder(name, placeholders) for name in users)
-        return [genre] if empty else [*existing]
-    if _contains(users, genre, own):
-        return users
-    return [*users, genre] if policy == "append" else [genre, *users]
+        return [*given] if empty else [*existing]
+    added = [name for name in given if not _contains(users, name, own)]
+    if policy == "append" or given[0] not in added:
+        return [*users, *added]
+    return [*added, *users]
 
 
 def _contains(names: Sequence[str], genre: str, own: frozenset[str]) -> bool:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from beets import config
-from beets.library import Item, Library
+from beets.library import Album, Item, Library
 
 from beetsplug.genreclf.genres.normalize import normalize
 
@@ -66,6 +66,16 @@ class Artists:
             return album_artist
         return own if self._is_name(own) else None
 
+    def share(self, album: Album) -> float:
+        """Return the share of an album's tracks that have the album artist as their own, 0 to 1.
+
+        Guests of either do not count. Various artists are not an artist.
+        """
+        artist = _without_guests(album.albumartist)
+        own = self._own_artists(album.id) if self._is_name(_key(artist)) else []
+        count = sum(_includes(_without_guests(name), artist) for name in own)
+        return count / len(own) if own else 0.0
+
     def tracks(self, *, compilations: bool) -> dict[str, list[int]]:
         """Return the ids of the tracks of each artist in the library, by their names.
 
@@ -96,19 +106,25 @@ class Artists:
             return _includes(track.artist, track.albumartist) or not track.artist
         key = track.album_id, track.albumartist
         if key not in self._confirmed:
-            with self._lib.transaction() as transaction:
-                rows = transaction.query(
-                    "SELECT artist FROM items WHERE album_id = ?", (track.album_id,)
-                )
-            own = [artist or "" for (artist,) in map(tuple, rows)]
+            own = self._own_artists(track.album_id)
             count = sum(_includes(artist, track.albumartist) for artist in own)
             self._confirmed[key] = 2 * count >= len(own) or not any(map(_main, own))
         return self._confirmed[key]
 
+    def _own_artists(self, album_id: int | None) -> list[str]:
+        """Return the artists of the tracks of an album, with guests."""
+        with self._lib.transaction() as transaction:
+            rows = transaction.query("SELECT artist FROM items WHERE album_id = ?", (album_id,))
+        return [artist or "" for (artist,) in map(tuple, rows)]
+
 
 @lru_cache(_CACHED)
 def _main(artist: str) -> str:
-    return _key(_GUESTS.sub("", artist))
+    return _key(_without_guests(artist))
+
+
+def _without_guests(artist: str) -> str:
+    return _GUESTS.sub("", artist)
 
 
 @lru_cache(_CACHED)

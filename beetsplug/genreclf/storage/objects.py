@@ -16,9 +16,11 @@ def stored_name(obj: Item | Album, name: str) -> str:
     return ALBUM_NAMES[name] if isinstance(obj, Album) else name
 
 
-def get_values(obj: Item | Album, names: Iterable[str] = MANAGED_FIELDS) -> Values:
-    """Return the fields that a track, its album aside, or an album has."""
+def get_values(obj: Item | Album, names: Iterable[str] | None = None) -> Values:
+    """Return the fields that a track, its album aside, or an album has. names: all by default."""
     present = obj.keys(with_album=False) if isinstance(obj, Item) else obj.keys()
+    if names is None:
+        names = MANAGED_FIELDS if isinstance(obj, Item) else ALBUM_NAMES
     return {name: obj[key] for name in names if (key := stored_name(obj, name)) in present}
 
 

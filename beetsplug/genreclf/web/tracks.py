@@ -35,6 +35,7 @@ def track_object(item: Item) -> dict[str, Any]:
         "genres": [*item.genres],
         "predicted": values.get(fields.PREDICTED_GENRE) or None,
         "confidence": values.get(fields.CONFIDENCE),
+        "scope": values.get(fields.SCOPE) or None,
         "reason": values.get(fields.REASON) or None,
         "agreement": values.get(fields.AGREEMENT) or None,
         "styles": [*(values.get(fields.STYLES) or ())],
