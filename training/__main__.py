@@ -13,6 +13,7 @@ from genremodel.models import bundled
 from training import build, corpus
 from training.datasets import emotify
 from training.datasets.track import DataError
+from training.evaluation import long_tracks
 from training.evaluation.evaluate import evaluate, evaluate_activations
 from training.musicnn.network import WHEEL, load_musicnn
 from training.release_checks import WorseModelError
@@ -108,6 +109,10 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(json.dumps(figures, indent=2))
 
 
+def _long_tracks(options: argparse.Namespace) -> None:
+    print(long_tracks.table(corpus.load(options.data)))
+
+
 def _compare(options: argparse.Namespace) -> None:
     try:
         from training.reports import documents
@@ -166,8 +171,9 @@ def _parser() -> argparse.ArgumentParser:
     styles = add("styles", _styles, "evaluate the styles on the labels that there are")
     documents = add("documents", _documents, "write the model card, the comparison and the README")
     evaluate = add("evaluate", _evaluate, "evaluate the model without saving it; print JSON")
+    long = add("long-tracks", _long_tracks, "predict long tracks of music, silence and speech")
     compare = add("compare", _compare, "train the student systems and write docs/comparison.md")
-    for command in (build_all, head, knn, detector, ablation, styles, evaluate, compare):
+    for command in (build_all, head, knn, detector, ablation, styles, evaluate, long, compare):
         data(command)
     for command in (build_all, head, knn, evaluate):
         seeds(command)

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from genremodel.audio.params import SAMPLE_RATE
 from tests.conftest import Beets, Prepared
+from tests.sounds import write
+from training.evaluation.long_tracks import read_samples
 
 
 def import_one_track(beets: Beets) -> None:
@@ -27,7 +32,8 @@ def test_explanation_changes_nothing(imported: Beets) -> None:
     lines = text.splitlines()
     assert lines[0] == imported("ls").rstrip()
     assert lines[1].split()[0] == "0:00"
-    assert len([line for line in lines if ":0" in line]) == 10
+    assert len([line for line in lines if re.match(r"  \d:\d\d  ", line)]) == 10
+    assert f"runs           0:00-0:12 {genre}\n" in text
     assert f"genre          {genre}\n" in text
     assert f"genres         none -> {genre.title()} (set by genreclf)\n" in text
     assert "policy         fill: no change\n" in text
@@ -76,10 +82,28 @@ def test_json(imported: Beets) -> None:
     }
 
 
+def test_minutes_of_each_run_of_windows_with_one_genre(data: Path, beets: Beets) -> None:
+    classical = read_samples(data / "emotify/classical/001.mp3")
+    metal = read_samples(data / "gtzan-clips/metal/metal.00000.long.ogg")
+    parts = np.concatenate([np.tile(classical, 3), np.tile(metal, 5)])
+    write(beets.music / "two parts.flac", parts[np.newaxis], SAMPLE_RATE)
+    middle, end = 3 * len(classical) / SAMPLE_RATE, len(parts) / SAMPLE_RATE
+    beets.import_music("--singletons")
+    (line,) = beets("genreclf-explain", "--json", "path::.").splitlines()
+    explained = json.loads(line)
+    first, second = explained["runs"]
+    assert (first["genre"], second["genre"]) == ("classical", "metal")
+    assert (first["start"], second["end"]) == (0, pytest.approx(end, abs=0.1))
+    assert first["end"] == second["start"] == pytest.approx(middle, abs=end / 10)
+    (runs,) = re.findall("  runs           (.*)\n", beets("genreclf-explain", "path::."))
+    assert re.fullmatch(r"0:00-(\d:\d\d) classical, \1-\d:\d\d metal", runs)
+
+
 def test_track_without_windows(imported: Beets) -> None:
     imported.add("short.flac", seconds=0.4)
     imported.import_music("--singletons")
     text = imported("genreclf-explain", "-f", "$title", "title:short")
+    assert "runs" not in text
     assert text.startswith("short\n  genre          none (too short)\n")
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.updates import Rules, Update
     from genremodel import GenreClassifier, Prediction
+    from genremodel.runs import Run
 
 
 class ExplainOptions(Protocol):
@@ -131,6 +132,7 @@ class Explanation:
         return {
             "path": portable(self.item.path),
             **asdict(self.prediction),
+            "runs": [asdict(run) for run in self.runs],
             "backend": self.classifier.backend,
             "min_confidence": self.classifier.min_confidence,
             "genres": {
@@ -145,6 +147,13 @@ class Explanation:
                 "skipped": self.rules.config.skips(self.item),
             },
         }
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs of windows with one genre."""
+        from genremodel.runs import genre_runs
+
+        return genre_runs(self.prediction.windows, self.item.length)
 
     def show(self, title_format: str) -> None:
         """Print the title of the track, a timeline of the windows, and a table of facts."""
@@ -165,6 +174,7 @@ class Explanation:
         prediction, now = self.prediction, self.item.genres
         before = self.update.before.genres_before
         then = self.update.values[fields.GENRES]
+        yield "runs", ", ".join(map(_run_text, self.runs))
         yield "votes", self.update.values[fields.VOTES]
         if prediction.confidence is not None:
             threshold = f"(threshold {self.classifier.min_confidence:.3f})"
@@ -216,14 +226,21 @@ def _timeline(prediction: Prediction) -> Table:
 
     timeline = Table.grid(padding=(0, 2))
     for window in prediction.windows:
-        minutes, seconds = divmod(int(window.start), 60)
-        start = f"  {minutes}:{seconds:02}"
+        start = f"  {_minutes(window.start)}"
         if window.probability is None:
             timeline.add_row(start, "", "", Text("silent", style="dim"))
             continue
         bar = ProgressBar(total=1.0, completed=window.probability, width=24)
         timeline.add_row(start, bar, f"{window.probability:.2f}", Text(window.genre or ""))
     return timeline
+
+
+def _run_text(run: Run) -> str:
+    return f"{_minutes(run.start)}-{_minutes(run.end)} {run.genre or 'silent'}"
+
+
+def _minutes(seconds: float) -> str:
+    return "{}:{:02}".format(*divmod(int(seconds), 60))
 
 
 def _listed(genres: Sequence[str]) -> str:
