@@ -123,8 +123,8 @@ class Planner:
         if obj.genres == snapshot.genres_before:
             return None
         given = [name for name in obj.genres if name not in snapshot.genres_before]
-        named = given or obj.genres  # "replace" may leave one from before
-        return frozenset(map(squash, named[: 1 if self._predictor.config.count > 1 else None]))
+        genre, *_ = given or obj.genres  # "replace" may leave one from before
+        return frozenset({squash(genre)})
 
     def _given_by(
         self, album: Album, of_album: Predicted, predicted: Mapping[int | None, Predicted]

@@ -1,4 +1,4 @@
-"""`count: 2`: a style stands in `genres` after the predicted genre."""
+"""`count: 2`: a style follows the predicted genre in `genres`."""
 
 from __future__ import annotations
 

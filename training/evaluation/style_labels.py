@@ -1,7 +1,7 @@
 """Styles against the labels that there are: ID3 genres of Emotify, and the genres of GTZAN.
 
-Both are genres, so they show how well a style is told from other genres, hardly how well within its
-own.
+Both are genres, so they show how well a style is distinguished from other genres, hardly how well
+within its own.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ def measure_styles(
 
     "labels": of each style and dataset that has its labels, see `label_figures`. "unlabeled": the
     styles without. "after_genre": of each style that may stand after a genre, see
-    `after_genre_figures`. table: that heads are fitted on. emotify: all of its tracks, of which
-    the table has some. params: uncalibrated.
+    `after_genre_figures`. table: that heads are fitted on. emotify: all of its tracks, also those
+    in the table. params: uncalibrated.
     """
     songs = table.with_role("song")
     of_emotify = _tracks(emotify)

@@ -182,7 +182,7 @@ class Explanation:
         yield "genre", self._genre(prediction)
         if prediction.genre is None:
             yield "most probable", most_probable(prediction)
-        yield "styles", ", ".join(prediction.styles)
+        yield "styles", ", ".join(self.update.values[fields.STYLES] or ())
         yield "agreement", self.update.values[fields.AGREEMENT]
         change = "" if before == now else f"{_listed(before)} -> "
         yield "genres", f"{change}{_listed(now)}{' (set by genreclf)' if change else ''}"
