@@ -327,17 +327,22 @@ def data() -> Path:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    text = "import with all combinations of plugins and settings, rather than with all pairs"
+    text = "run further variants of tests, and all combinations of plugins rather than all pairs"
     parser.addoption("--full-matrix", action="store_true", help=text)
     text = "test the review page in Chromium, too"
     parser.addoption("--browser", action="store_true", help=text)
     text = "rebuild the bundled model and compare its figures with those of the released one"
     parser.addoption("--rebuild", action="store_true", help=text)
     text = "how many damaged files to classify (default: %(default)s)"
-    parser.addoption("--fuzz", type=int, default=260, metavar="N", help=text)
+    parser.addoption("--fuzz", type=int, default=130, metavar="N", help=text)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files, or one worker runs them while the other has nothing left."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip variants, and begin with the longest files, or one worker ends long after the others."""
+    if not config.getoption("--full-matrix"):
+        skip = pytest.mark.skip(reason="a further variant: run with --full-matrix")
+        for item in items:
+            if item.get_closest_marker("variant"):
+                item.add_marker(skip)
     order = {name: number for number, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))

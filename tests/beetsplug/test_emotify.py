@@ -12,6 +12,7 @@ from mediafile import MediaFile
 
 from tests.conftest import Beets
 from tests.tags import every_tag, is_ours, our_tags, plain_tags
+from tests.variants import variant
 
 WINDOWS = 2  # of a track: enough for excerpts of 30 s
 
@@ -44,6 +45,7 @@ def tags_of(beets: Beets) -> dict[Path, list[tuple[str, str]]]:
     return {path: every_tag(path) for path in beets.files()}
 
 
+@variant  # of tests/beetsplug/test_undo.py
 def test_undo_restores_a_real_collection(collection: Beets) -> None:
     """Real MP3s: pretend, replace, undo."""
     beets = collection
@@ -76,11 +78,10 @@ def test_undo_restores_a_real_collection(collection: Beets) -> None:
 
 
 def test_train_on_half_of_the_artists_and_classify_the_others(
-    beets: Beets, data: Path, tracks: list[dict[str, str]], collection: Beets
+    beets: Beets, data: Path, tracks: list[dict[str, str]]
 ) -> None:
     """The story of the README, on real music."""
     beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "windows": WINDOWS}
-    shutil.copy(collection.root / "genreclf-cache.db", beets.root)
     folder = data / "emotify"
     rows = [track for track in tracks if track["genre"] != "pop"]
     artists = sorted({row["artist"] for row in rows})
