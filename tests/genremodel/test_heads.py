@@ -60,6 +60,7 @@ def test_heads_may_be_certain_of_different_genres() -> None:
         LinearHead(np.zeros((TAGS, 3)), np.array([2e3, 0, 0])),
         LinearHead(np.zeros((2 * TAGS, 3)), np.array([0, 2e3, 0])),
         NOVELTY,
+        NO_NONMUSIC_DETECTION,
         0.5,
     )
     found = certain.predict_proba(outputs(2, by_both=2).join()).probabilities
