@@ -18,7 +18,7 @@ TAG ?=
 demo: $(VENV)/.installed
 	$(BIN)/python -m demo $(if $(MUSIC),"$(MUSIC)")
 
-pictures: $(VENV)/.model
+pictures: $(VENV)/.model $(VENV)/.browser
 	$(BIN)/python -m docs.pictures
 
 test: $(VENV)/.test

@@ -1,4 +1,4 @@
-"""`make pictures`: the pictures in README and docs, from the output of `beet genreclf-explain`.
+"""`make pictures`: the pictures in README and docs, of `beet genreclf-explain` and the review page.
 
 The music is that of the demo, so the pictures name only tracks under Creative Commons licenses.
 """
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 import demo
+from docs import page_pictures
 
 IMAGES = Path(__file__).parent / "images"
 CLASSIFIED = "title:13 Monsters"  # by Lightning Bolt, CC BY-NC-SA 3.0 US
@@ -22,7 +23,7 @@ WIDTH = 76  # columns
 
 
 def main() -> None:
-    """Classify the demo's music in a scratch library and write both pictures."""
+    """Classify the demo's music in a scratch library and write the pictures."""
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="genreclf-pictures-") as folder:
         scratch = Path(folder).resolve()
@@ -34,6 +35,7 @@ def main() -> None:
         demo.beet(scratch, "genreclf-explain", "--plot", str(plot), ABSTAINED)
         with Image.open(plot) as image:  # 256 colors take a fifth of the space
             image.convert("RGB").quantize(256).save(IMAGES / "explain.png", optimize=True)
+        page_pictures.draw(scratch / "page", IMAGES)
 
 
 def draw_terminal(scratch: Path, file: Path) -> None:

@@ -31,6 +31,7 @@ _FLAGS = [
     "--disable-gpu",
     "--disable-quic",
     "--disable-sync",
+    "--host-resolver-rules=MAP rebind.example 127.0.0.1",
     "--no-first-run",
 ]
 _STATUS = re.compile(r"status of (\d+)")
@@ -38,11 +39,15 @@ _STATUS = re.compile(r"status of (\d+)")
 
 @dataclass
 class Visit:
-    """A visitor of the page. expected: statuses of failed requests; problems: everything else."""
+    """A visitor of the page.
+
+    expected: statuses of failed requests, and the only other addresses that may be asked.
+    problems: everything else.
+    """
 
     page: Page
     server: WebServer
-    expected: set[int] = field(default_factory=set)
+    expected: set[int | str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
     def go(self, address: str = "#/review") -> None:
@@ -94,7 +99,7 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def collection(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Beets:
     """Three albums of two predicted tracks without genres."""
     beets = Beets(tmp_path_factory.mktemp("page"))
@@ -124,6 +129,14 @@ def server(library: Beets) -> Iterator[WebServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def unchanged(collection: Beets) -> Iterator[WebServer]:
+    """Serve the library to all tests of a module, which do not change it."""
+    collection.restore()
+    with serving(collection) as server:
+        yield server
+
+
 @pytest.fixture
 def visit(browser: Browser, server: WebServer, request: pytest.FixtureRequest) -> Iterator[Visit]:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
@@ -138,14 +151,13 @@ def visit(browser: Browser, server: WebServer, request: pytest.FixtureRequest) -
 
     page.on("console", lambda message: log(message.type, message.text))
     page.on("pageerror", lambda error: log("error", str(error)))
-    page.on(
-        "request",
-        lambda sent: (
-            None
-            if sent.url.startswith((server.address, "blob:"))
-            else visit.problems.append(f"foreign request: {sent.url}")
-        ),
-    )
+
+    def check(address: str) -> None:
+        allowed = (server.address, "blob:", *(x for x in visit.expected if isinstance(x, str)))
+        if not address.startswith(allowed):
+            visit.problems.append(f"foreign request: {address}")
+
+    page.on("request", lambda sent: check(sent.url))
     yield visit
     if folder := os.environ.get("BROWSER_PICTURES"):
         page.screenshot(path=Path(folder) / f"{request.node.name}.png")

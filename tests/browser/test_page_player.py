@@ -12,6 +12,11 @@ from tests.sounds import CONTAINERS
 from tests.web_client import WebServer, serving
 
 
+@pytest.fixture
+def server(unchanged: WebServer) -> WebServer:
+    return unchanged
+
+
 def test_playhead_follows_the_audio(visit: Visit) -> None:
     visit.go()
     visit.ready()
@@ -91,7 +96,7 @@ def play_and_seek(visit: Visit, track: int) -> None:
     row = visit.page.locator(f'.tracks tr[aria-current=true][data-id="{track}"]')
     visit.wait(lambda: row.count() == 1)
     visit.ready()
-    visit.page.get_by_label("Play on").uncheck()
+    visit.page.get_by_label("Autoplay").uncheck()
     visit.page.locator(".play").click()
     visit.wait(lambda: visit.audio("currentTime") > 0.2)
     half = visit.audio("duration") / 2

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
 from mutagen.id3 import ID3
 
 from tests.browser.conftest import Visit
 from tests.conftest import Beets
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 
 def genres(beets: Beets, title: str) -> list[str]:
@@ -87,7 +95,7 @@ def test_one_key_accepts_an_album_as_one_run(visit: Visit, library: Beets) -> No
     runs.get_by_role("button").click()
     visit.announced("Undone: 2 tracks restored")
     assert not genres(library, first) + genres(library, second)
-    assert "undone" in runs.inner_text()
+    visit.wait(lambda: "undone" in runs.inner_text())
 
 
 def test_skipping_stores_nothing(visit: Visit, library: Beets) -> None:
@@ -114,6 +122,20 @@ def test_track_changed_meanwhile_is_shown_again_and_not_written(
     visit.press("a")
     visit.announced(f"Accepted {first}")
     assert genres(library, first) != ["Mine"]
+
+
+def test_album_changed_in_part_names_both_numbers(visit: Visit, library: Beets) -> None:
+    library("modify", "--yes", "predicted_genre=jazz")
+    visit.page.reload()
+    first, second = start(visit)
+    visit.wait(
+        lambda: "Accept 2" in visit.page.get_by_role("button", name="confident").inner_text()
+    )
+    library("modify", "--yes", f"title:{second}", "genres=Mine")
+    visit.press("Control+Enter")
+    visit.announced("1 track saved, 1 not")
+    assert review(library, first) == "accepted"
+    assert genres(library, second) == ["Mine"]
 
 
 def test_title_with_html_is_shown_as_text(visit: Visit, library: Beets) -> None:
@@ -158,10 +180,72 @@ def test_overview_leads_to_the_review(visit: Visit) -> None:
     assert "predicted_genre" in visit.page.get_by_label("Find").input_value()
 
 
-def test_page_notices_that_the_server_ends(visit: Visit) -> None:
+def test_run_that_a_later_run_follows_names_it(visit: Visit, library: Beets) -> None:
+    first, _ = start(visit)
+    for genre in ("Dub", "Ska"):
+        visit.press("k", "c")
+        visit.page.keyboard.type(genre)
+        visit.press("Enter")
+        visit.announced(genre)
+        visit.ready()
+    visit.go("#/history")
+    runs = visit.page.locator("tbody tr")
+    visit.wait(lambda: runs.count() == 2)
+    later = runs.first.get_attribute("data-run")
+    visit.expected.add(409)
+    runs.last.get_by_role("button").click()
+    visit.wait(lambda: f"undo run {later} first" in runs.last.inner_text())
+    assert genres(library, first) == ["Ska"]
+    runs.first.get_by_role("button").click()
+    visit.wait(lambda: "undone" in runs.first.inner_text())
+    runs.last.get_by_role("button").click()
+    visit.wait(lambda: "undone" in runs.last.inner_text())
+    assert genres(library, first) == []
+
+
+def test_undo_names_what_was_changed_since(visit: Visit, library: Beets) -> None:
+    first, _ = start(visit)
+    visit.press("a")
+    visit.announced(f"Accepted {first}")
+    library("modify", "--yes", f"title:{first}", "genres=Mine")
+    visit.press("u")
+    visit.announced(f"{first}: ")
+    assert genres(library, first) == ["Mine"]
+
+
+def test_decision_waits_while_another_command_uses_the_library(
+    visit: Visit, library: Beets
+) -> None:
+    first, _ = start(visit)
+    with closing(sqlite3.connect(library.root / "library.genre-journal.lock")) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        visit.press("a")
+        visit.announced("Waiting for the library")
+        assert review(library, first) == ""
+    visit.announced(f"Accepted {first}")
+    assert genres(library, first)
+
+
+def test_missing_file_can_still_be_decided(visit: Visit, library: Beets) -> None:
+    for file in library.files():
+        file.rename(file.with_suffix(".moved"))
+    visit.expected.add(404)
+    visit.go()
+    visit.wait(lambda: "missing" in visit.page.locator(".picture-note").inner_text())
+    assert "file missing" in visit.page.locator(".tracks").inner_text()
+    title = visit.title()
+    visit.press("g")
+    visit.announced(f"Kept {title}")
+
+
+def test_late_answer_does_not_lead_back_from_another_screen(visit: Visit) -> None:
     start(visit)
-    assert visit.server.stop() == 0
-    visit.press("j", "a")
-    visit.wait(lambda: "does not answer" in visit.page.locator("#banners").inner_text())
-    assert visit.page.locator("main").get_attribute("inert") is not None
-    visit.problems.clear()  # failed requests
+    held: list[Route] = []
+    visit.page.route(re.compile(r"api/albums/\d"), lambda route: held.append(route))
+    visit.press("n")
+    visit.wait(lambda: held)
+    visit.go("#/history")
+    visit.wait(lambda: visit.page.locator("h1").inner_text() == "History")
+    with visit.page.expect_response(re.compile(r"api/tracks/\d+$")):  # of the next album
+        held[0].continue_()
+    assert visit.page.url.endswith("#/history")

@@ -53,9 +53,50 @@ def test_corrections_survive_the_use_of_a_model(visit: Visit, labeled: Beets) ->
     visit.wait(lambda: "in use" in visit.page.locator(".outcome").inner_text(), 60)
     assert set(labeled.field("predicted_genre", "title:loop")) == {"My Loops"}
     assert labeled.field("genres", f"title:{title}") == ["Corrected"]
-    visit.page.get_by_role("button", name="Back to the previous model").click()
+    visit.page.get_by_role("button", name="Switch to the previous model").click()
     visit.wait(lambda: "My Loops" not in labeled.field("predicted_genre", "title:loop"), 60)
     assert labeled.field("genres", f"title:{title}") == ["Corrected"]
+
+
+def test_undo_of_new_predictions_asks_first(visit: Visit, labeled: Beets) -> None:
+    train(visit)
+    visit.page.get_by_role("button", name="Use this model").click()
+    visit.wait(lambda: "in use" in visit.page.locator(".outcome").inner_text(), 60)
+    used = labeled.rows()
+    visit.go("#/review?show=all")
+    visit.ready()
+    visit.press("u")
+    dialog = visit.page.get_by_role("dialog")
+    visit.wait(dialog.is_visible)
+    assert "18 tracks" in dialog.inner_text()
+    visit.press("a", "Escape")
+    visit.wait(lambda: visit.page.locator("dialog.ask").count() == 0)
+    assert labeled.rows() == used
+    visit.press("u")
+    visit.page.get_by_role("button", name="Undo 18 tracks").click()
+    visit.announced("Undone: 18 tracks restored")
+    assert "My Loops" not in labeled.field("predicted_genre", "title:loop")
+
+
+def test_training_can_be_stopped(visit: Visit, labeled: Beets) -> None:
+    labeled("genreclf-cache", "--clear")
+    before = labeled.rows()
+    visit.go("#/train")
+    visit.page.get_by_role("button", name="Train a model").click()
+    visit.page.get_by_role("button", name="Stop").click()
+    visit.wait(lambda: "Stopped" in visit.page.locator(".outcome").inner_text())
+    assert visit.page.get_by_role("button", name="Train a model").is_enabled()
+    assert labeled.rows() == before
+
+
+def test_model_with_warnings_needs_a_tick(visit: Visit, labeled: Beets) -> None:
+    # Too few artists to estimate the accuracy.
+    labeled("modify", "--yes", "--nowrite", "artist::[3-8]", "artist=artist 0")
+    train(visit)
+    use = visit.page.get_by_role("button", name="Use this model")
+    assert use.is_disabled()
+    visit.page.get_by_label("Use it despite the warnings").check()
+    assert use.is_enabled()
 
 
 def test_discarding_changes_nothing(visit: Visit, labeled: Beets) -> None:

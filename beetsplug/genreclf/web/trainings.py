@@ -30,7 +30,7 @@ from beetsplug.genreclf.web.jobs import (
 )
 from beetsplug.genreclf.web.music_folder import music_folder
 from beetsplug.genreclf.web.previous_model import PreviousModel
-from beetsplug.genreclf.web.reviewing import COMMAND
+from beetsplug.genreclf.web.reviewing import PREDICTION_COMMAND
 from beetsplug.genreclf.web.training_report import (
     comparison_object,
     report_object,
@@ -93,6 +93,11 @@ class Trainings:
         shown = job and (job.is_active or job.state == "done")
         return {"id": job.id, "state": job.state} if job and shown else None
 
+    @property
+    def is_predicting(self) -> bool:
+        """Whether tracks are being predicted again."""
+        return bool(self._jobs) and self._jobs[-1].state == "predicting"
+
     def get(self, id_: int) -> Job:
         """Return a job. Raises Gone."""
         if not 0 < id_ <= len(self._jobs):
@@ -124,8 +129,8 @@ class Trainings:
     def discard(self, job: Job) -> None:
         """Forget the model of a training. Raises Conflict."""
         with self._starting:
-            if job.is_active:
-                raise Conflict("the training is still under way: stop it first")
+            if job.state != "done":
+                raise Conflict("this training has no model to discard")
             job.model = None
             job.state = "discarded"
 
@@ -239,7 +244,7 @@ class Trainings:
             predictor,
             _Options(),
             PredictionProgress(job),
-            command=f"{COMMAND} predict",
+            command=PREDICTION_COMMAND,
         )
         try:
             classify.run(selection)

@@ -40,7 +40,8 @@ export class Albums {
     this.items = h("ul", { class: "albums" });
     this.more = button("More albums", () => this.loadMore(), { class: "quiet", hidden: true });
     const changed = () => {
-      this.filter = { show: this.show.value, order: this.order.value, q: this.find.value.trim() };
+      const { show, order, find } = this;
+      if (!this.setFilter({ show: show.value, order: order.value, q: find.value.trim() })) return;
       this.loaded = false;
       onFilter();
     };
@@ -62,8 +63,7 @@ export class Albums {
       ),
       this.problem,
       h("div", { class: "row" }, this.summary, this.refresh),
-      this.items,
-      this.more,
+      h("div", { class: "list" }, this.items, this.more),
     );
   }
 
@@ -78,39 +78,47 @@ export class Albums {
     return changed;
   }
 
+  // The filter as far as it differs from the default.
+  params() {
+    const differing = Object.entries(this.filter).filter(([name, value]) => value !== DEFAULTS[name]);
+    return Object.fromEntries(differing);
+  }
+
   address(path) {
-    const params = Object.entries(this.filter).filter(([name, value]) => value !== DEFAULTS[name]);
-    return `#/review${path}${params.length ? `?${new URLSearchParams(params)}` : ""}`;
+    const params = String(new URLSearchParams(this.params()));
+    return `#/review${path}${params && `?${params}`}`;
   }
 
-  // The query of the filter, for the tracks of an album.
-  trackQuery() {
-    return this.filter.q ? `?${new URLSearchParams({ q: this.filter.q })}` : "";
-  }
-
+  // Load the first page; return false if another filter was chosen meanwhile.
   async load({ refresh = false } = {}) {
+    this.loading?.abort();
+    const loading = (this.loading = new AbortController());
     this.element.classList.add("loading");
     this.problem.hidden = true;
+    this.refresh.hidden = false;
     this.error = null;
     this.summary.textContent = this.rows.length ? this.summary.textContent : "Loading …";
     try {
-      const page = await this.#page(refresh ? { refresh: 1 } : {});
+      const page = await this.#page(refresh ? { refresh: 1 } : {}, loading.signal);
       this.loaded = true;
       this.rows = page.albums;
       this.next = page.next;
       this.#draw(page.total);
       if (refresh) say("Sorted by the current predictions.");
     } catch (error) {
+      if (error.name === "AbortError") return false;
       this.error = error;
       this.rows = [];
       this.next = null;
       this.#draw(0);
       this.problem.textContent = error.message;
       this.problem.hidden = false;
+      this.refresh.hidden = true;
       this.summary.textContent = "";
     } finally {
-      this.element.classList.remove("loading");
+      if (this.loading === loading) this.element.classList.remove("loading");
     }
+    return true;
   }
 
   async loadMore() {
@@ -119,7 +127,7 @@ export class Albums {
     const known = new Set(this.rows.map(({ id }) => id));
     this.rows.push(...page.albums.filter(({ id }) => !known.has(id)));
     this.next = page.next;
-    this.#draw(page.total ?? this.total);
+    this.#draw(page.total);
   }
 
   mark(id) {
@@ -129,15 +137,16 @@ export class Albums {
       const isCurrent = link.dataset.id === String(id);
       link.ariaCurrent = isCurrent ? "true" : null;
       link.tabIndex = isCurrent || (!isListed && !i) ? 0 : -1;
-      if (isCurrent) reveal(link, this.element);
+      if (isCurrent) reveal(link, this.items.parentElement);
     }
   }
 
-  setOpen(id, open) {
+  // change: returns the number of open tracks by the number that the list shows.
+  setOpen(id, change) {
     const row = this.rows.find((other) => other.id === id);
     const link = this.#links().find((other) => other.dataset.id === String(id));
     if (!row || !link) return;
-    row.open = open;
+    row.open = change(row.open);
     showOpen(link.querySelector(".open"), row);
   }
 
@@ -158,14 +167,16 @@ export class Albums {
     }
   }
 
-  #page(extra) {
-    const { show, order, q } = this.filter;
-    return get(`api/albums?${new URLSearchParams({ show, order, q, limit: 50, ...extra })}`);
+  #page(extra, signal) {
+    const params = new URLSearchParams({ ...this.params(), limit: 50, ...extra });
+    const onSearch = () => {
+      this.summary.textContent = "Searching …";
+    };
+    return get(`api/albums?${params}`, { signal, onSearch });
   }
 
   #draw(total) {
-    this.total = total;
-    this.summary.textContent = count(total ?? this.rows.length, "album") + (total ?? !this.next ? "" : " so far");
+    this.summary.textContent = count(total, "album");
     this.items.replaceChildren(
       ...this.rows.map((row) => {
         const open = h("span", { class: "open" });

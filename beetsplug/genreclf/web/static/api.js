@@ -3,6 +3,7 @@
 import { sentence } from "./dom.js";
 
 const RETRIES = 3;
+const SLOW = 2000; // milliseconds
 let announce = () => {};
 
 // gone: called with "gone", "expired" or null whenever the server stops or starts to answer.
@@ -23,11 +24,15 @@ const MESSAGES = {
   421: "The server refuses this address.",
 };
 
-export async function request(path, { method = "GET", json, body, signal, onBusy } = {}) {
+// onBusy: called when an answer takes long, and before a request is repeated because another
+// command uses the library.
+// onSearch: called before it is repeated because a slow query is under way.
+export async function request(path, { method = "GET", json, body, signal, onBusy, onSearch } = {}) {
   const headers = {};
   if (json !== undefined) headers["Content-Type"] = "application/json";
   else if (body !== undefined) headers["Content-Type"] = "application/octet-stream";
-  for (let attempt = 0; ; attempt++) {
+  for (let retries = 0; ; ) {
+    const timer = onBusy && setTimeout(onBusy, SLOW);
     let response;
     try {
       response = await fetch(path, {
@@ -40,8 +45,17 @@ export async function request(path, { method = "GET", json, body, signal, onBusy
       if (error.name === "AbortError") throw error;
       announce("gone");
       throw new ApiError(0, "gone_server", "The server does not answer.");
+    } finally {
+      clearTimeout(timer);
     }
     announce(response.status === 403 ? "expired" : null);
+    const seconds = Number(response.headers.get("Retry-After"));
+    if (response.status === 202 && seconds) {
+      onSearch?.();
+      await pause(1000 * seconds);
+      signal?.throwIfAborted();
+      continue;
+    }
     if (response.ok) return response;
     const text = await response.text();
     let answer = {};
@@ -51,9 +65,9 @@ export async function request(path, { method = "GET", json, body, signal, onBusy
       // Refusals by the server itself are plain text.
     }
     const { code = "failed", message = MESSAGES[response.status] ?? text } = answer.error ?? {};
-    if (response.status === 503 && attempt < RETRIES) {
-      onBusy?.(message);
-      await pause(1000 * (Number(response.headers.get("Retry-After")) || 2));
+    if (response.status === 503 && retries++ < RETRIES) {
+      onBusy?.();
+      await pause(1000 * (seconds || 2));
       continue;
     }
     throw new ApiError(response.status, code, message, answer);

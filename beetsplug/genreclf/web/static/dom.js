@@ -92,9 +92,32 @@ export function reveal(row, scroller) {
   else if (inner.bottom > outer.bottom) scroller.scrollTop += inner.bottom - outer.bottom;
 }
 
+// Ask in a dialog; return whether the user agrees.
+export function ask(title, text, label) {
+  const dialog = h("dialog", { class: "ask", "aria-labelledby": "ask-title", "aria-describedby": "ask-text" },
+    h("h2", { id: "ask-title" }, title),
+    h("p", { id: "ask-text" }, text),
+    h("footer", {},
+      button("Cancel", () => dialog.close(), { class: "outlined quiet" }),
+      button(label, () => dialog.close(label), { class: "primary" })));
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === label);
+    });
+  });
+}
+
 let fading;
 
-// Announce a decision, an undo or an error.
+// Announce what the screen shows by itself.
+export function announce(text) {
+  document.getElementById("status").textContent = text;
+}
+
+// Show and announce a decision, an undo or an error.
 export function say(text, isError = false) {
   const status = document.getElementById("status");
   status.textContent = text;

@@ -1,7 +1,8 @@
 // The history: the runs of this page, newest first, each with Undo.
 
-import { get, post, refreshStatus } from "./api.js";
-import { button, count, h, notice, say, sentence } from "./dom.js";
+import { get, refreshStatus } from "./api.js";
+import { button, count, h, notice, say } from "./dom.js";
+import { undoRun } from "./undo.js";
 
 const DECISIONS = {
   accept: "Accepted", keep: "Kept", correct: "Corrected", mixed: "Decided", predict: "Predicted",
@@ -51,15 +52,16 @@ export class History {
   }
 
   #row(run) {
-    const date = new Date(typeof run.started === "number" ? run.started * 1000 : run.started);
+    const date = new Date(run.started * 1000);
+    const tracks = count(run.tracks, "track");
+    const title = run.decision === "predict" ? "" : run.title;
     const undo = button("Undo", () => this.#undo(run), {
-      class: "quiet outlined", "aria-label": `Undo: ${run.title}`,
+      class: "quiet outlined", "aria-label": `Undo: ${title || tracks}`,
     });
     return h("tr", { class: run.undone ? "undone" : null, "data-run": run.id },
-      h("td", { class: "soft" }, h("time", { datetime: date.toISOString() }, TIME.format(date))),
+      h("td", { class: "soft" }, h("time", { datetime: date.toISOString() }, TIME.format(date)), ` · run ${run.id}`),
       h("td", {}, DECISIONS[run.decision] ?? run.decision),
-      h("th", { scope: "row" }, run.title || "", " ",
-        run.tracks > 1 && h("span", { class: "soft" }, count(run.tracks, "track"))),
+      h("th", { scope: "row" }, title, " ", (run.tracks > 1 || !title) && h("span", { class: "soft" }, tracks)),
       h("td", {}, run.undone ? h("span", { class: "soft" }, "undone") : undo));
   }
 
@@ -67,9 +69,9 @@ export class History {
     let text;
     let isError = false;
     try {
-      const { restored, kept, failed } = await post(`api/runs/${encodeURIComponent(run.id)}/undo`);
-      text = [`Undone: ${count(restored.length, "track")} restored.`, ...[...kept, ...failed].map(sentence)].join(" ");
-      isError = failed.length > 0;
+      const undone = await undoRun(run);
+      if (!undone) return;
+      ({ text, isError } = undone);
       this.onUndo();
     } catch (error) {
       text = error.message;

@@ -44,7 +44,7 @@ export const SHORTCUTS = [
     ["A", "Accept the prediction"],
     ["G", "Keep your genres"],
     ["C", "Correct: type genres"],
-    ["1 – 9", "Correct: choose a genre"],
+    ["1 to 9", "Correct: choose a genre"],
     ["S", "Skip"],
     ["U or Ctrl Z", "Undo the last decision"],
     ["Ctrl Enter", "Accept all confident tracks of the album"],
@@ -52,9 +52,9 @@ export const SHORTCUTS = [
   ["Move", [
     ["J, K or ↓ ↑", "Next, previous track"],
     ["N, Shift N", "Next, previous album"],
-    ["/", "Find"],
+    ["/", "Find albums"],
     ["Esc", "Leave a field or dialog"],
-    ["?", "This table"],
+    ["?", "Show the shortcuts"],
   ]],
   ["Listen", [
     ["P or Space", "Play, pause"],

@@ -32,6 +32,7 @@ async function route() {
   const screen = screens[name] ?? review;
   if (screen !== current) {
     current?.hide?.();
+    shortcuts.close();
     current = screen;
     main.replaceChildren(screen.element);
     document.body.dataset.screen = screens[name] ? name : "review";
@@ -81,7 +82,7 @@ store.listeners.add(({ counts, fallback }) => {
     h("strong", {}, number(counts.reviewed)),
     ` of ${number(counts.total)} reviewed`,
   );
-  banner("fallback", fallback && "The fallback model predicts here, because ONNX Runtime cannot be used. It is less accurate.");
+  banner("fallback", fallback && "The fallback model is in use. It is less accurate.");
 });
 
 function help() {
@@ -89,7 +90,7 @@ function help() {
   keys.checked = areSingleKeysOn();
   keys.addEventListener("change", () => setSingleKeys(keys.checked));
   shortcuts.replaceChildren(
-    h("h2", { id: "shortcuts-title" }, "Keyboard shortcuts"),
+    h("h2", { id: "shortcuts-title", tabindex: -1, autofocus: true }, "Keyboard shortcuts"),
     h("div", { class: "columns" }, SHORTCUTS.map(([title, rows]) =>
       h("section", {}, h("h3", {}, title), h("dl", {}, rows.map(([key, text]) =>
         h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, text))))))),

@@ -30,7 +30,7 @@ export class Panel {
     this.undo = button("Undo", undo, { key: "U", class: "quiet" });
     store.listeners.add((status) => this.#setUndo(status));
     const { player } = this;
-    player.controls.append(h("label", {}, player.playOn, "Play on"));
+    player.controls.append(h("label", {}, player.playOn, "Autoplay"));
     this.element = h(
       "section",
       { class: "panel", "aria-labelledby": "track-title" },
@@ -146,7 +146,7 @@ export class Panel {
     const prefix = typed && `${typed} `;
     if (this.options.dataset.prefix === prefix && this.options.children.length) return;
     this.options.dataset.prefix = prefix;
-    const names = uncased(store.status?.genres ?? []);
+    const names = distinct(store.status?.genres ?? []);
     this.options.replaceChildren(...names.map((value) => h("option", { value: prefix + value })));
   }
 
@@ -188,7 +188,8 @@ export class Panel {
       );
     }
     if (track.styles?.length) rows.push(["Styles", track.styles.join(", ")]);
-    if (AGREEMENT[track.agreement]) rows.push(["Prediction", AGREEMENT[track.agreement]]);
+    const kind = [track.scope && `of the ${track.scope}`, AGREEMENT[track.agreement]].filter(Boolean);
+    if (kind.length) rows.push(["Prediction", kind.join(", ")]);
     const then = isOpen(track) && found?.then;
     rows.unshift(["Your genres", [
       list(track.genres),
@@ -204,9 +205,9 @@ export class Panel {
   // The probable genres, then the most common of the library, spelled as the library spells them.
   #choices(probable) {
     const common = store.status?.genres ?? [];
-    const spelled = new Map(common.toReversed().map((name) => [name.toLowerCase(), name]));
+    const spelled = new Map(common.toReversed().map((name) => [letters(name), name]));
     const names = [...probable.slice(0, 4), ...common];
-    this.choices = uncased(names.map((name) => spelled.get(name.toLowerCase()) ?? name)).slice(0, CHOICES);
+    this.choices = distinct(names.map((name) => spelled.get(letters(name)) ?? name)).slice(0, CHOICES);
     this.chips.replaceChildren(
       ...this.choices.map((genre, i) =>
         h(
@@ -223,8 +224,11 @@ export class Panel {
   }
 }
 
-// Names without those that differ from an earlier one only by case.
-function uncased(names) {
+// The letters and digits of a name: those of "hip hop" and "Hip-Hop" are the same.
+const letters = (name) => name.toLowerCase().replace(/[^\p{L}\p{N}&+#]/gu, "") || name;
+
+// Names without those that differ from an earlier one only by case, spaces or punctuation.
+function distinct(names) {
   const seen = new Set();
-  return names.filter((name) => !seen.has(name.toLowerCase()) && seen.add(name.toLowerCase()));
+  return names.filter((name) => !seen.has(letters(name)) && seen.add(letters(name)));
 }

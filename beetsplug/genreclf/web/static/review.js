@@ -2,18 +2,22 @@
 
 import { ApiError, get, post, refreshStatus, store } from "./api.js";
 import { Albums } from "./albums.js";
-import { artistAndTitle, button, count, h, icon, list, recall, remember, say, sentence } from "./dom.js";
+import { button, count, h, icon, list, recall, remember, say, sentence } from "./dom.js";
 import { repeatable } from "./keys.js";
 import { Panel } from "./panel.js";
 import { isOpen, TrackTable } from "./tracks.js";
+import { findRun, undoRun } from "./undo.js";
 
 const WIDE = matchMedia("(min-width: 60rem)");
+const OWN_ADDRESS = /^(#\/?|#\/review.*)?$/;
+const MOST = 500; // decisions of one request
 const DONE = { accept: "Accepted", keep: "Kept", correct: "Corrected" };
 
 export class Review {
   constructor() {
     this.title = "Review";
     this.skipped = new Set();
+    this.decided = new Set(); // runs of this page, which are decisions
     this.albums = new Albums(() => this.#filter());
     this.panel = new Panel({
       decide: (decision, genres) => this.decide(decision, genres),
@@ -21,7 +25,7 @@ export class Review {
       undo: () => this.undo(),
       ended: () => this.#ended(),
     });
-    this.table = new TrackTable((id) => this.select(id));
+    this.table = new TrackTable((id) => this.select(id), () => this.more().catch(report));
     this.heading = h("h2", { id: "album-title" });
     this.subtitle = h("p", { class: "soft" });
     this.acceptAll = button("Accept all confident", () => this.acceptConfident(), {
@@ -51,7 +55,7 @@ export class Review {
   // params: the filter of the address. parts: ["album", id, "track", id], or [].
   async show(parts, params) {
     const changed = this.albums.setFilter(params);
-    if (changed || !this.albums.loaded) await this.albums.load();
+    if ((changed || !this.albums.loaded) && !(await this.albums.load())) return;
     if (parts[0] === "album") {
       this.element.classList.add("opened");
       const wanted = parts[2] === "track" ? Number(parts[3]) : null;
@@ -82,7 +86,12 @@ export class Review {
     this.detail.classList.add("loading");
     let album;
     try {
-      album = await get(`api/albums/${id}${this.albums.trackQuery()}`, { signal });
+      album = await this.#tracks(id, {}, signal);
+      while (album.next && trackId && !album.tracks.some((track) => track.id === trackId)) {
+        const more = await this.#tracks(id, { after: album.next }, signal);
+        album.tracks.push(...more.tracks);
+        album.next = more.next;
+      }
     } catch (error) {
       if (error.name === "AbortError") return;
       this.#notify(error.code === "gone" ? "This album is no longer in the library." : error.message);
@@ -95,13 +104,31 @@ export class Review {
     this.detail.hidden = false;
     this.element.classList.add("opened");
     this.heading.textContent = album.album || (id ? "Untitled album" : "Tracks without an album");
-    this.table.show(this.tracks, album.albumartist);
+    this.table.show(this.tracks, album.albumartist, album.next);
     this.albums.mark(id);
     this.#summarize();
+    if (!album.next) this.albums.setOpen(id, () => this.tracks.filter(isOpen).length);
     const wanted = this.tracks.find((track) => track.id === trackId);
     const first = wanted ?? this.tracks.find((track) => this.#isTodo(track)) ?? this.tracks[0];
     if (first) await this.select(first.id, { play, focus });
     else this.#notify("This album has no tracks.");
+  }
+
+  // The tracks of an album. Those without one come in pages.
+  #tracks(id, page, signal) {
+    const params = new URLSearchParams({ ...this.albums.params(), ...page });
+    return get(`api/albums/${id}?${params}`, { signal, onSearch: () => say("Searching …") });
+  }
+
+  async more() {
+    const { album } = this;
+    if (!album?.next) return;
+    const { tracks, next } = await this.#tracks(album.id, { after: album.next });
+    if (album !== this.album) return;
+    this.tracks.push(...tracks);
+    album.next = next;
+    this.table.append(tracks, next);
+    this.#summarize();
   }
 
   async select(id, { play = false, focus = false } = {}) {
@@ -110,9 +137,10 @@ export class Review {
     this.track = track;
     this.table.mark(id, focus);
     const address = this.albums.address(`/album/${this.album.id}/track/${id}`);
-    history.replaceState(null, "", address);
+    const isHere = OWN_ADDRESS.test(location.hash); // not when the user has gone to another screen
+    if (isHere) history.replaceState(null, "", address);
     remember("place", { album: this.album.id, track: id });
-    await this.panel.show(track, play);
+    await this.panel.show(track, play && isHere);
   }
 
   bindings() {
@@ -164,7 +192,7 @@ export class Review {
       confident.map(({ id, version }) => ({ track: id, version, decision: "accept" })),
     );
     if (!done?.length) return;
-    say(`Accepted ${count(done.length, "track")} of ${this.album.album}. ${saved(done)}`);
+    say(`Accepted ${count(done.length, "track")} of ${this.heading.textContent}. ${saved(done)}`);
     if (!isOpen(this.track)) await this.#next({ play: playing });
   }
 
@@ -176,18 +204,22 @@ export class Review {
   }
 
   async undo() {
-    const run = store.status?.undoable;
-    if (run == null || this.busy) {
+    const id = store.status?.undoable;
+    if (id == null || this.busy) {
       if (!this.busy) say("There is no decision to undo.");
       return;
     }
     this.busy = true;
     try {
-      const { restored, kept, failed } = await post(`api/runs/${run}/undo`, {}, { onBusy });
+      const run = await this.#run(id);
+      const undone = await undoRun(run, { onBusy });
+      if (!undone) return;
       await refreshStatus();
-      const names = restored.length === 1 ? artistAndTitle(restored[0]) : count(restored.length, "track");
-      say([`Undone: ${names}.`, ...[...kept, ...failed].map(sentence)].join(" "), failed.length > 0);
-      await this.#showRestored(restored);
+      say(undone.text, undone.isError);
+      if (run.decision === "predict") {
+        this.reset();
+        await this.show([], this.albums.filter);
+      } else await this.#showRestored(undone.restored);
     } catch (error) {
       report(error);
       if (error instanceof ApiError) refreshStatus().catch(() => {});
@@ -196,20 +228,26 @@ export class Review {
     }
   }
 
+  async #run(id) {
+    return this.decided.has(id) ? { id } : findRun(id);
+  }
+
   // Send decisions, and take over the changed tracks; return them, or undefined on failure.
   async #send(decisions) {
     this.busy = true;
     this.panel.setBusy(true);
     try {
       const { run, done, failed } = await post("api/decisions", { decisions }, { onBusy });
-      if (run != null) store.status.undoable = run;
+      if (run != null) {
+        store.status.undoable = run;
+        this.decided.add(run);
+      }
       this.#replace(done);
-      if (failed.length) await this.#refused(failed);
+      if (failed.length) await this.#refused(failed, done);
       refreshStatus().catch(() => {});
       return failed.length ? undefined : done;
     } catch (error) {
       if (error.body?.failed) await this.#refused(error.body.failed);
-      else if (error.code === "stale") await this.#refused([error]);
       else report(error);
     } finally {
       this.busy = false;
@@ -218,10 +256,11 @@ export class Review {
   }
 
   // Show what the library has now in place of tracks that were changed meanwhile.
-  async #refused(failed) {
+  async #refused(failed, done = []) {
     const stale = failed.some(({ code }) => code === "stale");
-    const text = failed.map(({ message }) => sentence(message)).join(" ");
-    say(stale ? `Changed meanwhile; nothing was written. ${text} Decide again.` : text, true);
+    const text = [...new Set(failed.map(({ message }) => sentence(message)))].join(" ");
+    const written = done.length ? `${count(done.length, "track")} saved, ${failed.length} not` : "nothing was written";
+    say(stale ? `Changed meanwhile; ${written}. ${text} Decide again.` : text, true);
     await this.open(this.album.id, this.track.id, { focus: true });
   }
 
@@ -240,6 +279,7 @@ export class Review {
   }
 
   #replace(changed) {
+    const before = this.tracks.filter(isOpen).length;
     for (const track of changed) {
       const at = this.tracks.findIndex(({ id }) => id === track.id);
       if (at < 0) continue;
@@ -247,6 +287,8 @@ export class Review {
       if (this.track?.id === track.id) this.track = track;
       this.table.update(track);
     }
+    const after = this.tracks.filter(isOpen).length;
+    this.albums.setOpen(this.album.id, (open) => open + after - before);
     this.#summarize();
   }
 
@@ -254,16 +296,17 @@ export class Review {
     const { album, tracks } = this;
     const open = tracks.filter(isOpen).length;
     this.subtitle.textContent = [
-      album.albumartist, album.year || null, open ? `${open} open of ${tracks.length}` : "no open tracks",
+      album.albumartist, album.year || null,
+      album.next ? `${count(tracks.length, "track")} so far` : open ? `${open} open of ${tracks.length}` : "no open tracks",
     ].filter(Boolean).join(" · ");
     const confident = this.#confident().length;
-    this.acceptAll.firstChild.textContent = `Accept ${confident} confident`;
+    this.acceptAll.firstChild.textContent = `Accept ${count(confident, "confident track")}`;
     this.acceptAll.hidden = !confident;
-    this.albums.setOpen(album.id, open);
   }
 
   #confident() {
-    return (this.tracks ?? []).filter((track) => isOpen(track) && track.predicted);
+    const confident = (this.tracks ?? []).filter((track) => isOpen(track) && track.predicted);
+    return confident.slice(0, MOST);
   }
 
   #isTodo(track) {
@@ -281,13 +324,18 @@ export class Review {
     const after = [...this.tracks.slice(at + 1), ...this.tracks.slice(0, at)];
     const next = after.find((track) => this.#isTodo(track));
     if (next) return this.select(next.id, { ...options, focus: true });
+    if (this.album.next) {
+      await this.more();
+      return this.#next(options);
+    }
     const album = await this.albums.nextOpen(this.album.id);
     if (album) return this.open(album.id, null, { ...options, focus: true });
     await this.select(this.track.id, { ...options, focus: true });
     say("No open tracks are left in this list.");
   }
 
-  #step(by) {
+  async #step(by) {
+    if (by > 0 && this.track === this.tracks?.at(-1)) await this.more().catch(report);
     const next = this.tracks?.[this.tracks.indexOf(this.track) + by];
     if (next) return this.select(next.id, { play: this.panel.player.playing, focus: true });
   }
@@ -342,7 +390,7 @@ export class Review {
   }
 }
 
-export const onBusy = () => say("Another command is using the library. Trying again …");
+export const onBusy = () => say("Waiting for the library. Another command may be using it.");
 export const report = (error) => error.name === "AbortError" || say(error.message, true);
 
 function saved(done) {

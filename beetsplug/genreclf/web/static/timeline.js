@@ -38,8 +38,8 @@ export function draw(canvas, bytes) {
   context.drawImage(small, 0, 0, width, height);
 }
 
-// One button per window. Each is clickable up to halfway to its neighbors; its bar has the exact
-// place and length, and its height is the probability.
+// One button per window, clickable up to halfway to its neighbors. Its bar is at the place of the
+// window, but ends there where windows overlap; its height is the probability.
 export class Lane {
   constructor(onChoose) {
     this.onChoose = onChoose;
@@ -56,10 +56,14 @@ export class Lane {
     this.windows = windows;
     this.current = undefined;
     const middles = windows.map(({ start, end }) => (start + end) / 2);
+    const edge = (i) => (middles[i - 1] + middles[i]) / 2; // between a window and the one before
     const tone = (genre) => `tone${Math.min(3, Math.max(0, order.indexOf(genre)))}`;
     this.buttons = windows.map((window, i) => {
-      const left = i ? (middles[i - 1] + middles[i]) / 2 : 0;
-      const right = i + 1 < windows.length ? (middles[i] + middles[i + 1]) / 2 : seconds;
+      const { start, end } = window;
+      const after = i ? Math.min(seconds, end + Math.max(0, start - edge(i))) : seconds;
+      const right = i + 1 < windows.length ? edge(i + 1) : after;
+      const left = i ? edge(i) : Math.max(0, start - Math.max(0, right - end));
+      const [from, to] = [Math.max(start, left), Math.min(end, right)];
       const wideLeft = i ? middles[i - 1] : 0;
       const wideRight = i + 1 < windows.length ? middles[i + 1] : seconds;
       const element = h(
@@ -80,8 +84,8 @@ export class Lane {
         width: (right - left) / seconds,
         "wide-left": wideLeft / seconds,
         "wide-width": (wideRight - wideLeft) / seconds,
-        start: window.start / seconds,
-        length: (window.end - window.start) / seconds,
+        start: from / seconds,
+        length: (to - from) / seconds,
         p: window.probability,
       });
       return element;

@@ -1,14 +1,13 @@
 // The table of an album's tracks.
 
-import { h, list, reveal, setVars, share } from "./dom.js";
+import { button, h, list, reveal, setVars, share } from "./dom.js";
 
-export const isOpen = (track) => track.open ?? (!track.review && Boolean(track.model));
-
-const AGREEMENT = { differs: "differs", related: "related" };
+export const isOpen = (track) => track.open;
 
 export class TrackTable {
-  constructor(onSelect) {
+  constructor(onSelect, onMore) {
     this.onSelect = onSelect;
+    this.more = button("More tracks", onMore, { class: "quiet", hidden: true });
     this.body = h("tbody", {});
     this.body.addEventListener("click", (event) => this.#clicked(event));
     this.element = h(
@@ -34,12 +33,19 @@ export class TrackTable {
         ),
         this.body,
       ),
+      this.more,
     );
   }
 
-  show(tracks, albumArtist) {
+  show(tracks, albumArtist, next) {
     this.albumArtist = albumArtist;
-    this.body.replaceChildren(...tracks.map((track) => this.#row(track)));
+    this.body.replaceChildren();
+    this.append(tracks, next);
+  }
+
+  append(tracks, next) {
+    this.body.append(...tracks.map((track) => this.#row(track)));
+    this.more.hidden = !next;
   }
 
   update(track) {
@@ -103,7 +109,7 @@ function predicted(track) {
     return [
       h("span", {}, track.predicted),
       h("small", { class: "below" }, share(track.confidence)),
-      AGREEMENT[track.agreement] && h("small", {}, AGREEMENT[track.agreement]),
+      ["differs", "related"].includes(track.agreement) && h("small", {}, track.agreement),
     ];
   return [
     h("span", { class: "soft" }, track.reason || (track.model ? "none" : "not predicted")),

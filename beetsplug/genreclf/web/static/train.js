@@ -1,12 +1,13 @@
 // Training: start it, see its progress and its report, then use or discard the model.
 
 import { get, pause, post, refreshStatus, store } from "./api.js";
-import { button, count, h, list, notice, number, percent, say, sentence, share } from "./dom.js";
+import { announce, artistAndTitle, button, count, h, list, notice, number, percent, say, sentence, share } from "./dom.js";
 
 const RUNNING = { analyzing: "Analyzing tracks", training: "Training", predicting: "Predicting with the new model" };
 const ENDED = {
   stopped: "Stopped.", discarded: "The model was discarded. Nothing was changed.", used: "The model is in use.",
 };
+const MOST_CONFUSED = 8;
 const HONEST =
   "Reviewed tracks are not a random sample: where mostly uncertain tracks were reviewed, expect better " +
   "accuracy on the rest; where mostly confident predictions were accepted, expect worse.";
@@ -38,20 +39,20 @@ export class Train {
 
   #describe() {
     const { labels, custom, model, previous, training } = store.status;
-    const isBusy = training && training.state !== "done";
-    const reviewed = labels.accepted + labels.kept + labels.corrected;
+    const isWaiting = training?.state === "done";
+    const isBusy = training && !isWaiting;
     const item = (value, label) => h("li", {}, h("div", {}, h("strong", {}, number(value)), h("span", {}, label)));
     this.intro.replaceChildren(
       h("p", { class: "lead" }, "Train a model on the genres of your library, with your corrections so far. ",
         "You read its report before anything is changed."),
       h("ul", { class: "figures" },
-        item(reviewed, "reviewed"), item(labels.corrected, "corrected"), item(labels.kept, "kept"),
-        item(labels.accepted, "accepted, not tested on"),
+        item(labels.corrected, "corrected"), item(labels.kept, "kept"), item(labels.accepted, "accepted"),
         labels.new != null && item(labels.new, "new since the last training")),
       h("p", { class: "soft" }, `In use: ${model}${custom ? ", trained on your genres" : ""}.`),
       h("div", { class: "buttons" },
-        button("Train a model", () => this.#start("api/trainings"), { class: "primary", disabled: isBusy }),
-        previous && button("Back to the previous model", () => this.#start("api/models/previous"),
+        button(isWaiting ? "Train again" : "Train a model", () => this.#start("api/trainings"),
+          { class: isWaiting ? "quiet outlined" : "primary", disabled: isBusy }),
+        previous && button("Switch to the previous model", () => this.#start("api/models/previous"),
           { class: "quiet outlined", disabled: isBusy })),
     );
   }
@@ -93,7 +94,8 @@ export class Train {
 
   #announce(state) {
     const text = RUNNING[state] ?? ENDED[state] ?? { done: "The report is ready.", failed: "Training failed." }[state];
-    say(sentence(text), state === "failed");
+    if (this.visible) announce(sentence(text));
+    else say(sentence(text), state === "failed");
   }
 
   async #act(action) {
@@ -111,7 +113,8 @@ export class Train {
     this.progress = null;
     if (state === "done") return this.body.replaceChildren(...this.#report(this.job));
     const parts = [state === "failed" ? message || "Training failed." : message || ENDED[state]];
-    if (state === "used" && changed != null) parts.push(`${count(changed, "prediction")} changed.`);
+    if (state === "used" && changed != null)
+      parts.push(`${count(done, "track")} predicted again; the genres of ${number(changed)} changed.`);
     this.body.replaceChildren(h("p", { class: state === "failed" ? "warning" : "outcome" }, parts.join(" ")));
   }
 
@@ -133,17 +136,17 @@ export class Train {
     yield h("h2", {}, "Report");
     for (const warning of report.warnings) yield h("p", { class: "warning" }, sentence(warning));
     yield h("p", { class: "headline" }, compared(report.comparison));
-    yield h("p", { class: "soft" },
-      `Cross-validated on unseen artists: ${count(report.tested, "track")} tested, ` +
-      `${count(report.tracks, "track")} by ${count(report.artists, "artist")} trained on. ` +
-      `${count(report.accepted, "accepted prediction")} trained on but not tested on.`);
+    yield h("p", { class: "soft" }, tested(report));
     const last = report.last_training;
     if (last)
       yield h("p", { class: "soft" },
         `When ${last.model} was trained, its accuracy was ${percent(last.accuracy)}, on the ${count(last.tracks, "track")} tested then.`);
     yield figures(report);
     yield h("div", { class: "scroll" }, genreTable(report.genres));
-    yield* more(report);
+    yield h("div", { class: "columns" }, [...more(report)]);
+    if (report.skipped.length)
+      yield h("p", { class: "soft" },
+        `Skipped, with too few tracks: ${report.skipped.map((x) => `${x.genre} (${x.tracks})`).join(", ")}.`);
     yield h("p", { class: "soft honest" }, HONEST);
     yield* this.#choice(report, use);
   }
@@ -162,10 +165,15 @@ export class Train {
       });
       yield h("label", { class: "tick" }, tick, "Use it despite the warnings");
     }
-    yield h("div", { class: "buttons sticky" }, accept, discard);
+    yield h("div", { class: "buttons" }, accept, discard);
     yield h("p", { class: "soft small" },
       "Using it predicts your tracks again, as one run that you can undo. Reviewed tracks keep their genres.");
   }
+}
+
+function tested({ tested, tracks, artists, accepted }) {
+  const how = `Tested on ${count(tested, "track")} by unseen artists, trained on ${count(tracks, "track")} by ${count(artists, "artist")}.`;
+  return accepted ? `${how} Accepted predictions are trained on but not tested on: ${number(accepted)}.` : how;
 }
 
 function compared(comparison) {
@@ -196,20 +204,14 @@ function genreTable(genres) {
         h("td", {}, number(row.artists)), h("td", {}, share(row.precision)), h("td", {}, share(row.recall))))));
 }
 
-function* more({ confused, suspects, skipped }) {
-  if (confused.length) {
-    yield h("h3", {}, "Confused");
-    yield h("ul", { class: "lines" }, confused.map(({ genre, predicted, tracks }) =>
-      h("li", {}, `${genre} predicted as ${predicted} `, h("span", { class: "soft" }, number(tracks)))));
-  }
-  if (suspects.length) {
-    yield h("h3", {}, "Possibly mislabeled");
-    yield h("ul", { class: "lines" }, suspects.map((x) =>
+function* more({ confused, suspects }) {
+  const section = (title, rows) => h("section", {}, h("h3", {}, title), h("ul", { class: "lines" }, rows));
+  if (confused.length)
+    yield section("Most confused", confused.slice(0, MOST_CONFUSED).map(({ genre, predicted, tracks }) =>
+      h("li", { class: "pair" }, h("span", {}, `${genre} predicted as ${predicted}`), h("span", {}, number(tracks)))));
+  if (suspects.length)
+    yield section("Possibly mislabeled", suspects.map((x) =>
       h("li", {},
-        h("a", { href: `#/review/album/${x.album}/track/${x.track}?show=all` }, `${x.artist} – ${x.title || "Untitled"}`),
-        h("span", { class: "soft" }, ` ${list(x.genres)}, predicted ${x.predicted} ${share(x.confidence)}`))));
-  }
-  if (skipped.length)
-    yield h("p", { class: "soft" },
-      `Skipped, with too few tracks: ${skipped.map((x) => `${x.genre} (${x.tracks})`).join(", ")}.`);
+        h("a", { href: `#/review/album/${x.album}/track/${x.track}?show=all` }, artistAndTitle(x)),
+        h("p", { class: "soft small" }, `${list(x.genres)}, predicted ${x.predicted} ${share(x.confidence)}`))));
 }

@@ -1,7 +1,7 @@
 // Try a song: send a file in pieces, and show its prediction. Nothing of it is kept.
 
 import { post, request, store } from "./api.js";
-import { bars, button, h, icon, say, share } from "./dom.js";
+import { announce, bars, button, h, icon, share } from "./dom.js";
 import { Player } from "./player.js";
 
 const LIMIT = 300 * 1024 * 1024;
@@ -19,7 +19,7 @@ export class Try {
     this.label = h("p", {});
     this.progress = h("div", { class: "progress", hidden: true }, this.label, this.bar,
       button("Stop", () => this.sending?.abort(), { class: "quiet outlined" }));
-    this.problem = h("p", { class: "warning", hidden: true });
+    this.problem = h("p", { class: "warning", role: "alert", hidden: true });
     this.result = h("div", { class: "result", hidden: true });
     this.element = h("div", { class: "page" },
       h("h1", {}, "Try a song"),
@@ -71,13 +71,12 @@ export class Try {
       this.bar.removeAttribute("value");
       const found = await post(`api/tries/${id}/predict`, {}, { signal });
       this.progress.hidden = true;
-      say(`${file.name}: ${found.predicted || found.reason}.`);
+      announce(`${file.name}: ${found.predicted || found.reason}.`);
       await this.#draw(file, { id, ...found }, signal);
     } catch (error) {
       if (error.name !== "AbortError") {
         this.problem.textContent = error.message;
         this.problem.hidden = false;
-        say(error.message, true);
       }
     } finally {
       if (this.sending === sending) this.progress.hidden = true;
@@ -105,7 +104,7 @@ export class Try {
         h("header", {},
           player.playButton,
           h("div", { class: "what" }, h("h2", { id: "try-title" }, file.name),
-            h("p", { class: "soft" }, [found.model, `${found.took.toFixed(1)} s`].join(" · "))),
+            h("p", { class: "soft" }, `Predicted by ${found.model} in ${found.took.toFixed(1)} s`)),
           player.controls,
           h("div", { class: "prediction" },
             h("p", { class: predicted ? "genre" : "genre none" }, predicted || reason),
@@ -135,6 +134,6 @@ export class Try {
 function meaning({ confidence, predicted, reason }, needed) {
   if (confidence == null) return `No genre is predicted: ${reason}.`;
   const of = Math.round(confidence * 100);
-  const sense = `Of 100 songs with this confidence, about ${of} have the most voted genre.`;
+  const sense = `Of 100 songs with this confidence, about ${of} have the genre with the most votes.`;
   return predicted ? sense : `${sense} No genre is predicted: ${reason}; ${share(needed)} is needed.`;
 }
