@@ -228,6 +228,27 @@ def test_album_is_one_run_and_one_undo(server: WebServer, library: Beets) -> Non
     assert server.json("api/runs")["runs"][0]["undone"] is True
 
 
+def test_long_run_is_undone_in_parts(server: WebServer, library: Beets) -> None:
+    tracks = first_album(server)["tracks"]
+    run = decide(server, *(decision(track, "correct", "Dub") for track in tracks))["run"]
+    library("modify", "--yes", f"id:{tracks[0]['id']}", "genres=Ska")
+    parts = [server.post(f"api/runs/{run}/undo", {"limit": 1}).json]
+    while after := parts[-1]["next"]:
+        parts.append(server.post(f"api/runs/{run}/undo", {"after": after, "limit": 1}).json)
+    assert all(len(part["restored"]) <= 1 for part in parts)
+    restored = [track["id"] for part in parts for track in part["restored"]]
+    assert restored == sorted(track["id"] for track in tracks)
+    assert sum(len(part["kept"]) for part in parts) == 1
+    assert library.field("genres", f"id:{tracks[0]['id']}") == ["Ska"]
+
+
+@pytest.mark.parametrize("wrong", [{"limit": 0}, {"limit": True}, {"after": 3}, {"after": [1]}])
+def test_wrong_parts_of_a_run_are_refused(server: WebServer, wrong: dict[str, object]) -> None:
+    (track, *_) = first_album(server)["tracks"]
+    run = decide(server, decision(track, "correct", "Dub"))["run"]
+    assert server.post(f"api/runs/{run}/undo", wrong).status == 400
+
+
 def test_later_run_is_named(server: WebServer) -> None:
     track = first_album(server)["tracks"][0]
     first = decide(server, decision(track, "correct", "Dub"))

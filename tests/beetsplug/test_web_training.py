@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -122,6 +124,18 @@ def test_using_a_model_predicts_again_and_keeps_decisions(
     assert server.json("api/status")["model"] == custom
     assert {*library.field("genre_model")} == {custom}
     assert library.field("genres", "genre_review:corrected") == ["Kept"]
+
+
+def test_predictions_cannot_be_undone_while_they_are_made(
+    server: WebServer, library: Beets
+) -> None:
+    run = use(server)["run"]
+    with closing(sqlite3.connect(library.root / "library.genre-journal.lock")) as lock:
+        lock.execute("BEGIN EXCLUSIVE")  # the job waits
+        job = server.post("api/models/previous").json["id"]
+        answer = server.post(f"api/runs/{run}/undo")
+        assert (answer.status, answer.json["error"]["code"]) == (409, "busy")
+    wait(server, job, "used")
 
 
 def test_second_model_can_be_taken_back(server: WebServer, library: Beets) -> None:

@@ -18,6 +18,7 @@ from werkzeug.wsgi import wrap_file
 from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.web.errors import Gone, Invalid, Locked, Searching, WebError
 from beetsplug.genreclf.web.file_ranges import ByteRange, UnsatisfiableRange
+from beetsplug.genreclf.web.reviewing import MAX_UNDONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -154,7 +155,9 @@ def _add_decisions(app: Flask, services: Services) -> None:
 
     @app.post("/api/runs/<int:run>/undo")
     def undo(run: int) -> dict[str, Any]:
-        return services.reviewer.undo(run)
+        body = _body()
+        limit = body.get("limit", MAX_UNDONE)
+        return services.reviewer.undo(run, after=body.get("after"), limit=limit)
 
 
 def _add_trainings(app: Flask, services: Services) -> None:

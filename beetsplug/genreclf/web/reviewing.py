@@ -51,7 +51,9 @@ if TYPE_CHECKING:
     from beetsplug.genreclf.writer import Writer
 
 COMMAND = "genreclf-web"  # followed by the decision, as the runs of the journal are named
+PREDICTION_COMMAND = f"{COMMAND} predict"
 LOCK_SECONDS = 5.0
+MAX_UNDONE = 200  # tracks and albums of one request: about three seconds
 _MAX_DECISIONS = 500  # of one request
 _MAX_GENRES = 20
 _MAX_GENRE_LENGTH = 100  # characters
@@ -82,6 +84,7 @@ WHERE author = 'user' AND undone IS NULL AND time > ?
 """
 
 _Found: TypeAlias = list[tuple[int, str]]  # ids of tracks or albums, and their journal ids
+_Place: TypeAlias = tuple[int, int]  # 0 for albums or 1 for tracks, and an id
 
 
 class _Request(NamedTuple):
@@ -154,16 +157,26 @@ class Reviewer:
         present = _journal_ids(*self._find({id_ for _, id_ in rows}))
         return next((run for run, journal_id in rows if journal_id in present), None)
 
-    def undo(self, run: int) -> dict[str, Any]:
-        """Restore the tracks of a run. Raises Gone and LaterRun, and then nothing is restored."""
+    def undo(self, run: int, *, after: object = None, limit: object = MAX_UNDONE) -> dict[str, Any]:
+        """Restore tracks of a run. Raises Gone, Invalid and LaterRun; then nothing is restored.
+
+        after: `next` of the answer before. limit: how many albums and tracks to restore in this
+        request, at most `MAX_UNDONE`, so that decisions need not wait for all of a long run.
+        """
         journal, restored = self._journal, list[dict[str, Any]]()
         messages: dict[str, list[str]] = {"kept": [], "failed": []}
+        first = _place(after)
+        if type(limit) is not int or not 0 < limit <= MAX_UNDONE:
+            raise Invalid(f"limit must be from 1 to {MAX_UNDONE}")
         with self._services.writing:
             ids = journal.objects_of_run(run) if run < _AFTER_ALL else set[str]()
-            if not ids:
+            if not ids and after is None:
                 raise Gone("there is nothing to undo")
+            if self._services.trainings.is_predicting and self._command(run) == PREDICTION_COMMAND:
+                raise Conflict("tracks are still being predicted: stop that first")
             albums, tracks = self._find(ids)
-            if not (present := _journal_ids(albums, tracks)):
+            present = _journal_ids(albums, tracks)
+            if not present and after is None:
                 raise Gone("its tracks are not in the library any more")
             later = journal.read(_LATER, (run, json.dumps([*present])))[0][0]
             if later is not None:
@@ -172,8 +185,10 @@ class Reviewer:
                     f"beet genreclf-undo --run {later}",
                     run=later,
                 )
+            places = [(0, id_) for id_, _ in albums] + [(1, id_) for id_, _ in tracks]
+            left = [place for place in places if place > first]
             try:
-                for obj in self._objects(albums, tracks):
+                for obj in self._objects(left[:limit]):
                     undo = Undo(
                         journal,
                         run,
@@ -190,7 +205,8 @@ class Reviewer:
                         restored.append(track_object(now))
             finally:
                 self._services.library.changed(track["id"] for track in restored)
-        return {"run": run, "restored": restored, **messages}
+        more = left[limit - 1] if len(left) > limit else None
+        return {"run": run, "restored": restored, **messages, "next": more}
 
     def labels(self) -> dict[str, int]:
         """Return the number of decisions of each kind, and of those since the last training."""
@@ -285,13 +301,13 @@ class Reviewer:
         library = self._services.library
         return library.find_albums(journal_ids), library.find_tracks(journal_ids)
 
-    def _objects(self, albums: _Found, tracks: _Found) -> Iterator[Item | Album]:
-        for id_, _ in albums:
-            if album := self._lib.get_album(id_):
-                yield album
-        for id_, _ in tracks:
-            if item := self._lib.get_item(id_):
-                yield item
+    def _command(self, run: int) -> str:
+        return str(self._journal.read("SELECT command FROM runs WHERE id = ?", (run,))[0][0])
+
+    def _objects(self, places: Sequence[_Place]) -> Iterator[Item | Album]:
+        for is_track, id_ in places:
+            if obj := self._lib.get_item(id_) if is_track else self._lib.get_album(id_):
+                yield obj
 
     def _titles(self, tracks: dict[str, int]) -> dict[str, str]:
         """Return the titles of tracks, or of their albums, by journal ids.
@@ -304,6 +320,15 @@ class Reviewer:
                 own = tracks[journal_id] == 1
                 titles[journal_id] = _title(item) if own else item.album or ""
         return titles
+
+
+def _place(after: object) -> _Place:
+    """Return where a request continues. Raises Invalid."""
+    if after is None:
+        return (0, 0)
+    if not isinstance(after, list) or [*map(type, after)] != [int, int]:
+        raise Invalid("unknown place to continue after")
+    return (after[0], after[1])
 
 
 def _requests(decisions: object) -> list[_Request]:

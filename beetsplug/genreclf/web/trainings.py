@@ -30,7 +30,7 @@ from beetsplug.genreclf.web.jobs import (
 )
 from beetsplug.genreclf.web.music_folder import music_folder
 from beetsplug.genreclf.web.previous_model import PreviousModel
-from beetsplug.genreclf.web.reviewing import COMMAND
+from beetsplug.genreclf.web.reviewing import PREDICTION_COMMAND
 from beetsplug.genreclf.web.training_report import (
     comparison_object,
     report_object,
@@ -92,6 +92,11 @@ class Trainings:
         job = self._jobs[-1] if self._jobs else None
         shown = job and (job.is_active or job.state == "done")
         return {"id": job.id, "state": job.state} if job and shown else None
+
+    @property
+    def is_predicting(self) -> bool:
+        """Whether tracks are being predicted again."""
+        return bool(self._jobs) and self._jobs[-1].state == "predicting"
 
     def get(self, id_: int) -> Job:
         """Return a job. Raises Gone."""
@@ -239,7 +244,7 @@ class Trainings:
             predictor,
             _Options(),
             PredictionProgress(job),
-            command=f"{COMMAND} predict",
+            command=PREDICTION_COMMAND,
         )
         try:
             classify.run(selection)

@@ -1,7 +1,7 @@
 // Undo of a run, for the review and the history.
 
 import { get, post } from "./api.js";
-import { artistAndTitle, ask, count, sentence } from "./dom.js";
+import { artistAndTitle, ask, count, say, sentence } from "./dom.js";
 
 const EXPLANATION =
   "Their predictions, and the genres that came with them, become what they were before. " +
@@ -18,7 +18,18 @@ export async function undoRun(run, options) {
     const tracks = count(run.tracks, "track");
     if (!(await ask(`Undo the predictions of ${tracks}?`, EXPLANATION, `Undo ${tracks}`))) return null;
   }
-  const { restored, kept, failed } = await post(`api/runs/${encodeURIComponent(run.id)}/undo`, {}, options);
+  const restored = [];
+  const kept = [];
+  const failed = [];
+  let after = null;
+  do {
+    const answer = await post(`api/runs/${encodeURIComponent(run.id)}/undo`, { after }, options);
+    restored.push(...answer.restored);
+    kept.push(...answer.kept);
+    failed.push(...answer.failed);
+    after = answer.next;
+    if (after) say(`Undoing: ${count(restored.length, "track")} restored so far.`);
+  } while (after);
   const names = restored.length === 1 ? artistAndTitle(restored[0]) : `${count(restored.length, "track")} restored`;
   const text = [`Undone: ${names}.`, ...[...kept, ...failed].map(sentence)].join(" ");
   return { restored, text, isError: failed.length > 0 };
