@@ -122,7 +122,7 @@ def attributes(id_: int, chosen: random.Random) -> Iterator[tuple[int, str, str]
 def measure(beets: Beets) -> Iterator[tuple[str, str]]:
     """Yield the figures by their names."""
     began = time.perf_counter()
-    with serving(beets) as server:
+    with serving(beets, in_fork=False) as server:
         server.get("")
         yield "start to first page", f"{time.perf_counter() - began:.2f} s"
         idle = memory(server)

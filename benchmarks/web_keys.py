@@ -89,7 +89,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=program, args=flags)
         for name, (keys, expected) in CASES.items():
             beets.restore()
-            with serving(beets) as server:
+            with serving(beets, in_fork=False) as server:
                 pressed, seconds = review(browser, server, [*keys()])
                 labels = server.json("api/status")["labels"]
                 assert (labels["accepted"], labels["kept"], labels["corrected"]) == expected

@@ -14,6 +14,7 @@ from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent
@@ -23,7 +24,7 @@ import pytest
 import yaml
 from mediafile import MediaFile
 
-# Two workers, and the processes that they start, fight for the processors as it is: each with as
+# The workers, and the processes that they start, fight for the processors as it is: each with as
 # many threads for its sums as there are processors, they take twice as long. NumPy reads this.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Each change of tags and of a database waits for the disk. In memory, there is nothing to wait for.
@@ -35,37 +36,46 @@ if Path("/dev/shm").is_dir() and shutil.disk_usage("/dev/shm").free > 4 << 30:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-from tests.fork_server import ForkServer
+from tests.fork_server import ForkServer, is_large
 from tests.sounds import CONTAINERS, drums, make, melody
-from training.corpus import DEFAULT_FOLDER
+
+# Each worker compiles the tests, and each program that they start the plugin, unless one keeps the
+# bytecode for the others.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Returns a library as a function has prepared it.
 Prepared: TypeAlias = Callable[[Callable[["Beets"], None]], "Beets"]
 # The files that take longest, in this order.
 _LONGEST = (
-    "test_emotify.py", "test_import.py", "test_faults.py", "test_train.py", "test_workers.py",
-    "test_build.py", "test_plugin_matrix.py", "test_undo.py", "test_albums.py", "test_rewrite.py",
-    "test_command.py", "test_current.py",
+    "test_import.py", "test_faults.py", "test_train.py", "test_student_systems.py", "test_cli.py",
+    "test_web_review.py", "test_emotify.py", "test_workers.py", "test_web_training.py",
+    "test_pool.py", "test_windows.py", "test_digest.py", "test_command.py", "test_undo.py",
+    "test_albums.py", "test_small_installation.py", "test_plugin_matrix.py", "test_rewrite.py",
+    "test_build.py", "test_current.py", "test_spawning.py", "test_api.py", "test_decisions.py",
+    "test_styles.py", "test_lost_tracks.py", "test_compare.py", "test_settings.py",
 )  # fmt: skip
 # A fork does not read again what Python reads from the environment when it starts.
 _READ_AT_START = ("PYTHON", "LANG", "LC_")
 
 
-_servers: dict[tuple[str, ...], ForkServer] = {}
+_servers: dict[tuple[tuple[str, ...], str, bool], ForkServer] = {}
 
 
-def fork_server(prefix: tuple[str, ...] = (), python: str = sys.executable) -> ForkServer | None:
-    """Return the server of this process, or None.
+def fork_server(
+    arguments: Sequence[str], prefix: tuple[str, ...] = (), python: str = sys.executable
+) -> ForkServer | None:
+    """Return the server of this process for a command with these arguments, or None.
 
     prefix: a command that starts it. python: the interpreter of its environment. Libraries of macOS
     do not survive a fork.
     """
     if sys.platform != "linux":
         return None
-    command = (*prefix, python)
-    if command not in _servers:
-        _servers[command] = ForkServer(prefix, python)
-    return _servers[command]
+    key = (prefix, python, python == sys.executable and is_large(arguments))
+    if key not in _servers:
+        _servers[key] = ForkServer(prefix, python, large=key[-1])
+    return _servers[key]
 
 
 def run_module(
@@ -82,7 +92,7 @@ def run_module(
     environment: variables to add. prefix: a command that runs it. python: the interpreter.
     """
     variables = {**os.environ, **environment}
-    server = fork_server(prefix, python)
+    server = fork_server(arguments, prefix, python)
     if server and not any(name.startswith(_READ_AT_START) for name in environment):
         (done,) = server.run(module, arguments, environment=variables, cwd=cwd, stdin=stdin)
         return done
@@ -159,7 +169,7 @@ class Beets:
         """Run `beet` several times at once, and return what each printed and its exit status."""
         self.write_settings()
         environment = {**os.environ, "BEETSDIR": str(self.root), **self.environment}
-        if server := fork_server():
+        if server := fork_server([*chain(*commands)]):
             return server.run("beets", *commands, environment=environment, cwd=self.root)
         with ThreadPoolExecutor() as threads:
             return [*threads.map(lambda command: self.run(*command), commands)]
@@ -307,6 +317,8 @@ def data() -> Path:
 
     A test without it fails in CI, unless GENRE_DATA is `none`.
     """
+    from training.corpus import DEFAULT_FOLDER  # slow to import
+
     if DEFAULT_FOLDER.is_dir():
         return DEFAULT_FOLDER
     if os.environ.get("CI") and os.environ.get("GENRE_DATA") != "none":
@@ -315,17 +327,22 @@ def data() -> Path:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    text = "import with all combinations of plugins and settings, rather than with all pairs"
+    text = "run further variants of tests, and all combinations of plugins rather than all pairs"
     parser.addoption("--full-matrix", action="store_true", help=text)
     text = "test the review page in Chromium, too"
     parser.addoption("--browser", action="store_true", help=text)
     text = "rebuild the bundled model and compare its figures with those of the released one"
     parser.addoption("--rebuild", action="store_true", help=text)
     text = "how many damaged files to classify (default: %(default)s)"
-    parser.addoption("--fuzz", type=int, default=260, metavar="N", help=text)
+    parser.addoption("--fuzz", type=int, default=130, metavar="N", help=text)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files, or one worker runs them while the other has nothing left."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip variants, and begin with the longest files, or one worker ends long after the others."""
+    if not config.getoption("--full-matrix"):
+        skip = pytest.mark.skip(reason="a further variant: run with --full-matrix")
+        for item in items:
+            if item.get_closest_marker("variant"):
+                item.add_marker(skip)
     order = {name: number for number, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))

@@ -4,6 +4,9 @@ Most of the time of a short command is the start of Python, its imports, and loa
 fork of the server does what Python does after them: it runs the module as `__main__`, waits for
 threads, calls what is registered with `atexit`, and exits. The first worker process of a command is
 a fork as well, made before the command runs; further ones are started by multiprocessing.
+
+A fork takes as long as the server has memory. So there are two: one that has imported what most
+commands need, and one that has imported everything.
 """
 
 from __future__ import annotations
@@ -20,14 +23,15 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from multiprocessing import resource_tracker, util
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 import beets
@@ -36,8 +40,14 @@ import beets
 _PACKAGES = ("beetsplug.genreclf", "genremodel", "mutagen")
 _MODULES = (
     "beets.importer", "beets.ui.commands", "encodings.cp437", "onnxruntime", "pebble",
-    "rich.progress", "sklearn.model_selection",
+    "rich.progress",
 )  # fmt: skip
+# What only a few commands need, with SciPy, Flask and Matplotlib.
+_LARGE = (
+    "beetsplug.genreclf.web.app", "beetsplug.genreclf.web.server", "genremodel.plot",
+    "sklearn.model_selection",
+)  # fmt: skip
+_NEED_LARGE = ("genreclf-train", "genreclf-web", "--plot")
 # The commands of beets that start workers.
 _ANALYZING = ("import", "genreclf", "genreclf-train", "genreclf-similar", "genreclf-explain")
 
@@ -45,14 +55,16 @@ _ANALYZING = ("import", "genreclf", "genreclf-train", "genreclf-similar", "genre
 class ForkServer:
     """A server for one process of tests.
 
-    prefix: a command that runs it. python: the interpreter of its environment.
+    prefix: a command that runs it. python: the interpreter of its environment. large: whether it
+    imports everything.
     """
 
-    def __init__(self, prefix: Sequence[str] = (), python: str = sys.executable) -> None:
+    def __init__(self, prefix: Sequence[str], python: str, *, large: bool) -> None:
+        options = ["large"] if large else []
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [*prefix, python, "-m", "tests.fork_server", str(theirs.fileno())],
+                [*prefix, python, "-m", "tests.fork_server", str(theirs.fileno()), *options],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 cwd=Path(__file__).parents[1],
@@ -73,16 +85,14 @@ class ForkServer:
 
         commands: the arguments of each process. They run at the same time.
         """
-        with TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder:
             calls, streams = [], []
             for number, arguments in enumerate(commands):
                 paths = [Path(folder, f"{name}{number}") for name in ("stdin", "stdout", "stderr")]
                 paths[0].write_text(stdin, encoding="utf-8")
                 streams.append(paths)
                 calls.append(([*map(str, paths)], module, [*arguments], {**environment}, str(cwd)))
-            with self._lock:
-                print(json.dumps(calls), file=self._calls, flush=True)
-                statuses = json.loads(self._calls.readline())
+            statuses = self._request("run", calls)
             return [
                 subprocess.CompletedProcess(
                     [module, *arguments],
@@ -95,9 +105,66 @@ class ForkServer:
                 )
             ]
 
+    def start(
+        self,
+        module: str,
+        *arguments: str,
+        environment: Mapping[str, str],
+        cwd: Path,
+        output: Path,
+        errors: Path,
+    ) -> Forked:
+        """Start a module with these variables alone, and do not wait for its end.
+
+        output, errors: files for what it prints.
+        """
+        streams = [os.devnull, str(output), str(errors)]
+        call = (streams, module, arguments, {**environment}, str(cwd))
+        return Forked(self, self._request("start", call))
+
+    def status(self, pid: int) -> int | None:
+        """Return the exit status of a process that was started, or None if it runs."""
+        return self._request("status", pid)
+
     def close(self) -> None:
         self._calls.close()
         self._process.wait()
+
+    def _request(self, *request: object) -> Any:
+        with self._lock:
+            print(json.dumps(request), file=self._calls, flush=True)
+            return json.loads(self._calls.readline())
+
+
+class Forked:
+    """A process that the server has started, as `subprocess.Popen` has it."""
+
+    def __init__(self, server: ForkServer, pid: int) -> None:
+        self.pid = pid
+        self._server = server
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        if self._status is None:
+            self._status = self._server.status(self.pid)
+        return self._status
+
+    def wait(self, timeout: float = 60) -> int:
+        end = time.monotonic() + timeout
+        while (status := self.poll()) is None:
+            assert time.monotonic() < end, f"process {self.pid} does not end"
+            time.sleep(0.01)
+        return status
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:  # else its id may be that of another process
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 def _serve(descriptor: int) -> None:
@@ -111,15 +178,26 @@ def _serve(descriptor: int) -> None:
 def _fork_for_calls(calls: TextIO) -> list[Any] | None:
     """Fork for each call. Return the call in the fork, and None when there are no more."""
     while line := calls.readline():
-        children = []
-        for call in json.loads(line):
-            child = os.fork()
-            if not child:
-                return [*call]
-            children.append(child)
-        statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-        print(json.dumps(statuses), file=calls, flush=True)
+        request, argument = json.loads(line)
+        answer: object
+        if request == "status":
+            answer = _exit_status(argument, os.WNOHANG)
+        else:
+            children = []
+            for call in argument if request == "run" else [argument]:
+                child = os.fork()
+                if not child:
+                    return [*call]
+                children.append(child)
+            answer = [_exit_status(child) for child in children] if request == "run" else child
+        print(json.dumps(answer), file=calls, flush=True)
     return None
+
+
+def _exit_status(child: int, options: int = 0) -> int | None:
+    """Return the exit status of a child, or None if it runs and the options do not wait for it."""
+    pid, status = os.waitpid(child, options)
+    return os.waitstatus_to_exitcode(status) if pid else None
 
 
 def _run_module(
@@ -127,12 +205,13 @@ def _run_module(
 ) -> None:
     """Run a module in this process, and exit."""
     for descriptor, path in enumerate(streams):
-        opened = os.open(path, os.O_WRONLY | os.O_CREAT if descriptor else os.O_RDONLY)
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC if descriptor else os.O_RDONLY)
         os.dup2(opened, descriptor)
         os.close(opened)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # the server has looked for its own
     sys.path[0] = cwd
     sys.argv = [module, *arguments]
     if module == "genremodel" or any(argument in _ANALYZING for argument in arguments):
@@ -201,24 +280,30 @@ def _exit_after(run: Callable[[], object]) -> None:
         traceback.print_exc()
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    for left in gc.get_objects():  # those of this call alone: the others are frozen
-        if isinstance(left, sqlite3.Connection):
-            with suppress(sqlite3.Error):
-                left.close()
+    if threading.active_count() == 1:  # else a thread may be using them
+        for left in gc.get_objects():  # those of this call alone: the others are frozen
+            if isinstance(left, sqlite3.Connection):
+                with suppress(sqlite3.Error):
+                    left.close()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # closed
             stream.flush()
     os._exit(status)
 
 
-def _import_modules() -> None:
+def is_large(arguments: Sequence[str]) -> bool:
+    """Return whether a command needs the server that has imported everything."""
+    return any(argument in _NEED_LARGE for argument in arguments)
+
+
+def _import_modules(*, large: bool) -> None:
     # onnxruntime would start a thread for its telemetry. Threads do not survive a fork.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     names = [*_MODULES]
     for package in _PACKAGES:
         found = pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
         names += [module.name for module in found if module.name != f"{package}.__main__"]
-    for name in names:
+    for name in [*names, *_LARGE] if large else [name for name in names if name not in _LARGE]:
         with suppress(ModuleNotFoundError):  # in a small installation
             importlib.import_module(name)
     from genremodel.models.musicnn import MusicnnPair
@@ -247,5 +332,6 @@ def _parse_default_settings() -> None:
 
 
 if __name__ == "__main__":
-    _import_modules()
-    _serve(int(sys.argv[1]))
+    descriptor, *options = sys.argv[1:]
+    _import_modules(large="large" in options)
+    _serve(int(descriptor))

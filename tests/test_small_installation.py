@@ -46,9 +46,9 @@ def small_python() -> Path:
 
     Raises CalledProcessError where they cannot be installed.
     """
-    made_from = hashlib.sha256(sys.version.encode() + str(ROOT).encode())
-    for path in (REQUIREMENTS, PYPROJECT):
-        made_from.update(path.read_bytes())
+    project, _, _ = PYPROJECT.read_text(encoding="utf-8").partition("[dependency-groups]")
+    made_from = hashlib.sha256(f"{sys.version}{ROOT}{project}".encode())
+    made_from.update(REQUIREMENTS.read_bytes())
     folder = ROOT / ".cache" / "small-installation" / made_from.hexdigest()[:16]
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -9,17 +9,21 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
-from tests.conftest import Beets
+from tests.conftest import Beets, fork_server
+from tests.fork_server import Forked
+
+Process: TypeAlias = "subprocess.Popen[str] | Forked"
 
 _START_SECONDS = 60
 
@@ -40,7 +44,7 @@ class Answer:
 class WebServer:
     """A running server. address: of the page, with the token. temporary: where its folder is."""
 
-    def __init__(self, process: subprocess.Popen[str], address: str, temporary: Path) -> None:
+    def __init__(self, process: Process, address: str, temporary: Path) -> None:
         self.process = process
         self.address = address
         self.temporary = temporary
@@ -134,9 +138,12 @@ def require_flask() -> None:
 
 
 @contextmanager
-def serving(beets: Beets, *arguments: str, browser: Path | None = None) -> Iterator[WebServer]:
+def serving(
+    beets: Beets, *arguments: str, in_fork: bool = True, browser: Path | None = None
+) -> Iterator[WebServer]:
     """Run the server of a library. Standard error goes to `web.log` in its folder.
 
+    in_fork: in a fork of the fork server, where there is one, which starts faster.
     browser: a program to open the page with.
     """
     config = beets.root / "config.yaml"
@@ -147,25 +154,50 @@ def serving(beets: Beets, *arguments: str, browser: Path | None = None) -> Itera
     environment = {**os.environ, **folders, "BEETSDIR": str(beets.root), **beets.environment}
     if browser:
         environment["BROWSER"] = str(browser)
-    options = [] if browser else ["--no-browser"]
-    command = [sys.executable, "-m", "beets", "genreclf-web", *options, *arguments]
-    with (
-        (beets.root / "web.log").open("w") as log,
-        subprocess.Popen(
-            command,
-            cwd=beets.root,
+    output, log = (beets.root / name for name in ("web.out", "web.log"))
+    command = ["genreclf-web", *([] if browser else ["--no-browser"]), *arguments]
+    process = _start(command, environment, beets.root, output, log, in_fork=in_fork)
+    try:
+        yield WebServer(process, _first_line(process, output, log), temporary)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _start(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    cwd: Path,
+    output: Path,
+    log: Path,
+    *,
+    in_fork: bool,
+) -> Process:
+    output.write_text("")  # left by a server before
+    if in_fork and (server := fork_server(command)):
+        return server.start(
+            "beets", *command, environment=environment, cwd=cwd, output=output, errors=log
+        )
+    with output.open("w") as printed, log.open("w") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", "beets", *command],
+            cwd=cwd,
             env=environment,
-            stdout=subprocess.PIPE,
-            stderr=log,
+            stdout=printed,
+            stderr=errors,
             text=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        ) as process,
-    ):
-        try:
-            assert process.stdout
-            address = process.stdout.readline().strip()
-            assert address.startswith("http://"), (beets.root / "web.log").read_text()
-            yield WebServer(process, address, temporary)
-        finally:
-            if process.poll() is None:
-                process.kill()
+        )
+
+
+def _first_line(process: Process, output: Path, log: Path) -> str:
+    """Wait for the address that a server prints, and return it."""
+    end = time.monotonic() + _START_SECONDS
+    while not (text := output.read_text(encoding="utf-8")).endswith("\n"):
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    address = text.splitlines()[0]
+    assert address.startswith("http://"), address
+    return address

@@ -22,6 +22,12 @@ def expit(odds: ArrayLike) -> NDArray[np.float64]:
     return probability
 
 
+def log(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logarithms of probabilities, finite for those that are rounded to 0."""
+    logarithms: NDArray[np.float64] = np.log(np.maximum(probability, np.finfo(np.float64).tiny))
+    return logarithms
+
+
 def softmax(scores: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Return exp(scores), normalized so that rows sum to 1."""
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import TAGS, NetworkOutputs
-from genremodel.models._special import logit, softmax
+from genremodel.models._special import log, logit, softmax
 from genremodel.models.base import WindowProbabilities
 from genremodel.models.nonmusic import is_nonmusic
 from genremodel.models.novelty import NONMUSIC_NOVELTY, Novelty
@@ -154,7 +154,7 @@ class GenreHeads:
             pairs = np.concatenate([logits[by_both], mtt_logits], axis=1)
             track = self.both.predict_proba(pairs).mean(axis=0)
             w = self.mtt_weight
-            probabilities = softmax((1 - w) * np.log(probabilities) + w * np.log(track))
+            probabilities = softmax((1 - w) * log(probabilities) + w * log(track))
         return WindowProbabilities(probabilities, novelty)
 
 

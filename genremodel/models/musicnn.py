@@ -149,9 +149,10 @@ class MusicnnPair:
         outputs = NetworkOutputs.split(values)
         missing = np.isnan(outputs.activations).all(axis=1)
         if missing.any():
-            outputs.activations[missing], outputs.embeddings[missing] = self.msd.run(
-                windows.samples[missing]
-            )
+            samples = (
+                windows.samples if missing.all() else windows.samples[missing]
+            )  # seldom a copy
+            outputs.activations[missing], outputs.embeddings[missing] = self.msd.run(samples)
         missing = _both_networks(windows) & ~outputs.by_both
         if missing.any():
             outputs.expert_activations[missing], outputs.expert_embeddings[missing] = self.mtt.run(

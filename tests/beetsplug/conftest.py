@@ -1,4 +1,4 @@
-"""Fixtures of the tests that write tags without beets."""
+"""Fixtures of the tests of undo, and of those that write tags without beets."""
 
 from __future__ import annotations
 
@@ -14,8 +14,18 @@ from beetsplug.genreclf.storage.inplace import rewrite
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile
+from tests.conftest import Beets
 
 JAZZ = {"genres": ["jazz"], "predicted_genre": "jazz", "predicted_styles": ["folk", "soul"]}
+
+
+@pytest.fixture
+def library(beets: Beets) -> Beets:
+    """Return an empty library in which every track of music is to get a genre."""
+    beets.settings["genreclf"] = {
+        "auto": False, "write": True, "policy": "replace", "min_confidence": 0, "threads": 1,
+    }  # fmt: skip
+    return beets
 
 
 @pytest.fixture

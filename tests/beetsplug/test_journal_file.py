@@ -182,8 +182,9 @@ def test_full_disk_is_reported(tmp_path: Path) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a wait be reported the first time that the lock is tried again, after a second."""
-    monkeypatch.setattr("beetsplug.genreclf.storage.lock._REPORT_AFTER", 0.9)
+    """Let a wait be reported the first time that the lock is tried again, after 0.1 s."""
+    monkeypatch.setattr("beetsplug.genreclf.storage.lock._POLL_INTERVAL", 0.1)
+    monkeypatch.setattr("beetsplug.genreclf.storage.lock._REPORT_AFTER", 0.09)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -215,7 +216,7 @@ def test_waiting_is_reported_once_with_the_process_that_holds_the_lock(tmp_path:
     began = time.monotonic()
     with Journal(path, report).lock():
         assert holder.wait() == 0
-    assert time.monotonic() - began > 0.9
+    assert time.monotonic() - began > 0.09
     assert reported == [
         f"waiting for another command that is changing the library (process {holder.pid})"
     ]
@@ -233,7 +234,7 @@ def test_short_wait_and_wait_for_another_thread_are_not_reported(tmp_path: Path)
     def hold() -> None:
         with Journal(path, reported.append).lock():
             held.set()
-            time.sleep(1.5)
+            time.sleep(0.4)
 
     thread = threading.Thread(target=hold)
     thread.start()

@@ -18,6 +18,7 @@ from beetsplug.genreclf.genres.labels import (
     split,
 )
 from beetsplug.genreclf.genres.normalize import normalize
+from tests.variants import variants
 
 # Texts of what separates values and parts, numbers of ID3v1, placeholders and genres.
 TEXTS = st.lists(
@@ -129,7 +130,14 @@ LASTGENRE_FILES = {
 }
 
 
-@pytest.mark.parametrize("files", LASTGENRE_FILES.values(), ids=LASTGENRE_FILES)
+@pytest.mark.parametrize(
+    "files",
+    variants(
+        LASTGENRE_FILES.values(),
+        default=[LASTGENRE_FILES["none"], LASTGENRE_FILES["broken patterns"]],
+    ),
+    ids=LASTGENRE_FILES,
+)
 def test_lastgenre_may_lack_its_files(files: dict[str, bytes], tmp_path: Path) -> None:
     """In a process of its own, because the files are read once."""
     for name, content in files.items():

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import Beets
 from tests.faults import imported_first
+from tests.variants import variant
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 WARNING = (
@@ -33,8 +34,10 @@ WSError = MalformedResponseError = NetworkError = Exception
         (["genreclf", "autogenre"], {"autogenre": {"auto": False}}, None),
         (["genreclf", "autogenre"], {"genreclf": {"policy": "never"}}, None),
         (["genreclf", "autogenre"], {"genreclf": {"auto": False}}, None),
-        (["genreclf", "lastgenre"], {}, "lastgenre"),
-        (["genreclf", "lastgenre"], {"lastgenre": {"auto": False}}, None),
+        pytest.param(["genreclf", "lastgenre"], {}, "lastgenre", marks=variant),
+        pytest.param(
+            ["genreclf", "lastgenre"], {"lastgenre": {"auto": False}}, None, marks=variant
+        ),
         (["genreclf", "lastgenre", "autogenre"], {}, "lastgenre and autogenre"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -28,6 +29,7 @@ from tests.faults import fill, small_disk
 from tests.platforms import linux, posix
 from tests.sounds import CONTAINERS, make
 from tests.tags import audio_bytes, our_tags
+from tests.variants import variant
 
 pytestmark = pytest.mark.usefixtures("media_fields")
 ROOT = Path(__file__).parents[2]
@@ -48,6 +50,7 @@ def test_result_is_what_mutagen_writes(
     path = make(tmp_path / f"a.{kind}")
     other = tmp_path / f"b.{kind}"
     for values in (JAZZ, BLUES, NONE):
+        os.utime(path, (0, 0))  # or each save would wait until a change is visible in its time
         shutil.copyfile(path, other)
         expected = TagFile(other)
         expected.set(values)
@@ -70,7 +73,13 @@ def test_unchanged_tags_are_not_written(tmp_path: Path, journal: Journal) -> Non
 
 
 @pytest.mark.parametrize(
-    ("kind", "limit"), [("flac", 1 << 20), ("wav", 1 << 20), ("mp3", 0)], ids=str
+    ("kind", "limit"),
+    [
+        pytest.param("flac", 1 << 20, marks=variant),
+        ("wav", 1 << 20),
+        pytest.param("mp3", 0, marks=variant),
+    ],
+    ids=str,
 )
 @linux
 def test_kill_at_each_step_leaves_old_or_new_file(kind: str, limit: int, beets: Beets) -> None:

@@ -55,7 +55,8 @@ def test_as_saved_predicts_what_is_read_back(kind: str, tmp_path: Path) -> None:
     for values in VALUES:
         for id3v23 in (False, True):
             for by_beets in (False, True):
-                path = Path(shutil.copy(source, tmp_path / f"copy{source.suffix}"))
+                # With the time of the source, or each save would wait until it is visible.
+                path = Path(shutil.copy2(source, tmp_path / f"copy{source.suffix}"))
                 tags: dict[str, Any] = {
                     "genres": values, "predicted_genre": values[0], "predicted_styles": values,
                     "genre_confidence": 0.5, "genre_model": "a/b",

@@ -13,29 +13,15 @@ from typing import Any
 
 import mutagen
 import pytest
-from mediafile import Image, MediaFile
-from mutagen.id3 import TYER
+from mediafile import MediaFile
 
 from beetsplug.genreclf.fields import MEDIA_FIELDS
 from tests.beetsplug.test_faults import run_as_a_user
 from tests.conftest import Beets, Prepared
 from tests.platforms import permissions
 from tests.sounds import CONTAINERS
+from tests.tagged_music import add_tags, tags_of
 from tests.tags import OURS, audio_bytes, every_tag, is_ours, our_tags, plain_tags
-
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc000"
-    "00030101003b2e5a9c0000000049454e44ae426082"
-)
-
-
-@pytest.fixture
-def library(beets: Beets) -> Beets:
-    """Return an empty library in which every track of music is to get a genre."""
-    beets.settings["genreclf"] = {
-        "auto": False, "write": True, "policy": "replace", "min_confidence": 0, "threads": 1,
-    }  # fmt: skip
-    return beets
 
 
 @pytest.fixture
@@ -66,31 +52,6 @@ def import_analyzed(beets: Beets, *names: str) -> None:
     beets("genreclf", "--pretend")  # all of it is in the cache
 
 
-def tags_of(beets: Beets) -> dict[Path, list[tuple[str, str]]]:
-    return {path: every_tag(path) for path in beets.files()}
-
-
-def add_tags(path: Path) -> None:
-    """Add genres, other tags and a picture."""
-    media = MediaFile(path, id3v23=path.name == "v23.mp3")
-    media.update({"title": path.stem, "comments": "bought in 1998", "lyrics": "la", "bpm": 120})
-    media.genres = ["Old School", "Polka"]
-    if not path.name.endswith(".ape"):
-        media.images = [Image(PIXEL, desc="front")]
-    media.save()
-    file = mutagen.File(path)
-    if file.tags.__class__.__name__ == "APEv2":  # as most programs spell it
-        file["Genre"] = [*file.pop("GENRE")]
-        file.save()
-    elif path.suffix == ".flac":
-        file["Genre"] = file.pop("genre")
-        file.save()
-    elif path.name == "v23.mp3":
-        file.tags["TCON"].encoding = 1
-        file.tags.add(TYER(encoding=0, text=["1998"]))
-        file.save(v2_version=3)
-
-
 def test_undo_restores_every_container(library: Beets) -> None:
     for kind in CONTAINERS:
         add_tags(library.add(f"track.{kind}", seconds=4))
@@ -117,32 +78,6 @@ def test_undo_restores_every_container(library: Beets) -> None:
     assert tags_of(library) == tags
     assert library.rows() == rows
     assert {path: audio_bytes(path) for path in tags} == audio
-
-
-def test_runs_are_undone_one_by_one(library: Beets) -> None:
-    path = library.add("a.flac")
-    add_tags(path)
-    library.import_music()
-    states = []
-    for policy in ("append", "prepend", "replace"):
-        library.settings["genreclf"]["policy"] = policy
-        states.append((tags_of(library), library.rows()))
-        library("genreclf", "--force")
-    listed = library("genreclf-undo", "--list").splitlines()
-    assert [line.split(":")[0] for line in listed] == ["1", "2", "3"]
-    assert all(line.endswith("genreclf, 2 tracks and albums") for line in listed)
-
-    refused = library.run("genreclf-undo", "--run", "1")
-    assert refused.returncode == 1
-    assert "changed by a later run; undo run 3 first" in refused.stderr
-    for state in reversed(states):
-        library("genreclf-undo", "--last")
-        assert (tags_of(library), library.rows()) == state
-    assert all("(undone)" in line for line in library("genreclf-undo", "--list").splitlines())
-    nothing = library.run("genreclf-undo", "--last")
-    assert (nothing.returncode, "nothing to undo" in nothing.stderr) == (0, True)
-    unknown = library.run("genreclf-undo", "--run", "9")
-    assert (unknown.returncode, "there is no run 9" in unknown.stderr) == (1, True)
 
 
 def test_later_changes_of_the_user_are_kept_and_reported(library: Beets) -> None:
@@ -234,19 +169,6 @@ def test_tags_written_by_beets_are_restored(library: Beets) -> None:
     assert not any(our_tags(path) for path in library.files())
     written = [plain_tags(path)["genre"] for path in library.files()]
     assert written == [["Old School", "Polka"], ["Bebop"]]
-
-
-def test_import_can_be_undone(library: Beets) -> None:
-    library.settings["genreclf"]["auto"] = True
-    add_tags(library.add("a.flac"))
-    tags = every_tag(library.music / "a.flac")
-    library.import_music()
-    assert library("genreclf-undo", "--list").endswith("import, 2 tracks and albums\n")
-    (path,) = library.files()
-    assert our_tags(path)
-    library("genreclf-undo")
-    assert every_tag(path) == tags
-    assert library.field("genres") == ["Old School; Polka"]
 
 
 def test_broken_journal_stops_all_changes(one_track: Beets) -> None:
@@ -342,20 +264,6 @@ def test_policy_change_updates_database_and_file(library: Beets) -> None:
     assert plain_tags(path)["genre"] == ["Polka"]
 
 
-def test_last_skips_runs_of_removed_tracks(library: Beets) -> None:
-    for name in ("a.flac", "b.flac"):
-        library.add(name)
-    library.import_music("--singletons")
-    library("genreclf", "title:a")
-    library("genreclf", "title:b")
-    done = library.run("genreclf-undo", "--last", "--run", "1")
-    assert (done.returncode, "--last and --run cannot be combined" in done.stderr) == (1, True)
-    library("remove", "--force", "title:b")
-    library("genreclf-undo", "--last")
-    assert not library("ls", "predicted_genre::.")
-    assert "nothing to undo" in library.run("genreclf-undo", "--last").stderr
-
-
 def test_converted_files_are_restored(library: Beets, monkeypatch: pytest.MonkeyPatch) -> None:
     becomes = {"mp3": "flac", "flac": "m4a", "m4a": "mp3"}
     for was in becomes:
@@ -395,26 +303,6 @@ def test_failed_tag_write_is_retried_by_the_next_run(one_track: Beets) -> None:
     assert our_tags(path)["predicted_genre"] == one_track.field("predicted_genre")[0]
 
 
-def test_pretend_shows_changes_and_makes_none(library: Beets) -> None:
-    for name in ("a.flac", "b.mp3"):
-        add_tags(library.add(name))
-    library.import_music()
-    library("genreclf")
-    journal = library.root / "library.genre-journal.db"
-    state = tags_of(library), library.rows(), journal.read_bytes()
-    done = library.run("genreclf-undo", "--pretend")
-    assert done.returncode == 0
-    assert "+ Old School" in done.stdout
-    for title in ("a", "b"):
-        assert f" - {title}: tags to restore: genres, predicted_genre" in done.stdout
-    assert "2 tracks and 1 album would be restored, 0 failed" in done.stderr
-    assert (tags_of(library), library.rows(), journal.read_bytes()) == state
-    restored = library.run("genreclf-undo")
-    assert "2 tracks and 1 album restored, 0 failed" in restored.stderr
-    shown = [line for line in done.stdout.splitlines() if "tags to restore" not in line]
-    assert shown == restored.stdout.splitlines()
-
-
 @pytest.mark.parametrize("options", [[], ["--last"]])
 def test_pretend_finds_reimported_tracks(one_track: Beets, options: list[str]) -> None:
     one_track("genreclf")
@@ -432,16 +320,3 @@ def test_quiet_prints_the_summary_only(one_track: Beets) -> None:
     done = one_track.run("genreclf-undo", "--quiet")
     assert done.stdout == ""
     assert done.stderr == "genreclf: 1 track and 1 album restored, 0 failed\n"
-
-
-def test_album_option_selects_albums(library: Beets) -> None:
-    for number in range(2):
-        media = MediaFile(library.add(f"{number}/a.flac"))
-        media.album = f"album {number}"
-        media.save()
-    library.import_music()
-    library("genreclf")
-    done = library.run("genreclf-undo", "-a", "album:album 0")
-    assert "1 track and 1 album restored" in done.stderr
-    assert [bool(our_tags(path)) for path in library.files()] == [False, True]
-    assert "No matching tracks." in library.run("genreclf-undo", "-a", "album:none").stderr

@@ -14,10 +14,20 @@ from typing import Any
 import pytest
 from mediafile import MediaFile
 
+from beetsplug.genreclf.web.live_tracks import LiveTracks
 from tests.conftest import Beets
 from tests.web_client import WebServer, require_flask, serving
 
 require_flask()
+
+FRAGILE = """
+from beets.plugins import BeetsPlugin
+
+class Fragile(BeetsPlugin):
+    def __init__(self):
+        super().__init__()
+        self.template_fields["fragile"] = lambda item: 1 / 0
+"""
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +240,39 @@ def test_later_run_is_named(server: WebServer) -> None:
         assert server.post(f"api/runs/{run}/undo").status == 200
 
 
+def test_undo_passes_over_removed_tracks(server: WebServer, library: Beets) -> None:
+    first, second = first_album(server)["tracks"]
+    both = decide(server, decision(first, "correct", "Dub"), decision(second, "correct", "Dub"))
+    later = decide(server, decision(both["done"][1], "correct", "Ska"))
+    assert server.json("api/status")["undoable"] == later["run"]
+    library("remove", "-f", f"title:{second['title']}")
+    wait_for(lambda: server.json("api/status")["undoable"] == both["run"])
+    gone = server.post(f"api/runs/{later['run']}/undo")
+    assert (gone.status, gone.json["error"]["code"]) == (404, "gone")
+    undone = server.post(f"api/runs/{both['run']}/undo").json
+    assert [track["id"] for track in undone["restored"]] == [first["id"]]
+    assert server.json("api/status")["undoable"] is None
+
+
+def test_invalid_decisions_are_refused(server: WebServer, library: Beets) -> None:
+    track = first_album(server)["tracks"][0]
+    rows = library.rows()
+    many = "; ".join(f"genre {i}" for i in range(21))
+    changes: tuple[dict[str, object], ...] = (
+        {"track": 1 << 70}, {"track": -1}, {"track": True}, {"decision": "skip"}, {"genres": []},
+        {"genres": [many]}, {"genres": [" ; "]}, {"genres": ["x" * 101]}, {"genres": ["\ud800"]},
+    )  # fmt: skip
+    for change in changes:
+        wrong = decision(track, "correct", "Dub") | change
+        answer = server.post("api/decisions", {"decisions": [decision(track, "keep"), wrong]})
+        assert (answer.status, answer.json["error"]["code"]) == (400, "invalid"), change
+    assert library.rows() == rows
+    for path in (f"api/runs/{1 << 70}/undo", "api/runs/0/undo"):
+        assert server.post(path).status == 404
+    for path in (f"api/albums/{1 << 70}", f"api/tracks/{1 << 70}"):
+        assert server.get(path).status == 404
+
+
 def test_changed_track_is_stale(server: WebServer, library: Beets) -> None:
     track = first_album(server)["tracks"][0]
     library("modify", "-y", f"title:{track['title']}", "genres=Changed")
@@ -354,6 +397,39 @@ def test_slow_query_does_not_hold_the_request(library: Beets) -> None:
         assert len(server.json(f"api/albums/{album}?q=title:tune%20-mood::.")["tracks"]) == 1
         server.get("api/albums?q=mood:x")
         assert server.stop() == 0
+
+
+def test_server_stops_during_a_query(library: Beets) -> None:
+    with closing(sqlite3.connect(library.root / "library.db")) as database, database:
+        database.executemany(
+            "INSERT INTO items (id, path, title, added) VALUES (?, '', ?, 0)",
+            ((id_, "a" * 21 + "b") for id_ in range(100, 110)),
+        )
+    with serving(library) as server:
+        connection = socket.create_connection(("127.0.0.1", server.port))
+        path = f"{server.prefix}api/albums?q=title::(a%2B)%2B$"
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {server.host}\r\n\r\n".encode())
+        time.sleep(0.5)
+        assert server.stop() == 0
+        connection.close()
+
+
+def test_failed_query_fails_no_other_request(library: Beets) -> None:
+    library.install(fragile=FRAGILE)
+    with serving(library) as server:
+        assert server.get("api/albums?q=fragile:x").status == 500
+        assert server.get("api/albums?q=title:tune").status == 200
+        assert server.get("api/albums?q=fragile:x").status == 500
+
+
+def test_counting_does_not_fail_what_is_done(library: Beets) -> None:
+    file = library.root / "library.db"
+    tracks = LiveTracks(file, None)
+    assert len(tracks.table.rows) == 4
+    file.rename(library.root / "away.db")
+    tracks.update({1})
+    assert len(tracks.table.rows) == 4
+    tracks.close()
 
 
 def test_opened_album_and_the_next_are_prepared(library: Beets) -> None:

@@ -176,7 +176,7 @@ def test_bodies_must_be_objects(server: WebServer) -> None:
 
 
 def test_server_stops_on_interrupt(beets: Beets) -> None:
-    with serving(beets) as server:
+    with serving(beets, in_fork=False) as server:
         folder = server.folder
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert server.stop() == 0
@@ -185,7 +185,7 @@ def test_server_stops_on_interrupt(beets: Beets) -> None:
 
 @posix
 def test_server_stops_on_sigterm(beets: Beets) -> None:
-    with serving(beets) as server:
+    with serving(beets, in_fork=False) as server:
         folder = server.folder
         server.process.terminate()
         assert server.process.wait(timeout=20) == 143

@@ -101,8 +101,10 @@ def test_using_a_model_predicts_again_and_keeps_decisions(
     server.post("api/decisions", {"decisions": [{**wanted, "genres": ["Kept"]}]})
     job = train(server)
     assert job["use"] is True
+    assert server.post(f"api/trainings/{job['id']}/stop").json["state"] == "done"
     assert server.post(f"api/trainings/{job['id']}/use").json["state"] == "predicting"
     used = wait(server, job["id"], "used")
+    assert server.post(f"api/trainings/{job['id']}/discard").status == 409
     assert used["done"] == used["total"] == 20
     status = server.json("api/status")
     assert status["custom"] is True

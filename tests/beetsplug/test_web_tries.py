@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import stat
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from beetsplug.genreclf.web import tries
+from beetsplug.genreclf.web.errors import Gone, Undecodable
+from beetsplug.genreclf.web.media_files import MediaFiles
+from genremodel import GenreClassifier
 from tests.conftest import Beets
 from tests.sounds import make
 from tests.web_client import Answer, WebServer, require_flask, serving
@@ -126,3 +134,53 @@ def test_sizes_are_checked(server: WebServer) -> None:
     for each in (token, other.json["id"]):
         server.post(f"api/tries/{each}", b"", method="DELETE")
     assert server.post("api/tries", {"size": 10}).status == 201
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tries.Tries]:
+    monkeypatch.setattr(tries, "_POLL_SECONDS", 0.05)
+    with GenreClassifier().pool(workers=1) as pool:
+        media = MediaFiles(pool, tmp_path)
+        kept = tries.Tries(lambda: pytest.fail("nothing is predicted"), media, tmp_path)
+        yield kept
+        kept.close()
+
+
+def test_files_are_removed_after_a_while(
+    kept: tries.Tries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = kept.begin(2)["id"]
+    kept.append(token, 0, b"x")
+    (file,) = tmp_path.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    monkeypatch.setattr(tries, "_STALLED_SECONDS", 0)
+    end = time.monotonic() + 10
+    while file.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not file.exists()
+
+
+def test_piece_does_not_create_a_removed_file(kept: tries.Tries, tmp_path: Path) -> None:
+    token = kept.begin(1)["id"]
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    with pytest.raises(Gone):
+        kept.append(token, 0, b"x")
+    assert not file.exists()
+
+
+def test_no_copy_of_a_removed_file_is_left(tmp_path: Path) -> None:
+    songs, copies = tmp_path / "songs", tmp_path / "copies"
+    songs.mkdir()
+    copies.mkdir()
+    with GenreClassifier().pool(workers=1) as pool, ThreadPoolExecutor() as threads:
+        media = MediaFiles(pool, copies)
+        warm = media.wav(make(songs / "first.wav", 4))
+        for seconds in (20, 60):
+            song = make(songs / f"{seconds}.wav", seconds)
+            making = threads.submit(media.wav, song)
+            time.sleep(0.02)
+            media.remove(song)
+            with suppress(Gone, Undecodable):
+                making.result()
+        assert [*copies.iterdir()] == [warm]

@@ -15,6 +15,7 @@ from tests.beetsplug.test_faults import start, wait_for_tags
 from tests.conftest import Beets
 from tests.platforms import posix
 from tests.tags import our_tags
+from tests.variants import variant, variants
 
 pytestmark = posix
 
@@ -58,10 +59,14 @@ def run(
     )
 
 
-@pytest.mark.parametrize("code", CIRCUMSTANCES.values(), ids=CIRCUMSTANCES)
+@pytest.mark.parametrize(
+    "code",
+    variants(CIRCUMSTANCES.values(), default=[CIRCUMSTANCES["daemonic"]]),
+    ids=CIRCUMSTANCES,
+)
 def test_import_and_command_without_workers(code: str, beets: Beets) -> None:
     for name in ("a.mp3", "b.mp3"):
-        beets.add(name, seconds=8)
+        beets.add(name)
     beets.write_settings()
     done = run(beets, ["-c", code, "import", "-qA", "music"])
     assert done.returncode == 0, done.stderr
@@ -82,9 +87,9 @@ def test_import_and_command_without_workers(code: str, beets: Beets) -> None:
     ("arguments", "stdin"),
     [
         (["script.py"], ""),
-        (["-m", "script"], ""),
-        (["-c", UNGUARDED], ""),
-        (["-"], UNGUARDED),
+        pytest.param(["-m", "script"], "", marks=variant),
+        pytest.param(["-c", UNGUARDED], "", marks=variant),
+        pytest.param(["-"], UNGUARDED, marks=variant),
     ],
     ids=["file", "module", "command", "standard input"],
 )
@@ -111,7 +116,7 @@ def assert_quiet_end(process: subprocess.Popen[str], status: int) -> str:
     return printed
 
 
-@pytest.mark.parametrize("whole_group", [False, True])
+@pytest.mark.parametrize("whole_group", variants([False, True], default=[True]))
 def test_sigterm_ends_the_command_quietly(beets: Beets, whole_group: bool) -> None:
     beets.settings["genreclf"]["auto"] = False
     for seed in range(16):

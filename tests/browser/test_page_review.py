@@ -124,6 +124,20 @@ def test_track_changed_meanwhile_is_shown_again_and_not_written(
     assert genres(library, first) != ["Mine"]
 
 
+def test_album_changed_in_part_names_both_numbers(visit: Visit, library: Beets) -> None:
+    library("modify", "--yes", "predicted_genre=jazz")
+    visit.page.reload()
+    first, second = start(visit)
+    visit.wait(
+        lambda: "Accept 2" in visit.page.get_by_role("button", name="confident").inner_text()
+    )
+    library("modify", "--yes", f"title:{second}", "genres=Mine")
+    visit.press("Control+Enter")
+    visit.announced("1 track saved, 1 not")
+    assert review(library, first) == "accepted"
+    assert genres(library, second) == ["Mine"]
+
+
 def test_title_with_html_is_shown_as_text(visit: Visit, library: Beets) -> None:
     title = "<img src=x onerror=alert(1)>"
     library("modify", "--yes", "title:tune 0", f"title={title}")

@@ -22,6 +22,7 @@ from genremodel.errors import ModelError
 from genremodel.voting import vote_track
 from tests.faults import mutated
 from tests.labeled_tracks import custom_model, window_values
+from tests.variants import variants
 
 
 def pack(arrays: Mapping[str, Any]) -> bytes:
@@ -256,13 +257,17 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("packed", ARCHIVES.values(), ids=ARCHIVES)
+@pytest.mark.parametrize(
+    "packed",
+    variants(ARCHIVES.values(), default={*ARCHIVES.values()} - {ARCHIVES["bomb beside"]}),
+    ids=ARCHIVES,
+)
 def test_invalid_array_files_are_refused(stored: Stored, packed: Callable[[], bytes]) -> None:
     stored.write(stored.content, packed())
     assert stored.is_refused()
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", variants(range(60), default=range(15)))
 def test_damaged_archives_are_refused_or_harmless(stored: Stored, seed: int) -> None:
     stored.write(stored.content, mutated(pack(stored.arrays), seed))
     stored.is_refused()

@@ -54,6 +54,19 @@ def test_first_head_alone_if_second_network_analyzed_nothing() -> None:
     np.testing.assert_allclose(probabilities(0.5, made), alone)
 
 
+def test_heads_may_be_certain_of_different_genres() -> None:
+    """Probabilities that are rounded to 0 are no reason for warnings and NaN."""
+    certain = GenreHeads(
+        LinearHead(np.zeros((TAGS, 3)), np.array([2e3, 0, 0])),
+        LinearHead(np.zeros((2 * TAGS, 3)), np.array([0, 2e3, 0])),
+        NOVELTY,
+        NO_NONMUSIC_DETECTION,
+        0.5,
+    )
+    found = certain.predict_proba(outputs(2, by_both=2).join()).probabilities
+    np.testing.assert_allclose(found, [[0.5, 0.5, 0]] * 2, atol=1e-12)
+
+
 def test_arrays_round_trip() -> None:
     values = outputs(3, by_both=3).join()
     expected = heads(bias=1.0).predict_proba(values)

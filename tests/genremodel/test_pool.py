@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import as_completed
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -170,37 +171,6 @@ def test_close_does_not_finish_submitted_files(classifier: GenreClassifier, tmp_
         pool.submit(path).result()
 
 
-def test_map_yields_results_and_errors_in_order(pool: Pool, tmp_path: Path) -> None:
-    songs = [make(tmp_path / f"{seed}.wav", seed=seed, seconds=9 - 3 * seed) for seed in range(3)]
-    paths = [songs[0], tmp_path / "missing.wav", *songs[1:]]
-    taken: list[Path] = []
-
-    def read() -> Iterator[Path]:
-        for path in paths:
-            taken.append(path)
-            yield path
-
-    results = pool.map(read(), lookahead=1)
-    path, analysis = next(results)
-    assert path == songs[0]
-    assert not isinstance(analysis, AudioError)
-    assert len(taken) == 2  # no more than looked ahead
-    assert [path for path, _ in results] == paths[1:]
-
-
-def test_abandoned_map_cancels_what_has_not_started(pool: Pool, tmp_path: Path) -> None:
-    paths = [make(tmp_path / f"{seed}.wav", seed=seed) for seed in range(3)]
-    results = pool.map(paths)
-    next(results)
-    results.close()
-    assert len(pool.submit(paths[2]).result().starts) == 3
-
-
-def test_futures_are_standard_futures(pool: Pool, tmp_path: Path) -> None:
-    pending = {pool.submit(make(tmp_path / f"{seed}.wav", seed=seed)) for seed in range(2)}
-    assert set(as_completed(pending)) == pending
-
-
 def test_preserved_digest_finds_a_retagged_file(pool: Pool, tmp_path: Path) -> None:
     path = make(tmp_path / "a.flac")
     pool.submit(path).result()
@@ -212,29 +182,6 @@ def test_preserved_digest_finds_a_retagged_file(pool: Pool, tmp_path: Path) -> N
         misses = cache.statistics().misses
         assert pool.submit(path).done()
         assert cache.statistics().misses == misses
-
-
-def test_functions_run_beside_analyses(pool: Pool, tmp_path: Path) -> None:
-    path = make(tmp_path / "a.wma", seconds=5.5)
-    analysis, image = pool.submit(path), pool.run(spectrogram_image, path)
-    seconds = pool.run(transcode, path, tmp_path / "a.wav", max_bytes=1 << 20).result()
-    assert image.result().seconds == pytest.approx(seconds, abs=0.01)
-    assert pool.run(media_type, path).result() is None
-    assert len(analysis.result().starts) == 3
-    with pytest.raises(AudioError, match="No such file"):
-        pool.run(media_type, tmp_path / "none.mp3").result()
-    with pytest.raises(AudioError, match="ValueError: invalid literal"):
-        pool.run(int, "four").result()
-
-
-def test_function_that_crashes_fails_alone(pool: Pool, tmp_path: Path) -> None:
-    path = long_track(tmp_path / "a.mp3")
-    good = pool.run(media_type, path)
-    bad = [pool.run(os.abort), pool.run(os._exit, 3)]
-    assert pool.run(media_type, path).result() == good.result() == "audio/mpeg"
-    for future, reason in zip(bad, ("SIGABRT", "exit status 3"), strict=True):
-        with pytest.raises(AudioError, match=f"the decoder crashed \\({reason}\\)"):
-            future.result()
 
 
 def test_crash_of_a_function_is_not_cached(pool: Pool, tmp_path: Path) -> None:
@@ -256,14 +203,31 @@ def test_function_that_hangs_fails_alone(classifier: GenreClassifier) -> None:
             hanging.result()
 
 
-def test_canceled_function_is_stopped(pool: Pool) -> None:
+def test_canceled_function_is_stopped(pool: Pool, tmp_path: Path) -> None:
     pool.run(len, "").result()
-    hanging = pool.run(time.sleep, 600)
     (worker,) = multiprocessing.active_children()
+    os.mkfifo(tmp_path / "pipe")
+    hanging = pool.run(Path.read_bytes, tmp_path / "pipe")
+    writer = opened_by_a_reader(tmp_path / "pipe")
     assert hanging.cancel()
     assert pool.run(len, "four").result() == 4
     poll(lambda: not worker.is_alive())
     assert hanging.cancelled()
+    os.close(writer)
+
+
+def opened_by_a_reader(pipe: Path) -> int:
+    """Return a descriptor to write to a named pipe, once another process reads it."""
+    descriptor = -1
+
+    def has_reader() -> bool:
+        nonlocal descriptor
+        with suppress(OSError):
+            descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        return descriptor >= 0
+
+    poll(has_reader)
+    return descriptor
 
 
 def test_close_ends_functions(classifier: GenreClassifier) -> None:
@@ -281,3 +245,67 @@ def test_functions_do_not_run_in_this_process(
     monkeypatch.setattr(sys, "frozen", True, raising=False)  # no workers can be started
     with classifier.pool() as pool, pytest.raises(AudioError, match="could not be started"):
         pool.run(os.abort).result()
+
+
+@pytest.fixture(scope="module")
+def shared(classifier: GenreClassifier) -> Iterator[Pool]:
+    """Return a pool without a cache, whose worker need not start for each test.
+
+    Its tests are the last ones: those above expect that there is no other worker.
+    """
+    with classifier.pool(workers=1) as pool:
+        yield pool
+
+
+def test_map_yields_results_and_errors_in_order(shared: Pool, tmp_path: Path) -> None:
+    songs = [make(tmp_path / f"{seed}.wav", seed=seed, seconds=9 - 3 * seed) for seed in range(3)]
+    paths = [songs[0], tmp_path / "missing.wav", *songs[1:]]
+    taken: list[Path] = []
+
+    def read() -> Iterator[Path]:
+        for path in paths:
+            taken.append(path)
+            yield path
+
+    results = shared.map(read(), lookahead=1)
+    path, analysis = next(results)
+    assert path == songs[0]
+    assert not isinstance(analysis, AudioError)
+    assert len(taken) == 2  # no more than looked ahead
+    assert [path for path, _ in results] == paths[1:]
+
+
+def test_abandoned_map_cancels_what_has_not_started(shared: Pool, tmp_path: Path) -> None:
+    paths = [make(tmp_path / f"{seed}.wav", seed=seed) for seed in range(3)]
+    results = shared.map(paths)
+    next(results)
+    results.close()
+    assert len(shared.submit(paths[2]).result().starts) == 3
+
+
+def test_futures_are_standard_futures(shared: Pool, tmp_path: Path) -> None:
+    pending = {shared.submit(make(tmp_path / f"{seed}.wav", seed=seed)) for seed in range(2)}
+    assert set(as_completed(pending)) == pending
+
+
+def test_functions_run_beside_analyses(shared: Pool, tmp_path: Path) -> None:
+    path = make(tmp_path / "a.wma", seconds=5.5)
+    analysis, image = shared.submit(path), shared.run(spectrogram_image, path)
+    seconds = shared.run(transcode, path, tmp_path / "a.wav", max_bytes=1 << 20).result()
+    assert image.result().seconds == pytest.approx(seconds, abs=0.01)
+    assert shared.run(media_type, path).result() is None
+    assert len(analysis.result().starts) == 3
+    with pytest.raises(AudioError, match="No such file"):
+        shared.run(media_type, tmp_path / "none.mp3").result()
+    with pytest.raises(AudioError, match="ValueError: invalid literal"):
+        shared.run(int, "four").result()
+
+
+def test_function_that_crashes_fails_alone(shared: Pool, tmp_path: Path) -> None:
+    path = long_track(tmp_path / "a.mp3")
+    good = shared.run(media_type, path)
+    bad = [shared.run(os.abort), shared.run(os._exit, 3)]
+    assert shared.run(media_type, path).result() == good.result() == "audio/mpeg"
+    for future, reason in zip(bad, ("SIGABRT", "exit status 3"), strict=True):
+        with pytest.raises(AudioError, match=f"the decoder crashed \\({reason}\\)"):
+            future.result()

@@ -18,6 +18,7 @@ from genremodel.audio.places import chosen_places, evenly_spaced
 from genremodel.audio.windows import read_windows, scan_windows, seek_windows
 from genremodel.errors import AudioError
 from tests.sounds import CONTAINERS, KEPT, RATE, make, melody, write
+from tests.variants import variants
 
 # Kept files are short. FFmpeg's Vorbis and WMA encoders write timestamps that do not fit the sound,
 # and encoding 16 seconds of DSD is slow.
@@ -57,7 +58,7 @@ def test_windows_are_evenly_spaced(tmp_path: Path) -> None:
 
 
 def test_scan_agrees_with_seek_on_long_track(tmp_path: Path) -> None:
-    sound, rate = melody(100), RATE // 2  # 200 s: longer than the pass holds in full
+    sound, rate = melody(100)[:1], RATE // 2  # 200 s: longer than the pass holds in full
     path = str(write(tmp_path / "a.wav", sound, rate))
     held = scan_windows(path, 10)
     sought = seek_windows(path, 10)
@@ -111,7 +112,7 @@ def sparse(seconds: int, *passages: tuple[int, int]) -> NDArray[np.float32]:
     return samples
 
 
-@pytest.mark.parametrize("kind", ["flac", "wav", "opus", "alac.m4a"])
+@pytest.mark.parametrize("kind", variants(["flac", "wav", "opus", "alac.m4a"], default=["flac"]))
 def test_windows_of_mostly_silent_tracks_are_audible(kind: str, tmp_path: Path) -> None:
     """Music, a long silence and a hidden track: of evenly spaced windows two would be audible."""
     path = write(tmp_path / f"a.{kind}", sparse(260, (0, 20), (235, 251)))
@@ -124,7 +125,7 @@ def test_windows_of_mostly_silent_tracks_are_audible(kind: str, tmp_path: Path) 
         assert ((windows.starts > 231) & (windows.starts < 255))[~in_first].all()
 
 
-@pytest.mark.parametrize("offset", [0.01, -1 / 256])
+@pytest.mark.parametrize("offset", variants([0.01, -1 / 256], default=[-1 / 256]))
 def test_silence_with_offset_is_silence(offset: float, tmp_path: Path) -> None:
     sound = sparse(260, (0, 20), (235, 251))
     sound[:, 20 * RATE : 235 * RATE] += np.float32(offset)
@@ -140,7 +141,7 @@ def test_constant_signal_is_silence(tmp_path: Path) -> None:
     assert windows.audible.sum() <= 1  # the resampler overshoots where the signal begins
 
 
-@pytest.mark.parametrize("begin", [0.3, 120.5, 121.7, 249.9])
+@pytest.mark.parametrize("begin", variants([0.3, 120.5, 121.7, 249.9], default=[121.7]))
 def test_windows_of_passage_start_with_sound(begin: float, tmp_path: Path) -> None:
     sound = np.zeros((1, 260 * RATE), np.float32)
     first = int(begin * RATE)
@@ -161,7 +162,7 @@ def test_windows_of_passage_have_right_samples(tmp_path: Path) -> None:
         assert np.corrcoef(whole[first : first + WINDOW_SAMPLES], window)[0, 1] > 0.99
 
 
-@pytest.mark.parametrize("place", [0, 120, 257])
+@pytest.mark.parametrize("place", variants([0, 120, 257], default=[257]))
 def test_single_passage_in_silence_is_found(place: int, tmp_path: Path) -> None:
     windows = read_windows(write(tmp_path / "a.flac", sparse(260, (place, place + 2))))
     assert windows.audible.all()
@@ -177,7 +178,7 @@ def test_windows_of_silence_are_evenly_spaced(seconds: int, tmp_path: Path) -> N
     assert windows.starts[-1] > seconds * 0.8
 
 
-@pytest.mark.parametrize("music", [(0, 31), (30, 60)])
+@pytest.mark.parametrize("music", variants([(0, 31), (30, 60)], default=[(30, 60)]))
 def test_half_audible_track_is_not_scanned(
     music: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,7 +208,7 @@ def test_scan_needs_bounded_memory(tmp_path: Path) -> None:
     assert np.ptp(windows.starts) > 4500
 
 
-@pytest.mark.parametrize("count", [10, 32, 50])
+@pytest.mark.parametrize("count", variants([10, 32, 50], default=[32]))
 def test_scan_chooses_no_window_twice(count: int, tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", np.zeros((1, 8000 * 600), np.float32), rate=8000)
     for seconds in (195, 200, 390, 600):

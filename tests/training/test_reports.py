@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks import reports
+from tests.variants import variant
 from training.reports import documents
 from training.reports.comparison import comparison
 from training.reports.markdown import replace_section, rows
@@ -80,6 +81,7 @@ def test_model_card_shows_measured_speed(bundled: dict[str, Any]) -> None:
     assert "(Plan 9, 3 processors)" in text
 
 
+@variant  # of `test_documents_are_up_to_date`, with pictures
 def test_comparison_is_rendered_from_results(tmp_path: Path) -> None:
     accuracy = dict(zip(PROTOCOLS, (0.9111, 0.8222, 0.7333, 0.6444), strict=True))
     genres = ["jazz", "metal"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -85,3 +86,7 @@ def _run(context: Context, lib: Library, options: WebOptions, query: list[str]) 
                 if options.browser:
                     open_browser(address, folder)
                 server.run()
+    if threading.active_count() > 1:
+        # beets closes the connections of all threads now, and one in use would crash the process.
+        # Other threads wait for this transaction, which never ends.
+        lib.transaction().__enter__()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 _HOLDER_SIZE = 300  # bytes of the file that identifies the holder
 _REPORT_AFTER = 3.0  # seconds of waiting
+_POLL_INTERVAL = 1.0  # seconds
 
 
 @contextmanager
@@ -123,12 +124,12 @@ class _WaitNotice:
 
 
 def _acquire(path: Path, notice: Callable[[], None], deadline: float) -> sqlite3.Connection:
-    """Acquire SQLite's lock on a file; poll every second, so that Ctrl-C works.
+    """Acquire SQLite's lock on a file; poll, so that Ctrl-C works.
 
     deadline: by `time.monotonic`; sqlite3.OperationalError is raised after it.
     """
     while True:
-        wait = max(0.0, min(1.0, deadline - time.monotonic()))
+        wait = max(0.0, min(_POLL_INTERVAL, deadline - time.monotonic()))
         lock = sqlite3.connect(path, timeout=wait, isolation_level=None)
         try:
             lock.execute("BEGIN EXCLUSIVE")

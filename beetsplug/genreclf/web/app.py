@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import sqlite3
 import struct
 from pathlib import Path
@@ -292,7 +293,7 @@ def _file(path: Path, kind: str) -> Response:
         file = path.open("rb")
     except OSError as exc:
         raise Gone("the file cannot be read") from exc
-    size = path.stat().st_size
+    size = os.fstat(file.fileno()).st_size  # the path may have another file by now
     headers = {"Accept-Ranges": "bytes", "Content-Type": kind}
     wanted = request.headers.get("Range")
     if wanted is None:

@@ -68,12 +68,6 @@ class Undecodable(WebError):
     status, code = 422, "undecodable"
 
 
-class Silent(WebError):
-    """The track has no audible sound."""
-
-    status, code = 422, "silent"
-
-
 class Busy(WebError):
     """As much as is allowed at once is already being done."""
 

@@ -45,7 +45,8 @@ class Job:
 
     def stop(self) -> None:
         """Let the thread end after the track or album at which it is."""
-        self._stopping.set()
+        if self.is_active:
+            self._stopping.set()
 
     def begin(self, total: int) -> None:
         """Begin with a number of tracks."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
@@ -22,7 +21,7 @@ from beets.library import Library
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.web.errors import Gone, Invalid
-from beetsplug.genreclf.web.live_tracks import LiveTracks
+from beetsplug.genreclf.web.live_tracks import LiveTracks, connect
 from beetsplug.genreclf.web.query_box import matching_ids, parse_words
 from beetsplug.genreclf.web.searches import Searches
 from beetsplug.genreclf.web.track_table import FILTERS, NO_ALBUM, Ids, Mask, TrackTable
@@ -160,10 +159,15 @@ class LibraryReader:
         """Return the number of tracks by their review."""
         return self._tracks.table.numbers("review")
 
-    def find_tracks(self, journal_ids: Collection[str]) -> list[tuple[int, str]]:
-        """Return the ids of tracks with some journal ids, and these."""
-        among = None  # those outside of the query of the command line may have them, too
-        if self._selected is None:
+    def find_tracks(
+        self, journal_ids: Collection[str], *, selected: bool = False
+    ) -> list[tuple[int, str]]:
+        """Return the ids of tracks with some journal ids, and these.
+
+        selected: only those that the query of the command line matches, which is faster.
+        """
+        among = None
+        if selected or self._selected is None:
             among = self._tracks.table.with_journal_ids(journal_ids)
         return self._find("item_attributes", fields.JOURNAL_ID, journal_ids, among)
 
@@ -211,9 +215,7 @@ class LibraryReader:
         return _Order(tuple(by_doubt), tuple(by_artist))
 
     def _read(self, sql: str, **values: Any) -> list[Any]:
-        """Return rows. A connection of its own does not wait for those of beets."""
-        address = f"{self._path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=5)) as connection:
+        with closing(connect(self._path)) as connection:
             return connection.execute(sql, values).fetchall()
 
 

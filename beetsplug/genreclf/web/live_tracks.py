@@ -22,6 +22,14 @@ _OWN_SECONDS = 30.0  # another program may have changed tracks at the moment whe
 _SHARE = 5  # a library that changes all the time is read for this part of the time at most
 
 
+def connect(library: Path) -> sqlite3.Connection:
+    """Return a connection that only reads. It does not wait for those of beets."""
+    address = f"{library.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, timeout=5)
+    connection.text_factory = lambda text: text.decode(errors="replace")
+    return connection
+
+
 class LiveTracks:
     """The tracks of a library, read again in the background when another program changes them.
 
@@ -49,8 +57,8 @@ class LiveTracks:
         return self._table
 
     def update(self, ids: Collection[int]) -> None:
-        """Read tracks again that this server has changed."""
-        with self._replacing:
+        """Read tracks again that this server has changed; in the background if that fails."""
+        with self._replacing, suppress(sqlite3.Error):
             self._updated.update(ids)
             self._table = self._table.replaced(self._read(ids))
             self._has_updated = True
@@ -78,7 +86,7 @@ class LiveTracks:
 
     def _watch(self) -> None:
         seen, due, earliest = None, 0.0, 0.0
-        with closing(self._connect()) as database:
+        with closing(connect(self._library)) as database:
             while not self._stopping.is_set():
                 with suppress(sqlite3.Error):  # locked: try again
                     # It differs after another connection has changed the library.
@@ -95,13 +103,6 @@ class LiveTracks:
                 self._stopping.wait(_POLL_SECONDS)
 
     def _read(self, ids: Collection[int] | None) -> TrackTable:
-        with closing(self._connect()) as database:
+        with closing(connect(self._library)) as database:
             table = TrackTable.read(database, ids)
         return table if self._selected is None else table.only(self._selected)
-
-    def _connect(self) -> sqlite3.Connection:
-        """Return a connection. It does not wait for those of beets."""
-        address = f"{self._library.absolute().as_uri()}?mode=ro"
-        connection = sqlite3.connect(address, uri=True, timeout=5)
-        connection.text_factory = lambda text: text.decode(errors="replace")
-        return connection

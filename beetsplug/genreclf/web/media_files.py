@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _MAX_BYTES = 1 << 30  # of copies
 _MAX_TRANSCODINGS = 2  # at once
 _KEPT = 200  # pictures and types
+_LOCKS = 64
+_MISSING = "the file is missing or cannot be read"
 T = TypeVar("T")
 
 
@@ -38,8 +40,9 @@ class MediaFiles:
         self._pictures = _Recent()
         self._types = _Recent()
         self._transcodings = threading.Semaphore(_MAX_TRANSCODINGS)
-        self._locks: dict[str, threading.Lock] = {}
-        self._mutex = threading.Lock()
+        # Two requests must not make a copy twice: each has one of these, by its key.
+        self._locks = [threading.Lock() for _ in range(_LOCKS)]
+        self._removing = threading.Lock()
 
     def spectrogram(self, path: Path) -> SpectrogramImage:
         """Return the spectrogram of a file."""
@@ -54,7 +57,7 @@ class MediaFiles:
         """Return a copy of a file that browsers play."""
         key = _key(path)
         target = self._folder / f"{key}.wav"
-        with self._lock_of(key):
+        with self._locks[int(key, 16) % _LOCKS]:
             if target.exists():
                 with suppress(OSError):
                     target.touch()  # the oldest are removed first
@@ -68,13 +71,18 @@ class MediaFiles:
                 raise
             finally:
                 self._transcodings.release()
+        if not path.exists():
+            target.unlink(missing_ok=True)
+            raise Gone(_MISSING)
         self._remove_oldest(target)
         return target
 
-    def forget(self, path: Path) -> None:
-        """Remove what was made of a file, before it is removed."""
+    def remove(self, path: Path) -> None:
+        """Remove a file, and then its copy: one that is being made is removed by `wav`."""
         with suppress(Gone):
-            (self._folder / f"{_key(path)}.wav").unlink(missing_ok=True)
+            copy = self._folder / f"{_key(path)}.wav"
+            path.unlink(missing_ok=True)
+            copy.unlink(missing_ok=True)
 
     def _run(self, function: Callable[..., T], *arguments: Any) -> T:
         try:
@@ -82,17 +90,9 @@ class MediaFiles:
         except AudioError as exc:
             raise Undecodable(f"cannot be decoded: {exc}") from exc
 
-    @contextmanager
-    def _lock_of(self, key: str) -> Iterator[None]:
-        """Hold the lock of a copy: two requests must not make it twice."""
-        with self._mutex:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            yield
-
     def _remove_oldest(self, newest: Path) -> None:
         """Keep the copies below their limit. An open file can be read on after its removal."""
-        with self._mutex, suppress(OSError):
+        with self._removing, suppress(OSError):
             files = sorted(self._folder.glob("*.wav"), key=lambda file: -file.stat().st_mtime_ns)
             total = newest.stat().st_size
             for file in files:
@@ -127,6 +127,6 @@ def _key(path: Path) -> str:
     try:
         state = path.stat()
     except OSError as exc:
-        raise Gone("the file is missing or cannot be read") from exc
+        raise Gone(_MISSING) from exc
     text = f"{state.st_dev} {state.st_ino} {state.st_size} {state.st_mtime_ns}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]

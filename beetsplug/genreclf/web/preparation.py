@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from beetsplug.genreclf.web.services import Services
 
 _DELAY_SECONDS = 1.0  # the track that the user has opened comes first
+_CLOSE_SECONDS = 0.3  # more than reading a track takes; a decoder is not waited for
 
 
 class Preparation:
@@ -31,9 +32,10 @@ class Preparation:
         self._find_tracks: Callable[[], Sequence[int]] = list
         self._has_changed = threading.Event()
         self._is_closed = False
+        self._thread = threading.Thread(target=self._work, daemon=True)
         workers = services.predictor.config.threads or cpu_count()
         if workers > 1:
-            threading.Thread(target=self._work, daemon=True).start()
+            self._thread.start()
 
     def replace(self, find_tracks: Callable[[], Sequence[int]]) -> None:
         """Prepare other tracks from now on. find_tracks: returns their ids; may raise WebError."""
@@ -44,6 +46,8 @@ class Preparation:
         """Prepare no more tracks."""
         self._is_closed = True
         self._has_changed.set()
+        if self._thread.is_alive():
+            self._thread.join(_CLOSE_SECONDS)
 
     def _work(self) -> None:
         while self._has_changed.wait() and not self._is_closed:

@@ -55,7 +55,7 @@ def matching_ids(
 ) -> NDArray[np.int64]:
     """Return the ids of the tracks that a query matches, sorted.
 
-    goes_on: asked now and then while a slow query is evaluated, which ends once it returns False.
+    goes_on: asked for each track of a slow query, which ends once it returns False.
     """
     where, values = query.clause()
     if where is None:
@@ -72,10 +72,10 @@ def _slow_matches(lib: Library, query: Query, goes_on: Callable[[], bool]) -> It
     """Yield the ids of matching tracks. Few tracks are in memory at once."""
     ids = _read(lib, "SELECT id FROM items ORDER BY id", ())
     for start in range(0, len(ids), _CHUNK):
-        if not goes_on():
-            return
         chunk = ids[start : start + _CHUNK]
         for item in lib.items(NumericQuery("id", f"{chunk[0]}..{chunk[-1]}")):
+            if not goes_on():
+                return
             if query.match(item):
                 yield item.id or 0
 

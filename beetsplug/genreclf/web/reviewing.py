@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
 
 from beets.dbcore.db import DBAccessError
 from beets.library import Album, Item
@@ -22,6 +22,7 @@ from beetsplug.genreclf.decisions import (
     DecisionError,
     common_decision,
     decide,
+    valid_genres,
     version,
 )
 from beetsplug.genreclf.planner import Planner
@@ -50,19 +51,19 @@ if TYPE_CHECKING:
     from beetsplug.genreclf.writer import Writer
 
 COMMAND = "genreclf-web"  # followed by the decision, as the runs of the journal are named
-LOCK_SECONDS = 10.0
+LOCK_SECONDS = 5.0
 _MAX_DECISIONS = 500  # of one request
 _MAX_GENRES = 20
 _MAX_GENRE_LENGTH = 100  # characters
 _LOCKED = (JournalError, DBAccessError, sqlite3.OperationalError)
-_AFTER_ALL = 1 << 62  # greater than the ids of all runs
+_AFTER_ALL = 1 << 62  # greater than all ids
 _RUNS = """
 SELECT id, started, command FROM runs WHERE command GLOB ? AND id < ?
 AND EXISTS (SELECT 1 FROM changes WHERE run = runs.id) ORDER BY id DESC LIMIT ?
 """
 _UNDOABLE = """
-SELECT MAX(id) FROM runs WHERE command GLOB ?
-AND EXISTS (SELECT 1 FROM changes WHERE run = runs.id AND undone IS NULL)
+SELECT runs.id, journal_id FROM runs CROSS JOIN changes ON run = runs.id
+WHERE command GLOB ? AND undone IS NULL ORDER BY runs.id DESC LIMIT 500
 """
 _CHANGED = """
 SELECT run, COUNT(DISTINCT journal_id), COUNT(undone) = COUNT(*), MIN(journal_id)
@@ -73,11 +74,14 @@ _LATER = """
 SELECT MAX(later.run) FROM changes JOIN changes AS later USING (journal_id)
 WHERE changes.run = ?1 AND later.run != ?1 AND later.id > changes.id
 AND changes.undone IS NULL AND later.undone IS NULL
+AND journal_id IN (SELECT value FROM json_each(?2))
 """
 _NEW_LABELS = """
 SELECT COUNT(DISTINCT journal_id) FROM changes
 WHERE author = 'user' AND undone IS NULL AND time > ?
 """
+
+_Found: TypeAlias = list[tuple[int, str]]  # ids of tracks or albums, and their journal ids
 
 
 class _Request(NamedTuple):
@@ -112,32 +116,11 @@ class Reviewer:
     def decide(self, decisions: object) -> dict[str, Any]:
         """Make decisions, as one run; return the tracks that are done, and those that failed."""
         requests = _requests(decisions)
-        services, predictor = self._services, self._services.predictor
-        kinds = {request.decision for request in requests}
-        name = f"{COMMAND} {next(iter(kinds)) if len(kinds) == 1 else 'mixed'}"
-        done: list[dict[str, Any]] = []
-        failed: list[dict[str, Any]] = []
-        with services.writing:
-            writer = services.context.writer(self._lib, predictor, name)
-            for request in requests:
-                try:
-                    done.append(self._decide(request, writer, predictor))
-                except WebError as exc:
-                    failed.append({"track": request.track, **exc.as_object()})
-                except _LOCKED:
-                    if not done:
-                        raise
-                    left = requests[len(done) + len(failed) :]
-                    failed += [{"track": each.track, **Locked().as_object()} for each in left]
-                    break
-            else:
-                for album_id in {track["album_id"] for track in done}:
-                    try:
-                        self._decide_album(album_id, writer, predictor)
-                    except _LOCKED as exc:  # its tracks are done
-                        services.log.warning("{}", exc)
-        services.library.changed(request.track for request in requests)
-        return {"run": writer.started_run, "done": done, "failed": failed}
+        try:
+            with self._services.writing:
+                return self._decide_all(requests)
+        finally:  # some may be done, whatever happened to the others
+            self._services.library.changed(request.track for request in requests)
 
     def runs(self, *, before: int | None, limit: int) -> dict[str, Any]:
         """Return the runs of the page, newest first."""
@@ -162,39 +145,51 @@ class Reviewer:
         return {"runs": listed, "next": rows[limit - 1][0] if more else None}
 
     def undoable(self) -> int | None:
-        """Return the newest decision that can be undone."""
+        """Return the newest run that can be undone: its tracks may have been removed since."""
         rows = self._journal.read(_UNDOABLE, (f"{COMMAND}*",))
-        return rows[0][0] if rows else None
+        newest = rows[0][0] if rows else None
+        of_newest = {id_ for run, id_ in rows if run == newest}
+        if self._services.library.find_tracks(of_newest, selected=True):
+            return newest
+        present = _journal_ids(*self._find({id_ for _, id_ in rows}))
+        return next((run for run, journal_id in rows if journal_id in present), None)
 
     def undo(self, run: int) -> dict[str, Any]:
         """Restore the tracks of a run. Raises Gone and LaterRun, and then nothing is restored."""
-        services, journal = self._services, self._journal
-        with services.writing:
-            ids = journal.objects_of_run(run)
+        journal, restored = self._journal, list[dict[str, Any]]()
+        messages: dict[str, list[str]] = {"kept": [], "failed": []}
+        with self._services.writing:
+            ids = journal.objects_of_run(run) if run < _AFTER_ALL else set[str]()
             if not ids:
                 raise Gone("there is nothing to undo")
-            later = journal.read(_LATER, (run,))[0][0]
+            albums, tracks = self._find(ids)
+            if not (present := _journal_ids(albums, tracks)):
+                raise Gone("its tracks are not in the library any more")
+            later = journal.read(_LATER, (run, json.dumps([*present])))[0][0]
             if later is not None:
-                raise LaterRun(f"a later run changed the same tracks: undo run {later} first",
-                               run=later)  # fmt: skip
-            restored: list[dict[str, Any]] = []
-            messages: dict[str, list[str]] = {"kept": [], "failed": []}
-            for obj in self._objects(ids):
-                undo = Undo(
-                    journal,
-                    run,
-                    services.context.tag_writer,
-                    {},
-                    fail=_titled(obj, messages["failed"]),
-                    warn=_titled(obj, messages["kept"]),
-                    quiet=True,
+                raise LaterRun(
+                    f"a later run changed the same tracks: undo run {later} first, here or with "
+                    f"beet genreclf-undo --run {later}",
+                    run=later,
                 )
-                with journal.lock(LOCK_SECONDS):
-                    now = reload(obj)
-                    done = now is not None and undo.restore(now)
-                if done and isinstance(now, Item):
-                    restored.append(track_object(now))
-        services.library.changed(track["id"] for track in restored)
+            try:
+                for obj in self._objects(albums, tracks):
+                    undo = Undo(
+                        journal,
+                        run,
+                        self._services.context.tag_writer,
+                        {},
+                        fail=_titled(obj, messages["failed"]),
+                        warn=_titled(obj, messages["kept"]),
+                        quiet=True,
+                    )
+                    with journal.lock(LOCK_SECONDS):
+                        now = reload(obj)
+                        done = now is not None and undo.restore(now)
+                    if done and isinstance(now, Item):
+                        restored.append(track_object(now))
+            finally:
+                self._services.library.changed(track["id"] for track in restored)
         return {"run": run, "restored": restored, **messages}
 
     def labels(self) -> dict[str, int]:
@@ -203,6 +198,32 @@ class Reviewer:
         new = self._journal.read(_NEW_LABELS, (self._services.trainings.trained,))
         numbers = {kind: kinds.get(kind, 0) for kind in (ACCEPTED, KEPT, CORRECTED)}
         return numbers | {"new": new[0][0] if new else 0}
+
+    def _decide_all(self, requests: Sequence[_Request]) -> dict[str, Any]:
+        services, predictor = self._services, self._services.predictor
+        kinds = {request.decision for request in requests}
+        name = f"{COMMAND} {next(iter(kinds)) if len(kinds) == 1 else 'mixed'}"
+        writer = services.context.writer(self._lib, predictor, name)
+        done: list[dict[str, Any]] = []
+        failed: list[dict[str, Any]] = []
+        for request in requests:
+            try:
+                done.append(self._decide(request, writer, predictor))
+            except WebError as exc:
+                failed.append({"track": request.track, **exc.as_object()})
+            except _LOCKED:
+                if not done:
+                    raise
+                left = requests[len(done) + len(failed) :]
+                failed += [{"track": each.track, **Locked().as_object()} for each in left]
+                break
+        else:
+            for album_id in {track["album_id"] for track in done}:
+                try:
+                    self._decide_album(album_id, writer, predictor)
+                except _LOCKED as exc:  # its tracks are done
+                    services.log.warning("{}", exc)
+        return {"run": writer.started_run, "done": done, "failed": failed}
 
     def _decide(self, request: _Request, writer: Writer, predictor: Predictor) -> dict[str, Any]:
         """Make a decision; return the track as it is then."""
@@ -259,12 +280,16 @@ class Reviewer:
         joint = predictor.recall(album) if album and planner.shares_genre(album) else None
         return planner.plan_nothing(item, joint)
 
-    def _objects(self, ids: set[str]) -> Iterator[Item | Album]:
-        """Yield the albums and tracks with some journal ids."""
-        for id_, _ in self._services.library.find_albums(ids):
+    def _find(self, journal_ids: set[str]) -> tuple[_Found, _Found]:
+        """Return the albums and the tracks with some journal ids."""
+        library = self._services.library
+        return library.find_albums(journal_ids), library.find_tracks(journal_ids)
+
+    def _objects(self, albums: _Found, tracks: _Found) -> Iterator[Item | Album]:
+        for id_, _ in albums:
             if album := self._lib.get_album(id_):
                 yield album
-        for id_, _ in self._services.library.find_tracks(ids):
+        for id_, _ in tracks:
             if item := self._lib.get_item(id_):
                 yield item
 
@@ -295,17 +320,23 @@ def _request(values: object) -> _Request:
     decision: Any = values.get("decision")
     genres = values.get("genres") or []
     genres = [genres] if isinstance(genres, str) else genres
-    if not isinstance(track, int) or isinstance(track, bool) or not isinstance(seen, str):
+    if type(track) is not int or not 0 < track < _AFTER_ALL or not isinstance(seen, str):
         raise Invalid("a decision must have a track and its version")
     if decision not in get_args(Decision):
         raise Invalid(f"unknown decision: {decision!r:.40}")
     if not isinstance(genres, list) or not all(isinstance(genre, str) for genre in genres):
         raise Invalid("genres must be a list of texts")
-    if len(genres) > _MAX_GENRES or any(len(genre) > _MAX_GENRE_LENGTH for genre in genres):
+    try:
+        names = valid_genres(genres) if decision == "correct" else []
+    except DecisionError as exc:
+        raise Invalid(str(exc)) from exc
+    if len(names) > _MAX_GENRES or any(len(name) > _MAX_GENRE_LENGTH for name in names):
         raise Invalid(f"at most {_MAX_GENRES} genres of {_MAX_GENRE_LENGTH} characters each")
-    if decision == "correct" and not genres:
-        raise Invalid("there is no genre to set")
-    return _Request(track, seen, decision, tuple(genres))
+    return _Request(track, seen, decision, tuple(names))
+
+
+def _journal_ids(*found: _Found) -> set[str]:
+    return {journal_id for pairs in found for _, journal_id in pairs}
 
 
 def _titled(obj: Item | Album, messages: list[str]) -> Any:

@@ -56,7 +56,7 @@ class Searches:
         if not text.strip():
             return None
         with self._mutex:
-            self._take_results()
+            self._take_results(text)
             found = self._found.get(text)
         if found and not found.is_old:
             return found.ids
@@ -80,13 +80,15 @@ class Searches:
     def close(self) -> None:
         """Give up the searches that are under way."""
         self._stopping.set()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor.shutdown(cancel_futures=True)
 
-    def _take_results(self) -> None:
+    def _take_results(self, wanted: str) -> None:
+        """Keep the results that are there. Raises as the search for the wanted query did."""
         for text, future in [*self._pending.items()]:
             if future.done():
                 del self._pending[text]
-                self._keep(text, future.result())
+                if text == wanted or not future.exception():
+                    self._keep(text, future.result())
 
     def _keep(self, text: str, found: _Found) -> None:
         self._found[text] = found

@@ -62,6 +62,7 @@ class Services:
 
     def __exit__(self, *_: object) -> None:
         self.preparation.close()
+        self.tries.close()
         self.trainings.close()
         self.library.close()
 

@@ -225,9 +225,10 @@ class TrackTable:
         """Return which predictions have a genre, with enough confidence."""
         return (self.rows["predicted"] != 0) & (self.rows["confidence"] >= threshold)
 
-    def agrees(self, agreement: str) -> Mask:
-        """Return which predictions agree in some way with the genres from before."""
-        number = self.texts.index(agreement) if agreement in self.texts else -1
+    @property
+    def differs(self) -> Mask:
+        """Which predictions differ from the genres from before."""
+        number = self.texts.index("differs") if "differs" in self.texts else -1
         return np.asarray(self.rows["agreement"] == number)
 
     @cached_property
@@ -244,9 +245,7 @@ FILTERS: Mapping[str, Callable[[TrackTable, float], Mask]] = {  # by the names t
     "open": lambda table, _: table.is_open,
     "confident": lambda table, least: table.is_open & table.is_confident(least),
     "doubtful": lambda table, least: table.is_open & ~table.is_confident(least),
-    "differs": lambda table, _: table.is_open & table.agrees("differs"),
-    "agreed": lambda table, _: table.is_open & table.agrees("agrees"),
-    "abstained": lambda table, _: table.is_open & (table.rows["predicted"] == 0),
+    "differs": lambda table, _: table.is_open & table.differs,
     "nogenre": lambda table, _: table.is_open & (table.rows["genres"] == 0),
     "reviewed": lambda table, _: table.rows["review"] != 0,
     "unpredicted": lambda table, _: table.rows["model"] == 0,

@@ -124,8 +124,8 @@ class Trainings:
     def discard(self, job: Job) -> None:
         """Forget the model of a training. Raises Conflict."""
         with self._starting:
-            if job.is_active:
-                raise Conflict("the training is still under way: stop it first")
+            if job.state != "done":
+                raise Conflict("this training has no model to discard")
             job.model = None
             job.state = "discarded"
 

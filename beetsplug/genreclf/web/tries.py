@@ -6,11 +6,11 @@ private folder under a name of its own, and never enters the cache, the library 
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,8 @@ _MAX_SIZE = 300 << 20  # bytes of a file
 _MAX_FILES = 2  # at once
 _KEPT_SECONDS = 600.0
 _STALLED_SECONDS = 60.0  # after which an upload makes room for another
+_POLL_SECONDS = 5.0
+_REMOVED = "the file has been removed; drop it again"
 
 
 @dataclass
@@ -45,6 +47,11 @@ class _Upload:
     def is_complete(self) -> bool:
         return self.received == self.size
 
+    @property
+    def is_old(self) -> bool:
+        limit = _KEPT_SECONDS if self.is_complete else _STALLED_SECONDS
+        return time.monotonic() - self.used > limit
+
 
 class Tries:
     """The uploaded files. predictor: returns the one in use. folder: private."""
@@ -55,6 +62,12 @@ class Tries:
         self._folder = folder
         self._uploads: dict[str, _Upload] = {}
         self._mutex = threading.Lock()
+        self._stopping = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def close(self) -> None:
+        """End the thread that removes old files."""
+        self._stopping.set()
 
     def begin(self, size: object) -> dict[str, Any]:
         """Make room for a file of a size in bytes. Raises Invalid, TooLarge and Busy."""
@@ -64,12 +77,13 @@ class Tries:
             raise TooLarge(f"the file is larger than {_MAX_SIZE >> 20} MB")
         if not size:
             raise Undecodable("the file is empty")
-        self._remove_old()
+        self._remove(lambda upload: upload.is_complete or upload.is_old)
         with self._mutex:
             if len(self._uploads) >= _MAX_FILES:
                 raise Busy("other files are being tried")
-            token = secrets.token_urlsafe(12)
-            self._uploads[token] = _Upload(self._folder / secrets.token_hex(12), size)
+            token, path = secrets.token_urlsafe(12), self._folder / secrets.token_hex(12)
+            path.touch(mode=0o600, exist_ok=False)
+            self._uploads[token] = _Upload(path, size)
         return {"id": token, "piece": PIECE}
 
     def append(self, token: str, offset: int, piece: bytes) -> int:
@@ -80,8 +94,12 @@ class Tries:
                 raise Conflict("this piece does not follow the one before")
             if upload.received + len(piece) > upload.size:
                 raise TooLarge("the file is larger than announced")
-            with open(upload.path, "ab", opener=_private) as file:
-                file.write(piece)
+            try:
+                with upload.path.open("r+b") as file:  # not created again if it was removed
+                    file.seek(offset)
+                    file.write(piece)
+            except FileNotFoundError as exc:
+                raise Gone(_REMOVED) from exc
             upload.received += len(piece)
             return upload.received
 
@@ -113,33 +131,24 @@ class Tries:
         with self._mutex:
             upload = self._uploads.pop(token, None)
         if upload:
-            self._media.forget(upload.path)
-            upload.path.unlink(missing_ok=True)
+            self._media.remove(upload.path)
 
     def _get(self, token: str) -> _Upload:
         with self._mutex:
             upload = self._uploads.get(token)
-            if upload is None or _is_old(upload):
-                raise Gone("the file has been removed; drop it again")
+            if upload is None or upload.is_old:
+                raise Gone(_REMOVED)
             upload.used = time.monotonic()
             return upload
 
-    def _remove_old(self) -> None:
-        """Remove files that were not asked for in a while, and those that a new one replaces."""
+    def _remove(self, is_removed: Callable[[_Upload], bool]) -> None:
         with self._mutex:
-            old = [
-                token
-                for token, upload in self._uploads.items()
-                if upload.is_complete or _is_old(upload)
-            ]
-        for token in old:
+            tokens = [token for token, upload in self._uploads.items() if is_removed(upload)]
+        for token in tokens:
             self.remove(token)
 
-
-def _is_old(upload: _Upload) -> bool:
-    limit = _KEPT_SECONDS if upload.is_complete else _STALLED_SECONDS
-    return time.monotonic() - upload.used > limit
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    def _watch(self) -> None:
+        """Remove files that were not asked for in a while."""
+        while not self._stopping.wait(_POLL_SECONDS):
+            with suppress(OSError):
+                self._remove(lambda upload: upload.is_old)

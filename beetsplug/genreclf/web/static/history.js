@@ -52,14 +52,14 @@ export class History {
   }
 
   #row(run) {
-    const date = new Date(typeof run.started === "number" ? run.started * 1000 : run.started);
+    const date = new Date(run.started * 1000);
     const tracks = count(run.tracks, "track");
     const title = run.decision === "predict" ? "" : run.title;
     const undo = button("Undo", () => this.#undo(run), {
       class: "quiet outlined", "aria-label": `Undo: ${title || tracks}`,
     });
     return h("tr", { class: run.undone ? "undone" : null, "data-run": run.id },
-      h("td", { class: "soft" }, h("time", { datetime: date.toISOString() }, TIME.format(date))),
+      h("td", { class: "soft" }, h("time", { datetime: date.toISOString() }, TIME.format(date)), ` · run ${run.id}`),
       h("td", {}, DECISIONS[run.decision] ?? run.decision),
       h("th", { scope: "row" }, title, " ", (run.tracks > 1 || !title) && h("span", { class: "soft" }, tracks)),
       h("td", {}, run.undone ? h("span", { class: "soft" }, "undone") : undo));

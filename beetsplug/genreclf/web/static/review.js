@@ -10,6 +10,7 @@ import { findRun, undoRun } from "./undo.js";
 
 const WIDE = matchMedia("(min-width: 60rem)");
 const OWN_ADDRESS = /^(#\/?|#\/review.*)?$/;
+const MOST = 500; // decisions of one request
 const DONE = { accept: "Accepted", keep: "Kept", correct: "Corrected" };
 
 export class Review {
@@ -191,7 +192,7 @@ export class Review {
       confident.map(({ id, version }) => ({ track: id, version, decision: "accept" })),
     );
     if (!done?.length) return;
-    say(`Accepted ${count(done.length, "track")} of ${this.album.album}. ${saved(done)}`);
+    say(`Accepted ${count(done.length, "track")} of ${this.heading.textContent}. ${saved(done)}`);
     if (!isOpen(this.track)) await this.#next({ play: playing });
   }
 
@@ -242,12 +243,11 @@ export class Review {
         this.decided.add(run);
       }
       this.#replace(done);
-      if (failed.length) await this.#refused(failed);
+      if (failed.length) await this.#refused(failed, done);
       refreshStatus().catch(() => {});
       return failed.length ? undefined : done;
     } catch (error) {
       if (error.body?.failed) await this.#refused(error.body.failed);
-      else if (error.code === "stale") await this.#refused([error]);
       else report(error);
     } finally {
       this.busy = false;
@@ -256,10 +256,11 @@ export class Review {
   }
 
   // Show what the library has now in place of tracks that were changed meanwhile.
-  async #refused(failed) {
+  async #refused(failed, done = []) {
     const stale = failed.some(({ code }) => code === "stale");
-    const text = failed.map(({ message }) => sentence(message)).join(" ");
-    say(stale ? `Changed meanwhile; nothing was written. ${text} Decide again.` : text, true);
+    const text = [...new Set(failed.map(({ message }) => sentence(message)))].join(" ");
+    const written = done.length ? `${count(done.length, "track")} saved, ${failed.length} not` : "nothing was written";
+    say(stale ? `Changed meanwhile; ${written}. ${text} Decide again.` : text, true);
     await this.open(this.album.id, this.track.id, { focus: true });
   }
 
@@ -304,7 +305,8 @@ export class Review {
   }
 
   #confident() {
-    return (this.tracks ?? []).filter((track) => isOpen(track) && track.predicted);
+    const confident = (this.tracks ?? []).filter((track) => isOpen(track) && track.predicted);
+    return confident.slice(0, MOST);
   }
 
   #isTodo(track) {

@@ -2,9 +2,7 @@
 
 import { button, h, list, reveal, setVars, share } from "./dom.js";
 
-export const isOpen = (track) => track.open ?? (!track.review && Boolean(track.model));
-
-const AGREEMENT = { differs: "differs", related: "related" };
+export const isOpen = (track) => track.open;
 
 export class TrackTable {
   constructor(onSelect, onMore) {
@@ -111,7 +109,7 @@ function predicted(track) {
     return [
       h("span", {}, track.predicted),
       h("small", { class: "below" }, share(track.confidence)),
-      AGREEMENT[track.agreement] && h("small", {}, AGREEMENT[track.agreement]),
+      ["differs", "related"].includes(track.agreement) && h("small", {}, track.agreement),
     ];
   return [
     h("span", { class: "soft" }, track.reason || (track.model ? "none" : "not predicted")),
