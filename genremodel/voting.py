@@ -29,6 +29,13 @@ _MIN_ARTIST_SHARE = 3 / 4
 _NOT_VOTING: set[AbstainReason | None] = {"not music", "silence", "too short"}
 _UNCERTAIN: set[AbstainReason | None] = {"low confidence", "tie", "unfamiliar"}
 
+# A track of two parts with different genres. Each has at least so many windows, so large a share of
+# them, and so confident a genre.
+_PART_WINDOWS = 3
+_PART_SHARE = 0.3
+_PART_CONFIDENCE = 0.7
+_PARTS_CONFIDENCE = 0.5  # the largest confidence in a genre of such a track
+
 
 def winning_genre(
     probabilities: NDArray[np.float64], prior: Sequence[float], aggregation: Aggregation
@@ -89,7 +96,31 @@ def vote_with_confidence(
     """
     index = winning_genre(probabilities, params.prior, aggregation)
     mean = probabilities[:, index].mean()
-    return index, float(params.calibration.confidence(mean, novelty, len(probabilities)))
+    confidence = float(params.calibration.confidence(mean, novelty, len(probabilities)))
+    if confidence > _PARTS_CONFIDENCE and _has_two_genres(probabilities, novelty, params):
+        confidence = _PARTS_CONFIDENCE
+    return index, confidence
+
+
+def _has_two_genres(
+    probabilities: NDArray[np.float64], novelty: float, params: DecisionParams
+) -> bool:
+    """Return True if a track consists of two long parts of different genres.
+
+    It is cut where the mean probabilities of the genres of both parts are largest. The calibration
+    does not know such tracks: it is fitted on songs, where a mean probability of 0.5 is one of
+    similar windows.
+    """
+    before = probabilities.cumsum(axis=0)
+    after = before[-1] - before
+    first = int((before.max(axis=1) + after.max(axis=1)).argmax()) + 1  # windows
+    windows = np.array([first, len(probabilities) - first])
+    if windows.min() < max(_PART_WINDOWS, _PART_SHARE * len(probabilities)):
+        return False
+    means = np.stack([before[first - 1], after[first - 1]]) / windows[:, np.newaxis]
+    confidences = params.calibration.confidence(means.max(axis=1), novelty, windows)
+    genres = means.argmax(axis=1)
+    return bool(genres[0] != genres[1] and confidences.min() >= _PART_CONFIDENCE)
 
 
 def vote_track(
@@ -136,7 +167,7 @@ def vote_track(
         reason = "not music"
     elif not confidence >= params.min_confidence:  # NaN is not confident
         median = params.calibration.median_novelty
-        if_familiar = params.calibration.confidence(mean[index], median, len(probabilities))
+        _, if_familiar = vote_with_confidence(probabilities, median, params, aggregation)
         if novelty > median and if_familiar >= params.min_confidence:
             reason = "unfamiliar"
         else:

@@ -127,6 +127,22 @@ def test_abstention_has_reason_and_votes() -> None:
     assert _vote([[0.5, 0.1, 0.4], [0.1, 0.5, 0.4]], min_confidence=0.1).genre == "jazz"
 
 
+def test_track_of_two_genres_has_a_low_confidence() -> None:
+    blues, jazz = [0.8, 0.1, 0.1], [0.1, 0.8, 0.1]
+    # The confidence in a mean probability of 0.5 is 0.82.
+    lenient = replace(PARAMS, calibration=replace(PLAIN, intercept=1.5))
+
+    def confidence(first: int, second: int) -> float | None:
+        rows = np.array([blues] * first + [jazz] * second)
+        voters = np.ones(len(rows), np.bool_)
+        starts = np.linspace(0, 60, len(rows))
+        return vote_track(rows, 0.0, starts, voters, lenient).confidence
+
+    assert confidence(5, 5) == confidence(3, 7) == confidence(3, 3) == 0.5
+    for windows in ((8, 2), (2, 3), (0, 10)):
+        assert (confidence(*windows) or 0) > 0.7
+
+
 def test_silent_windows_do_not_vote() -> None:
     some = _vote([[0.1, 0.8, 0.1]], audible=[False, True])
     assert some.votes == {"jazz": 1}
