@@ -7,9 +7,7 @@ page is ready for it. Needs the extra `web` and the dependency group `browser`.
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from mediafile import MediaFile
 
+from tests import chromium
 from tests.conftest import Beets
 from tests.sounds import make
 from tests.web_client import WebServer, serving
@@ -78,15 +77,13 @@ CASES = {  # and how many tracks are accepted, kept and corrected afterwards
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         root = Path(folder) / "library"
         root.mkdir()
         beets = Beets(root)
         add_albums(beets)
         beets.keep()
-        browser = playwright.chromium.launch(executable_path=program, args=flags)
+        browser = chromium.launch(playwright)
         for name, (keys, expected) in CASES.items():
             beets.restore()
             with serving(beets, in_fork=False) as server:

@@ -1,10 +1,9 @@
-"""The pictures of the review page, taken in Chromium: `chromium` of the path, or CHROMIUM."""
+"""The pictures of the review page, taken in Chromium."""
 
 from __future__ import annotations
 
 import io
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from mediafile import MediaFile
 from PIL import Image
 
 import demo
+from tests import chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,19 +31,15 @@ def draw(scratch: Path, images: Path) -> None:
 
     scratch: an empty folder for a library. Its albums are those of the excerpts.
     """
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        program = None
-    if not program:
-        print("no pictures of the review page: they need Chromium and Playwright")
+    if not chromium.find():
+        print("no pictures of the review page: they need Chromium")
         return
+    from playwright.sync_api import sync_playwright
+
     scratch.mkdir()
     song = import_albums(scratch)
-    flags = ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
     with serving(scratch) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=flags)
+        browser = chromium.launch(playwright)
         schemes: Any = {"review.png": "light", "review-dark.png": "dark"}
         for name, scheme in schemes.items():
             page = browser.new_page(viewport=SIZE, color_scheme=scheme)

@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 import yaml
@@ -39,8 +39,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 from tests.fork_server import ForkServer, is_large
 from tests.sounds import CONTAINERS, drums, make, melody
 
-# Each worker compiles the tests, and each program that they start the plugin, unless one keeps the
-# bytecode for the others.
+if TYPE_CHECKING:
+    from tests.web_client import WebServer
+
+# Keep the bytecode: otherwise each worker compiles the tests, and each program the plugin.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
@@ -309,6 +311,15 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
         return beets
 
     return restore
+
+
+@pytest.fixture
+def server(library: Beets) -> Iterator[WebServer]:
+    """Serve the review page of the library of a module."""
+    from tests.web_client import serving
+
+    with serving(library) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

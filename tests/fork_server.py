@@ -5,8 +5,8 @@ fork of the server does what Python does after them: it runs the module as `__ma
 threads, calls what is registered with `atexit`, and exits. The first worker process of a command is
 a fork as well, made before the command runs; further ones are started by multiprocessing.
 
-A fork takes as long as the server has memory. So there are two: one that has imported what most
-commands need, and one that has imported everything.
+The more memory a server has, the longer a fork takes. So there are two: one has imported the
+modules that most commands need, the other has imported all.
 """
 
 from __future__ import annotations

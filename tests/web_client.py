@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,6 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
 from tests.conftest import Beets, fork_server
 from tests.fork_server import Forked
@@ -146,8 +145,7 @@ def serving(
     in_fork: in a fork of the fork server, where there is one, which starts faster.
     browser: a program to open the page with.
     """
-    config = beets.root / "config.yaml"
-    config.write_text(yaml.safe_dump(beets.settings), encoding="utf-8")
+    beets.write_settings()
     temporary = beets.root / "temporary"
     temporary.mkdir(exist_ok=True)
     folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
@@ -201,3 +199,37 @@ def _first_line(process: Process, output: Path, log: Path) -> str:
     address = text.splitlines()[0]
     assert address.startswith("http://"), address
     return address
+
+
+def import_two_albums(beets: Beets) -> None:
+    """Import and predict two albums of two tracks without genres."""
+    beets.settings["genreclf"] |= {"auto": False, "min_confidence": 0}
+    beets.add_collection(range(2), label=False)
+    beets.import_music()
+    beets("genreclf", "-q")
+
+
+def first_album(server: WebServer) -> dict[str, Any]:
+    """Return an album; its predicted track comes before that on which the model abstains."""
+    album = server.json("api/albums")["albums"][0]
+    found = server.json(f"api/albums/{album['id']}")
+    found["tracks"].sort(key=lambda track: not track["predicted"])
+    return found
+
+
+def decision(track: dict[str, Any], name: str, *genres: str) -> dict[str, Any]:
+    wanted = {"track": track["id"], "version": track["version"], "decision": name}
+    return wanted | ({"genres": [*genres]} if genres else {})
+
+
+def decide(server: WebServer, *decisions: dict[str, Any]) -> dict[str, Any]:
+    answer = server.post("api/decisions", {"decisions": [*decisions]})
+    assert answer.status == 200, answer
+    return answer.json
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)

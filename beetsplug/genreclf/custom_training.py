@@ -238,7 +238,7 @@ def is_comparable(metrics: Mapping[str, Any]) -> bool:
 
 
 def objection(metrics: Mapping[str, Any]) -> str:
-    """Return why `model: auto` does not use a model that it may not use."""
+    """Return the reason why `model: auto` does not use a model."""
     if metrics["missed"]:
         return f"it never recognizes {', '.join(metrics['missed'])}"
     if not is_comparable(metrics):

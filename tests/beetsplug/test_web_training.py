@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
 import pytest
 
-from tests.conftest import Beets
+from tests.conftest import Beets, Prepared
 from tests.web_client import WebServer, require_flask, serving
 
 require_flask()
@@ -26,29 +25,18 @@ class Hidden(BeetsPlugin):
 """
 
 
-@pytest.fixture(scope="module")
-def collection(tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    """Twenty tracks of two genres of the user, by ten artists."""
-    beets = Beets(tmp_path_factory.mktemp("training"))
+def import_labeled(beets: Beets) -> None:
+    """Import twenty tracks of two genres of the user, by ten artists."""
     beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "threads": 2}
     beets.add_collection(range(10))
     beets.import_music()
     beets("genreclf", "-q", "--nowrite")
     beets("genreclf-undo", "-q")
-    beets.keep()
-    return beets
 
 
 @pytest.fixture
-def library(collection: Beets) -> Beets:
-    collection.restore()
-    return collection
-
-
-@pytest.fixture
-def server(library: Beets) -> Iterator[WebServer]:
-    with serving(library) as server:
-        yield server
+def library(prepared: Prepared) -> Beets:
+    return prepared(import_labeled)
 
 
 def wait(server: WebServer, id_: int, *states: str) -> dict[str, Any]:

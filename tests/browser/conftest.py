@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mediafile import MediaFile
 
-from tests.conftest import Beets
+from tests import chromium
+from tests.conftest import Beets, Prepared
 from tests.sounds import make
 from tests.web_client import WebServer, serving
 
@@ -89,20 +89,16 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
         pytest.skip("needs Chromium: make test-browser")
     from playwright.sync_api import sync_playwright
 
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if not program:
+    if not chromium.find():
         pytest.fail("Chromium is missing: install it, or set CHROMIUM to its path")
-    flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=flags)
+        started = chromium.launch(playwright, *_FLAGS)
         yield started
         started.close()
 
 
-@pytest.fixture(scope="session")
-def collection(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Beets:
-    """Three albums of two predicted tracks without genres."""
-    beets = Beets(tmp_path_factory.mktemp("page"))
+def import_three_albums(beets: Beets) -> None:
+    """Import and predict three albums of two tracks without genres."""
     beets.settings["genreclf"] |= {"auto": False, "policy": "never"}
     for number in range(6):
         path = make(beets.music / f"album {number // 2}" / f"tune {number}.mp3", 6, number)
@@ -113,27 +109,23 @@ def collection(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Be
     beets.import_music()
     beets("genreclf", "-q")
     beets.settings["genreclf"]["policy"] = "replace"
-    beets.keep()
-    return beets
+
+
+@pytest.fixture(scope="session")
+def collection(browser: Browser, prepared: Prepared) -> Beets:
+    """Return the library for tests that do not change it."""
+    return prepared(import_three_albums)
 
 
 @pytest.fixture
-def library(collection: Beets) -> Beets:
-    collection.restore()
-    return collection
-
-
-@pytest.fixture
-def server(library: Beets) -> Iterator[WebServer]:
-    with serving(library) as server:
-        yield server
+def library(browser: Browser, prepared: Prepared) -> Beets:
+    return prepared(import_three_albums)
 
 
 @pytest.fixture(scope="module")
-def unchanged(collection: Beets) -> Iterator[WebServer]:
+def unchanged(browser: Browser, prepared: Prepared) -> Iterator[WebServer]:
     """Serve the library to all tests of a module, which do not change it."""
-    collection.restore()
-    with serving(collection) as server:
+    with serving(prepared(import_three_albums)) as server:
         yield server
 
 

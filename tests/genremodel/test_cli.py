@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -204,9 +205,13 @@ def wait_for_children(process: subprocess.Popen[str]) -> None:
     if not (threads / f"{process.pid}/children").exists():
         time.sleep(3)
         return
-    while not any(file.read_text() for file in threads.glob("*/children")):
+    children = ""
+    while not children:
         assert process.poll() is None
         time.sleep(0.01)
+        for file in threads.glob("*/children"):
+            with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+                children += file.read_text()
 
 
 def test_silence_one_second_and_less(tmp_path: Path) -> None:

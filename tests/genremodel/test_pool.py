@@ -47,14 +47,19 @@ def poll(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.01)
 
 
+def opened_files(descriptors: Path) -> Iterator[str]:
+    for link in descriptors.iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            yield str(link.readlink())
+
+
 def send(signal_: signal.Signals, *, reading: Path | None = None) -> BaseProcess:
     """Send a signal to the worker as soon as there is one, and it has a file open."""
     poll(multiprocessing.active_children)
     (worker,) = multiprocessing.active_children()
     assert worker.pid is not None
     if reading and Path("/proc").exists():
-        opened = Path(f"/proc/{worker.pid}/fd")
-        poll(lambda: any(os.path.realpath(link) == str(reading) for link in opened.iterdir()))
+        poll(lambda: str(reading) in opened_files(Path(f"/proc/{worker.pid}/fd")))
     elif reading:
         time.sleep(0.1)
     os.kill(worker.pid, signal_)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import sqlite3
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from beets.dbcore.db import DBAccessError
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import wrap_file
 
-from beetsplug.genreclf.storage.errors import JournalError
-from beetsplug.genreclf.web.errors import Gone, Invalid, Locked, Searching, WebError
+from beetsplug.genreclf.web.errors import LOCKED_ERRORS, Gone, Invalid, Locked, Searching, WebError
 from beetsplug.genreclf.web.file_ranges import ByteRange, UnsatisfiableRange
 from beetsplug.genreclf.web.reviewing import MAX_UNDONE
 
@@ -228,12 +225,12 @@ def _add_error_handlers(app: Flask, services: Services) -> None:
     def searching(_: Searching) -> tuple[dict[str, Any], int, dict[str, str]]:
         return {"searching": True}, 202, {"Retry-After": "1"}
 
-    @app.errorhandler(JournalError)
-    @app.errorhandler(DBAccessError)
-    @app.errorhandler(sqlite3.OperationalError)
     def locked(error: Exception) -> tuple[dict[str, Any], int, dict[str, str]]:
         services.log.warning("{}", error)
         return failed(Locked("the library or its journal cannot be changed now; see the terminal"))
+
+    for kind in LOCKED_ERRORS:
+        app.register_error_handler(kind, locked)
 
     @app.errorhandler(UnsatisfiableRange)
     def unsatisfiable(error: UnsatisfiableRange) -> Response:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
+
+from beets.dbcore.db import DBAccessError
+
+from beetsplug.genreclf.storage.errors import JournalError
+
+LOCKED_ERRORS = (JournalError, DBAccessError, sqlite3.OperationalError)
 
 
 class WebError(Exception):

@@ -19,7 +19,7 @@ _POLL_SECONDS = 1.0
 _READ_SECONDS = 30.0  # at the start
 _CLOSE_SECONDS = 0.3
 _OWN_SECONDS = 30.0  # another program may have changed tracks at the moment when this server did
-_SHARE = 5  # a library that changes all the time is read for this part of the time at most
+_SHARE = 5  # a library that changes all the time is read for at most a fifth of the time
 
 
 def connect(library: Path) -> sqlite3.Connection:

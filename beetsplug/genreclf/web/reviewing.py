@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
 
-from beets.dbcore.db import DBAccessError
 from beets.library import Album, Item
 from mediafile import UnreadableFileError
 
@@ -26,12 +24,12 @@ from beetsplug.genreclf.decisions import (
     version,
 )
 from beetsplug.genreclf.planner import Planner
-from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.lost_tracks import name_in_journal
 from beetsplug.genreclf.storage.objects import get_values, reload
 from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.updates import Predicted, Update
 from beetsplug.genreclf.web.errors import (
+    LOCKED_ERRORS,
     Conflict,
     Gone,
     Invalid,
@@ -57,7 +55,6 @@ MAX_UNDONE = 200  # tracks and albums of one request: about three seconds
 _MAX_DECISIONS = 500  # of one request
 _MAX_GENRES = 20
 _MAX_GENRE_LENGTH = 100  # characters
-_LOCKED = (JournalError, DBAccessError, sqlite3.OperationalError)
 _AFTER_ALL = 1 << 62  # greater than all ids
 _RUNS = """
 SELECT id, started, command FROM runs WHERE command GLOB ? AND id < ?
@@ -227,7 +224,7 @@ class Reviewer:
                 done.append(self._decide(request, writer, predictor))
             except WebError as exc:
                 failed.append({"track": request.track, **exc.as_object()})
-            except _LOCKED:
+            except LOCKED_ERRORS:
                 if not done:
                     raise
                 left = requests[len(done) + len(failed) :]
@@ -237,7 +234,7 @@ class Reviewer:
             for album_id in {track["album_id"] for track in done}:
                 try:
                     self._decide_album(album_id, writer, predictor)
-                except _LOCKED as exc:  # its tracks are done
+                except LOCKED_ERRORS as exc:  # its tracks are done
                     services.log.warning("{}", exc)
         return {"run": writer.started_run, "done": done, "failed": failed}
 

@@ -20,7 +20,7 @@ from beetsplug.genreclf.web.track_table import Ids
 _KEPT = 8  # queries
 _KEPT_SECONDS = 10.0
 _PATIENCE_SECONDS = 0.5  # to wait for a slow query
-_SHARE = 10  # a slow query is evaluated for this part of the time at most
+_SHARE = 10  # a slow query is evaluated for at most a tenth of the time
 
 
 @dataclass(frozen=True)

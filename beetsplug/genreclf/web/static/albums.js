@@ -213,10 +213,9 @@ export class Albums {
 }
 
 function showOpen(element, { open, tracks }) {
-  element.textContent = open ? `${open}` : "✓";
   element.classList.toggle("done", !open);
   element.setAttribute("title", `${open} open of ${tracks}`);
-  element.replaceChildren(element.textContent, h("span", { class: "unseen" }, ` open of ${tracks}`));
+  element.replaceChildren(open ? `${open}` : "✓", h("span", { class: "unseen" }, ` open of ${tracks}`));
 }
 
 function select(label, options) {

@@ -47,7 +47,7 @@ export class Train {
         "You read its report before anything is changed."),
       h("ul", { class: "figures" },
         item(labels.corrected, "corrected"), item(labels.kept, "kept"), item(labels.accepted, "accepted"),
-        labels.new != null && item(labels.new, "new since the last training")),
+        item(labels.new, "new since the last training")),
       h("p", { class: "soft" }, `In use: ${model}${custom ? ", trained on your genres" : ""}.`),
       h("div", { class: "buttons" },
         button(isWaiting ? "Train again" : "Train a model", () => this.#start("api/trainings"),
@@ -177,7 +177,7 @@ function tested({ tested, tracks, artists, accepted }) {
 }
 
 function compared(comparison) {
-  if (!comparison) return "Too few reviewed and labeled tracks to compare it with the model in use.";
+  if (!comparison) return "Too few reviewed and labeled tracks to compare it with the bundled model.";
   const { better, tracks, accuracy, previous, with: other } = comparison;
   const word = better > 0 ? "Better" : better < 0 ? "Worse" : "No better";
   const by = better ? ` by ${number(Math.abs(better))} of ${count(tracks, "track")}` : "";

@@ -98,7 +98,8 @@ export class Try {
     if (this.copy) URL.revokeObjectURL(this.copy);
     this.copy = URL.createObjectURL(file);
     const needed = store.status?.min_confidence ?? 0.5;
-    const { confidence, predicted, reason, player = this.player } = found;
+    const { confidence, predicted, reason } = found;
+    const { player } = this;
     this.result.replaceChildren(
       h("section", { class: "panel", "aria-labelledby": "try-title" },
         h("header", {},
@@ -124,7 +125,7 @@ export class Try {
     this.drop.querySelector("strong").textContent = "Try another song";
     this.zone.classList.add("small");
     const sources = [{ src: this.copy, type: file.type || undefined }, { src: `api/tries/${found.id}/audio.wav`, type: "audio/wav" }];
-    return this.player.load({
+    return player.load({
       name: file.name, seconds: found.length, windows: found.windows, votes: found.votes,
       sources, spectrogram: `api/tries/${found.id}/spectrogram`, signal,
     });
