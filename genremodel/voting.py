@@ -34,7 +34,9 @@ _UNCERTAIN: set[AbstainReason | None] = {"low confidence", "tie", "unfamiliar"}
 _PART_WINDOWS = 3
 _PART_SHARE = 0.3
 _PART_CONFIDENCE = 0.7
-_PARTS_CONFIDENCE = 0.5  # the largest confidence in a genre of such a track
+# The largest confidence in a genre of such a track: less than that of custom models for a decision,
+# because neither genre is right for most of it.
+_PARTS_CONFIDENCE = 0.49
 
 
 def winning_genre(
