@@ -259,12 +259,13 @@ def tracks_taking_genre(
     *,
     artist_share: float,
     is_compilation: bool = False,
+    aggregation: Aggregation = "majority",
 ) -> list[bool]:
     """Return for each track of an album whether it takes the genre of the album.
 
     Tracks that abstain because they are uncertain do if the album has a genre, is no compilation
-    and is by one artist, at least two of its tracks vote, and its genre has the most windows in at
-    least half of these.
+    and is by one artist, at least two of its tracks vote, and its genre wins in at least half of
+    these.
 
     Parameters
     ----------
@@ -276,6 +277,8 @@ def tracks_taking_genre(
         The share of its tracks, 0 to 1, that are by the album artist.
     is_compilation : bool
         Compilations do not decide for their tracks.
+    aggregation : "majority" or "mean"
+        By which genres win in tracks, see `winning_genre`.
 
     Examples
     --------
@@ -286,7 +289,7 @@ def tracks_taking_genre(
     >>> tracks_taking_genre(sure, [sure, unsure], artist_share=0.5)
     [False, False]
     """
-    winners = [_winner(track) for track in tracks if track.reason not in _NOT_VOTING]
+    winners = [_winner(track, aggregation) for track in tracks if track.reason not in _NOT_VOTING]
     voters = len(winners) - winners.count(None)
     decides = (
         album.genre is not None
@@ -298,9 +301,10 @@ def tracks_taking_genre(
     return [decides and track.reason in _UNCERTAIN for track in tracks]
 
 
-def _winner(track: Prediction) -> str | None:
-    """Return the genre of a track, or else the one of most of its windows, if it is known."""
-    return track.genre or next(iter(track.votes), None)
+def _winner(track: Prediction, aggregation: Aggregation) -> str | None:
+    """Return the genre of a track, or else the one that wins without a threshold, if it is known."""
+    scores = track.probabilities if aggregation == "mean" else track.votes
+    return track.genre or max(scores, key=lambda genre: scores[genre], default=None)
 
 
 def _window_predictions(

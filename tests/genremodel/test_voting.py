@@ -294,6 +294,18 @@ def test_genre_of_an_album_wins_in_half_of_its_tracks() -> None:
     assert not any(_taking(jazz, rock, odd))
 
 
+def test_most_probable_genre_wins_in_tracks_by_mean_probability() -> None:
+    jazz = _vote([JAZZ])
+    split = _vote([[0.46, 0.44, 0.1], [0.46, 0.44, 0.1], [0.0, 0.9, 0.1]], min_confidence=0.7)
+    tracks = [jazz, split, split]
+    assert split.votes == {"blues": 2, "jazz": 1}
+    album = vote_album(tracks, PARAMS)
+    assert album.genre == "jazz"
+    assert not any(tracks_taking_genre(album, tracks, artist_share=1.0))
+    taking = tracks_taking_genre(album, tracks, artist_share=1.0, aggregation="mean")
+    assert taking == [False, True, True]
+
+
 @given(
     st.lists(distributions(), min_size=1, max_size=6), st.booleans(), st.floats(0, 1), st.randoms()
 )
