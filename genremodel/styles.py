@@ -55,8 +55,9 @@ def described_styles(model: Mapping[str, Any]) -> tuple[Style, ...]:
 
     Examples
     --------
-    >>> described_styles({"tags": ["rock", "rnb"], "styles": {"r&b": {"tag": "rnb", "threshold": 1}}})
-    (Style(name='r&b', column=1, threshold=1),)
+    >>> styles = {"r&b": {"tag": "rnb", "threshold": 0.1}}
+    >>> described_styles({"tags": ["rock", "rnb"], "styles": styles})
+    (Style(name='r&b', column=1, threshold=0.1),)
     """
     return tuple(
         Style(name, model["tags"].index(style["tag"]), style["threshold"])

@@ -302,7 +302,7 @@ def tracks_taking_genre(
 
 
 def _winner(track: Prediction, aggregation: Aggregation) -> str | None:
-    """Return the genre of a track, or else the one that wins without a threshold, if it is known."""
+    """Return the genre of a track, or else the one that would win, if it is known."""
     scores = track.probabilities if aggregation == "mean" else track.votes
     return track.genre or max(scores, key=lambda genre: scores[genre], default=None)
 
