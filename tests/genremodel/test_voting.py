@@ -19,6 +19,7 @@ from genremodel.voting import (
     AGGREGATIONS,
     Aggregation,
     abstain_silent,
+    track_confidence,
     tracks_taking_genre,
     vote_album,
     vote_track,
@@ -143,6 +144,14 @@ def test_track_of_two_genres_has_a_low_confidence() -> None:
     assert MIN_CONFIDENCE > 0.49, "custom models abstain, too"
     for windows in ((8, 2), (2, 3), (0, 10)):
         assert (confidence(*windows) or 0) > 0.7
+
+
+def test_calibration_of_a_small_slope_lowers_only_the_confidence_in_two_genres() -> None:
+    """As one of custom models may have: it is confident in any probability."""
+    flat = replace(PLAIN, intercept=3.0, probability=0.05)
+    weaker = np.array([0.0, 0.8])
+    one, two = track_confidence(flat, [0.8, 0.5], weaker, 0.0, 10)
+    assert (one > 0.9, two) == (True, 0.49)
 
 
 def test_silent_windows_do_not_vote() -> None:
