@@ -166,7 +166,9 @@ def track_confidence(
     array([0.88, 0.49])
     """
     confidence = calibration.confidence(probability, novelty, windows)
-    is_divided = calibration.confidence(weaker, novelty, windows) >= _PART_CONFIDENCE
+    # A calibration with a small slope would be confident in a probability of 0.
+    has_parts = np.asarray(weaker) > 0
+    is_divided = has_parts & (calibration.confidence(weaker, novelty, windows) >= _PART_CONFIDENCE)
     return np.where(is_divided, np.minimum(confidence, _DIVIDED_CONFIDENCE), confidence)
 
 
