@@ -150,7 +150,7 @@ def fill_cache(folder: Path) -> Measurement:
 
 
 def read_table(folder: Path) -> Measurement:
-    """Read the table of the tracks, all of which are in the cache."""
+    """Read the table of the tracks from the cache."""
     files = sorted((folder / "a folder of music").glob("*/*"))
     tracks = [Track(path, path.name, path.parent.name, path.name) for path in files]
     start, cpu_start = perf_counter(), process_time()

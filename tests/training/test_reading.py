@@ -134,7 +134,7 @@ def test_files_that_fail_are_named_once(
     tables = []
     reading = threading.Thread(target=lambda: tables.append(reader.outputs(every, networks)))
     reading.start()
-    send(signal.SIGSEGV, reading=crashing)
+    send(signal.SIGSEGV, reading=crashing).join()
     send(signal.SIGSTOP, reading=hanging)
     reading.join()
     tables.append(Reader(cache, timeout=8).outputs(every, networks))
@@ -159,7 +159,7 @@ def test_unusable_cache_is_reported_once(
     tracks: list[Track], networks: Networks, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cache = tmp_path / "cache.db"
-    cache.write_text("not a cache of analyses, but a text that somebody needs")
+    cache.write_text("a text, which is not a cache of analyses")
     before = cache.read_bytes()
     reader = Reader(cache)
     for _ in range(2):
