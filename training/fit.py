@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -44,15 +43,15 @@ def fit_heads(
     table: outputs of the networks. nonmusic: weights from `fit_nonmusic`, by default of none.
     """
     if not hyperparameters.by_artist:
-        table = replace(table, group=table.track)
-    genres = np.unique(table.genre)
+        table = table.with_tracks(group=table.tracks.name)
     outputs = NetworkOutputs.split(table.values)
-    activations, analyzed = outputs.activations, outputs.by_both
-    both = np.concatenate([activations, outputs.expert_activations], axis=1)[analyzed]
+    some, both = table.fitted_rows(), table.fitted_rows(outputs.by_both)
+    activations = outputs.activations[some]
+    of_both = np.concatenate([outputs.activations[both], outputs.expert_activations[both]], axis=1)
     return GenreHeads(
-        fit_head(activations, table, genres, hyperparameters.msd_c),
-        fit_head(both, table[analyzed], genres, hyperparameters.mtt_c),
-        _fit_novelty(table, genres),
+        _fit_head(activations, table, some, hyperparameters.msd_c),
+        _fit_head(of_both, table, both, hyperparameters.mtt_c),
+        _fit_novelty(table),
         nonmusic,
         hyperparameters.mtt_weight,
     )
@@ -67,10 +66,9 @@ def fit_head_classifier(
 
 def fit_knn_classifier(table: WindowTable, neighbors: int) -> PredictProba:
     """Fit K nearest neighbors that detect no non-music. table: features."""
-    genres = np.unique(table.genre)
+    genres = table.genres
     known = select_neighbors(table)
-    genre = np.searchsorted(genres, known.genre)
-    knn = KnnClassifier(known.values, genre, len(genres), neighbors)
+    knn = KnnClassifier(known.values, known.genre_index(genres), len(genres), neighbors)
     return partial(predict_features, knn, np.zeros(table.values.shape[1] + 1))
 
 
@@ -90,29 +88,34 @@ def prior(table: WindowTable) -> list[float]:
     return [round(float(share), 4) for share in counts / counts.sum()]
 
 
-def fit_head(
-    activations: NDArray[np.float32],
+def _fit_head(
+    activations: NDArray[np.floating[Any]],
     table: WindowTable,
-    genres: NDArray[np.str_],
+    rows: NDArray[np.intp],
     c: float,
 ) -> LinearHead:
-    """Fit a head on tag logits, with equal weight for every genre. c: scikit-learn's C."""
+    """Fit a head on tag logits, with equal weight for every genre.
+
+    activations: of some rows of the table. c: scikit-learn's C.
+    """
+    genres = table.genres
+    genre = table.genre_index(genres)[rows]
     weight = balanced_sample_weight(
-        np.unique(table.genre, return_inverse=True)[1], table.group, table.weight
+        np.unique(genre, return_inverse=True)[1], table.group_index[rows], table.weight[rows]
     )
-    genre = np.searchsorted(genres, table.genre)
-    return fit_linear_head(tag_logits(activations), genre, weight, len(genres), c)
+    logits = tag_logits(activations).astype(table.precision, copy=False)
+    return fit_linear_head(logits, genre, weight, len(genres), c)
 
 
-def _fit_novelty(table: WindowTable, genres: NDArray[np.str_]) -> Novelty:
+def _fit_novelty(table: WindowTable) -> Novelty:
     """Fit the novelty score on tracks that are neither augmented nor short, if possible.
 
     The position of short tracks is unreliable.
     """
-    tracks = table.with_role("song", "train", "valid")
-    genre, _, members = tracks.by_track()
-    logits = tag_logits(NetworkOutputs.split(tracks.values).activations)
-    places = np.stack([logits[track].mean(axis=0) for track in members])
+    genre, _, members = table.by_track(table.has_role("song", "train", "valid"))
+    activations = NetworkOutputs.split(table.values).activations
+    places = np.stack([tag_logits(activations[track]).mean(axis=0) for track in members])
+    genres = table.genres
     long = np.array([len(track) >= _LONG for track in members])
     if np.isin(genres, genre[long]).all():
         places, genre = places[long], genre[long]
