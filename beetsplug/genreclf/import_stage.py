@@ -25,6 +25,7 @@ from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.objects import get_values, save
 from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.updates import describe
+from genremodel.errors import ClusterError
 
 if TYPE_CHECKING:
     from beets.importer import ImportSession, ImportTask
@@ -223,6 +224,8 @@ class ImportListeners:
                 self._stage.classify(task)
             except JournalError as exc:
                 self._context.report(str(exc))
+            except ClusterError as exc:
+                self._context.report(f"{exc}; `beet genreclf` classifies the remaining tracks")
 
     @contained()
     @reentrant

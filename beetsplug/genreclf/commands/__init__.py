@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from beets.exceptions import UserError
 
 from beetsplug.genreclf.storage.errors import JournalError
+from genremodel.errors import ClusterError
 
 
 @contextmanager
@@ -23,6 +24,8 @@ def user_errors() -> Iterator[None]:
         raise UserError(str(exc)) from exc
     except sqlite3.OperationalError as exc:  # another program has locked the library
         raise UserError(f"the library cannot be changed: {exc}") from exc
+    except ClusterError as exc:
+        raise UserError(f"{exc}; run the command again to resume") from exc
     except KeyboardInterrupt as exc:
         raise UserError("interrupted; run the command again to resume") from exc
 
