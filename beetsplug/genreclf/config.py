@@ -48,7 +48,7 @@ DEFAULTS: dict[str, Any] = {
     "backend": "auto",
     "cache": None,  # in the user's cache folder
     "threads": None,  # the number of processors
-    "cluster": None,
+    "cluster": {},
     "timeout": 60,
 }
 
@@ -170,7 +170,7 @@ def _names(view: Any) -> dict[str, str]:
 
 def _cluster(view: Any) -> Cluster | None:
     options = view.get()
-    if options is None:
+    if options is None or options == {}:
         return None
     from genremodel.cluster import Certificates, Cluster  # slow to import
     from genremodel.errors import ClusterError
@@ -181,9 +181,9 @@ def _cluster(view: Any) -> Cluster | None:
     for name in options.keys() - {*names}:
         raise ConfigValueError(f"{view[name].name}: unknown option")
     paths, files = (view[name] for name in ("paths", "certificates"))
-    folders = {} if paths.get({}) is None else paths.get(MappingValues(str))
+    folders = {} if options.get("paths") is None else paths.get(MappingValues(str))
     certificates = None
-    if files.get({}):
+    if options.get("certificates") is not None:
         certificates = Certificates(
             *(Path(files[field.name].as_filename()) for field in fields(Certificates))
         )

@@ -49,6 +49,9 @@ class LocalWorkers:
             )
         return problems
 
+    def failure_of_all(self, path: PathLike) -> None:
+        """See `Workers`."""
+
     def schedule(self, path: PathLike, method: AnalysisMethod | None) -> Callable[[], Analysis]:
         """See `Workers`."""
         task = self._processes.schedule(worker.analyze, path, method)

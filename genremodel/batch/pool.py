@@ -43,6 +43,10 @@ class Workers(Protocol):
         """Warnings for the user about how files were analyzed."""
         ...
 
+    def failure_of_all(self, path: PathLike) -> ClusterError | None:
+        """Return why no file can be read, if that is why this one cannot."""
+        ...
+
     def schedule(self, path: PathLike, method: AnalysisMethod | None) -> Callable[[], Analysis]:
         """Start to analyze a file that the cache does not have.
 
@@ -129,7 +133,7 @@ class Pool:
             with self._analyzer.using(method) as analyzer:
                 known = analyzer.lookup(path)
         except Exception as exc:
-            future.set_exception(as_audio_error(exc))
+            future.set_exception(self._workers.failure_of_all(path) or as_audio_error(exc))
             return future
         if known is not None:
             future.set_result(known)

@@ -146,8 +146,10 @@ class FileAnalyzer:
         Raises AudioError, also if that machine has seen another file at this path.
         """
         file = _state(path)
+        if outcome.state is None:
+            raise AudioError(f"{outcome.error} on the machine that analyzes it")
         if not outcome.is_of(file):
-            raise AudioError("its size or time is another on the machine that analyzed it")
+            raise AudioError("the machine that analyzed it sees another size or time of the file")
         if outcome.digest is None:  # no worker process is left that could compute it
             error = outcome.failure()
             if outcome.is_lasting:
@@ -167,24 +169,27 @@ class FileAnalyzer:
 
     def examine(self, path: PathLike, windows: int) -> Outcome:
         """Return the outcome of a new analysis of a file, for a machine that stores it."""
+        try:
+            return self._examine(path, windows)
+        except AudioError as exc:  # it cannot be read
+            return Outcome(error=str(exc), lacks_folder=_lacks_folder(path))
+
+    def _examine(self, path: PathLike, windows: int) -> Outcome:
         method = self.method
         if isinstance(method, WindowsMethod):
             method = replace(method, windows=windows)
+        file, digest = _state(path), _digest(path)
         try:
-            file = _state(path)
-            digest = _digest(path)
-        except AudioError as exc:
-            return Outcome(error=str(exc), lacks_folder=_lacks_folder(path))
-        state = file.size, file.mtime
-        try:
-            analysis = method.analyze(path, None)
+            result: Analysis | Exception = method.analyze(path, None)
         except Exception as exc:
-            return Outcome(
-                state, digest, error=str(as_audio_error(exc)), is_lasting=_is_lasting(exc)
-            )
+            result = exc
         if _state(path) != file:
-            return Outcome(error="changed while it was analyzed")
-        return Outcome(state, digest, analysis.to_bytes())
+            raise AudioError("changed while it was analyzed")
+        state = file.size, file.mtime
+        if isinstance(result, Analysis):
+            return Outcome(state, digest, result.to_bytes())
+        error = str(as_audio_error(result))
+        return Outcome(state, digest, error=error, is_lasting=_is_lasting(result))
 
     def _lookup_digest(self, digest: bytes, file: FileState) -> Analysis | None:
         found = self.cache.get_digest(digest)

@@ -74,6 +74,10 @@ class ClusterWorkers:
         error = self._analyzer.cache.error
         return [f"running without the analysis cache: {error}"] if error else []
 
+    def failure_of_all(self, path: PathLike) -> ClusterError | None:
+        """See `Workers`."""
+        return self._cluster.missing_share(path)
+
     def schedule(self, path: PathLike, method: AnalysisMethod | None) -> Callable[[], Analysis]:
         """See `Workers`."""
         file = _File(path, self._cluster.remote_path(path), method)
@@ -159,16 +163,23 @@ class ClusterWorkers:
 
     def _complete(self, file: _File, outcome: Outcome, worker: str) -> None:
         """Store the outcome of a file."""
-        if outcome.lacks_folder and os.path.exists(file.path):  # noqa: PTH110  # bytes
-            reason = f"the worker {worker} cannot read the folder of {file.remote}: is it mounted?"
+        if outcome.lacks_folder and (missing := self._missing_share(file, worker)):
             with self._lock:
-                self._stop(ClusterError(reason), [file])
+                self._stop(missing, [file])
             return
         try:
             with self._analyzer.using(file.method) as analyzer:
                 file.analysis.set_result(analyzer.accept(file.path, outcome))
         except Exception as exc:
             file.analysis.set_exception(as_audio_error(exc))
+
+    def _missing_share(self, file: _File, worker: str) -> ClusterError | None:
+        """Return the error of a file whose folder a worker lacks, unless it is deleted."""
+        if os.path.exists(file.path):  # noqa: PTH110  # bytes
+            return ClusterError(
+                f"the worker {worker} cannot read the folder of {file.remote}: is it mounted?"
+            )
+        return self._cluster.missing_share(file.path)
 
     def _stop(self, reason: ClusterError | AudioError, files: Sequence[_File] = ()) -> None:
         """Fail all files that are not finished."""

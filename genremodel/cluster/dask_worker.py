@@ -33,7 +33,7 @@ def serve(cluster: Cluster, count: int) -> None:
         processes.result(processes.schedule(os.getpid))  # started, or none can be
         versions = own_versions(classifier.analysis_version)
         tasks.own_worker = tasks.FileWorker(name, versions, processes)
-        asyncio.run(_serve(cluster, name, count))
+        asyncio.run(_serve(cluster, name, count, processes))
     except NoWorkersError as exc:
         raise ClusterError(str(exc)) from exc
     finally:
@@ -41,7 +41,7 @@ def serve(cluster: Cluster, count: int) -> None:
     raise ClusterError(f"{cluster.address}: the connection to the scheduler is lost")
 
 
-async def _serve(cluster: Cluster, name: str, count: int) -> None:
+async def _serve(cluster: Cluster, name: str, count: int, processes: Processes) -> None:
     # Without a nanny: it would start a process that may not have children.
     from distributed import Worker
 
@@ -62,4 +62,5 @@ async def _serve(cluster: Cluster, name: str, count: int) -> None:
     try:
         await worker.finished()
     finally:
+        processes.close()  # the threads of Dask wait for them
         await worker.close(timeout=1)

@@ -100,15 +100,29 @@ class Cluster:
 
     def remote_path(self, path: PathLike) -> str:
         """Return what the workers call a file. Raises ClusterError if they do not have it."""
-        local = Path(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100  # keeps links
+        local = _absolute(path)
         if not self.paths:
             return str(local)
-        for name in sorted(self.paths, key=len, reverse=True):  # folders inside of others first
-            folder = os.path.abspath(name)  # noqa: PTH100
-            if local.is_relative_to(folder):
-                remote = _remote_folder(self.paths[name])
-                return str(remote.joinpath(*local.relative_to(folder).parts))
-        raise ClusterError(f"{local}: in none of the folders that the cluster has")
+        name = self._folder_of(local)
+        if name is None:
+            raise ClusterError(f"{local}: in none of the folders that the cluster has")
+        remote = _remote_folder(self.paths[name])
+        return str(remote.joinpath(*local.relative_to(_absolute(name)).parts))
+
+    def missing_share(self, path: PathLike) -> ClusterError | None:
+        """Return the error that the folder of a file is not there, or empty, on this machine."""
+        name = self._folder_of(_absolute(path))
+        if name is None:
+            return None
+        try:
+            is_missing = next(Path(name).iterdir(), None) is None
+        except OSError:
+            is_missing = True
+        return ClusterError(f"{name}: this folder is empty: is it mounted?") if is_missing else None
+
+    def _folder_of(self, path: Path) -> str | None:
+        names = sorted(self.paths, key=len, reverse=True)  # folders inside of others first
+        return next((name for name in names if path.is_relative_to(_absolute(name))), None)
 
     def workers(self, config: WorkerConfig, analyzer: FileAnalyzer) -> Workers:
         """Return the workers of the cluster, for a pool.
@@ -118,6 +132,10 @@ class Cluster:
         from genremodel.cluster.cluster_workers import ClusterWorkers
 
         return ClusterWorkers(self, config, analyzer)
+
+
+def _absolute(path: PathLike) -> Path:
+    return Path(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100  # keeps links
 
 
 def _host(address: str) -> str | None:
