@@ -18,7 +18,7 @@ from genremodel.batch.outcome import Outcome
 from genremodel.batch.worker import AnalysisMethod, FileAnalyzer, WorkerConfig
 from genremodel.cluster.connection import Answer, Connection, quiet_dask
 from genremodel.cluster.settings import Cluster
-from genremodel.cluster.tasks import FilesTask
+from genremodel.cluster.tasks import FilesResult, FilesTask
 from genremodel.cluster.versions import own_versions
 from genremodel.errors import AudioError, ClusterError, as_audio_error
 
@@ -142,36 +142,48 @@ class ClusterWorkers:
             self._config.timeout,
         )
         self._sent.update(files)
-        self._connection.submit(task, partial(self._receive, files))
+        try:
+            self._connection.submit(task, partial(self._receive, files))
+        except ClusterError as exc:
+            self._stop(exc)
 
     def _receive(self, files: Sequence[_File], answer: Answer) -> None:
         """Complete files whose task has ended."""
+        if isinstance(answer, FilesResult):
+            for file, outcome in zip(files, answer.outcomes, strict=True):
+                self._store(file, outcome, answer.worker)
         with self._lock:
             self._sent.difference_update(files)
-            if isinstance(answer, ClusterError):
-                self._stop(answer, files)
-            elif answer is None and len(files) == 1:
+            if isinstance(answer, ClusterError) or self._end:
+                self._stop(answer if isinstance(answer, ClusterError) else None, files)
+                return
+            if answer is None and len(files) == 1:
                 error = AudioError("each worker that analyzed it ended unexpectedly")
                 files[0].analysis.set_exception(error)
             elif answer is None:
                 self._suspects.extend(files)
-        if answer is not None and not isinstance(answer, ClusterError):
-            for file, outcome in zip(files, answer.outcomes, strict=True):
-                self._complete(file, outcome, answer.worker)
-        with self._lock:
             self._send()
 
-    def _complete(self, file: _File, outcome: Outcome, worker: str) -> None:
-        """Store the outcome of a file."""
-        if outcome.lacks_folder and (missing := self._missing_share(file, worker)):
-            with self._lock:
-                self._stop(missing, [file])
-            return
-        try:
-            with self._analyzer.using(file.method) as analyzer:
-                file.analysis.set_result(analyzer.accept(file.path, outcome))
-        except Exception as exc:
-            file.analysis.set_exception(as_audio_error(exc))
+    def _store(self, file: _File, outcome: Outcome, worker: str) -> None:
+        """Store the outcome of a file, even if nothing waits for it any longer."""
+        error: Exception | None = None
+        if outcome.lacks_folder:
+            error = self._missing_share(file, worker)
+        if error is None:
+            try:
+                with self._analyzer.using(file.method) as analyzer:
+                    analysis = analyzer.accept(file.path, outcome)
+            except Exception as exc:
+                error = as_audio_error(exc)
+        with self._lock:
+            if isinstance(error, ClusterError):
+                self._stop(error, [file])
+            elif file.analysis.done():
+                pass
+            elif error:
+                file.analysis.set_exception(error)
+            else:
+                file.analysis.set_result(analysis)
 
     def _missing_share(self, file: _File, worker: str) -> ClusterError | None:
         """Return the error of a file whose folder a worker lacks, unless it is deleted."""
@@ -181,8 +193,8 @@ class ClusterWorkers:
             )
         return self._cluster.missing_share(file.path)
 
-    def _stop(self, reason: ClusterError | AudioError, files: Sequence[_File] = ()) -> None:
-        """Fail all files that are not finished."""
+    def _stop(self, reason: ClusterError | AudioError | None, files: Sequence[_File] = ()) -> None:
+        """Fail all files that are not finished. reason: unless there has been one before."""
         self._end = self._end or reason
         for file in (*files, *self._waiting, *self._suspects, *self._sent):
             if not file.analysis.done():
@@ -191,14 +203,13 @@ class ClusterWorkers:
             files_.clear()
 
     def _count_threads(self) -> None:
-        """Ask how many threads the workers have, and stop if there are none for long."""
+        """Ask how many threads the workers have, and stop if there have been none for long."""
         connection = self._connection
         threads = connection.count_threads() if connection else None
         with self._lock:
             self._threads = threads or self._threads
-            if threads != 0:
+            if threads:
                 self._last_seen = time.monotonic()
             elif time.monotonic() - self._last_seen > _PATIENCE:
-                self._stop(
-                    ClusterError(f"{self._cluster.address}: the cluster has no workers any longer")
-                )
+                problem = "has no workers any longer" if threads == 0 else "does not answer"
+                self._stop(ClusterError(f"{self._cluster.address}: the cluster {problem}"))

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
-from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
@@ -87,8 +87,9 @@ class Connection:
 
         self._cluster = cluster
         self.versions = versions
-        self._futures: set[Future] = set()
-        self._closed = threading.Event()
+        self._answers: SimpleQueue[tuple[Callable[[Answer], None], Answer] | None] = SimpleQueue()
+        # Not in the thread of Dask, which must answer the scheduler.
+        self._thread = threading.Thread(target=self._deliver, daemon=True)
         try:
             self._client: Client = Client(
                 cluster.address,
@@ -101,8 +102,9 @@ class Connection:
             raise connection_problem(cluster, exc) from exc
         try:
             self._check_workers()
+            self._thread.start()
         except BaseException:
-            self.close()
+            self._disconnect()
             raise
 
     def count_threads(self) -> int | None:
@@ -116,37 +118,48 @@ class Connection:
 
     def submit(self, task: FilesTask, receive: Callable[[Answer], None]) -> None:
         """Give a task to a worker. receive: is called with the answer in another thread, once."""
-        future = self._client.submit(analyze_files, task, key=f"genreclf-{uuid4().hex}", pure=False)
-        self._futures.add(future)  # a task whose future is not kept is canceled
-        future.add_done_callback(partial(self._done, receive))
+        key = f"genreclf-{uuid4().hex}"
+        try:
+            future = self._client.submit(analyze_files, task, key=key, pure=False)
+            self._client.loop.add_callback(self._collect, future, receive)
+        except Exception as exc:  # the client has been closed by Dask
+            raise self._lost() from exc
 
     def close(self) -> None:
         """Cancel the tasks and disconnect. They receive no answer."""
-        self._closed.set()
+        self._answers.put(None)
+        self._thread.join()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         with suppress(Exception):  # the scheduler may not be there any longer
             self._client.close(timeout=_CLOSE_SECONDS)
 
-    def _done(self, receive: Callable[[Answer], None], future: Future) -> None:
-        answer = self._answer(future)
-        self._futures.discard(future)
-        future.release()
-        if not self._closed.is_set():
+    def _deliver(self) -> None:
+        for receive, answer in iter(self._answers.get, None):
             receive(answer)
 
-    def _answer(self, future: Future) -> Answer:
+    async def _collect(self, future: Future, receive: Callable[[Answer], None]) -> None:
+        self._answers.put((receive, await self._answer(future)))
+
+    async def _answer(self, future: Future) -> Answer:
+        """Return the answer to a task, whose future must be kept, or the task is canceled."""
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
 
         try:
-            return future.result()
+            return await self._client.gather(future, asynchronous=True)
         except ClusterError as exc:
             return exc
         except KilledWorker:
             return None
         except (FutureCancelledError, OSError):
-            return ClusterError(f"{self._cluster.address}: the connection to the scheduler is lost")
+            return self._lost()
         except Exception as exc:
             return ClusterError(f"a worker of the cluster failed: {type(exc).__name__}: {exc}")
+
+    def _lost(self) -> ClusterError:
+        return ClusterError(f"{self._cluster.address}: the connection to the scheduler is lost")
 
     def _check_workers(self) -> None:
         answers: dict[str, Any] = self._client.run(check_worker, self.versions, on_error="return")
