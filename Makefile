@@ -51,6 +51,7 @@ model: $(VENV)/.model
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.cluster
 	$(BIN)/python -m training documents
 
 compare: $(VENV)/.compare $(VENV)/.model
