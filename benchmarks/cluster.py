@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
@@ -46,19 +47,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="genreclf-bench-") as folder:
         files = songs(Path(folder) / "songs", options.files)
         certificates = make_certificates(Path(folder) / "certificates")
-        for measure in (
-            lambda: speed(files, options.rounds, 1, None),
-            lambda: speed(files, options.rounds, 2, None),
-            lambda: speed(files, options.rounds, 2, certificates),
-            lambda: innocents(files),
-            lambda: memory(options.tasks),
+        for name, value in chain(
+            speed(files, options.rounds, 1, None),
+            speed(files, options.rounds, 2, None),
+            speed(files, options.rounds, 2, certificates),
+            innocents(files),
+            memory(options.tasks),
         ):
-            for name, value in measure():
-                bar = _BARS.get(name)
-                is_missed = bar is not None and value > bar
-                missed |= is_missed
-                limit = "" if bar is None else f", at most {bar:g}{': MISSED' * is_missed}"
-                print(f"{name}: {value:.4g}{limit}", flush=True)
+            bar = _BARS.get(name)
+            is_missed = bar is not None and value > bar
+            missed |= is_missed
+            limit = "" if bar is None else f", at most {bar:g}{': MISSED' * is_missed}"
+            print(f"{name}: {value:.4g}{limit}", flush=True)
     return int(missed)
 
 
