@@ -73,8 +73,8 @@ def describe_model_error(error: ModelError) -> str:
 
 def _newest(models: ModelStore) -> CustomModel | None:
     """Return the custom model that was trained last of those for `auto`. Raises ModelError."""
-    described = [models.describe(name) for name in models.names()]
-    usable = [model for model in described if model.field == GENRES and model.is_default]
+    described = [models.describe(name) for name in models.names(GENRES)]
+    usable = [model for model in described if model.is_default]
     newest = max(usable, key=lambda model: model.trained, default=None)
     return models.load(newest.name) if newest else None
 

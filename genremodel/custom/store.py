@@ -1,7 +1,8 @@
 """Custom models, and the folder that stores them.
 
 A model is two files: `NAME.npz` has the arrays, never pickled; `NAME.json` has the rest, with the
-checksum of the arrays.
+checksum of the arrays. Those of a model of another field than `genres` are `NAME.FIELD.npz` and
+`NAME.FIELD.json`, so that a listing of the folder shows the fields.
 """
 
 from __future__ import annotations
@@ -41,9 +42,13 @@ _OLDER_FORM = 2  # is read, too: it has the version of analyses, and the weights
 _LARGEST_DESCRIPTION = 1 << 24  # bytes of NAME.json
 _LARGEST_ARRAYS = 1 << 28  # bytes, compressed or not: enough for the neighbors of 600,000 tracks
 _LATEST = 32_503_680_000  # s since the epoch: the year 3000, the last that Windows can show
+_SUFFIXES = (".npz", ".json")
 _CALIBRATION = tuple(field.name for field in fields(Calibration))
 _ARRAYS = ("centroids", "whitening", "nonmusic", "weight", "bias", "features", "genre", "neighbors")
 _NAME = re.compile(r"[\w-]{1,60}")
+_FIELD = re.compile(r"[a-z0-9_]{1,40}")
+_STEM = re.compile(rf"({_NAME.pattern})(?:\.({_FIELD.pattern}))?")
+_GENRES = "genres"  # the field of models that predict genres
 
 
 @dataclass(frozen=True)
@@ -102,15 +107,17 @@ class CustomModel:
         Parameters
         ----------
         path
-            The `NAME.json` of the model, with its `NAME.npz` in the same folder.
+            The `NAME.json` of the model, with its `NAME.npz` in the same folder; `NAME.FIELD.json`
+            of a model of another field than `genres`.
 
         Raises
         ------
         ModelError
             If the files cannot be read or any value in them is invalid.
         """
-        store, name = _at(path)
-        return store.load(name)
+        store, stem = _at(path)
+        store._check_exists(stem.partition(".")[0])
+        return store._load(stem)
 
     def save(self, path: str | os.PathLike[str]) -> ModelInfo:
         """Store the model under the name of a file.
@@ -118,14 +125,21 @@ class CustomModel:
         Parameters
         ----------
         path
-            `NAME.json`; the arrays are stored as `NAME.npz` in the same folder.
+            `NAME.json`; the arrays are stored as `NAME.npz` in the same folder. `NAME.FIELD.json`
+            for a model of another field than `genres`.
 
         Raises
         ------
         ModelError
             If the name is invalid or the files cannot be written.
         """
-        store, name = _at(path)
+        store, stem = _at(path)
+        name, _, _ = stem.partition(".")
+        if stem != _stem(name, self.field):
+            raise ModelError(
+                f"{path}: a model of the field {self.field} must be named "
+                f"{_stem(name, self.field)}.json"
+            )
         return store.save(replace(self, name=name))
 
     def predict_proba(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
@@ -198,25 +212,29 @@ class ModelStore:
         if not _NAME.fullmatch(name):
             raise ModelError(f"invalid model name {name!r}: use up to 60 letters, digits, _ and -")
 
-    def names(self) -> list[str]:
-        """Return the names of the stored models, sorted."""
-        try:
-            files = [*self._folder.iterdir()]
-        except FileNotFoundError:
-            return []
-        except OSError as exc:
-            raise ModelError(f"{self._folder}: {exc.strerror}") from exc
-        names = (file.stem for file in files if file.suffix == ".json")
-        return sorted(name for name in names if _NAME.fullmatch(name))
+    def validate_field(self, field: str) -> None:
+        """Raise ModelError if a model cannot be of a field."""
+        if not _FIELD.fullmatch(field):
+            raise ModelError(
+                f"invalid field name {field!r}: use up to 40 lower-case letters, digits and _"
+            )
+
+    def names(self, field: str | None = None) -> list[str]:
+        """Return the names of the stored models, sorted. field: of these models only."""
+        stems = self._stems()
+        return sorted({name for name, of in stems if field in (None, of)})
 
     def describe(self, name: str) -> ModelInfo:
         """Return the summary of a model."""
-        return self._read(name)[1]
+        return self._read(self._require(name))[1]
 
     def load(self, name: str) -> CustomModel:
         """Return a model after checking every value."""
-        content, described = self._read(name)
-        file = self._folder / f"{name}.npz"
+        return self._load(self._require(name))
+
+    def _load(self, stem: str) -> CustomModel:
+        content, described = self._read(stem)
+        file = self._folder / f"{stem}.npz"
         try:
             return _model(described, content, read_file(file, _LARGEST_ARRAYS))
         except OSError as exc:
@@ -224,12 +242,13 @@ class ModelStore:
         except Exception as exc:  # NumPy and zipfile raise many kinds
             problem = str(exc) or type(exc).__name__
             raise ModelError(
-                f"{self._folder / name}: {problem}", retrain=name, field=described.field
+                f"{self._folder / stem}: {problem}", retrain=described.name, field=described.field
             ) from exc
 
     def save(self, model: CustomModel) -> ModelInfo:
         """Store a model, replacing any of the same name. Its id is derived from its content."""
         self.validate_name(model.name)
+        self.validate_field(model.field)
         packed = io.BytesIO()
         arrays: dict[str, Any] = {**_arrays(model.head), **vars(model.novelty)}
         np.savez_compressed(packed, **arrays)
@@ -254,9 +273,7 @@ class ModelStore:
             raise ModelError(f"{model.name}: {exc}") from exc
         try:
             self._folder.mkdir(exist_ok=True)
-            # Arrays first: they are refused as long as their checksum is not in the description.
-            replace_atomically(self._folder / f"{model.name}.npz", packed.getvalue())
-            replace_atomically(self._folder / f"{model.name}.json", text)
+            self._write(_stem(model.name, model.field), packed.getvalue(), text)
         except OSError as exc:
             folder = self._folder if self._folder.exists() else self._folder.parent
             raise ModelError(f"{folder}: {exc.strerror}") from exc
@@ -264,46 +281,91 @@ class ModelStore:
 
     def copy(self, name: str, target: ModelStore) -> None:
         """Copy a model as it is, with its id, replacing any of the same name."""
-        self._require(name)
+        source = self._folder / self._require(name)
         try:
             target._folder.mkdir(exist_ok=True)
-            for suffix in (".npz", ".json"):  # as in `save`
-                content = (self._folder / f"{name}{suffix}").read_bytes()
-                replace_atomically(target._folder / f"{name}{suffix}", content)
+            contents = (source.with_name(f"{source.name}{end}").read_bytes() for end in _SUFFIXES)
+            target._write(source.name, *contents)
         except OSError as exc:
             raise ModelError(f"{exc.filename}: {exc.strerror}") from exc
 
     def delete(self, name: str) -> None:
         """Delete a model, even if it is damaged."""
-        self._require(name)
+        self._check_exists(name)
         try:
-            (self._folder / f"{name}.json").unlink()
-            (self._folder / f"{name}.npz").unlink(missing_ok=True)
+            self._delete(name)
         except OSError as exc:
             raise ModelError(f"{exc.filename}: {exc.strerror}") from exc
 
-    def _require(self, name: str) -> None:
+    def _write(self, stem: str, arrays: bytes, description: bytes) -> None:
+        """Store the files of a model, and delete any of the same name. Raises OSError."""
+        # Arrays first: they are refused as long as their checksum is not in the description.
+        for suffix, content in zip(_SUFFIXES, (arrays, description), strict=True):
+            replace_atomically(self._folder / f"{stem}{suffix}", content)
+        self._delete(stem.partition(".")[0], but=stem)
+
+    def _delete(self, name: str, *, but: str | None = None) -> None:
+        """Delete the files of the models of a name. but: those to keep. Raises OSError."""
+        for stem in {_stem(*model) for model in self._stems() if model[0] == name} - {but}:
+            for suffix in reversed(_SUFFIXES):
+                (self._folder / f"{stem}{suffix}").unlink(missing_ok=True)
+
+    def _stems(self) -> list[tuple[str, str]]:
+        """Return the name and the field of each stored model, as the names of the files are."""
+        try:
+            files = [*self._folder.iterdir()]
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            raise ModelError(f"{self._folder}: {exc.strerror}") from exc
+        stems = (_STEM.fullmatch(file.stem) for file in files if file.suffix == ".json")
+        models = ((stem[1], stem[2] or _GENRES) for stem in stems if stem)
+        return [model for model in models if self._folder / f"{_stem(*model)}.json" in files]
+
+    def _check_exists(self, name: str) -> None:
         self.validate_name(name)
         if name not in self.names():
             there = ", ".join(self.names()) or "none"
             raise ModelError(f"there is no model {name!r}; custom models: {there}")
 
-    def _read(self, name: str) -> tuple[JsonFields, ModelInfo]:
-        self._require(name)
-        file = self._folder / f"{name}.json"
+    def _require(self, name: str) -> str:
+        """Return the name of the files of a model, without extension."""
+        self._check_exists(name)
+        stem, *others = sorted({_stem(*model) for model in self._stems() if model[0] == name})
+        if others:
+            files = ", ".join(f"{each}.json" for each in (stem, *others))
+            raise ModelError(f"{self._folder}: several models have the name {name}: {files}")
+        return stem
+
+    def _read(self, stem: str) -> tuple[JsonFields, ModelInfo]:
+        name, _, _ = stem.partition(".")
+        self.validate_name(name)
+        file = self._folder / f"{stem}.json"
         try:
             content = JsonFields.parse(read_file(file, _LARGEST_DESCRIPTION))
             if content.number("form") not in (_FORM, _OLDER_FORM):
                 raise ModelError(f"{file}: unsupported format version", retrain=name)
-            return content, _description(name, content)
+            described = _description(name, content)
         except OSError as exc:
             raise ModelError(f"{file}: {exc.strerror}", retrain=name) from exc
         except ValueError as exc:
             raise ModelError(f"{file}: {exc}", retrain=name) from exc
+        if stem != _stem(name, described.field):
+            raise ModelError(
+                f"{file}: of the field {described.field!r}, which the name of the file must show",
+                retrain=name,
+                field=described.field,
+            )
+        return content, described
+
+
+def _stem(name: str, field: str) -> str:
+    """Return the name of the files of a model, without extension."""
+    return name if field == _GENRES else f"{name}.{field}"
 
 
 def _at(path: str | os.PathLike[str]) -> tuple[ModelStore, str]:
-    """Return the store and the name of a model by the path of its description."""
+    """Return the store of a model, and the name of its files, by the path of its description."""
     path = Path(path)
     if path.suffix != ".json":
         raise ModelError(f"{path}: the name of a model file must end with .json")

@@ -242,6 +242,7 @@ class Training:
 
         name, field = self._options.name, self._options.field
         models.validate_name(name)
+        models.validate_field(field)
         if field in fields.ITEM_TYPES:
             raise UserError(f"{field} is set by genreclf and cannot be trained on")
         if self._options.min_tracks < 2:
