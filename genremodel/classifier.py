@@ -14,7 +14,7 @@ import numpy as np
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import AudioSource, PathLike
 from genremodel.audio.places import DEFAULT_WINDOWS
-from genremodel.custom.store import CustomModel
+from genremodel.custom.custom_model import CustomModel
 from genremodel.errors import AudioError, ModelError, UnknownGenreError, as_audio_error
 from genremodel.models.base import WindowClassifier, analysis_version, analyze_audio
 from genremodel.models.knn import KnnBackend
@@ -41,7 +41,8 @@ class GenreClassifier:
     Parameters
     ----------
     model : "bundled", path or CustomModel
-        The bundled model, or a custom one: its `NAME.json`, with `NAME.npz` beside it.
+        The bundled model, or a custom one: its `NAME.json`, with `NAME.npz` beside it, or an
+        exported `NAME.genremodel`.
     windows : int
         The number of 3-second windows that are analyzed per track, at least 1. Fewer than ten are
         some of the ten.
@@ -400,12 +401,7 @@ class GenreClassifier:
     def _require_compatible(self, model: CustomModel) -> None:
         if not self.uses_cnn:
             raise ModelError(f"{model.name}: needs the CNN; the KNN fallback is in use")
-        if model.features_version != self.features_version:
-            raise ModelError(
-                f"{model.name}: trained on analyses of another version",
-                retrain=model.name,
-                field=model.field,
-            )
+        model.check_features(self.features_version)
 
 
 def _load_backend(name: BackendName) -> tuple[CnnBackend | KnnBackend, str | None]:

@@ -12,7 +12,8 @@ from beetsplug.genreclf.config import Config
 from beetsplug.genreclf.fields import GENRES
 from beetsplug.genreclf.genres.families import families_of
 from genremodel import GenreClassifier, ModelError, UnknownGenreError
-from genremodel.custom.store import CustomModel, ModelStore
+from genremodel.custom.custom_model import CustomModel
+from genremodel.custom.store import ModelStore
 from genremodel.models.bundled import bundled_params
 from genremodel.style_hierarchy import styles_after_genre
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from genremodel import GenreClassifier
-from genremodel.custom.store import CustomModel, Estimator, ModelStore
+from genremodel.custom.custom_model import CustomModel, Estimator
+from genremodel.custom.store import ModelStore
 from genremodel.errors import ModelError
 from tests.labeled_tracks import custom_model, labeled_tracks, trained, window_values
 from tests.platforms import DROPPED as NO_ROOT
@@ -194,7 +195,8 @@ def test_error_names_the_read_only_folder(tmp_path: Path, there: bool) -> None:
     code = """
 import sys
 from pathlib import Path
-from genremodel.custom.store import CustomModel, ModelStore
+from genremodel.custom.custom_model import CustomModel
+from genremodel.custom.store import ModelStore
 from genremodel.errors import ModelError
 
 try:

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from genremodel.analysis import OUTPUT_SIZE
-from genremodel.custom.store import Estimator, ModelStore
+from genremodel.custom.custom_model import Estimator
+from genremodel.custom.store import ModelStore
 from genremodel.errors import ModelError
 from genremodel.voting import vote_track
 from tests.faults import mutated

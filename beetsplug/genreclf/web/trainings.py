@@ -41,7 +41,7 @@ from genremodel.errors import ModelError, TrainingError
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.web.services import Services
-    from genremodel.custom.store import CustomModel, ModelInfo
+    from genremodel.custom.custom_model import CustomModel, ModelInfo
 
 _LOOKAHEAD = 2  # analyses, which must not keep the player waiting
 _CLOSE_SECONDS = 0.5

@@ -1,0 +1,118 @@
+"""List, export and install custom models."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from logging import Logger
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from beets import ui
+from beets.exceptions import UserError
+
+from beetsplug.genreclf.custom_training import is_comparable
+from beetsplug.genreclf.messages import count
+
+if TYPE_CHECKING:
+    from genremodel.custom.custom_model import ModelInfo
+    from genremodel.custom.store import ModelStore
+
+
+def list_models(models: ModelStore, log: Logger) -> bool:
+    """Print the custom models, newest first; return whether all can be read."""
+    from beetsplug.genreclf.loading import describe_model_error
+    from genremodel.errors import ModelError
+
+    described = []
+    if not models.names():
+        log.info("no models trained yet")
+    for name in models.names():
+        try:
+            described.append(models.describe(name))
+        except ModelError as exc:
+            log.warning("{}", describe_model_error(exc))
+    for model in sorted(described, key=lambda model: -model.trained):
+        ui.print_(_line(model))
+    return len(described) == len(models.names())
+
+
+def export_model(models: ModelStore, name: str, file: str) -> None:
+    """Write a model to a file, and print what it has. Raises ModelError and UserError."""
+    from genremodel.display import displayable
+    from genremodel.models.musicnn import features_version
+
+    model = models.load(name)
+    model.check_features(features_version())
+    if model.estimator != "linear":
+        raise UserError(
+            f"{name} is made of nearest neighbors, which contain every track; train a linear "
+            f"model: beet genreclf-train --linear --name {name} --field {model.field}"
+        )
+    model.export(file)
+    ui.print_(f"exported {name} to {displayable(file)}")
+    ui.print_(f"it shows the field {model.field} and the labels {', '.join(model.params.genres)}")
+
+
+def install_model(models: ModelStore, file: str, name: str | None) -> None:
+    """Install a model from a file. name: by default that of the file. Raises ModelError."""
+    from genremodel.custom.model_file import read_model_file
+    from genremodel.errors import ModelError
+
+    path = Path(file)
+    name = path.stem if name is None else name
+    try:
+        models.validate_new_name(name)
+    except ModelError as exc:
+        raise UserError(f"{exc}; choose another by --name") from exc
+    installed = models.install(read_model_file(path, name))
+    metrics = installed.metrics
+    ui.print_(
+        f"installed {name} ({installed.id}), which predicts {installed.field}: "
+        f"{', '.join(installed.genres)}"
+    )
+    ui.print_(
+        f"trained on {count(metrics['tracks'], 'track')} by {count(metrics['artists'], 'artist')} "
+        f"of another library; cross-validated there: accuracy {metrics['accuracy']:.0%}, "
+        f"calibration error {metrics['calibration_error']:.2f}"
+    )
+    if metrics.get("missed"):
+        ui.print_(f"never recognized there: {', '.join(metrics['missed'])}")
+    ui.print_(f"set `model: {name}` in the configuration to use it")
+
+
+def comparison(metrics: Mapping[str, Any]) -> str:
+    """Return whether a model is better than the bundled one, and by how much."""
+    tracks, own, bundled = metrics["compared"], metrics["own"], metrics["bundled"]
+    if not tracks:
+        return "not comparable with the bundled model, which has none of these genres"
+    if not is_comparable(metrics):
+        return f"too few tracks to compare with the bundled model: {tracks}"
+    if own == bundled:
+        return (
+            f"no better than the bundled model: accuracy {own / tracks:.0%} on "
+            f"{count(tracks, 'track')}"
+        )
+    word = "better" if own > bundled else "worse"
+    return (
+        f"{word} than the bundled model by {abs(own - bundled)} of {count(tracks, 'track')}: "
+        f"accuracy {own / tracks:.0%} instead of {bundled / tracks:.0%}"
+    )
+
+
+def _line(model: ModelInfo) -> str:
+    """Return the line of a model in the list."""
+    times = "%Y-%m-%d" if model.installed else "%Y-%m-%d %H:%M"
+    trained = time.strftime(times, time.localtime(model.trained))
+    parts = [
+        f"{model.name}{' (installed)' if model.installed else ''}: "
+        f"{count(len(model.genres), 'genre')}",
+        count(model.metrics["tracks"], "track"),
+        f"trained {trained} on {model.field}",
+        f"accuracy {model.metrics['accuracy']:.0%}",
+        model.id,
+    ]
+    if "compared" in model.metrics:  # trained by the plugin
+        parts.append(comparison(model.metrics))
+    unused = "" if model.is_default else "; not used by `model: auto`"
+    return ", ".join(parts) + unused
