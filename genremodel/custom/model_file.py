@@ -103,7 +103,7 @@ def _unpack(packed: bytes, name: str) -> CustomModel:
     stored = JsonFields(
         {
             **{field: content.content.get(field) for field in _FIELDS},
-            "metrics": _figures(content.fields("metrics"), labels),
+            "metrics": {**_figures(content.fields("metrics"), labels), "default": False},
             "trained": _timestamp(content.text("trained")),
             "id": name,
             "installed": True,
@@ -137,7 +137,6 @@ def _figures(metrics: JsonFields, labels: Collection[str]) -> dict[str, Any]:
         if not (isinstance(missed, list) and all(label in labels for label in missed)):
             raise ValueError("metrics.missed is not a list of genres of the model")
         figures["missed"] = [label for label in labels if label in missed]
-        figures["default"] = False  # not compared on the tracks of the other library
     return figures
 
 
