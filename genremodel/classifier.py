@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
@@ -175,6 +176,34 @@ class GenreClassifier:
         """The confidence, 0 to 1, below which the classifier abstains on an album of several."""
         threshold = self._params.min_album_confidence
         return self.min_confidence if threshold is None else threshold
+
+    def with_model(self, model: CustomModel) -> GenreClassifier:
+        """Return a classifier by another custom model, for the same analyses.
+
+        It has the threshold of that model, and excludes nothing.
+
+        Parameters
+        ----------
+        model : CustomModel
+            Of any field.
+
+        Raises
+        ------
+        ModelError
+            If the model was trained on other analyses.
+
+        Examples
+        --------
+        >>> from genremodel.custom import train
+        >>> model, _ = train(tracks, name="moods", field="mood")
+        >>> GenreClassifier().with_model(model).genres
+        ('genre 0', 'genre 1', 'genre 2')
+        """
+        self._require_compatible(model)
+        classifier = copy(self)
+        classifier._model, classifier._params = model, model.params
+        classifier._genre_mask = np.ones(len(model.params.genres), np.bool_)
+        return classifier
 
     def check_genres(self, genres: Iterable[str]) -> None:
         """Check that genres are known, ignoring case.

@@ -12,7 +12,9 @@ from beets import ui
 from beets.exceptions import UserError
 
 from beetsplug.genreclf.custom_training import is_comparable
+from beetsplug.genreclf.fields import GENRES
 from beetsplug.genreclf.messages import count
+from beetsplug.genreclf.sources import why_not
 
 if TYPE_CHECKING:
     from genremodel.custom.custom_model import ModelInfo
@@ -51,12 +53,13 @@ def export_model(models: ModelStore, name: str, file: str) -> None:
         )
     model.export(file)
     ui.print_(f"exported {name} to {displayable(file)}")
-    ui.print_(f"it shows the field {model.field} and the labels {', '.join(model.params.genres)}")
+    ui.print_(f"it predicts {model.field}: {', '.join(model.params.genres)}")
 
 
 def install_model(models: ModelStore, file: str, name: str | None) -> None:
     """Install a model from a file. name: by default that of the file. Raises ModelError."""
     from genremodel.custom.model_file import read_model_file
+    from genremodel.display import displayable
     from genremodel.errors import ModelError
 
     path = Path(file)
@@ -65,20 +68,29 @@ def install_model(models: ModelStore, file: str, name: str | None) -> None:
         models.validate_new_name(name)
     except ModelError as exc:
         raise UserError(f"{exc}; choose another by --name") from exc
-    installed = models.install(read_model_file(path, name))
-    metrics = installed.metrics
-    ui.print_(
-        f"installed {name} ({installed.id}), which predicts {installed.field}: "
-        f"{', '.join(installed.genres)}"
-    )
+    model = read_model_file(path, name)
+    problem = why_not(model.field) if model.field != GENRES else None
+    if problem:
+        raise UserError(f"{displayable(path)}: the field {model.field} cannot be used: {problem}")
+    installed = models.install(model)
+    metrics, genres = installed.metrics, ", ".join(installed.genres)
+    ui.print_(f"installed {name} ({installed.id}), which predicts {installed.field}: {genres}")
     ui.print_(
         f"trained on {count(metrics['tracks'], 'track')} by {count(metrics['artists'], 'artist')} "
-        f"of another library; cross-validated there: accuracy {metrics['accuracy']:.0%}, "
+        f"of another library; cross-validated there: accuracy {metrics['accuracy']:.0%} "
+        f"(majority class: {max(model.params.prior):.0%}), "
         f"calibration error {metrics['calibration_error']:.2f}"
     )
     if metrics.get("missed"):
         ui.print_(f"never recognized there: {', '.join(metrics['missed'])}")
-    ui.print_(f"set `model: {name}` in the configuration to use it")
+    ui.print_(how_to_use(installed))
+
+
+def how_to_use(model: ModelInfo) -> str:
+    """Return how to use a model that the configuration does not use."""
+    if model.field == GENRES:
+        return f"set `model: {model.name}` in the configuration to use it"
+    return f"add {model.name} to `other_models` in the configuration to use it"
 
 
 def comparison(metrics: Mapping[str, Any]) -> str:
@@ -112,6 +124,8 @@ def _line(model: ModelInfo) -> str:
         f"accuracy {model.metrics['accuracy']:.0%}",
         model.id,
     ]
+    if model.field != GENRES:
+        return ", ".join(parts)
     if "compared" in model.metrics:  # trained by the plugin
         parts.append(comparison(model.metrics))
     unused = "" if model.is_default else "; not used by `model: auto`"

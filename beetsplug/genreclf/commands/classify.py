@@ -219,6 +219,8 @@ class Classify:
         for item in batch.selection.items:  # others of the album fail without being counted
             report = self._fail if item.id in selected_ids else self._warn
             predicted |= self._predictor.collect([item], batch.pending, report)
+        outdated = [(item, predicted[item.id]) for item in batch.outdated if item.id in predicted]
+        predicted = {id_: own for id_, own in predicted.items() if id_ not in batch.for_others}
         recalled: dict[int | None, Predicted] = {}
         if predicted or batch.lacking:
             recalled = self._predictor.recall_others(artist_items, predicted)
@@ -232,7 +234,9 @@ class Classify:
         self._apply_all([_keep_emptied(update) for update in updates])
         lacking = self._replan(batch, artist_prediction, recalled)
         self._apply_all(lacking)
-        done = {item.id for item in batch.wanted}
+        for item, own in outdated:
+            self._apply(self._planner.plan_others(item, own), "unchanged")
+        done = {item.id for item in (*batch.wanted, *batch.outdated)}
         done |= {update.obj.id for update in lacking if isinstance(update.obj, Item)}
         for item in selected:
             if item.id not in done:
@@ -319,7 +323,7 @@ class Classify:
             if beets_config["verbose"].get(int):
                 show_changes(old, new)
             else:
-                ui.show_model_changes(new, old, [GENRES])
+                ui.show_model_changes(new, old, [GENRES, *(own.value for own in update.others)])
         if isinstance(old, Item) and update.changes_genres:
             self._summary.add_change(old.genres, new.genres)
 

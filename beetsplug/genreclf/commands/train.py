@@ -17,6 +17,7 @@ from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._models import (
     comparison,
     export_model,
+    how_to_use,
     install_model,
     list_models,
 )
@@ -32,6 +33,7 @@ from beetsplug.genreclf.custom_training import (
     require_scikit_learn,
     train_model,
 )
+from beetsplug.genreclf.sources import why_not
 from beetsplug.genreclf.storage.paths import models_folder
 
 if TYPE_CHECKING:
@@ -242,7 +244,8 @@ class Training:
             raise UserError(f"training failed: {exc}") from exc
         good = self._options.force or not report.warnings
         saved = models.save(model) if good else None  # first: the reader may close the pipe
-        ui.print_(comparison(model.metrics))
+        if field == fields.GENRES:
+            ui.print_(comparison(model.metrics))
         self._show_skipped(tracks)
         self._show(tracks.paths, report)
         for warning in report.warnings:
@@ -261,6 +264,8 @@ class Training:
         models.validate_field(field)
         if field in fields.ITEM_TYPES:
             raise UserError(f"{field} is set by genreclf and cannot be trained on")
+        if field != fields.GENRES and (problem := why_not(field)):
+            raise UserError(f"there can be no model of the field {field}: {problem}")
         if self._options.min_tracks < 2:
             raise UserError("--min-tracks must be 2 or more")
         if name in models.names() and not self._options.force:
@@ -288,15 +293,23 @@ class Training:
             ui.print_(part) if isinstance(part, str) else print_rich(part)
 
     def _show_saved(self, model: ModelInfo) -> None:
+        if model.field != fields.GENRES:
+            ui.print_(f"saved as {model.name} ({model.id}); {self._use_of_other(model)}")
+            return
         configured = self._predictor.config.model
-        automatic = configured == "auto" and model.field == fields.GENRES
-        if configured == model.name or (automatic and model.is_default):
+        if configured == model.name or (configured == "auto" and model.is_default):
             use = "`beet genreclf` and imports will use it"
         else:
-            use = f"set `model: {model.name}` in the configuration to use it"
+            use = how_to_use(model)
             if not model.is_default:
                 use = f"not used by `model: auto`: {objection(model.metrics)}; {use} anyway"
         ui.print_(f"saved as {model.name} ({model.id}); {use}")
+
+    def _use_of_other(self, model: ModelInfo) -> str:
+        """Return how to use a model of another field than genres."""
+        if model.name in self._predictor.config.other_models:
+            return "`beet genreclf` and imports will use it"
+        return how_to_use(model)
 
 
 def _counts(labels: Mapping[str, int]) -> str:
