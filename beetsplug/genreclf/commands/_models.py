@@ -78,7 +78,7 @@ def install_model(models: ModelStore, file: str, name: str | None) -> None:
     ui.print_(
         f"trained on {count(metrics['tracks'], 'track')} by {count(metrics['artists'], 'artist')} "
         f"of another library; cross-validated there: accuracy {metrics['accuracy']:.0%} "
-        f"(majority class: {max(model.params.prior):.0%}), "
+        f"(most common genre: {max(model.params.prior):.0%}), "
         f"calibration error {metrics['calibration_error']:.2f}"
     )
     if metrics.get("missed"):
