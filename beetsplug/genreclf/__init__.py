@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beets import config
 from beets.library import Item
 from beets.plugins import BeetsPlugin
 from mediafile import MediaFile
@@ -66,8 +65,8 @@ class GenreClfPlugin(BeetsPlugin):
 
     def _add_sources(self) -> None:
         """Add the fields that models of the library predict, now that all plugins are loaded."""
-        folder = library_file(config["library"].as_filename(), MODELS_SUFFIX)
-        add_sources(folder, self._log)
+        library = self.config.root()["library"].as_filename()
+        add_sources(library_file(library, MODELS_SUFFIX), self._log)
         self.item_queries.update(queries.item_queries(fields.ITEM_TYPES))
         self._add_media_fields()
 

@@ -151,7 +151,7 @@ class Explanation:
                 "joint": _joint_object(self.update),
                 "skipped": self.rules.config.skips(self.item),
             },
-            "other_models": {
+            "other_fields": {
                 own.source: _other_object(prediction)
                 for own, prediction in self.predicted.others.items()
             },

@@ -23,7 +23,7 @@ def get_values(obj: Item | Album, names: Iterable[str] | None = None) -> Values:
         names = MANAGED_FIELDS if isinstance(obj, Item) else ALBUM_NAMES
     values = {name: obj[key] for name in names if (key := stored_name(obj, name)) in present}
     for name in values.keys() & SOURCE_TYPES.keys():  # beets has no type where a model was deleted
-        values[name] = SOURCE_TYPES[name].normalize(values[name])
+        values[name] = SOURCE_TYPES[name].from_sql(values[name])
     return values
 
 
