@@ -218,9 +218,10 @@ def test_a_model_that_is_not_used_keeps_its_predictions(moods: Beets) -> None:
 def test_tags_of_a_mood_are_the_same_in_every_container(moods: Beets) -> None:
     moods.settings["genreclf"]["auto"] = True
     moods.add_every_container()
+    before = moods.files()
     moods.import_music()
-    files = [path for path in moods.files() if "artist" not in str(path)]
-    assert len(files) == len(CONTAINERS)
+    files = [path for path in moods.files() if path not in before and path.suffix != ".ape"]
+    assert len(files) == len(CONTAINERS) - 1  # that one is silent
     found = {}
     for path in files:
         tags = {name.lower(): values for name, values in plain_tags(path).items()}
