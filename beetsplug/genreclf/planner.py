@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -81,9 +81,16 @@ class Planner:
             updates.append(self._plan(obj, own, joint))
         return updates
 
-    def plan_others(self, item: Item, predicted: Predicted) -> Update:
-        """Return the update of the predictions of other fields alone."""
-        return plan_others(self._snapshot(item), predicted, self._rules)
+    def plan_others(
+        self, items: Iterable[Item], predicted: Mapping[int | None, Predicted]
+    ) -> Iterator[Update]:
+        """Yield the updates of tracks that change the predictions of other fields alone.
+
+        Each is of the track as it is then. predicted: by their ids.
+        """
+        for item in items:
+            if item.id in predicted:
+                yield plan_others(self._snapshot(item), predicted[item.id], self._rules)
 
     def plan_nothing(self, obj: Item | Album, joint: Predicted | None = None) -> Update:
         """Return an update that changes nothing yet, for `decisions.decide`.

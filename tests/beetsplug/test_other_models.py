@@ -15,6 +15,7 @@ from tests.conftest import Beets, Prepared
 from tests.labeled_tracks import custom_model
 from tests.sounds import CONTAINERS, RATE, write
 from tests.tags import plain_tags
+from tests.variants import variant
 
 MOOD = FieldSet.of("mood")
 TRAIN = ("genreclf-train", "--min-tracks", "4")
@@ -111,7 +112,12 @@ def test_undo_of_a_deleted_model_keeps_what_the_user_has_changed(moods: Beets) -
     assert "$mood_confidence" in moods.field("mood_confidence", "title:tune 1")
 
 
-def test_a_model_that_is_added_later_leaves_genres_alone(trained: Beets) -> None:
+@pytest.mark.parametrize(
+    "scope",
+    ["auto", pytest.param("album", marks=variant), pytest.param("artist", marks=variant)],
+)
+def test_a_model_that_is_added_later_leaves_genres_alone(trained: Beets, scope: str) -> None:
+    trained.settings["genreclf"]["scope"] = scope
     trained("genreclf")
     genre = "$genres|$predicted_genre|$genre_confidence|$genre_model|$genre_votes|$album_genre"
     before = trained("ls", "-f", genre)

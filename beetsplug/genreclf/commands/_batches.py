@@ -47,6 +47,16 @@ class Batch:
     pending: dict[int | None, Future[Analysis]]
     for_others: set[int | None]
 
+    def split(
+        self, predicted: Mapping[int | None, Predicted]
+    ) -> tuple[dict[int | None, Predicted], dict[int | None, Predicted]]:
+        """Return the predictions whose genres are needed, and those of the outdated tracks."""
+        outdated = {item.id for item in self.outdated}
+        return (
+            {id_: own for id_, own in predicted.items() if id_ not in self.for_others},
+            {id_: own for id_, own in predicted.items() if id_ in outdated},
+        )
+
     def by_album(
         self, predicted: Mapping[int | None, Predicted]
     ) -> Iterator[tuple[Album | None, list[Item], dict[int | None, Predicted]]]:

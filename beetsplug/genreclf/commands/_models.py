@@ -17,8 +17,11 @@ from beetsplug.genreclf.messages import count
 from beetsplug.genreclf.sources import why_not
 
 if TYPE_CHECKING:
-    from genremodel.custom.custom_model import ModelInfo
+    from genremodel.custom.custom_model import CustomModel, ModelInfo
     from genremodel.custom.store import ModelStore
+
+# Fewer tracks of a genre can be guessed from a model, see `benchmarks/membership.py`.
+_FEW = 30
 
 
 def list_models(models: ModelStore, log: Logger) -> bool:
@@ -39,8 +42,8 @@ def list_models(models: ModelStore, log: Logger) -> bool:
     return len(described) == len(models.names())
 
 
-def export_model(models: ModelStore, name: str, file: str) -> None:
-    """Write a model to a file, and print what it has. Raises ModelError and UserError."""
+def export_model(models: ModelStore, name: str, file: str, log: Logger) -> None:
+    """Write a model to a file, and print what it predicts. Raises ModelError and UserError."""
     from genremodel.display import displayable
     from genremodel.models.musicnn import features_version
 
@@ -54,6 +57,17 @@ def export_model(models: ModelStore, name: str, file: str) -> None:
     model.export(file)
     ui.print_(f"exported {name} to {displayable(file)}")
     ui.print_(f"it predicts {model.field}: {', '.join(model.params.genres)}")
+    if rare := _rare_genres(model):
+        log.warning(
+            "from the file, others may guess which tracks of these genres you have: {}",
+            ", ".join(rare),
+        )
+
+
+def _rare_genres(model: CustomModel) -> list[str]:
+    """Return the genres with so few tracks that a model reveals which these are."""
+    shares = zip(model.params.genres, model.params.prior, strict=True)
+    return [genre for genre, share in shares if share * model.metrics["tracks"] < _FEW]
 
 
 def install_model(models: ModelStore, file: str, name: str | None) -> None:

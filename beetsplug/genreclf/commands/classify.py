@@ -219,8 +219,7 @@ class Classify:
         for item in batch.selection.items:  # others of the album fail without being counted
             report = self._fail if item.id in selected_ids else self._warn
             predicted |= self._predictor.collect([item], batch.pending, report)
-        outdated = [(item, predicted[item.id]) for item in batch.outdated if item.id in predicted]
-        predicted = {id_: own for id_, own in predicted.items() if id_ not in batch.for_others}
+        predicted, of_outdated = batch.split(predicted)
         recalled: dict[int | None, Predicted] = {}
         if predicted or batch.lacking:
             recalled = self._predictor.recall_others(artist_items, predicted)
@@ -234,8 +233,7 @@ class Classify:
         self._apply_all([_keep_emptied(update) for update in updates])
         lacking = self._replan(batch, artist_prediction, recalled)
         self._apply_all(lacking)
-        for item, own in outdated:
-            self._apply(self._planner.plan_others(item, own), "unchanged")
+        self._apply_all(self._planner.plan_others(batch.outdated, of_outdated), "unchanged")
         done = {item.id for item in (*batch.wanted, *batch.outdated)}
         done |= {update.obj.id for update in lacking if isinstance(update.obj, Item)}
         for item in selected:
@@ -299,9 +297,9 @@ class Classify:
             self._apply(decided, _OUTCOMES.get(choice))
         return True
 
-    def _apply_all(self, updates: Iterable[Update]) -> None:
+    def _apply_all(self, updates: Iterable[Update], outcome: str | None = None) -> None:
         for update in updates:
-            self._apply(update)
+            self._apply(update, outcome)
 
     def _apply(self, update: Update, outcome: str | None = None) -> None:
         """Show or make a change. outcome: what it counts as, by default that of the update."""

@@ -143,7 +143,7 @@ def _run(context: Context, lib: Library, options: TrainOptions, query: list[str]
             models.delete(options.delete)
             ui.print_(f"deleted {options.delete}")
         elif options.export is not None:
-            export_model(models, name, options.export)
+            export_model(models, name, options.export, context.log)
         elif options.install is not None:
             install_model(models, options.install, options.name)
         elif not has_matches(lib, query, match_albums=options.album):
