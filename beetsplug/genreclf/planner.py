@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from beets.library import Album, Item
@@ -11,7 +12,13 @@ from beetsplug.genreclf.fields import JOURNAL_ID, PREDICTED_GENRE
 from beetsplug.genreclf.genres.normalize import squash
 from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.storage.snapshot import Snapshot, take_snapshot
-from beetsplug.genreclf.updates import Predicted, Update, plan_nothing, plan_update
+from beetsplug.genreclf.updates import (
+    Predicted,
+    Update,
+    plan_nothing,
+    plan_others,
+    plan_update,
+)
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.predictor import Predictor
@@ -73,6 +80,17 @@ class Planner:
             own = self._keep_given(obj, own or self._predictor.recall(obj))
             updates.append(self._plan(obj, own, joint))
         return updates
+
+    def plan_others(
+        self, items: Iterable[Item], predicted: Mapping[int | None, Predicted]
+    ) -> Iterator[Update]:
+        """Yield the updates of tracks that change the predictions of other fields alone.
+
+        Each is of the track as it is then. predicted: by their ids.
+        """
+        for item in items:
+            if item.id in predicted:
+                yield plan_others(self._snapshot(item), predicted[item.id], self._rules)
 
     def plan_nothing(self, obj: Item | Album, joint: Predicted | None = None) -> Update:
         """Return an update that changes nothing yet, for `decisions.decide`.
@@ -143,7 +161,8 @@ class Planner:
     def _keep_given(self, obj: Item | Album, own: Predicted) -> Predicted:
         """Return the prediction that a track keeps, perhaps its album's, or its own new one."""
         is_kept = own.kept and self._predictor.config.scope == "auto"
-        return (is_kept and self._predictor.recall_given(obj)) or own
+        given = self._predictor.recall_given(obj) if is_kept else None
+        return replace(given, others=own.others) if given else own
 
     def _plan(self, obj: Item | Album, own: Predicted, joint: Predicted | None) -> Update:
         return plan_update(self._snapshot(obj), own, self._rules, joint, respell=self._respell)

@@ -283,10 +283,10 @@ def test_field_option(collector: Beets) -> None:
     collector(*TRAIN, "--field", "taste", "--name", "tastes")
     collector("genreclf", "artist:artist 1")
     assert all(model.startswith("bundled-") for model in collector.field("genre_model", "artist:1"))
-    for name, genres in (("groups", ["wild", "calm"]), ("tastes", ["bad", "good"])):
-        collector.settings["genreclf"]["model"] = name
-        collector("genreclf", "artist:artist 1")
-        assert collector.field("predicted_genre", "artist:artist 1") == genres
+    collector.settings["genreclf"]["other_models"] = ["groups", "tastes"]
+    collector("genreclf", "artist:artist 1")
+    for name, values in (("grouping", ["wild", "calm"]), ("taste", ["bad", "good"])):
+        assert collector.field(f"predicted_{name}", "artist:artist 1") == values
     assert (
         "no matching track has a mood value of its own"
         in collector.run(*TRAIN, "--field", "mood").stderr

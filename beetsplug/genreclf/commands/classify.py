@@ -219,6 +219,7 @@ class Classify:
         for item in batch.selection.items:  # others of the album fail without being counted
             report = self._fail if item.id in selected_ids else self._warn
             predicted |= self._predictor.collect([item], batch.pending, report)
+        predicted, of_outdated = batch.split(predicted)
         recalled: dict[int | None, Predicted] = {}
         if predicted or batch.lacking:
             recalled = self._predictor.recall_others(artist_items, predicted)
@@ -232,7 +233,8 @@ class Classify:
         self._apply_all([_keep_emptied(update) for update in updates])
         lacking = self._replan(batch, artist_prediction, recalled)
         self._apply_all(lacking)
-        done = {item.id for item in batch.wanted}
+        self._apply_all(self._planner.plan_others(batch.outdated, of_outdated), "unchanged")
+        done = {item.id for item in (*batch.wanted, *batch.outdated)}
         done |= {update.obj.id for update in lacking if isinstance(update.obj, Item)}
         for item in selected:
             if item.id not in done:
@@ -295,9 +297,9 @@ class Classify:
             self._apply(decided, _OUTCOMES.get(choice))
         return True
 
-    def _apply_all(self, updates: Iterable[Update]) -> None:
+    def _apply_all(self, updates: Iterable[Update], outcome: str | None = None) -> None:
         for update in updates:
-            self._apply(update)
+            self._apply(update, outcome)
 
     def _apply(self, update: Update, outcome: str | None = None) -> None:
         """Show or make a change. outcome: what it counts as, by default that of the update."""
@@ -319,7 +321,7 @@ class Classify:
             if beets_config["verbose"].get(int):
                 show_changes(old, new)
             else:
-                ui.show_model_changes(new, old, [GENRES])
+                ui.show_model_changes(new, old, [GENRES, *(own.value for own in update.others)])
         if isinstance(old, Item) and update.changes_genres:
             self._summary.add_change(old.genres, new.genres)
 

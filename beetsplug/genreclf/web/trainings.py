@@ -41,7 +41,7 @@ from genremodel.errors import ModelError, TrainingError
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.web.services import Services
-    from genremodel.custom.store import CustomModel, ModelInfo
+    from genremodel.custom.custom_model import CustomModel, ModelInfo
 
 _LOOKAHEAD = 2  # analyses, which must not keep the player waiting
 _CLOSE_SECONDS = 0.5
@@ -221,6 +221,11 @@ class Trainings:
         configured = self._services.predictor.config.model
         if configured == "bundled":
             return "Change `model: bundled` in the configuration to `model: auto` to use it."
+        if self._is_installed(model.name):
+            return (
+                f"There is an installed model {model.name}, which is not replaced. Install it "
+                "under another name, delete it, and train again."
+            )
         if configured == "auto" and model.metrics["default"] is False:
             reason = objection(model.metrics).removeprefix("it ")
             return (
@@ -228,6 +233,11 @@ class Trainings:
                 "configuration to use it anyway."
             )
         return True
+
+    def _is_installed(self, name: str) -> bool:
+        with suppress(ModelError):
+            return self._models.describe(name).installed
+        return False
 
     def _predict(self, job: Job) -> None:
         """Load the model as it is stored now, and predict the tracks of the query again."""
