@@ -23,7 +23,7 @@ from genremodel.calibration import (
 from genremodel.column_table import ColumnTable
 from genremodel.errors import TrainingError
 from genremodel.models.base import WindowProbabilities
-from genremodel.voting import winning_genre
+from genremodel.voting import track_confidence, weaker_part, winning_genre
 
 FOLDS = 5
 
@@ -87,6 +87,8 @@ class OutOfFold(_LabeledPredictions):
         Index of the genre predicted by majority vote.
     probabilities : (predictions, genres)
         Mean of the windows.
+    weaker : (predictions,)
+        See `genremodel.voting.weaker_part`.
     novelty : (predictions,)
         Out-of-distribution score of the track.
     windows : (predictions,)
@@ -100,6 +102,7 @@ class OutOfFold(_LabeledPredictions):
     genre: NDArray[np.intp]
     predicted: NDArray[np.intp]
     probabilities: NDArray[np.float64]
+    weaker: NDArray[np.float64]
     novelty: NDArray[np.float64]
     windows: NDArray[np.intp]
 
@@ -115,7 +118,9 @@ class OutOfFold(_LabeledPredictions):
 
     def calibrated(self, calibration: Calibration) -> NDArray[np.float64]:
         """Return the confidence in each prediction by a calibration, (predictions,)."""
-        return calibration.confidence(self.probability, self.novelty, self.windows)
+        return track_confidence(
+            calibration, self.probability, self.weaker, self.novelty, self.windows
+        )
 
     def confidence(self, known: OutOfFold | None = None) -> NDArray[np.float64]:
         """Return the confidence in each prediction, (predictions,).
@@ -221,6 +226,7 @@ def _predict(
         np.where(tracks.genres[track, predicted], predicted, rarest_genre(tracks.genres)[track]),
         predicted,
         np.stack([one.probabilities.mean(axis=0) for one in found]),
+        np.array([weaker_part(one.probabilities) for one in found]),
         np.array([one.novelty for one in found]),
         counts,
     )

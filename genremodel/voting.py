@@ -9,8 +9,9 @@ from math import isnan
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from genremodel.calibration import Calibration
 from genremodel.models.novelty import NONMUSIC_NOVELTY
 from genremodel.prediction import (
     ABSTAINED,
@@ -29,12 +30,12 @@ _MIN_ARTIST_SHARE = 3 / 4
 _NOT_VOTING: set[AbstainReason | None] = {"not music", "silence", "too short"}
 _UNCERTAIN: set[AbstainReason | None] = {"low confidence", "tie", "unfamiliar"}
 
-# A track of two parts with different genres. Each has at least so many windows, so large a share of
-# them, and so confident a genre.
+# A track is divided if it has two parts of different genres, each with at least so many windows, so
+# large a share of them, and so confident a genre.
 _PART_WINDOWS = 3
 _PART_SHARE = 0.3
-_PART_CONFIDENCE = 0.7
-_PARTS_CONFIDENCE = 0.5  # the largest confidence in a genre of such a track
+_PART_CONFIDENCE = 0.75
+_DIVIDED_CONFIDENCE = 0.5  # the largest in a genre of such a track
 
 
 def winning_genre(
@@ -96,31 +97,75 @@ def vote_with_confidence(
     """
     index = winning_genre(probabilities, params.prior, aggregation)
     mean = probabilities[:, index].mean()
-    confidence = float(params.calibration.confidence(mean, novelty, len(probabilities)))
-    if confidence > _PARTS_CONFIDENCE and _has_two_genres(probabilities, novelty, params):
-        confidence = _PARTS_CONFIDENCE
-    return index, confidence
+    confidence = track_confidence(
+        params.calibration, mean, weaker_part(probabilities), novelty, len(probabilities)
+    )
+    return index, float(confidence)
 
 
-def _has_two_genres(
-    probabilities: NDArray[np.float64], novelty: float, params: DecisionParams
-) -> bool:
-    """Return True if a track consists of two long parts of different genres.
+def weaker_part(probabilities: NDArray[np.float64]) -> float:
+    """Return the mean probability of the less probable of two genres that divide a track.
 
-    It is cut where the mean probabilities of the genres of both parts are largest. The calibration
-    does not know such tracks: it is fitted on songs, where a mean probability of 0.5 is one of
-    similar windows.
+    The track is cut where the mean probabilities of the genres of both parts are largest.
+
+    Parameters
+    ----------
+    probabilities : (windows, genres)
+        At least one window.
+
+    Returns
+    -------
+    0 if a part has few windows, or both have the same genre.
+
+    Examples
+    --------
+    >>> round(weaker_part(np.array([[0.1, 0.9]] * 4 + [[0.8, 0.2]] * 6)), 2)
+    0.8
+    >>> weaker_part(np.array([[0.1, 0.9]] * 10))
+    0.0
     """
     before = probabilities.cumsum(axis=0)
     after = before[-1] - before
     first = int((before.max(axis=1) + after.max(axis=1)).argmax()) + 1  # windows
     windows = np.array([first, len(probabilities) - first])
     if windows.min() < max(_PART_WINDOWS, _PART_SHARE * len(probabilities)):
-        return False
+        return 0.0
     means = np.stack([before[first - 1], after[first - 1]]) / windows[:, np.newaxis]
-    confidences = params.calibration.confidence(means.max(axis=1), novelty, windows)
     genres = means.argmax(axis=1)
-    return bool(genres[0] != genres[1] and confidences.min() >= _PART_CONFIDENCE)
+    return 0.0 if genres[0] == genres[1] else float(means.max(axis=1).min())
+
+
+def track_confidence(
+    calibration: Calibration,
+    probability: ArrayLike,
+    weaker: ArrayLike,
+    novelty: ArrayLike,
+    windows: ArrayLike,
+) -> NDArray[np.float64]:
+    """Return the confidence in the genres of tracks. A track of two genres has a low one.
+
+    The calibration alone would be too confident in these: it is fitted on songs, where a mean
+    probability of 0.5 is one of similar windows.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    probability : array_like
+        The mean probability of the genre of each track.
+    weaker : array_like
+        The `weaker_part` of each track.
+    novelty, windows : array_like
+        See `Calibration.confidence`.
+
+    Examples
+    --------
+    >>> calibration = Calibration(2.0, 1.0, 0.0, 0.0, median_novelty=0.0)
+    >>> track_confidence(calibration, [0.5, 0.5], [0.0, 0.9], novelty=0.0, windows=10).round(2)
+    array([0.88, 0.5 ])
+    """
+    confidence = calibration.confidence(probability, novelty, windows)
+    is_divided = calibration.confidence(weaker, novelty, windows) >= _PART_CONFIDENCE
+    return np.where(is_divided, np.minimum(confidence, _DIVIDED_CONFIDENCE), confidence)
 
 
 def vote_track(

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as sklearn_metrics
 
+from genremodel.calibration import Calibration
 from genremodel.errors import TrainingError
 from genremodel.evaluation import (
     Classify,
@@ -25,6 +26,8 @@ from genremodel.evaluation import (
     rarest_genre,
 )
 from genremodel.models.base import WindowProbabilities
+from genremodel.prediction import DecisionParams
+from genremodel.voting import vote_with_confidence
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -47,6 +50,7 @@ def predictions(
         genre=np.where(correct, 1, 0),
         predicted=np.ones(count, np.intp),
         probabilities=np.stack([1 - probability, probability], axis=1),
+        weaker=np.zeros(count),
         novelty=novelty,
         windows=np.full(count, windows),
     )
@@ -67,6 +71,27 @@ def by_value(parts: Sequence[NDArray[np.floating]]) -> list[WindowProbabilities]
     """Predict the genre that is in the values."""
     table = np.full((GENRES, GENRES), 0.1) + 0.7 * np.eye(GENRES)
     return [WindowProbabilities(table[part[:, 1].astype(int)], 1.0) for part in parts]
+
+
+def test_tracks_of_two_genres_have_the_confidence_of_the_vote() -> None:
+    """And so count as abstentions, as when they are classified."""
+    rows = np.repeat([0, 1], [4, 6])
+    divided = Tracks(
+        [np.stack([np.zeros(10), genre], axis=1) for genre in (rows, np.ones(10))],
+        np.array([[False, True, False]] * 2),
+        np.array(["a", "b"]),
+        [1 / GENRES] * GENRES,
+    )
+    calibration = Calibration(2.0, 1.0, 0.0, 0.0, median_novelty=0.0)
+    scores = predict_tracks(divided, by_value)
+    params = DecisionParams(("a", "b", "c"), (*divided.prior,), calibration, 0.7, "model")
+    voted = [
+        vote_with_confidence(found.probabilities, found.novelty, params, "majority")
+        for found in by_value(divided.windows)
+    ]
+    confidence = scores.calibrated(calibration)
+    assert confidence.tolist() == [confidence for _, confidence in voted]
+    assert confidence[0] == 0.5 < 0.7 < confidence[1]
 
 
 def test_models_are_fitted_without_the_held_out_artists() -> None:
