@@ -136,6 +136,19 @@ def test_a_model_that_is_added_later_leaves_genres_alone(trained: Beets, scope: 
     assert trained("ls", "-f", genre) == before
 
 
+def test_a_track_that_also_gets_a_genre_is_updated_once(trained: Beets) -> None:
+    trained("modify", "--yes", "title:tune 1", "genres=")
+    trained.settings["genreclf"]["policy"] = "never"
+    trained("genreclf")
+    trained.settings["genreclf"] |= {"other_models": ["moods"], "policy": "fill"}
+    assert "1 track to update, 0 unchanged" in trained.run("genreclf", "-p", "title:tune 1").stderr
+    done = trained.run("genreclf", "title:tune 1")
+    assert done.stdout.count("artist 1 - album 1 - tune 1: ") == 1
+    assert "; mood: calm (0." in done.stdout
+    assert "1 track updated, 0 unchanged, 0 abstained, 0 failed, 1 file written" in done.stderr
+    assert trained.field("predicted_mood", "title:tune 1") == ["calm"]
+
+
 def test_a_model_that_is_trained_again_predicts_again(moods: Beets) -> None:
     moods("genreclf")
     (first,) = {*moods.field("mood_model")}
