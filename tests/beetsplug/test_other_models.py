@@ -177,6 +177,15 @@ def test_abstention_empties_a_mood(moods: Beets) -> None:
     assert "nothing to do" in moods.run("genreclf", "title:rest").stderr
 
 
+def test_reviews_show_genres_alone(moods: Beets) -> None:
+    moods("modify", "--yes", "title:tune 1", "genres=")
+    moods.settings["genreclf"]["min_confidence"] = 0
+    shown = moods.run("genreclf", "--review", "title:tune 1", stdin="a\n").stdout
+    assert "tune 1: electronic (" in shown
+    assert "mood" not in shown
+    assert moods.field("predicted_mood", "title:tune 1") == ["calm"]
+
+
 def test_moods_are_explained(moods: Beets) -> None:
     assert "\n  mood           calm (0." in moods("genreclf-explain", "title:tune 1")
     explained = json.loads(moods("genreclf-explain", "--json", "title:tune 1"))
@@ -330,7 +339,8 @@ def test_invalid_models_change_nothing(
         ("styles", "there can be no model of the field styles: genreclf sets predicted_styles"),
         ("album_genre", "album_genre is set by genreclf and cannot be trained on"),
         ("predicted_mood", "predicted_mood is set by genreclf and cannot be trained on"),
-        ("predicted_era", "predicted_era is the name of a prediction"),
+        ("predicted_era", "names that begin with `predicted` are those of predictions"),
+        ("predicted", "names that begin with `predicted` are those of predictions"),
         ("Mood", "invalid field name 'Mood': use up to 40 lower-case letters, digits and _"),
         ("mood/../x", "invalid field name 'mood/../x'"),
     ],
