@@ -184,8 +184,7 @@ class ModelStore:
         except OSError as exc:
             raise ModelError(f"{self._folder}: {exc.strerror}") from exc
         stems = (_STEM.fullmatch(file.stem) for file in files if file.suffix == ".json")
-        models = ((stem[1], stem[2] or _GENRES) for stem in stems if stem)
-        return [model for model in models if self._folder / f"{_stem(*model)}.json" in files]
+        return [(stem[1], stem[2] or _GENRES) for stem in stems if stem and stem[2] != _GENRES]
 
     def _check_exists(self, name: str) -> None:
         self.validate_name(name)
