@@ -99,9 +99,9 @@ class Context:
     def load_predictor(
         self, lib: Library, *, cached: bool = True, bundled: bool = False, retry: bool = False
     ) -> Predictor:
-        """Load the model. Raises UserError when there is none, confuse.ConfigError.
+        """Load the models. Raises UserError when there is none, confuse.ConfigError.
 
-        cached: use the analysis cache. bundled: load the bundled model, regardless of the
+        cached: use the analysis cache. bundled: load the bundled model alone, regardless of the
         configuration. retry: analyze files again that could not be analyzed.
         """
         loaded = self._load(lib, bundled=bundled)
@@ -143,6 +143,7 @@ class Context:
             pool,
             loaded.config,
             LibrarySpellings(lib, self.journal(lib)).find,
+            others=loaded.others,
             is_substitute=bool(loaded.problem),
         )
 
