@@ -42,6 +42,8 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 	$(BIN)/python -m tests.wording
 
+# One set of kernels, so that processors with AVX-512 export the same networks as others.
+model: export OPENBLAS_CORETYPE = Haswell
 model: $(VENV)/.model
 	$(BIN)/python -m training build
 

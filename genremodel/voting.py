@@ -33,8 +33,8 @@ _UNCERTAIN: set[AbstainReason | None] = {"low confidence", "tie", "unfamiliar"}
 # A track is divided if it has two parts of different genres, each with at least so many windows, so
 # large a share of them, and so confident a genre.
 _PART_WINDOWS = 3
-_PART_SHARE = 0.4
-_PART_CONFIDENCE = 0.75
+_PART_SHARE = 0.3
+_PART_CONFIDENCE = 0.8
 # The largest confidence in a genre of such a track: less than that of custom models for a decision,
 # because neither genre is right for most of it.
 _DIVIDED_CONFIDENCE = 0.49

@@ -140,9 +140,9 @@ def test_track_of_two_genres_has_a_low_confidence() -> None:
         starts = np.linspace(0, 60, len(rows))
         return vote_track(rows, 0.0, starts, voters, lenient).confidence
 
-    assert confidence(5, 5) == confidence(4, 6) == confidence(3, 3) == 0.49
+    assert confidence(5, 5) == confidence(3, 7) == confidence(3, 3) == 0.49
     assert MIN_CONFIDENCE > 0.49, "custom models abstain, too"
-    for windows in ((7, 3), (2, 3), (0, 10)):
+    for windows in ((8, 2), (2, 3), (0, 10)):
         assert (confidence(*windows) or 0) > 0.7
 
 
