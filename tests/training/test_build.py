@@ -111,7 +111,7 @@ def test_bundled_models_meet_the_release_thresholds(bundled: dict[str, Any]) -> 
     ("protocol", "name", "change", "message"),
     [
         ("songs", "accuracy", -0.02, "songs.accuracy is 0.7805 instead of at least 0.79"),
-        ("songs", "ece", 0.05, "songs.ece is 0.0872 instead of at most 0.05"),
+        ("songs", "ece", 0.05, "songs.ece is 0.0849 instead of at most 0.05"),
         ("nonmusic.music", "rejected", np.nan, "nonmusic.music.rejected is nan instead of"),
         ("nonmusic.environment", "lowest", -0.2, "nonmusic.environment.lowest is 0.5812 instead"),
     ],
