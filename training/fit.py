@@ -31,6 +31,7 @@ Fit: TypeAlias = Callable[[WindowTable], PredictProba]
 
 _LONG = 3  # windows of a track whose position is reliable
 _NEIGHBORS_PER_TRACK = 2  # windows of a track that are used as neighbors
+_TRACKS_AT_ONCE = 1000
 
 
 def fit_heads(
@@ -113,10 +114,25 @@ def _fit_novelty(table: WindowTable) -> Novelty:
     The position of short tracks is unreliable.
     """
     genre, _, members = table.by_track(table.has_role("song", "train", "valid"))
-    activations = NetworkOutputs.split(table.values).activations
-    places = np.stack([tag_logits(activations[track]).mean(axis=0) for track in members])
     genres = table.genres
+    places = _mean_logits(NetworkOutputs.split(table.values).activations, members)
     long = np.array([len(track) >= _LONG for track in members])
     if np.isin(genres, genre[long]).all():
         places, genre = places[long], genre[long]
     return fit_novelty(places, np.searchsorted(genres, genre))
+
+
+def _mean_logits(
+    activations: NDArray[np.floating[Any]], members: list[NDArray[np.intp]]
+) -> NDArray[np.float64]:
+    """Return the mean tag logits of each track, (tracks, TAGS), computed for a few at a time.
+
+    The logits of all windows would take more memory than their activations.
+    """
+    means: list[NDArray[np.float64]] = []
+    for start in range(0, len(members), _TRACKS_AT_ONCE):
+        tracks = members[start : start + _TRACKS_AT_ONCE]
+        logits = tag_logits(activations[np.concatenate(tracks)])
+        ends = np.cumsum([len(track) for track in tracks])
+        means += [windows.mean(axis=0) for windows in np.split(logits, ends[:-1])]
+    return np.stack(means)

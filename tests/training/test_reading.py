@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -147,6 +148,20 @@ def test_files_that_fail_are_named_once(
         f"{hanging}: not analyzed within 8 s",
     ]
     assert capsys.readouterr().err.splitlines() == once + once
+
+
+def test_without_workers_files_are_read_by_this_process(
+    tracks: list[Track],
+    networks: Networks,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    expected = Reader(cache).outputs(tracks, networks, altered=True)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)  # no workers can be started
+    reader = Reader(cache.with_name("other.db"))
+    assert_equal(reader.outputs(tracks, networks, altered=True), expected)
+    assert capsys.readouterr().err.count("worker processes could not be started") == 1
 
 
 def test_no_file_is_readable(networks: Networks, cache: Path, tmp_path: Path) -> None:
