@@ -27,7 +27,6 @@ from beetsplug.genreclf.storage.errors import JournalError
 from beetsplug.genreclf.storage.objects import get_values, save
 from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.updates import describe
-from genremodel.errors import ClusterError
 
 if TYPE_CHECKING:
     from beets.importer import ImportSession, ImportTask
@@ -235,6 +234,8 @@ class ImportListeners:
     def imported(self, session: ImportSession, task: ImportTask) -> None:
         """Handle the import stage."""
         if self._stage:
+            from genremodel.errors import ClusterError  # slow to import
+
             try:
                 self._stage.classify(task)
             except JournalError as exc:

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from beets.exceptions import UserError
 
 from beetsplug.genreclf.storage.errors import JournalError
-from genremodel.errors import ClusterError
 
 
 @contextmanager
 def user_errors() -> Iterator[None]:
     """Turn errors that the user can resolve into a UserError, which beets prints in one line."""
+    from genremodel.errors import ClusterError  # slow to import
+
     try:
         yield
     except JournalError as exc:
