@@ -26,6 +26,7 @@ from genremodel.batch.cache_format import (
 from genremodel.batch.read_only_database import open_read_only
 from genremodel.errors import AudioError, GenreModelError
 
+_ROWS = 1024  # that are read at once
 _DELETE_ORPHANED_EMBEDDINGS = (
     "DELETE FROM embeddings WHERE (digest, version) NOT IN (SELECT digest, version FROM analyses)"
 )
@@ -174,15 +175,21 @@ class Cache:
             with suppress(OSError):
                 self.link_file(digest, FileState.from_path(path))
 
-    def embeddings(self) -> dict[bytes, bytes]:
-        """Return the embeddings of audible files by their paths, see `similarity`."""
-        return dict(
-            self._query(
-                "SELECT path, embedding FROM files JOIN embeddings USING (digest) "
-                "WHERE version = ? AND places = ?",
-                self._key,
-            )
-        )
+    def embeddings(self) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Yield the path, audio digest and embedding of each audible file, see `similarity`."""
+        if not self.is_usable:
+            return
+        try:
+            with self._lock:
+                cursor = self._connected().execute(
+                    "SELECT path, digest, embedding FROM files JOIN embeddings USING (digest) "
+                    "WHERE version = ? AND places = ?",
+                    self._key,
+                )
+            while rows := self._fetch(cursor):
+                yield from rows
+        except (sqlite3.Error, OSError) as exc:
+            self._disable(str(self._error(exc)))
 
     def statistics(self) -> CacheStatistics:
         """Return the statistics of all versions. Raises CacheError."""
@@ -302,6 +309,10 @@ class Cache:
                 return self._connected().execute(sql, values).fetchall()
         except (sqlite3.Error, OSError) as exc:
             raise self._error(exc) from exc
+
+    def _fetch(self, cursor: sqlite3.Cursor) -> list[Any]:
+        with self._lock:
+            return cursor.fetchmany(_ROWS)
 
     def _write(self, *statements: Statement) -> None:
         with self.transaction() as connection:
