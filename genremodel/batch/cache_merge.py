@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -162,12 +162,10 @@ class Source:
         self._file = file
         self._state = self._closed_state()
         uri = Path(os.path.realpath(file)).as_uri()
-        try:
+        with self._errors():
             with file.open("rb"):  # for a better message than that of SQLite
                 pass
             self._connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True)
-        except (OSError, sqlite3.Error) as exc:
-            raise self._error(exc) from exc
 
     def __enter__(self) -> Source:
         try:
@@ -201,13 +199,11 @@ class Source:
         """Raise CacheError for a database of another kind, and a damaged one."""
         if sys.version_info >= (3, 11):
             self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST)
-        try:
+        with self._errors():
             self._connection.execute("PRAGMA trusted_schema = OFF")
             require_cache(self._connection)
-        except sqlite3.Error as exc:
-            raise self._error(exc) from exc
-        if not is_current(self._connection):
-            raise CacheError(f"{self._file}: written by an older version of this program")
+            if not is_current(self._connection):
+                raise CacheError(f"{self._file}: written by an older version of this program")
         found = self._query("SELECT type, sql FROM sqlite_master WHERE name = ?", _TABLE)
         if [*found] != [("table", table_definition(_TABLE))]:  # a view could run for ever
             raise CacheError(f"{self._file}: not a cache of analyses")
@@ -217,19 +213,14 @@ class Source:
 
     def _closed_state(self) -> tuple[int, ...]:
         """Return the state of the file. Raises CacheError if a program has pending changes."""
-        path = os.path.realpath(self._file)
-        try:
-            status = os.stat(path)  # noqa: PTH116
-            pending = [
-                suffix
-                for suffix in ("-wal", "-journal")
-                if os.path.exists(path + suffix) and os.path.getsize(path + suffix)  # noqa: PTH110, PTH202
-            ]
-        except OSError as exc:
-            raise self._error(exc) from exc
+        path = Path(os.path.realpath(self._file))
+        with self._errors():
+            status = path.stat()
+            logs = [Path(f"{path}{suffix}") for suffix in ("-wal", "-journal")]
+            is_pending = any(log.exists() and log.stat().st_size for log in logs)
         if not stat.S_ISREG(status.st_mode):  # opening a pipe could block
             raise CacheError(f"{self._file}: not a file")
-        if pending:
+        if is_pending:
             raise CacheError(
                 f"{self._file}: another program is writing it, or has not completed its changes; "
                 "run `beet genreclf-cache` where it is used, and try again"
@@ -237,12 +228,19 @@ class Source:
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
     def _query(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
-        try:
-            with closing(self._connection.execute(sql, values)) as cursor:
-                yield from cursor
-        except (sqlite3.Error, OverflowError) as exc:
-            raise self._error(exc) from exc
+        with self._errors(), closing(self._connection.execute(sql, values)) as cursor:
+            yield from cursor
 
-    def _error(self, error: Exception) -> CacheError:
-        text = error.strerror if isinstance(error, OSError) else str(error)
-        return CacheError(f"{self._file}: {text}")
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raise CacheError in one line, without text of the file, instead of other errors."""
+        try:
+            yield
+        except OSError as exc:
+            raise CacheError(f"{self._file}: {exc.strerror}") from exc
+        except UnicodeDecodeError as exc:  # a message of SQLite with text of the file
+            raise CacheError(f"{self._file}: damaged") from exc
+        except (sqlite3.Error, OverflowError) as exc:
+            # "Could not decode to UTF-8 column 'failure' with text '...'"
+            text = one_line(str(exc).partition(" with text ")[0])
+            raise CacheError(f"{self._file}: {text}") from exc

@@ -203,9 +203,9 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "text that is not UTF-8": (
         lambda file: change(
-            file, "UPDATE analyses SET content = NULL, failure = CAST(x'ff' AS TEXT)"
+            file, "UPDATE analyses SET content = NULL, failure = CAST(x'1b0aff' AS TEXT)"
         ),
-        "Could not decode to UTF-8",
+        "Could not decode to UTF-8 column 'failure'\n",
     ),
     "being written": (_in_use, "another program is writing it"),
     "hot journal": (

@@ -25,9 +25,11 @@ from genremodel.audio.digest import DIGEST_SIZE
 from genremodel.batch.cache import Cache, CacheError
 from genremodel.batch.cache_format import create, parse_result
 from genremodel.batch.cache_merge import MergeCounts, Source, merge, validated
+from genremodel.display import has_control_characters
 from genremodel.errors import AnalysisTimeout, AudioError
 from genremodel.models.musicnn import analysis_version
 from genremodel.similarity import track_embedding
+from tests.faults import mutated
 from tests.memory import peak_growth
 from tests.platforms import linux
 from tests.sounds import make
@@ -361,3 +363,24 @@ def test_memory_is_bounded(tmp_path: Path, column: str) -> None:
     growth, message = peak_growth(__name__, refusal.__name__, file, tmp_path / "cache.db")
     assert message == f"{file}: string or blob too big"
     assert growth < 30
+
+
+def test_damaged_files_are_merged_completely_or_not_at_all(tmp_path: Path) -> None:
+    entries = [
+        (bytes([n]) * DIGEST_SIZE, VERSION, 10, analysis(10, seed=n).to_bytes(), None, None)
+        for n in range(30)
+    ]
+    content = write(tmp_path / "other.db", entries).read_bytes()
+    for seed in range(150):
+        file, path = tmp_path / f"{seed}.db", tmp_path / f"own {seed}.db"
+        file.write_bytes(mutated(content, seed))
+        with Cache(write(path, entries[:1]), VERSION, 10) as cache:
+            added, message = 0, ""
+            try:
+                added = merge(cache, file).added
+            except CacheError as exc:
+                message = str(exc)
+            assert not has_control_characters(message)
+            assert cache.statistics().analyses == 1 + added
+        for row in read(path):
+            validated((row[0], *row[2:]))
