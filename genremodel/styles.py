@@ -6,8 +6,9 @@ The model card has their accuracy, as far as there are labels to measure it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from genremodel.analysis import Analysis
 from genremodel.models import bundled
@@ -46,7 +47,18 @@ def bundled_styles() -> tuple[Style, ...]:
     >>> [style.name for style in bundled_styles()][:3]
     ['acoustic', 'alternative', 'alternative rock']
     """
-    model = bundled.description()
+    return described_styles(bundled.description())
+
+
+def described_styles(model: Mapping[str, Any]) -> tuple[Style, ...]:
+    """Return the styles of a model in alphabetical order. model: the content of `model.json`.
+
+    Examples
+    --------
+    >>> styles = {"r&b": {"tag": "rnb", "threshold": 0.1}}
+    >>> described_styles({"tags": ["rock", "rnb"], "styles": styles})
+    (Style(name='r&b', column=1, threshold=0.1),)
+    """
     return tuple(
         Style(name, model["tags"].index(style["tag"]), style["threshold"])
         for name, style in sorted(model["styles"].items())

@@ -33,9 +33,11 @@ _UNCERTAIN: set[AbstainReason | None] = {"low confidence", "tie", "unfamiliar"}
 # A track is divided if it has two parts of different genres, each with at least so many windows, so
 # large a share of them, and so confident a genre.
 _PART_WINDOWS = 3
-_PART_SHARE = 0.3
+_PART_SHARE = 0.4
 _PART_CONFIDENCE = 0.75
-_DIVIDED_CONFIDENCE = 0.5  # the largest in a genre of such a track
+# The largest confidence in a genre of such a track: less than that of custom models for a decision,
+# because neither genre is right for most of it.
+_DIVIDED_CONFIDENCE = 0.49
 
 
 def winning_genre(
@@ -161,10 +163,12 @@ def track_confidence(
     --------
     >>> calibration = Calibration(2.0, 1.0, 0.0, 0.0, median_novelty=0.0)
     >>> track_confidence(calibration, [0.5, 0.5], [0.0, 0.9], novelty=0.0, windows=10).round(2)
-    array([0.88, 0.5 ])
+    array([0.88, 0.49])
     """
     confidence = calibration.confidence(probability, novelty, windows)
-    is_divided = calibration.confidence(weaker, novelty, windows) >= _PART_CONFIDENCE
+    # A calibration with a small slope would be confident in a probability of 0.
+    has_parts = np.asarray(weaker) > 0
+    is_divided = has_parts & (calibration.confidence(weaker, novelty, windows) >= _PART_CONFIDENCE)
     return np.where(is_divided, np.minimum(confidence, _DIVIDED_CONFIDENCE), confidence)
 
 
@@ -302,12 +306,13 @@ def tracks_taking_genre(
     *,
     artist_share: float,
     is_compilation: bool = False,
+    aggregation: Aggregation = "majority",
 ) -> list[bool]:
     """Return for each track of an album whether it takes the genre of the album.
 
     Tracks that abstain because they are uncertain do if the album has a genre, is no compilation
-    and is by one artist, at least two of its tracks vote, and its genre has the most windows in at
-    least half of these.
+    and is by one artist, at least two of its tracks vote, and its genre wins in at least half of
+    these.
 
     Parameters
     ----------
@@ -319,6 +324,8 @@ def tracks_taking_genre(
         The share of its tracks, 0 to 1, that are by the album artist.
     is_compilation : bool
         Compilations do not decide for their tracks.
+    aggregation : "majority" or "mean"
+        By which genres win in tracks, see `winning_genre`.
 
     Examples
     --------
@@ -329,7 +336,7 @@ def tracks_taking_genre(
     >>> tracks_taking_genre(sure, [sure, unsure], artist_share=0.5)
     [False, False]
     """
-    winners = [_winner(track) for track in tracks if track.reason not in _NOT_VOTING]
+    winners = [_winner(track, aggregation) for track in tracks if track.reason not in _NOT_VOTING]
     voters = len(winners) - winners.count(None)
     decides = (
         album.genre is not None
@@ -341,9 +348,10 @@ def tracks_taking_genre(
     return [decides and track.reason in _UNCERTAIN for track in tracks]
 
 
-def _winner(track: Prediction) -> str | None:
-    """Return the genre of a track, or else the one of most of its windows, if it is known."""
-    return track.genre or next(iter(track.votes), None)
+def _winner(track: Prediction, aggregation: Aggregation) -> str | None:
+    """Return the genre of a track, or else the one that would win, if it is known."""
+    scores = track.probabilities if aggregation == "mean" else track.votes
+    return track.genre or max(scores, key=lambda genre: scores[genre], default=None)
 
 
 def _window_predictions(

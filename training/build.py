@@ -37,6 +37,7 @@ from genremodel.models.musicnn import MusicnnPair, MusicnnSession
 from genremodel.models.nonmusic import NO_NONMUSIC_DETECTION
 from genremodel.output_files import replace_atomically
 from genremodel.prediction import DecisionParams
+from genremodel.styles import described_styles
 from training import release_checks
 from training.corpus import Corpus
 from training.datasets.track import DataError
@@ -187,9 +188,14 @@ def measure_style_labels(folder: Path, corpus: Corpus, id3_genres: Mapping[str, 
     id3_genres: of Emotify.
     """
     if corpus.is_project_data and corpus.emotify:
-        backbones, params = _backbones(folder), _params("cnn", read_description(folder))
-        emotify = corpus.emotify_outputs(backbones)
-        figures = measure_styles(corpus.outputs(backbones), emotify, id3_genres, params)
+        backbones, model = _backbones(folder), read_description(folder)
+        figures = measure_styles(
+            corpus.outputs(backbones),
+            corpus.emotify_outputs(backbones),
+            id3_genres,
+            _params("cnn", model),
+            described_styles(model),
+        )
         _describe(folder, style_labels=figures)
 
 

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from genremodel.analysis import NetworkOutputs
 from genremodel.column_table import ColumnTable
 from genremodel.evaluation import FOLDS
+from genremodel.models.nonmusic import nonmusic_odds
 from training.window_table import WindowTable
 
 _SHUFFLES = 3
@@ -111,11 +112,6 @@ def unseen_music(examples: Examples) -> UnseenMusic:
             rest = (np.full(len(held_out), number) for number in (shuffle, fold, examples.lost))
             tables.append(UnseenMusic(np.array(odds), artists[held_out], *rest))
     return sum(tables[1:], tables[0])
-
-
-def nonmusic_odds(weights: NDArray[np.float64], values: NDArray[np.floating]) -> float:
-    """Return the log-odds of a track or sound, positive where `is_nonmusic` is True."""
-    return float(values.mean(axis=0, dtype=np.float64) @ weights[:-1] + weights[-1])
 
 
 def _fit(music: WindowTable, examples: Examples) -> NDArray[np.float64]:

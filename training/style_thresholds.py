@@ -34,9 +34,8 @@ _TAGS = {
     "r&b": "rnb",
     "soul": "soul",
 }
-# Neither is tuned. One track in ten is about as
-# many as one of eleven genres has. An activation is the probability that a listener gave the tag:
-# below 0.1 it is more likely that no listener did.
+# Neither is tuned. One track in ten is about as many as one of eleven genres has. An activation is
+# the probability that a listener gave the tag: below 0.1 it is more likely that no listener did.
 _QUANTILE = 0.9
 _FLOOR = 0.1
 

@@ -170,6 +170,7 @@ class Predictor:
             [track.prediction for track in predicted.values()],
             artist_share=Artists(album.db).share(album),
             is_compilation=bool(album.comp) and not self.config.compilations,
+            aggregation=self.config.aggregation,
         )
         return [id_ for id_, takes in zip(predicted, taking, strict=True) if takes]
 

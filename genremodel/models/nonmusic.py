@@ -28,7 +28,15 @@ def is_nonmusic(weights: NDArray[np.float64], values: NDArray[np.floating[Any]])
     >>> is_nonmusic(np.array([1.0, -0.5]), np.array([[0.6], [0.8]]))
     True
     """
-    if not len(values):
-        return False
-    odds = values.mean(axis=0, dtype=np.float64) @ weights[:-1] + weights[-1]
-    return not odds <= 0
+    return bool(len(values)) and not nonmusic_odds(weights, values) <= 0
+
+
+def nonmusic_odds(weights: NDArray[np.float64], values: NDArray[np.floating[Any]]) -> float:
+    """Return the log-odds of `is_nonmusic` for at least one window: positive for non-music.
+
+    Examples
+    --------
+    >>> nonmusic_odds(np.array([1.0, -0.5]), np.array([[0.5], [1.5]]))
+    0.5
+    """
+    return float(values.mean(axis=0, dtype=np.float64) @ weights[:-1] + weights[-1])

@@ -15,6 +15,7 @@ from mediafile import MediaFile
 from tests.conftest import Beets
 from tests.sounds import RATE, melody, write
 from tests.tags import our_tags, plain_tags
+from tests.web_client import decide, decision, first_album, require_flask, serving
 
 # The classical tracks of an album and two on which the model abstains, one of them a tie with
 # blues; one electronic track; three that have no genre at all.
@@ -323,6 +324,8 @@ def test_explanation_shows_both_predictions(album: Beets) -> None:
     assert explained["genres"]["then"] == ["Classical"]
     joint = explained["genres"]["joint"]
     assert (joint["scope"], joint["genre"]) == ("album", "classical")
+    assert explained["styles"] == [], "none fits the genre of the album"
+    assert "folk" in explained["detected_styles"]
     text = album("genreclf-explain", "title:d")
     assert "  genre          none (low confidence)\n" in text
     assert f"  album          classical ({joint['confidence']:.3f}): classical 3, elec" in text
@@ -362,3 +365,19 @@ def test_files_keep_the_genre_of_the_album_elsewhere(album: Beets) -> None:
     other("genreclf", "-f")
     assert field(other, "predicted_genre") == ["", ""]
     assert field(other, "genres") == ["Classical"] * 2, "not set by this library"
+
+
+def test_page_shows_both_predictions_and_accepts_that_of_the_album(album: Beets) -> None:
+    require_flask()
+    album("genreclf")
+    with serving(album) as server:
+        tracks = {track["title"]: track for track in first_album(server)["tracks"]}
+        unsure = server.json(f"api/tracks/{tracks['e unsure']['id']}")
+        assert (unsure["predicted"], unsure["scope"]) == ("classical", "album")
+        assert [vote["windows"] for vote in unsure["votes"]] == [5, 5], "its own"
+        assert tracks["a"]["scope"] is None
+        (done,) = decide(server, decision(tracks["e unsure"], "accept"))["done"]
+        assert (done["genres"], done["review"]) == (["Classical"], "accepted")
+    set_scope(album, "track")
+    album("genreclf", "-f")
+    assert field(album, "genres", UNSURE) == ["", "Classical"]

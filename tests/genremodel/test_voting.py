@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from genremodel.calibration import Calibration
+from genremodel.custom.report import MIN_CONFIDENCE
 from genremodel.models.bundled import bundled_params
 from genremodel.models.novelty import NONMUSIC_NOVELTY
 from genremodel.prediction import DecisionParams, Prediction
@@ -18,6 +19,7 @@ from genremodel.voting import (
     AGGREGATIONS,
     Aggregation,
     abstain_silent,
+    track_confidence,
     tracks_taking_genre,
     vote_album,
     vote_track,
@@ -138,9 +140,18 @@ def test_track_of_two_genres_has_a_low_confidence() -> None:
         starts = np.linspace(0, 60, len(rows))
         return vote_track(rows, 0.0, starts, voters, lenient).confidence
 
-    assert confidence(5, 5) == confidence(3, 7) == confidence(3, 3) == 0.5
-    for windows in ((8, 2), (2, 3), (0, 10)):
+    assert confidence(5, 5) == confidence(4, 6) == confidence(3, 3) == 0.49
+    assert MIN_CONFIDENCE > 0.49, "custom models abstain, too"
+    for windows in ((7, 3), (2, 3), (0, 10)):
         assert (confidence(*windows) or 0) > 0.7
+
+
+def test_calibration_of_a_small_slope_lowers_only_the_confidence_in_two_genres() -> None:
+    """As one of custom models may have: it is confident in any probability."""
+    flat = replace(PLAIN, intercept=3.0, probability=0.05)
+    weaker = np.array([0.0, 0.8])
+    one, two = track_confidence(flat, [0.8, 0.5], weaker, 0.0, 10)
+    assert (one > 0.9, two) == (True, 0.49)
 
 
 def test_silent_windows_do_not_vote() -> None:
@@ -290,6 +301,18 @@ def test_genre_of_an_album_wins_in_half_of_its_tracks() -> None:
     assert _taking(jazz, odd) == [False, True]
     assert vote_album([jazz, rock, odd], PARAMS).genre == "jazz"
     assert not any(_taking(jazz, rock, odd))
+
+
+def test_most_probable_genre_wins_in_tracks_by_mean_probability() -> None:
+    jazz = _vote([JAZZ])
+    split = _vote([[0.46, 0.44, 0.1], [0.46, 0.44, 0.1], [0.0, 0.9, 0.1]], min_confidence=0.7)
+    tracks = [jazz, split, split]
+    assert split.votes == {"blues": 2, "jazz": 1}
+    album = vote_album(tracks, PARAMS)
+    assert album.genre == "jazz"
+    assert not any(tracks_taking_genre(album, tracks, artist_share=1.0))
+    taking = tracks_taking_genre(album, tracks, artist_share=1.0, aggregation="mean")
+    assert taking == [False, True, True]
 
 
 @given(

@@ -7,8 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from genremodel.analysis import OUTPUT_SIZE, TAGS
+from genremodel.calibration import Calibration
+from genremodel.prediction import DecisionParams
 from genremodel.style_hierarchy import styles_after_genre
-from training.evaluation.style_labels import AfterGenre, Labeled, after_genre_figures, label_figures
+from genremodel.styles import Style
+from training.evaluation.style_labels import (
+    AfterGenre,
+    Labeled,
+    after_genre_figures,
+    label_figures,
+    measure_styles,
+)
+from training.window_table import WindowTable
 
 
 def test_label_figures() -> None:
@@ -46,3 +57,28 @@ def test_released_figures_cover_every_style(bundled: dict[str, Any]) -> None:
     assert labeled.isdisjoint(figures["unlabeled"])
     assert [of["style"] for of in figures["after_genre"]] == [*styles_after_genre()]
     assert all(of["parent"] > 0.8 for of in figures["after_genre"])
+
+
+def test_thresholds_are_those_of_the_measured_model() -> None:
+    """Not those of the installed one."""
+
+    def table(role: str) -> WindowTable:
+        track = np.arange(40)
+        genre = np.array(["pop", "jazz"])[track % 2]
+        values = np.random.default_rng(0).uniform(0, 0.05, (40, OUTPUT_SIZE)).astype(np.float32)
+        values[:, :TAGS][track % 2 == 0] += 0.5
+        names = np.char.add(f"{role} ", track.astype(str))
+        artists = np.char.add(f"{role} artist ", (track // 4).astype(str))
+        return WindowTable(values, names, genre, artists, np.ones(40), np.full(40, role))
+
+    songs, files = table("song"), table("train")
+    calibration = Calibration(0.0, 1.0, 0.0, 0.0, 1.0)
+    params = DecisionParams(("jazz", "pop"), (0.5, 0.5), calibration, 0.5, "m")
+    id3_genres = dict.fromkeys(files.track.tolist(), "Alternative Rock")
+    for threshold, recall in ((0.1, 0.5), (1.0, 0.0)):
+        indie = Style("indie", 0, threshold)
+        found = measure_styles(songs + files, files, id3_genres, params, [indie])
+        (label,), (after,) = found["labels"], found["after_genre"]
+        assert (label["tracks"], after["style"], found["unlabeled"]) == (40, "indie", [])
+        assert label["recall"] == recall, "that of the tracks of pop"
+        assert bool(after["tracks"]) == bool(recall)

@@ -20,7 +20,7 @@ from genremodel.column_table import ColumnTable
 from genremodel.evaluation import OutOfFold
 from genremodel.prediction import DecisionParams
 from genremodel.style_hierarchy import styles_after_genre, styles_by_genre
-from genremodel.styles import Style, bundled_styles
+from genremodel.styles import Style
 from training.evaluation.artist_bootstrap import estimates, mean
 from training.evaluation.cross_validation import out_of_fold
 from training.fit import PredictProba, fit_head_classifier
@@ -103,6 +103,7 @@ def measure_styles(
     emotify: WindowTable,
     id3_genres: Mapping[str, str],
     params: DecisionParams,
+    styles: Sequence[Style],
 ) -> dict[str, Any]:
     """Return the figures of styles for `model.json`.
 
@@ -115,7 +116,6 @@ def measure_styles(
     of_emotify = _tracks(emotify)
     id3 = np.array([id3_genres[name] for name in np.unique(emotify.track).tolist()])
     datasets = {"Emotify": replace(of_emotify, label=id3), "GTZAN": _tracks(songs)}
-    styles = bundled_styles()
     others = emotify[~np.isin(emotify.track, table.track)]
     whole = table + replace(others, role=np.full(len(others), NOISY))
     scored = {"Emotify": np.isin(whole.track, emotify.track), "GTZAN": whole.has_role("song")}

@@ -132,6 +132,7 @@ class Explanation:
         return {
             "path": portable(self.item.path),
             **asdict(self.prediction),
+            "styles": self.styles,
             "runs": [asdict(run) for run in self.runs],
             "backend": self.classifier.backend,
             "min_confidence": self.classifier.min_confidence,
@@ -154,6 +155,11 @@ class Explanation:
         from genremodel.runs import genre_runs
 
         return genre_runs(self.prediction.windows, self.item.length)
+
+    @property
+    def styles(self) -> list[str]:
+        """The styles that fit the genre that the track gets."""
+        return [*(self.update.values[fields.STYLES] or ())]
 
     def show(self, title_format: str) -> None:
         """Print the title of the track, a timeline of the windows, and a table of facts."""
@@ -182,7 +188,7 @@ class Explanation:
         yield "genre", self._genre(prediction)
         if prediction.genre is None:
             yield "most probable", most_probable(prediction)
-        yield "styles", ", ".join(self.update.values[fields.STYLES] or ())
+        yield "styles", ", ".join(self.styles)
         yield "agreement", self.update.values[fields.AGREEMENT]
         change = "" if before == now else f"{_listed(before)} -> "
         yield "genres", f"{change}{_listed(now)}{' (set by genreclf)' if change else ''}"
