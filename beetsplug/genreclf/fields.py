@@ -259,8 +259,8 @@ def objection(source: str) -> str | None:
     """Return why no other model can be of a field, None if one can."""
     if source in (GENRES, GENRE.source):
         return f"{source} is predicted by the genre model"
-    if source.startswith(_PREDICTED):  # or its names would be ambiguous
-        return f"{source} is the name of a prediction"
+    if source.startswith("predicted"):  # or its names would be ambiguous
+        return "names that begin with `predicted` are those of predictions"
     own = [name for name in FieldSet.of(source).names if name in ITEM_TYPES]
     return f"genreclf sets {own[0]}" if own and source not in SOURCES else None
 

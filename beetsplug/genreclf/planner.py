@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -68,29 +68,35 @@ class Planner:
         objs: Iterable[Item | Album],
         joint: Predicted | None,
         recalled: Mapping[int | None, Predicted],
+        predicted: Mapping[int | None, Predicted],
     ) -> list[Update]:
-        """Return the updates by the policy of today; the predictions stay as they are.
+        """Return the updates by the policy of today; the predictions of genres stay as they are.
 
         joint: the prediction of the album or artist whose genre they get instead of their own.
-        recalled: predictions of tracks that are known already, by their ids.
+        recalled: predictions of tracks that are known already, by their ids. predicted: tracks that
+        get new predictions of other fields.
         """
         updates = []
         for obj in objs:
             own = recalled.get(obj.id) if isinstance(obj, Item) else None
             own = self._keep_given(obj, own or self._predictor.recall(obj))
+            if isinstance(obj, Item) and obj.id in predicted:
+                own = replace(own, others=predicted[obj.id].others)
             updates.append(self._plan(obj, own, joint))
         return updates
 
     def plan_others(
         self, items: Iterable[Item], predicted: Mapping[int | None, Predicted]
-    ) -> Iterator[Update]:
-        """Yield the updates of tracks that change the predictions of other fields alone.
+    ) -> list[Update]:
+        """Return the updates of tracks that change the predictions of other fields alone.
 
-        Each is of the track as it is then. predicted: by their ids.
+        predicted: by their ids.
         """
-        for item in items:
-            if item.id in predicted:
-                yield plan_others(self._snapshot(item), predicted[item.id], self._rules)
+        return [
+            plan_others(self._snapshot(item), predicted[item.id], self._rules)
+            for item in items
+            if item.id in predicted
+        ]
 
     def plan_nothing(self, obj: Item | Album, joint: Predicted | None = None) -> Update:
         """Return an update that changes nothing yet, for `decisions.decide`.

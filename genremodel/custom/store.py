@@ -38,6 +38,7 @@ _LARGEST_DESCRIPTION = 1 << 24  # bytes of NAME.json
 _LARGEST_ARRAYS = 1 << 28  # bytes, compressed or not: enough for the neighbors of 600,000 tracks
 _SUFFIXES = (".npz", ".json")
 _NAME = re.compile(r"[\w-]{1,60}")
+_DEVICE = re.compile(r"(?i)con|prn|aux|nul|com\d|lpt\d")  # no file of Windows can have the name
 _FIELD = re.compile(r"[a-z0-9_]{1,40}")
 _STEM = re.compile(rf"({_NAME.pattern})(?:\.({_FIELD.pattern}))?")
 _GENRES = "genres"  # the field of models that predict genres
@@ -61,7 +62,7 @@ class ModelStore:
 
     def validate_name(self, name: str) -> None:
         """Raise ModelError if a model cannot have the name."""
-        if name in ("auto", "bundled"):
+        if name in ("auto", "bundled") or _DEVICE.fullmatch(name):
             raise ModelError(f"invalid model name {name!r}: reserved")
         if not _NAME.fullmatch(name):
             raise ModelError(f"invalid model name {name!r}: use up to 60 letters, digits, _ and -")
@@ -183,8 +184,7 @@ class ModelStore:
         except OSError as exc:
             raise ModelError(f"{self._folder}: {exc.strerror}") from exc
         stems = (_STEM.fullmatch(file.stem) for file in files if file.suffix == ".json")
-        models = ((stem[1], stem[2] or _GENRES) for stem in stems if stem)
-        return [model for model in models if self._folder / f"{_stem(*model)}.json" in files]
+        return [(stem[1], stem[2] or _GENRES) for stem in stems if stem and stem[2] != _GENRES]
 
     def _check_exists(self, name: str) -> None:
         self.validate_name(name)

@@ -136,6 +136,19 @@ def test_a_model_that_is_added_later_leaves_genres_alone(trained: Beets, scope: 
     assert trained("ls", "-f", genre) == before
 
 
+def test_a_track_that_also_gets_a_genre_is_updated_once(trained: Beets) -> None:
+    trained("modify", "--yes", "title:tune 1", "genres=")
+    trained.settings["genreclf"]["policy"] = "never"
+    trained("genreclf")
+    trained.settings["genreclf"] |= {"other_models": ["moods"], "policy": "fill"}
+    assert "1 track to update, 0 unchanged" in trained.run("genreclf", "-p", "title:tune 1").stderr
+    done = trained.run("genreclf", "title:tune 1")
+    assert done.stdout.count("artist 1 - album 1 - tune 1: ") == 1
+    assert "; mood: calm (0." in done.stdout
+    assert "1 track updated, 0 unchanged, 0 abstained, 0 failed, 1 file written" in done.stderr
+    assert trained.field("predicted_mood", "title:tune 1") == ["calm"]
+
+
 def test_a_model_that_is_trained_again_predicts_again(moods: Beets) -> None:
     moods("genreclf")
     (first,) = {*moods.field("mood_model")}
@@ -162,6 +175,15 @@ def test_abstention_empties_a_mood(moods: Beets) -> None:
     assert "predicted_mood" not in plain_tags(path)
     assert moods("genreclf-explain", "title:rest").count("none (silence)") == 2
     assert "nothing to do" in moods.run("genreclf", "title:rest").stderr
+
+
+def test_reviews_show_genres_alone(moods: Beets) -> None:
+    moods("modify", "--yes", "title:tune 1", "genres=")
+    moods.settings["genreclf"]["min_confidence"] = 0
+    shown = moods.run("genreclf", "--review", "title:tune 1", stdin="a\n").stdout
+    assert "tune 1: electronic (" in shown
+    assert "mood" not in shown
+    assert moods.field("predicted_mood", "title:tune 1") == ["calm"]
 
 
 def test_moods_are_explained(moods: Beets) -> None:
@@ -317,7 +339,8 @@ def test_invalid_models_change_nothing(
         ("styles", "there can be no model of the field styles: genreclf sets predicted_styles"),
         ("album_genre", "album_genre is set by genreclf and cannot be trained on"),
         ("predicted_mood", "predicted_mood is set by genreclf and cannot be trained on"),
-        ("predicted_era", "predicted_era is the name of a prediction"),
+        ("predicted_era", "names that begin with `predicted` are those of predictions"),
+        ("predicted", "names that begin with `predicted` are those of predictions"),
         ("Mood", "invalid field name 'Mood': use up to 40 lower-case letters, digits and _"),
         ("mood/../x", "invalid field name 'mood/../x'"),
     ],

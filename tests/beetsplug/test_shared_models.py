@@ -186,7 +186,7 @@ def test_invalid_files_are_refused(collector: Beets, tmp_path: Path) -> None:
     assert "theirs: trained on analyses of another version; get a file that was exported" in line
     for field, reason in {
         "genre": "genre is predicted by the genre model",
-        "predicted_mood": "predicted_mood is the name of a prediction",
+        "predicted_mood": "names that begin with `predicted` are those of predictions",
         "My Mood": "invalid field name 'My Mood'",
     }.items():
         replace(model, field=field).export(file)

@@ -86,13 +86,19 @@ def test_report_waits_for_a_decision(server: WebServer, library: Beets) -> None:
     assert "no models" in library.run("genreclf-train", "--list").stderr
 
 
-def test_installed_model_is_not_replaced(server: WebServer, library: Beets) -> None:
+@pytest.mark.parametrize("kind", ["an installed model", "a model of the field mood"])
+def test_only_models_of_the_same_kind_are_replaced(
+    server: WebServer, library: Beets, kind: str
+) -> None:
     folder = library.root / "library.genre-models"
-    installed = replace(custom_model(), features_version=features_version())
-    ModelStore(folder).install(installed)
+    model = replace(custom_model(), features_version=features_version())
+    if "installed" in kind:
+        ModelStore(folder).install(model)
+    else:
+        ModelStore(folder).save(replace(model, field="mood"))
     before = {file: file.read_bytes() for file in folder.iterdir()}
     job = train(server)
-    assert job["use"].startswith("There is an installed model mine, which is not replaced.")
+    assert job["use"].startswith(f"There is {kind} of the name mine, which is not replaced.")
     answer = server.post(f"api/trainings/{job['id']}/use")
     assert answer.status == 409
     assert {file: file.read_bytes() for file in folder.iterdir()} == before

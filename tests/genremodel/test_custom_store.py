@@ -183,7 +183,9 @@ def test_special_files_are_refused_without_waiting(
         models.load("mine")
 
 
-@pytest.mark.parametrize("name", ["auto", "bundled", "", "a b", "../a", "a.b", "a" * 61])
+@pytest.mark.parametrize(
+    "name", ["auto", "bundled", "nul", "COM1", "", "a b", "../a", "a.b", "a" * 61]
+)
 def test_invalid_names_are_refused(models: ModelStore, name: str) -> None:
     with pytest.raises(ModelError, match="invalid model name"):
         models.validate_name(name)

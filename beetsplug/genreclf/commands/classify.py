@@ -231,11 +231,12 @@ class Classify:
             self._bar.advance(len(selected))
             return goes_on
         self._apply_all([_keep_emptied(update) for update in updates])
-        lacking = self._replan(batch, artist_prediction, recalled)
+        lacking = self._replan(batch, artist_prediction, recalled, of_outdated)
         self._apply_all(lacking)
-        self._apply_all(self._planner.plan_others(batch.outdated, of_outdated), "unchanged")
-        done = {item.id for item in (*batch.wanted, *batch.outdated)}
-        done |= {update.obj.id for update in lacking if isinstance(update.obj, Item)}
+        replanned = {update.obj.id for update in lacking if isinstance(update.obj, Item)}
+        outdated = [item for item in batch.outdated if item.id not in replanned]
+        self._apply_all(self._planner.plan_others(outdated, of_outdated), "unchanged")
+        done = {item.id for item in (*batch.wanted, *batch.outdated)} | replanned
         for item in selected:
             if item.id not in done:
                 self._rewrite(item)
@@ -263,13 +264,14 @@ class Classify:
         batch: Batch,
         artist_prediction: Predicted | None,
         recalled: Mapping[int | None, Predicted],
+        of_outdated: Mapping[int | None, Predicted],
     ) -> list[Update]:
-        """Return the updates of those that keep their predictions but get other genres."""
+        """Return the updates of those that keep their predicted genres but get other genres."""
         if not batch.lacking:
             return []
         album = next(filter(self._planner.shares_genre, batch.selection.albums), None)
         joint = self._predictor.recall(album) if album else artist_prediction
-        updates = self._planner.replan(batch.lacking, joint, recalled)
+        updates = self._planner.replan(batch.lacking, joint, recalled, of_outdated)
         follows = batch.selection.artist_ids
         return [
             update

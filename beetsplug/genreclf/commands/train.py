@@ -70,7 +70,7 @@ def command(context: Context) -> ui.Subcommand:
         "-n",
         "--name",
         default=None,
-        help=f"name of the model (default: {DEFAULT_NAME}; that of the file to install)",
+        help=f"name of the model (default: {DEFAULT_NAME}, or that of another field or file)",
     )
     train.parser.add_option(
         "--field",
@@ -131,7 +131,8 @@ def _run(context: Context, lib: Library, options: TrainOptions, query: list[str]
     from genremodel.custom.store import ModelStore
     from genremodel.errors import ModelError
 
-    name = DEFAULT_NAME if options.name is None else options.name
+    default = DEFAULT_NAME if options.field == fields.GENRES else options.field
+    name = default if options.name is None else options.name
     given = {f"--{mode}": getattr(options, mode) is not None for mode in _MODES}
     exclusive({"--list": options.list, **given, "a query": query})
     models = ModelStore(models_folder(lib))
@@ -202,7 +203,7 @@ class Training:
         journal: Journal,
         log: Logger,
         options: TrainOptions,
-        name: str = DEFAULT_NAME,
+        name: str,
     ) -> None:
         self._predictor = predictor
         self._journal = journal
@@ -260,8 +261,8 @@ class Training:
         from genremodel.errors import ModelError
 
         name, field = self._name, self._options.field
-        models.validate_name(name)
         models.validate_field(field)
+        models.validate_name(name)
         if field in fields.ITEM_TYPES:
             raise UserError(f"{field} is set by genreclf and cannot be trained on")
         if field != fields.GENRES and (problem := why_not(field)):

@@ -253,7 +253,7 @@ def reason(error: Exception) -> str:
 
 
 def _field(name: str) -> MediaField:
-    """Return the field of a tag, which MediaFile has only if it belongs to a model of now."""
+    """Return the field of a tag, which MediaFile lacks if its model was deleted."""
     return MEDIA_FIELDS.get(name) or vars(MediaFile)[name]
 
 

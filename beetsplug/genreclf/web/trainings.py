@@ -19,6 +19,7 @@ from beetsplug.genreclf.custom_training import (
     require_scikit_learn,
     train_model,
 )
+from beetsplug.genreclf.fields import GENRES
 from beetsplug.genreclf.storage.paths import models_folder
 from beetsplug.genreclf.web.errors import Conflict, Gone
 from beetsplug.genreclf.web.jobs import (
@@ -221,10 +222,10 @@ class Trainings:
         configured = self._services.predictor.config.model
         if configured == "bundled":
             return "Change `model: bundled` in the configuration to `model: auto` to use it."
-        if self._is_installed(model.name):
+        if kind := self._kind_kept(model.name):
             return (
-                f"There is an installed model {model.name}, which is not replaced. Install it "
-                "under another name, delete it, and train again."
+                f"There is {kind} of the name {model.name}, which is not replaced. Install or "
+                "train it under another name, delete this one, and train again."
             )
         if configured == "auto" and model.metrics["default"] is False:
             reason = objection(model.metrics).removeprefix("it ")
@@ -234,10 +235,14 @@ class Trainings:
             )
         return True
 
-    def _is_installed(self, name: str) -> bool:
+    def _kind_kept(self, name: str) -> str | None:
+        """Return which kind of model has a name, if no training may replace it."""
         with suppress(ModelError):
-            return self._models.describe(name).installed
-        return False
+            model = self._models.describe(name)
+            if model.installed:
+                return "an installed model"
+            return None if model.field == GENRES else f"a model of the field {model.field}"
+        return None
 
     def _predict(self, job: Job) -> None:
         """Load the model as it is stored now, and predict the tracks of the query again."""
