@@ -414,12 +414,12 @@ class GenreClassifier:
         No such file or directory
         """
         from genremodel.batch.pool import Pool
-        from genremodel.batch.worker import WorkerConfig
+        from genremodel.batch.worker import WindowsMethod, WorkerConfig
 
         config = WorkerConfig(
             self.backend, self._windows, Path(cache) if cache else None, timeout, retry
         )
-        return Pool(config, self._backend, workers)
+        return Pool(config, WindowsMethod(self._backend, self._windows), workers)
 
     def _predict_or_error(self, result: Analysis | AudioError) -> Prediction | AudioError:
         try:

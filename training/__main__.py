@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from genremodel.models import bundled
-from training import build, corpus
+from training import build, corpus, reading
 from training.datasets import emotify
 from training.datasets.track import DataError
 from training.evaluation import long_tracks
 from training.evaluation.evaluate import evaluate, evaluate_activations
 from training.musicnn.network import WHEEL, load_musicnn
+from training.reading import Reader
 from training.release_checks import WorseModelError
 
 Step: TypeAlias = Callable[[argparse.Namespace], None]
@@ -78,7 +79,7 @@ def _ablation(options: argparse.Namespace) -> None:
 def _corpus(options: argparse.Namespace) -> corpus.Corpus:
     """Return the data, which several steps share."""
     if "corpus" not in options:
-        options.corpus = corpus.load(options.data)
+        options.corpus = corpus.load(options.data, Reader(options.cache))
     data: corpus.Corpus = options.corpus
     return data
 
@@ -104,7 +105,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     figures: dict[str, Any] = (
         evaluate_activations(options.activations)
         if options.activations
-        else evaluate(corpus.load(options.data), options.seeds)
+        else evaluate(_corpus(options), options.seeds)
     )
     print(json.dumps(figures, indent=2))
 
@@ -143,6 +144,16 @@ def _parser() -> argparse.ArgumentParser:
             "(default: $GENRE_DATA or %(default)s)",
         )
 
+    def cache(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--cache",
+            type=Path,
+            default=reading.CACHE,
+            metavar="FILE",
+            help="cache of analyses, with which a step that was interrupted continues "
+            "(default: %(default)s)",
+        )
+
     def seeds(command: argparse.ArgumentParser) -> None:
         command.add_argument(
             "--seeds",
@@ -175,6 +186,8 @@ def _parser() -> argparse.ArgumentParser:
     compare = add("compare", _compare, "train the student systems and write docs/comparison.md")
     for command in (build_all, head, knn, detector, ablation, styles, evaluate, long, compare):
         data(command)
+    for command in (build_all, head, knn, detector, ablation, styles, evaluate):
+        cache(command)
     for command in (build_all, head, knn, evaluate):
         seeds(command)
     for command in (build_all, backbone, check, head, knn, detector, ablation, styles, documents):

@@ -52,11 +52,13 @@ class WindowClassifier(Protocol):
         ...
 
 
-class Backend(WindowClassifier, Protocol):
-    """A model that also makes the analyses that it reads."""
+class WindowAnalyzer(Protocol):
+    """Computes the values of analyses."""
 
-    features_version: str
-    """The version of the values of analyses: what models read."""
+    @property
+    def features_version(self) -> str:
+        """The version of the values: what models read."""
+        ...
 
     def analyze(
         self, windows: Windows, known: NDArray[np.floating[Any]] | None = None
@@ -68,20 +70,24 @@ class Backend(WindowClassifier, Protocol):
         ...
 
 
+class Backend(WindowClassifier, WindowAnalyzer, Protocol):
+    """A model that also makes the analyses that it reads."""
+
+
 def analysis_version(features_version: str) -> str:
     """Return the version of analyses with values of a version, by which the cache finds them."""
     return f"{FRONT_END}, {features_version}"
 
 
 def analyze_audio(
-    backend: Backend, source: AudioSource, count: int, known: Analysis | None = None
+    analyzer: WindowAnalyzer, source: AudioSource, count: int, known: Analysis | None = None
 ) -> Analysis:
     """Return an analysis of a track with so many windows, see `Analysis.select`, or more.
 
     Parameters
     ----------
-    backend : Backend
-        The model.
+    analyzer : WindowAnalyzer
+        A backend, or what computes the values otherwise.
     source
         The audio, see `read_windows`.
     count : int
@@ -99,7 +105,7 @@ def analyze_audio(
     if not len(windows.starts):
         values = np.empty((0, 0), np.float32)
     else:
-        values = backend.analyze(windows, None if known is None else _known_values(known, windows))
+        values = analyzer.analyze(windows, None if known is None else _known_values(known, windows))
     return Analysis(windows.starts, windows.audible, values.astype(np.float16), windows.decoded)
 
 
