@@ -115,8 +115,8 @@ def describe_model_error(error: ModelError) -> str:
     """Return the message of an error, and the command that solves it, if there is one."""
     if error.retrain is None:
         return str(error)
-    source = f" --field {error.field}" if error.field else ", from the same field"
-    return f"{error}; train it again: beet genreclf-train --name {error.retrain}{source}"
+    options = f"--name {error.retrain} --field {error.field}"
+    return f"{error}; train it again: beet genreclf-train {options}"
 
 
 def _newest(models: ModelStore) -> CustomModel | None:

@@ -12,6 +12,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -202,18 +203,19 @@ class ModelStore:
         return stem
 
     def _read(self, stem: str) -> tuple[JsonFields, ModelInfo]:
-        name, _, _ = stem.partition(".")
+        name, _, field = stem.partition(".")
         self.validate_name(name)
         file = self._folder / f"{stem}.json"
+        damaged = partial(ModelError, retrain=name, field=field or _GENRES)
         try:
             content = JsonFields.parse(read_file(file, _LARGEST_DESCRIPTION))
             if content.number("form") not in (FORM, OLDER_FORM):
-                raise ModelError(f"{file}: unsupported format version", retrain=name)
+                raise damaged(f"{file}: unsupported format version")
             described = describe_model(name, content)
         except OSError as exc:
-            raise ModelError(f"{file}: {exc.strerror}", retrain=name) from exc
+            raise damaged(f"{file}: {exc.strerror}") from exc
         except ValueError as exc:
-            raise ModelError(f"{file}: {exc}", retrain=name) from exc
+            raise damaged(f"{file}: {exc}") from exc
         if stem != _stem(name, described.field):
             raise ModelError(
                 f"{file}: of the field {described.field!r}, which the name of the file must show",

@@ -129,6 +129,16 @@ def test_the_file_name_must_show_the_field(models: ModelStore, tmp_path: Path) -
     assert (caught.value.retrain, caught.value.field) == ("mine", "mood")
 
 
+def test_the_field_of_a_damaged_model_is_that_of_its_file_name(
+    models: ModelStore, tmp_path: Path
+) -> None:
+    models.save(replace(custom_model(), field="mood"))
+    (tmp_path / "library.genre-models" / "mine.mood.json").write_text("{")
+    with pytest.raises(ModelError) as caught:
+        models.load("mine")
+    assert (caught.value.retrain, caught.value.field) == ("mine", "mood")
+
+
 @pytest.mark.parametrize("field", ["", "Mood", "a b", "../a", "a.b", "ü", "a" * 41])
 def test_invalid_fields_are_refused(models: ModelStore, field: str) -> None:
     with pytest.raises(ModelError, match="invalid field name"):

@@ -233,4 +233,4 @@ def test_invalid_descriptions_are_refused(stored: Stored, text: bytes) -> None:
     assert stored.is_refused()
     with pytest.raises(ModelError) as caught:
         stored.models.describe("mine")
-    assert caught.value.retrain == "mine"
+    assert (caught.value.retrain, caught.value.field) == ("mine", "genres")

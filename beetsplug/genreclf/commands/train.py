@@ -294,23 +294,14 @@ class Training:
             ui.print_(part) if isinstance(part, str) else print_rich(part)
 
     def _show_saved(self, model: ModelInfo) -> None:
-        if model.field != fields.GENRES:
-            ui.print_(f"saved as {model.name} ({model.id}); {self._use_of_other(model)}")
-            return
-        configured = self._predictor.config.model
-        if configured == model.name or (configured == "auto" and model.is_default):
+        config, of_genres = self._predictor.config, model.field == fields.GENRES
+        configured = (config.model,) if of_genres else config.other_models
+        use = how_to_use(model)
+        if model.name in configured or (of_genres and config.model == "auto" and model.is_default):
             use = "`beet genreclf` and imports will use it"
-        else:
-            use = how_to_use(model)
-            if not model.is_default:
-                use = f"not used by `model: auto`: {objection(model.metrics)}; {use} anyway"
+        elif of_genres and not model.is_default:
+            use = f"not used by `model: auto`: {objection(model.metrics)}; {use} anyway"
         ui.print_(f"saved as {model.name} ({model.id}); {use}")
-
-    def _use_of_other(self, model: ModelInfo) -> str:
-        """Return how to use a model of another field than genres."""
-        if model.name in self._predictor.config.other_models:
-            return "`beet genreclf` and imports will use it"
-        return how_to_use(model)
 
 
 def _counts(labels: Mapping[str, int]) -> str:
