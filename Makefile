@@ -13,7 +13,7 @@ BEETS ?= newest
 # The tag of a release; empty for a dry run.
 TAG ?=
 
-.PHONY: demo pictures test test-browser test-wheel test-beets lint model bench compare dist release clean
+.PHONY: demo pictures test test-browser test-cluster test-wheel test-beets lint model bench compare dist release clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m demo $(if $(MUSIC),"$(MUSIC)")
@@ -27,6 +27,10 @@ test: $(VENV)/.test
 # The review page in Chromium: `chromium` of the path, or CHROMIUM.
 test-browser: $(VENV)/.browser
 	$(BIN)/python -m pytest --browser $(ARGS) tests/browser
+
+# Schedulers and workers of Dask on this machine.
+test-cluster: $(VENV)/.cluster
+	$(BIN)/python -m pytest --cluster $(ARGS) tests/cluster
 
 # The built wheel with a version of beets, in a virtual environment of its own.
 test-wheel: $(VENV)/pyvenv.cfg
@@ -49,6 +53,7 @@ model: $(VENV)/.model
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.cluster
 	$(BIN)/python -m training documents
 
 compare: $(VENV)/.compare $(VENV)/.model

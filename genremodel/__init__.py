@@ -11,6 +11,7 @@ from genremodel.analysis import Analysis
 from genremodel.errors import (
     AnalysisTimeout,
     AudioError,
+    ClusterError,
     GenreModelError,
     ModelError,
     UnknownGenreError,
@@ -24,6 +25,7 @@ __all__ = [
     "Analysis",
     "AnalysisTimeout",
     "AudioError",
+    "ClusterError",
     "GenreClassifier",
     "GenreModelError",
     "ModelError",

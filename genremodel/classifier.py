@@ -28,6 +28,7 @@ from genremodel.voting import Aggregation, abstain_silent, vote_album, vote_trac
 
 if TYPE_CHECKING:
     from genremodel.batch.pool import Pool
+    from genremodel.cluster import Cluster
 
 BackendName: TypeAlias = Literal["auto", "onnx", "numpy", "knn"]
 DEFAULT_TIMEOUT = 60.0  # seconds per file
@@ -353,6 +354,7 @@ class GenreClassifier:
         workers: int | None = None,
         cache: str | os.PathLike[str] | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        cluster: Cluster | None = None,
     ) -> Generator[tuple[P, Prediction | AudioError]]:
         """Predict the genres of many files in parallel worker processes.
 
@@ -369,11 +371,18 @@ class GenreClassifier:
             An SQLite file that keeps the analyses. It is created if it does not exist.
         timeout : float
             The time limit per file, in seconds.
+        cluster : genremodel.cluster.Cluster, optional
+            The machines that analyze the files instead of this one.
 
         Yields
         ------
         path, Prediction or AudioError
             In the order of `paths`.
+
+        Raises
+        ------
+        ClusterError
+            If the cluster cannot be used, or not any longer. The cache keeps what is finished.
 
         Examples
         --------
@@ -381,7 +390,7 @@ class GenreClassifier:
         ...     print(path, "-", result)
         none.mp3 - No such file or directory
         """
-        pool = self.pool(workers=workers, cache=cache, timeout=timeout)
+        pool = self.pool(workers=workers, cache=cache, timeout=timeout, cluster=cluster)
         try:
             for path, result in pool.map(paths):
                 yield path, self._predict_or_error(result)
@@ -397,12 +406,13 @@ class GenreClassifier:
         timeout: float = DEFAULT_TIMEOUT,
         cache: str | os.PathLike[str] | None = None,
         retry: bool = False,
+        cluster: Cluster | None = None,
     ) -> Pool:
-        """Return a pool of worker processes that analyze files for this classifier.
+        """Return a pool of workers that analyze files for this classifier.
 
         Parameters
         ----------
-        workers, timeout, cache
+        workers, timeout, cache, cluster
             See `predict_many`.
         retry : bool
             Also analyze files that the cache has as failed.
@@ -419,7 +429,8 @@ class GenreClassifier:
         config = WorkerConfig(
             self.backend, self._windows, Path(cache) if cache else None, timeout, retry
         )
-        return Pool(config, WindowsMethod(self._backend, self._windows), workers)
+        method = WindowsMethod(self._backend, self._windows)
+        return Pool(config, method, workers, cluster.workers if cluster else None)
 
     def _predict_or_error(self, result: Analysis | AudioError) -> Prediction | AudioError:
         try:

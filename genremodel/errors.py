@@ -53,6 +53,18 @@ class AnalysisTimeout(AudioError):
         return f"not analyzed within {self.limit:g} s"
 
 
+class ClusterError(GenreModelError):
+    """A cluster cannot be used, or not any longer. What it has analyzed before is in the cache.
+
+    Examples
+    --------
+    >>> from genremodel.cluster import Cluster
+    >>> Cluster("tcp://server:8786")
+    Traceback (most recent call last):
+    genremodel.errors.ClusterError: tcp://server:8786: without TLS only this machine can be reached
+    """
+
+
 class ModelError(GenreModelError):
     """A model, bundled or custom, cannot be loaded, used or saved.
 

@@ -342,6 +342,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full-matrix", action="store_true", help=text)
     text = "test the review page in Chromium, too"
     parser.addoption("--browser", action="store_true", help=text)
+    text = "test clusters, too"
+    parser.addoption("--cluster", action="store_true", help=text)
     text = "rebuild the bundled model and compare its figures with those of the released one"
     parser.addoption("--rebuild", action="store_true", help=text)
     text = "how many damaged files to classify (default: %(default)s)"

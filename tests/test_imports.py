@@ -16,6 +16,7 @@ FOLDERS = {  # of genremodel, and the folders that each may import
     "audio": {"audio"},
     "models": {"audio", "models"},
     "batch": {"audio", "batch", "models"},
+    "cluster": {"audio", "batch", "cluster", "models"},
     "custom": {"audio", "custom", "models"},
 }
 

@@ -47,7 +47,7 @@ def test_wheel_has_only_the_plugin_and_the_model(wheel: Path) -> None:
 
 
 def test_metadata(metadata: Message) -> None:
-    assert metadata.get_all("Provides-Extra") == ["plot", "web"]
+    assert metadata.get_all("Provides-Extra") == ["cluster", "plot", "web"]
     assert "beets-plugin" in metadata["Keywords"].split(",")
     assert metadata["License-Expression"] == "MIT AND ISC"
     assert len(metadata.get_all("Project-URL", [])) == 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -19,6 +19,8 @@ from beetsplug.genreclf.genres.policy import POLICIES, Policy
 
 if TYPE_CHECKING:
     from beets.dbcore import Query
+
+    from genremodel.cluster import Cluster
 
 Scope: TypeAlias = Literal["auto", "track", "album", "artist"]
 Aggregation: TypeAlias = Literal["majority", "mean"]
@@ -47,6 +49,7 @@ DEFAULTS: dict[str, Any] = {
     "backend": "auto",
     "cache": None,  # in the user's cache folder
     "threads": None,  # the number of processors
+    "cluster": {},
     "timeout": 60,
 }
 
@@ -74,6 +77,7 @@ class Config:
     backend: BackendName
     cache: Path
     threads: int | None
+    cluster: Cluster | None
     timeout: float
 
     @classmethod
@@ -110,6 +114,7 @@ class Config:
             backend=config["backend"].as_choice(get_args(BackendName)),
             cache=cache_file(config),
             threads=None if config["threads"].get() is None else _count(config["threads"]),
+            cluster=_cluster(config["cluster"]),
             timeout=timeout,
         )
 
@@ -164,6 +169,35 @@ def _names(view: Any) -> dict[str, str]:
         if split(name) != [name.strip()] or has_control_characters(name):
             raise _error(view[genre], "a name", name)
     return {genre: name.strip() for genre, name in names.items()}
+
+
+def _cluster(view: Any) -> Cluster | None:
+    options = view.get()
+    if options is None or options == {}:
+        return None
+    from genremodel.cluster import Certificates, Cluster  # slow to import
+    from genremodel.errors import ClusterError
+
+    names = [field.name for field in fields(Cluster)]
+    if not isinstance(options, dict):
+        raise _error(view, f"a mapping of {', '.join(names)}", options)
+    for name in options.keys() - {*names}:
+        raise ConfigValueError(f"{view[name].name}: unknown option")
+    paths, files = (view[name] for name in ("paths", "certificates"))
+    folders = {} if options.get("paths") is None else paths.get(MappingValues(str))
+    certificates = None
+    if options.get("certificates") is not None:
+        certificates = Certificates(
+            *(Path(files[field.name].as_filename()) for field in fields(Certificates))
+        )
+    try:
+        return Cluster(
+            view["address"].as_str(),
+            {str(Path(local).expanduser()): remote for local, remote in folders.items()},
+            certificates,
+        )
+    except ClusterError as exc:
+        raise ConfigValueError(f"{view.name}: {exc}") from exc
 
 
 def _texts(view: Any) -> list[str]:

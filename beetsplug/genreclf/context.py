@@ -111,6 +111,7 @@ class Context:
             timeout=config.timeout,
             cache=self.cache_file(config) if cached else None,
             retry=retry,
+            cluster=config.cluster,
         )
         self.clear_marker_at_exit()
         return self._predictor(lib, loaded, pool)

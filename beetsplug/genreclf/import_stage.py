@@ -234,10 +234,14 @@ class ImportListeners:
     def imported(self, session: ImportSession, task: ImportTask) -> None:
         """Handle the import stage."""
         if self._stage:
+            from genremodel.errors import ClusterError  # slow to import
+
             try:
                 self._stage.classify(task)
             except JournalError as exc:
                 self._context.report(str(exc))
+            except ClusterError as exc:
+                self._context.report(f"{exc}; `beet genreclf` classifies the remaining tracks")
 
     @contained()
     @reentrant

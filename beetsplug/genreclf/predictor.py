@@ -22,8 +22,7 @@ from beetsplug.genreclf.stored_predictions import (
     recalled_prediction,
 )
 from beetsplug.genreclf.updates import Predicted, Rules
-from genremodel import AudioError
-from genremodel.batch.pool import LOOKAHEAD
+from genremodel import AudioError, ClusterError
 from genremodel.voting import tracks_taking_genre
 
 if TYPE_CHECKING:
@@ -89,12 +88,17 @@ class Predictor:
     def collect(
         self, items: Iterable[Item], pending: Mapping[int | None, Future[Analysis]], report: Report
     ) -> dict[int | None, Predicted]:
-        """Wait for tracks that have been submitted, and return their predictions by their ids."""
+        """Wait for tracks that have been submitted, and return their predictions by their ids.
+
+        Raises ClusterError.
+        """
         predicted = {}
         for item in items:
             if item.id in pending:
                 try:
                     predicted[item.id] = self._predict(pending[item.id].result())
+                except ClusterError:  # no other track can be analyzed either
+                    raise
                 except Exception as exc:  # whatever it is, the other tracks are to be classified
                     report(_failure(item, exc))
         return predicted
@@ -125,8 +129,7 @@ class Predictor:
                 items.append(item)
                 yield item.filepath
 
-        ahead = LOOKAHEAD if lookahead is None else lookahead
-        for _, result in self.pool.map(paths(), lookahead=ahead):
+        for _, result in self.pool.map(paths(), lookahead=lookahead):
             item = items.popleft()
             if isinstance(result, AudioError):
                 report(_failure(item, result))

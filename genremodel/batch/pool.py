@@ -1,50 +1,71 @@
-"""Analyze many files in parallel worker processes, which may crash or hang without harm.
-
-If no worker can be started, files are analyzed in this process.
-"""
+"""Analyze many files in parallel, by worker processes that may crash or hang without harm."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as TaskTimeout
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from itertools import repeat
 from queue import SimpleQueue
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from pebble import ProcessExpired
 
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import PathLike
-from genremodel.batch import worker
-from genremodel.batch.processes import (
-    NoWorkersError,
-    Processes,
-    Task,
-    expiration_error,
-    was_killed,
-)
+from genremodel.batch.local_workers import LocalWorkers
+from genremodel.batch.processes import NoWorkersError, Processes, Task, expiration_error
 from genremodel.batch.spawning import interrupts_blocked
 from genremodel.batch.worker import AnalysisMethod, FileAnalyzer, WorkerConfig
-from genremodel.errors import AnalysisTimeout, AudioError, as_audio_error
+from genremodel.errors import AudioError, ClusterError, as_audio_error
 
-LOOKAHEAD = 64  # files that are analyzed ahead of the one that is waited for
-
-_Submitted: TypeAlias = "tuple[Future[Analysis], PathLike, AnalysisMethod | None, Task | None]"
+# A file, and a function that waits for its analysis.
+_Submitted: TypeAlias = "tuple[Future[Analysis], Callable[[], Analysis]]"
 P = TypeVar("P", bound=PathLike)
 T = TypeVar("T")
 Arguments = ParamSpec("Arguments")
 
 
+class Workers(Protocol):
+    """Analyze files outside of this process: on this machine, or in a cluster."""
+
+    @property
+    def lookahead(self) -> int:
+        """How many files are analyzed ahead of the one that is waited for."""
+        ...
+
+    @property
+    def problems(self) -> list[str]:
+        """Warnings for the user about how files were analyzed."""
+        ...
+
+    def failure_of_all(self, path: PathLike) -> ClusterError | None:
+        """Return why no file can be read, if that is why this one cannot."""
+        ...
+
+    def schedule(self, path: PathLike, method: AnalysisMethod | None) -> Callable[[], Analysis]:
+        """Start to analyze a file that the cache does not have.
+
+        Return a function that waits until the analysis is stored. Both raise AudioError if there is
+        none, and ClusterError if no file can be analyzed any longer.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop the workers, even if they are analyzing files. Their files fail."""
+        ...
+
+
 class Pool:
-    """A pool of worker processes that analyze files. They are started when first needed.
+    """A pool of workers that analyze files. They are started when first needed.
 
     Made by `GenreClassifier.pool`. A context manager: it closes the pool.
-    method: that of the configuration. workers: the number of processes, by default one per CPU.
+    method: that of the configuration. workers: the number of processes on this machine, by default
+    one per CPU. cluster: returns workers to use instead of them; functions run on this machine.
 
     Attributes
     ----------
@@ -53,14 +74,23 @@ class Pool:
     """
 
     def __init__(
-        self, config: WorkerConfig, method: AnalysisMethod, workers: int | None = None
+        self,
+        config: WorkerConfig,
+        method: AnalysisMethod,
+        workers: int | None = None,
+        cluster: Callable[[WorkerConfig, FileAnalyzer], Workers] | None = None,
     ) -> None:
         self._config = config
         self._analyzer = FileAnalyzer(config, method)
         self.cache = self._analyzer.cache
-        self._worker_cache_error: str | None = None
         self._lock = threading.RLock()  # the stages of an import are threads
+        self._closed = False
         self._processes = Processes(config, workers)
+        self._workers: Workers = (
+            cluster(config, self._analyzer)
+            if cluster
+            else LocalWorkers(config, self._analyzer, self._processes)
+        )
         # A daemon, so that a pool that was not closed does not keep the program from exiting.
         self._waiter = threading.Thread(target=self._complete_submitted, daemon=True)
         self._submitted: SimpleQueue[_Submitted | None] = SimpleQueue()
@@ -75,15 +105,12 @@ class Pool:
     @property
     def problems(self) -> list[str]:
         """Warnings for the user about how files were analyzed."""
-        problems = []
-        if error := self.cache.error or self._worker_cache_error:
-            problems.append(f"running without the analysis cache: {error}")
-        if error := self._processes.start_error:
-            problems.append(
-                f"worker processes could not be started ({error}): files are analyzed in this "
-                "process, without a time limit or protection from crashes"
-            )
-        return problems
+        return self._workers.problems
+
+    @property
+    def lookahead(self) -> int:
+        """How many files are analyzed ahead of the one that is waited for."""
+        return self._workers.lookahead
 
     def submit(self, path: PathLike, method: AnalysisMethod | None = None) -> Future[Analysis]:
         """Start to analyze a file.
@@ -98,25 +125,29 @@ class Pool:
         Returns
         -------
         concurrent.futures.Future of Analysis
-            Raises AudioError, and no other exception, if the file cannot be analyzed.
+            Raises AudioError if the file cannot be analyzed, and ClusterError if no other file can
+            be analyzed either. There are no other exceptions.
         """
         future: Future[Analysis] = Future()
         try:
-            with self._analyzer_for(method) as analyzer:
+            with self._analyzer.using(method) as analyzer:
                 known = analyzer.lookup(path)
         except Exception as exc:
-            future.set_exception(as_audio_error(exc))
+            future.set_exception(self._workers.failure_of_all(path) or as_audio_error(exc))
             return future
         if known is not None:
             future.set_result(known)
             return future
         with self._lock:
-            task = self._processes.schedule(worker.analyze, path, method)
-            submitted = future, path, method, task
-            if self._start_waiter():
-                self._submitted.put(submitted)
+            try:
+                result = self._workers.schedule(path, method)
+            except (AudioError, ClusterError) as exc:
+                future.set_exception(exc)
                 return future
-        self._complete(*submitted)
+            if self._start_waiter():
+                self._submitted.put((future, result))
+                return future
+        self._complete(future, result)
         return future
 
     def map(
@@ -124,7 +155,7 @@ class Pool:
         paths: Iterable[P],
         methods: Iterable[AnalysisMethod | None] = repeat(None),
         *,
-        lookahead: int = LOOKAHEAD,
+        lookahead: int | None = None,
     ) -> Generator[tuple[P, Analysis | AudioError]]:
         """Analyze files and yield the results in order.
 
@@ -135,17 +166,23 @@ class Pool:
         methods : iterable of AnalysisMethod, optional
             How to analyze each, see `submit`.
         lookahead : int
-            The number of files that are analyzed ahead of the one that is yielded.
+            The number of files that are analyzed ahead of the one that is yielded. By default, it
+            grows with the number of workers.
 
         Yields
         ------
         path, Analysis or AudioError
+
+        Raises
+        ------
+        ClusterError
+            If no file can be analyzed any longer.
         """
         pending: deque[tuple[P, Future[Analysis]]] = deque()
         try:
             for path, method in zip(paths, methods, strict=False):
                 pending.append((path, self.submit(path, method)))
-                if len(pending) > lookahead:
+                if len(pending) > (self.lookahead if lookahead is None else lookahead):
                     yield _result(*pending.popleft())
             while pending:
                 yield _result(*pending.popleft())
@@ -213,25 +250,18 @@ class Pool:
     def close(self) -> None:
         """Stop the workers, even if they are analyzing files, and close the cache."""
         with self._lock:
+            self._closed = True
             self._processes.close()
+            self._workers.close()
         wait([*self._running])
         self._submitted.put(None)
         if self._waiter.is_alive():
             self._waiter.join()
         self.cache.close()
 
-    @contextmanager
-    def _analyzer_for(self, method: AnalysisMethod | None) -> Iterator[FileAnalyzer]:
-        """Analyze files in this process, by default as the pool does."""
-        if method is None:
-            yield self._analyzer
-        else:
-            with FileAnalyzer(self._config, method) as analyzer:
-                yield analyzer
-
     def _start_waiter(self) -> bool:
         """Return False if the pool is closed, or the system has no thread to wait for workers."""
-        if self._processes.closed:
+        if self._closed:
             return False
         if not self._waiter.is_alive():
             with suppress(RuntimeError), interrupts_blocked():
@@ -243,40 +273,14 @@ class Pool:
         for submitted in iter(self._submitted.get, None):
             self._complete(*submitted)
 
-    def _complete(
-        self,
-        future: Future[Analysis],
-        path: PathLike,
-        method: AnalysisMethod | None,
-        task: Task | None,
-    ) -> None:
+    def _complete(self, future: Future[Analysis], result: Callable[[], Analysis]) -> None:
         if future.set_running_or_notify_cancel():
             try:
-                future.set_result(self._wait(path, method, task))
+                future.set_result(result())
+            except ClusterError as exc:
+                future.set_exception(exc)
             except Exception as exc:
                 future.set_exception(as_audio_error(exc))
-
-    def _wait(self, path: PathLike, method: AnalysisMethod | None, task: Task | None) -> Analysis:
-        """Return the analysis by a task, or by this process without one."""
-        try:
-            analysis, cache_error = self._processes.result(task)
-        except NoWorkersError as exc:
-            if self._processes.closed:
-                raise AudioError(str(exc)) from None
-            with self._analyzer_for(method) as analyzer:
-                return analyzer.analyze(path)
-        except TaskTimeout:
-            error: AudioError = AnalysisTimeout(self._config.timeout)
-        except ProcessExpired as exc:
-            error = expiration_error(exc)
-            if was_killed(exc):
-                raise error from exc
-        else:
-            self._worker_cache_error = cache_error or self._worker_cache_error
-            return analysis
-        with self._analyzer_for(method) as analyzer:
-            analyzer.cache.record_failure(path, error)
-        raise error
 
     def _finish(self, future: Future[Any], task: Task | None) -> None:
         """Complete a future of `run`."""

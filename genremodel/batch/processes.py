@@ -42,6 +42,7 @@ class _Call(NamedTuple):
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    timeout: float
 
 
 class Task(NamedTuple):
@@ -83,7 +84,13 @@ class Processes:
 
     def schedule(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Task | None:
         """Give a call to the workers. Return None if none can be started."""
-        return self._schedule(_Call(function, args, kwargs))
+        return self.schedule_within(self._config.timeout, function, *args, **kwargs)
+
+    def schedule_within(
+        self, timeout: float, function: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Task | None:
+        """Give a call to the workers that has its own time limit, in seconds, see `schedule`."""
+        return self._schedule(_Call(function, args, kwargs, timeout))
 
     def result(self, task: Task | None) -> Any:
         """Wait for a task, and for another if all workers died before they started with it.
@@ -153,7 +160,7 @@ class Processes:
                 context=context,
             )
         with interrupts_blocked():
-            future = self._pool.schedule(*call, timeout=self._config.timeout)
+            future = self._pool.schedule(call.function, call.args, call.kwargs, call.timeout)
         self._unfinished.add(future)
         future.add_done_callback(self._unfinished.discard)
         if new:

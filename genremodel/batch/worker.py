@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
@@ -14,8 +16,9 @@ from genremodel.analysis import Analysis
 from genremodel.audio.decoding import PathLike
 from genremodel.audio.digest import audio_digest
 from genremodel.batch.cache import Cache, FileState
+from genremodel.batch.outcome import Outcome
 from genremodel.batch.spawning import end_with_parent
-from genremodel.errors import AnalysisTimeout, AudioError
+from genremodel.errors import AnalysisTimeout, AudioError, as_audio_error
 from genremodel.models.base import WindowAnalyzer, analysis_version, analyze_audio
 from genremodel.models.knn import KnnBackend
 from genremodel.models.musicnn import CnnBackend, Runtime
@@ -79,13 +82,22 @@ class FileAnalyzer:
     def __init__(self, config: WorkerConfig, method: AnalysisMethod) -> None:
         self.cache = Cache(config.cache, method.version, config.windows)
         self._config = config
-        self._method = method
+        self.method = method
 
     def __enter__(self) -> FileAnalyzer:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.cache.close()
+
+    @contextmanager
+    def using(self, method: AnalysisMethod | None) -> Iterator[FileAnalyzer]:
+        """Analyze files by another method, if there is one."""
+        if method is None:
+            yield self
+        else:
+            with FileAnalyzer(self._config, method) as analyzer:
+                yield analyzer
 
     def lookup(self, path: PathLike) -> Analysis | None:
         """Return the cached analysis of an unchanged file, or None.
@@ -114,9 +126,9 @@ class FileAnalyzer:
         if known is not None:
             return known
         try:
-            analysis = self._method.analyze(path, self.cache.get_part(digest))
+            analysis = self.method.analyze(path, self.cache.get_part(digest))
         except AudioError as exc:
-            if not isinstance(exc.__cause__, (OSError, MemoryError)):  # may be temporary
+            if _is_lasting(exc):
                 self.cache.put(digest, exc)
             raise
         if _state(path) == file:  # otherwise another recording may have been analyzed
@@ -126,7 +138,58 @@ class FileAnalyzer:
     def analyze_uncached(self, path: PathLike) -> Analysis:
         """Return a new analysis of a file, and leave the cache as it is."""
         _state(path)
-        return self._method.analyze(path, None).select(self._config.windows)
+        return self.method.analyze(path, None).select(self._config.windows)
+
+    def accept(self, path: PathLike, outcome: Outcome) -> Analysis:
+        """Return the analysis of a file by another machine, and store it or its failure.
+
+        Raises AudioError, also if that machine has seen another file at this path.
+        """
+        file = _state(path)
+        if outcome.state is None:
+            raise AudioError(f"{outcome.error} on the machine that analyzes it")
+        if not outcome.is_of(file):
+            raise AudioError("the machine that analyzed it sees another size or time of the file")
+        if outcome.digest is None:  # no worker process is left that could compute it
+            error = outcome.failure()
+            if outcome.is_lasting:
+                self.cache.record_failure(path, error)
+            raise error
+        known = self._lookup_digest(outcome.digest, file)
+        if known is not None:
+            return known
+        if outcome.content is None:
+            error = outcome.failure()
+            if outcome.is_lasting:
+                self.cache.put(outcome.digest, error)
+            raise error
+        analysis = Analysis.from_bytes(outcome.content)
+        self.cache.put(outcome.digest, analysis)
+        return analysis.select(self._config.windows)
+
+    def examine(self, path: PathLike, windows: int) -> Outcome:
+        """Return the outcome of a new analysis of a file, for a machine that stores it."""
+        try:
+            return self._examine(path, windows)
+        except AudioError as exc:  # it cannot be read
+            return Outcome(error=str(exc), lacks_folder=_lacks_folder(path))
+
+    def _examine(self, path: PathLike, windows: int) -> Outcome:
+        method = self.method
+        if isinstance(method, WindowsMethod):
+            method = replace(method, windows=windows)
+        file, digest = _state(path), _digest(path)
+        try:
+            result: Analysis | Exception = method.analyze(path, None)
+        except Exception as exc:
+            result = exc
+        if _state(path) != file:
+            raise AudioError("changed while it was analyzed")
+        state = file.size, file.mtime
+        if isinstance(result, Analysis):
+            return Outcome(state, digest, result.to_bytes())
+        error = str(as_audio_error(result))
+        return Outcome(state, digest, error=error, is_lasting=_is_lasting(result))
 
     def _lookup_digest(self, digest: bytes, file: FileState) -> Analysis | None:
         found = self.cache.get_digest(digest)
@@ -143,14 +206,12 @@ class FileAnalyzer:
         raise found
 
 
-# Of a worker process.
-_config: WorkerConfig
-_analyzer: FileAnalyzer
+_analyzer: FileAnalyzer  # of a worker process
 
 
 def init_worker(config: WorkerConfig, semaphores: list[str]) -> None:
     """Prepare a worker process, and load the model before the time limit of a file begins."""
-    global _config, _analyzer
+    global _analyzer
     end_with_parent(semaphores)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on systems where it cannot be blocked
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ends the worker even if a decoder hangs
@@ -161,7 +222,7 @@ def init_worker(config: WorkerConfig, semaphores: list[str]) -> None:
     # Freeing 16 MB once raises the threshold above which glibc returns freed memory to the system.
     # Otherwise each track causes 3,000 page faults, which take a tenth of its CPU time.
     np.empty(1 << 24, np.uint8)
-    _config, _analyzer = config, FileAnalyzer(config, _load_method(config))
+    _analyzer = FileAnalyzer(config, _load_method(config))
 
 
 def _load_method(config: WorkerConfig) -> AnalysisMethod:
@@ -174,15 +235,33 @@ def _load_method(config: WorkerConfig) -> AnalysisMethod:
 
 def analyze(path: PathLike, method: AnalysisMethod | None = None) -> WorkerResult:
     """Analyze a file in a worker process. method: by default, that of the configuration."""
-    if method is None:
-        return _analyzer.analyze(path), _analyzer.cache.error
-    with FileAnalyzer(_config, method) as analyzer:
+    with _analyzer.using(method) as analyzer:
         return analyzer.analyze(path), analyzer.cache.error
+
+
+def examine(path: PathLike, windows: int, method: AnalysisMethod | None) -> Outcome:
+    """Analyze a file in a worker process, for another machine. method: as for `analyze`."""
+    with _analyzer.using(method) as analyzer:
+        return analyzer.examine(path, windows)
 
 
 def analyze_uncached(path: PathLike) -> Analysis:
     """Analyze a file in a worker process, for `Pool.run`. Nothing is kept of it."""
     return _analyzer.analyze_uncached(path)
+
+
+def _is_lasting(error: Exception) -> bool:
+    """Return whether the analysis of a file would fail again for the same reason."""
+    temporary = isinstance(error.__cause__, (OSError, MemoryError))
+    return isinstance(error, AudioError) and not temporary
+
+
+def _lacks_folder(path: PathLike) -> bool:
+    """Return whether the folder of a file is not there or empty, as where a share is missing."""
+    try:
+        return not os.listdir(os.path.dirname(os.fspath(path)))  # noqa: PTH120, PTH208  # bytes
+    except OSError:
+        return True
 
 
 def _digest(path: PathLike) -> bytes:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from beetsplug.genreclf.writer import Writer
     from genremodel import Analysis
 
-_LOOKAHEAD = 64  # tracks that are analyzed while others are decided and written
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -101,7 +99,7 @@ class Batches:
         for selection in selections:
             ahead.append(self._submit(selection))
             size += len(ahead[-1].selection.items)
-            while size > _LOOKAHEAD:
+            while size > self._predictor.pool.lookahead:
                 size -= len(ahead[0].selection.items)
                 yield ahead.popleft()
         yield from ahead

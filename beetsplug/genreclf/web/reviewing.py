@@ -40,7 +40,7 @@ from beetsplug.genreclf.web.errors import (
     WebError,
 )
 from beetsplug.genreclf.web.tracks import track_object
-from genremodel.errors import AudioError
+from genremodel.errors import AudioError, ClusterError
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.predictor import Predictor
@@ -280,7 +280,7 @@ class Reviewer:
         path = self._services.track_path(item.id or 0)
         try:
             analysis = predictor.pool.submit(path).result()
-        except AudioError as exc:
+        except (AudioError, ClusterError) as exc:
             raise Undecodable(f"cannot be analyzed: {exc}") from exc
         return Predicted(predictor.classifier.predict(analysis))
 

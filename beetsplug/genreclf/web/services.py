@@ -19,7 +19,7 @@ from beetsplug.genreclf.web.track_table import NO_ALBUM
 from beetsplug.genreclf.web.tracks import prediction_object, track_object
 from beetsplug.genreclf.web.trainings import Trainings
 from beetsplug.genreclf.web.tries import Tries
-from genremodel.errors import AudioError
+from genremodel.errors import AudioError, ClusterError
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
@@ -128,7 +128,7 @@ class Services:
         path = self.track_path(track_id)
         try:
             analysis = predictor.pool.submit(path).result()
-        except AudioError as exc:
+        except (AudioError, ClusterError) as exc:
             raise Undecodable(f"cannot be analyzed: {exc}", track=track_id) from exc
         prediction = predictor.classifier.predict(analysis)
         details, known = prediction_object(prediction), track_object(item)

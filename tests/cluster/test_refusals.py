@@ -1,0 +1,136 @@
+"""Schedulers that cannot be reached, certificates, and workers that are refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from genremodel import ClusterError, GenreClassifier
+from genremodel.cluster import Certificates, Cluster
+from tests.cluster.processes import LocalCluster, tls_options
+from tests.cluster.results import failures, faulty_pool
+from tests.conftest import Beets
+from tests.platforms import posix
+
+
+@pytest.fixture(scope="module")
+def classifier() -> GenreClassifier:
+    return GenreClassifier()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    from tests.cluster.certificates import make_certificates
+
+    return make_certificates(tmp_path_factory.mktemp("certificates") / "ours")
+
+
+@pytest.fixture(scope="module")
+def strangers(certificates: Certificates) -> Certificates:
+    """Return certificates of another authority."""
+    from tests.cluster.certificates import make_certificates
+
+    return make_certificates(certificates.ca.parents[1] / "theirs")
+
+
+@pytest.fixture(scope="module")
+def secured(certificates: Certificates) -> Iterator[LocalCluster]:
+    with LocalCluster(workers=1, certificates=certificates) as cluster:
+        yield cluster
+
+
+def assert_refused(cluster: Cluster, song: Path, message: str) -> None:
+    with faulty_pool(cluster) as pool, pytest.raises(ClusterError, match=message):
+        pool.submit(song).result()
+
+
+def test_import_without_its_cluster_keeps_the_tracks(beets: Beets) -> None:
+    beets.add("album/a.mp3")
+    beets.add("other/b.mp3")
+    beets.settings["genreclf"]["cluster"] = {"address": "tcp://127.0.0.1:1"}
+    done = beets.run("import", "--quiet", "--noautotag", "--singletons", str(beets.music))
+    sentence = "tcp://127.0.0.1:1: the scheduler cannot be reached; `beet genreclf` classifies"
+    assert done.stderr.count(sentence) == 1
+    assert beets.field("title") == ["a", "b"]
+    failed = beets.run("genreclf")
+    assert failed.returncode == 1
+    assert failed.stderr.count("the scheduler cannot be reached; run the command again") == 1
+
+
+def test_cluster_without_workers_is_refused(songs: list[Path]) -> None:
+    with LocalCluster() as local:
+        assert_refused(Cluster(local.address), songs[0], "the cluster has no workers")
+        other = local.start("-m", "dask", "worker", local.address, "--no-nanny")
+        other.wait_for("Registered to:")
+        assert_refused(Cluster(local.address), songs[0], "not started by `python -m genremodel")
+
+
+def test_worker_of_another_version_is_refused_by_name(songs: list[Path]) -> None:
+    start = (
+        "-c",
+        "import sys, genremodel; genremodel.__version__ = '0.0.1'; "
+        "from genremodel.models import base; base.FRONT_END = 'other'; "
+        "from genremodel.cluster.__main__ import main; sys.exit(main())",
+    )
+    with LocalCluster(workers=1) as local:
+        with faulty_pool(Cluster(local.address), seconds=0.2) as pool:
+            pool.submit(songs[0]).result()
+            local.start_worker(*start).wait_for("connected to")  # after the client
+            with pytest.raises(ClusterError, match="differs"):
+                [*pool.map(songs)]
+        message = r"the worker \S+ differs from this machine: beets-genreclf 0\.0\.1, not \S+; "
+        assert_refused(Cluster(local.address), songs[0], f"{message}another front end")
+
+
+def test_tls(
+    classifier: GenreClassifier,
+    secured: LocalCluster,
+    certificates: Certificates,
+    songs: list[Path],
+) -> None:
+    assert secured.address.startswith("tls://")
+    cluster = Cluster(secured.address, certificates=certificates)
+    assert not failures([*classifier.predict_many(songs[:9], cluster=cluster)])
+
+
+def test_wrong_certificate_is_refused(
+    secured: LocalCluster, strangers: Certificates, songs: list[Path]
+) -> None:
+    cluster = Cluster(secured.address, certificates=strangers)
+    assert_refused(cluster, songs[0], "the certificates do not fit")
+    worker = secured.start(
+        "-m", "genremodel.cluster", "worker", secured.address, *tls_options(strangers)
+    )
+    assert worker.process.wait(60) == 1
+    assert "the certificates do not fit" in worker.output
+
+
+def test_worker_without_a_scheduler_ends_with_a_sentence() -> None:
+    for address, message in (
+        ("tcp://127.0.0.1:1", "tcp://127.0.0.1:1: the scheduler cannot be reached"),
+        ("tcp://192.0.2.1:1", "without TLS only this machine can be reached"),
+        ("tls://192.0.2.1:1", "TLS needs certificates"),
+        ("localhost", "localhost: must be tls://HOST:PORT or tcp://HOST:PORT"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "genremodel.cluster", "worker", address, "--workers", "1"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+@posix
+def test_interrupted_worker_ends(shared: LocalCluster) -> None:
+    worker = shared.start_worker()
+    worker.wait_for("connected to")
+    worker.process.terminate()
+    assert worker.process.wait(30) == 143
+    assert "Traceback" not in worker.output
