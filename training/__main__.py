@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from genremodel.cluster.arguments import add_tls_options, cluster_at
+from genremodel.errors import ClusterError
 from genremodel.models import bundled
 from training import build, corpus, reading
 from training.datasets import emotify
@@ -23,12 +25,12 @@ Step: TypeAlias = Callable[[argparse.Namespace], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one step. Returns 1 if the data is invalid or the model worse than a release."""
+    """Run one step. Returns 1 if the data, the model or the cluster is not good enough."""
     options = _parser().parse_args(arguments)
     step: Step = options.step
     try:
         step(options)
-    except (DataError, WorseModelError) as exc:
+    except (ClusterError, DataError, WorseModelError) as exc:
         print(exc, file=sys.stderr)
         return 1
     return 0
@@ -79,7 +81,8 @@ def _ablation(options: argparse.Namespace) -> None:
 def _corpus(options: argparse.Namespace) -> corpus.Corpus:
     """Return the data, which several steps share."""
     if "corpus" not in options:
-        options.corpus = corpus.load(options.data, Reader(options.cache))
+        cluster = cluster_at(options.cluster, options) if options.cluster else None
+        options.corpus = corpus.load(options.data, Reader(options.cache, cluster=cluster))
     data: corpus.Corpus = options.corpus
     return data
 
@@ -153,6 +156,13 @@ def _parser() -> argparse.ArgumentParser:
             help="cache of analyses, with which a step that was interrupted continues "
             "(default: %(default)s)",
         )
+        command.add_argument(
+            "--cluster",
+            metavar="ADDRESS",
+            help="scheduler of a cluster that reads the files; its workers need this source tree, "
+            "the model and the data in the same folders",
+        )
+        add_tls_options(command)
 
     def seeds(command: argparse.ArgumentParser) -> None:
         command.add_argument(

@@ -19,6 +19,7 @@ from genremodel.analysis import Analysis
 from genremodel.audio.decoding import PathLike
 from genremodel.audio.places import DEFAULT_WINDOWS
 from genremodel.audio.windows import Windows, read_windows
+from genremodel.errors import ModelError
 from genremodel.models import knn, musicnn
 from genremodel.models.base import WindowAnalyzer, analysis_version
 from genremodel.models.bundled import MSD_FILE, MTT_FILE
@@ -54,6 +55,9 @@ class Networks:
 
 @lru_cache(maxsize=1)
 def _load(networks: Networks) -> MusicnnPair:
+    """Load networks, which may have been named on another machine. Raises ModelError."""
+    if Networks.in_folder(networks.folder) != networks:
+        raise ModelError(f"{networks.folder}: other networks than those to be used")
     files = (networks.folder / name for name in (MSD_FILE, MTT_FILE))
     return MusicnnPair(*(MusicnnSession(file.read_bytes()) for file in files))
 

@@ -20,6 +20,7 @@ from genremodel.audio.windows import Windows
 from genremodel.batch.pool import Pool
 from genremodel.batch.worker import AnalysisMethod, WindowsMethod, WorkerConfig
 from genremodel.classifier import DEFAULT_TIMEOUT
+from genremodel.cluster import Cluster
 from genremodel.errors import AudioError
 from genremodel.models.base import WindowAnalyzer
 from genremodel.models.musicnn import MTT_WINDOWS
@@ -36,12 +37,17 @@ class Reader:
     """Reads files into tables, and names each that fails once on the standard error.
 
     cache: the file of the analysis cache. workers: by default, one per CPU. timeout: seconds per
-    file.
+    file. cluster: reads them instead of this machine; then methods raise ClusterError, too.
     """
 
     def __init__(
-        self, cache: Path = CACHE, workers: int | None = None, timeout: float = DEFAULT_TIMEOUT
+        self,
+        cache: Path = CACHE,
+        workers: int | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        cluster: Cluster | None = None,
     ) -> None:
+        self._cluster = cluster
         self._cache = cache
         self._workers = workers
         self._timeout = timeout
@@ -105,7 +111,8 @@ class Reader:
         with suppress(OSError):  # the cache will have the reason
             self._cache.parent.mkdir(parents=True, exist_ok=True)
         config = WorkerConfig(method, DEFAULT_WINDOWS, self._cache, self._timeout, retry=False)
-        with Pool(config, method, self._workers) as pool:
+        cluster = self._cluster.workers if self._cluster else None
+        with Pool(config, method, self._workers, cluster) as pool:
             yield pool
             for problem in pool.problems:
                 self._report(problem)

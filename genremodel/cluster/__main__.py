@@ -5,24 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from genremodel.batch.processes import cpu_count
-from genremodel.cluster.settings import Certificates, Cluster
+from genremodel.cluster.arguments import add_tls_options, cluster_at
 from genremodel.errors import GenreModelError
 from genremodel.termination import exiting_on_sigterm
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a worker until its scheduler ends; return the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    files = (options.tls_ca_file, options.tls_cert, options.tls_key)
-    if any(files) and not all(files):
-        parser.error("TLS needs all of --tls-ca-file, --tls-cert and --tls-key")
-    certificates = Certificates(*files) if all(files) else None
+    options = _parser().parse_args(arguments)
     try:
-        cluster = Cluster(options.address, certificates=certificates)
+        cluster = cluster_at(options.address, options)
         from genremodel.cluster.dask_worker import serve  # slow to import
 
         with exiting_on_sigterm():
@@ -51,12 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="files analyzed in parallel (default: %(default)s)",
     )
-    for name, text in (
-        ("ca-file", "certificate of the authority"),
-        ("cert", "certificate of this machine"),
-        ("key", "private key of this machine"),
-    ):
-        worker.add_argument(f"--tls-{name}", type=Path, metavar="FILE", help=text)
+    add_tls_options(worker)
     return parser
 
 

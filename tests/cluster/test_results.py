@@ -11,17 +11,17 @@ from time import monotonic
 import pytest
 from mediafile import MediaFile
 
-import genremodel
 from genremodel import ClusterError, GenreClassifier
-from genremodel.batch.pool import Pool
-from genremodel.batch.worker import WorkerConfig
 from genremodel.cluster import Cluster
+from genremodel.models import bundled
 from tests.cluster.processes import LocalCluster
 from tests.cluster.results import TIMEOUT, failures, faulty_pool, rows
 from tests.conftest import Beets
 from tests.platforms import posix
 from tests.sounds import long_track, make, melody, write
-from training.methods import Networks, SinglePrecision
+from training.datasets.track import Track
+from training.methods import Networks
+from training.reading import Reader
 
 
 @pytest.fixture(scope="module")
@@ -182,13 +182,13 @@ def test_close_ends_what_is_not_finished(cluster: Cluster, songs: list[Path]) ->
 def test_training_reads_through_a_cluster(
     cluster: Cluster, songs: list[Path], tmp_path: Path
 ) -> None:
-    method = SinglePrecision(Networks.in_folder(Path(genremodel.__file__).parent / "assets"))
-    values = []
-    for where in (None, cluster.workers):
-        config = WorkerConfig(method, 10, None, 60, retry=False)
-        with Pool(config, method, 1, where) as pool:
-            values.append([pool.submit(song).result().values.tobytes() for song in songs[:3]])
-    assert values[0] == values[1]
+    networks = Networks.in_folder(bundled.FOLDER)
+    tracks = [Track(song, song.stem, "rock") for song in songs[:3]]
+    local, remote = (
+        Reader(tmp_path / f"{bool(where)}.db", workers=1, cluster=where).outputs(tracks, networks)
+        for where in (None, cluster)
+    )
+    assert remote.values.tobytes() == local.values.tobytes()
 
 
 def test_functions_run_on_this_machine(classifier: GenreClassifier, cluster: Cluster) -> None:
