@@ -15,10 +15,12 @@ from genremodel.audio.decoding import PathLike
 from genremodel.audio.digest import audio_digest
 from genremodel.batch.cache import Cache, FileState
 from genremodel.batch.spawning import end_with_parent
+from genremodel.early_stop import EarlyStop
 from genremodel.errors import AnalysisTimeout, AudioError
 from genremodel.models.base import Backend, analysis_version, analyze_audio
 from genremodel.models.knn import KnnBackend
 from genremodel.models.musicnn import CnnBackend, Runtime
+from genremodel.prediction import DecisionParams
 
 # The analysis of a file, and the error of the worker's cache, if any.
 WorkerResult: TypeAlias = "tuple[Analysis, str | None]"
@@ -29,7 +31,8 @@ class WorkerConfig:
     """How files are analyzed, the same in every process.
 
     cache: its file, or None for none. timeout: seconds per file. A file that exceeded a shorter
-    limit before is tried again. retry: analyze files again that failed before.
+    limit before is tried again. retry: analyze files again that failed before. early_stop: how
+    predictions are made, if the first windows of a track may be enough.
     """
 
     backend: Runtime | Literal["knn"]
@@ -37,6 +40,7 @@ class WorkerConfig:
     cache: Path | None
     timeout: float
     retry: bool
+    early_stop: DecisionParams | None = None
 
 
 class FileAnalyzer:
@@ -44,7 +48,8 @@ class FileAnalyzer:
 
     def __init__(self, config: WorkerConfig, backend: Backend) -> None:
         version = analysis_version(backend.features_version)
-        self.cache = Cache(config.cache, version, config.windows)
+        self._is_enough = EarlyStop(backend, config.early_stop) if config.early_stop else None
+        self.cache = Cache(config.cache, version, config.windows, self._is_enough)
         self._config = config
         self._backend = backend
 
@@ -82,15 +87,18 @@ class FileAnalyzer:
             raise
         if _state(path) == file:  # otherwise another recording may have been analyzed
             self.cache.put(digest, analysis)
-        return analysis.select(self._config.windows)
+        return self._wanted(analysis)
 
     def analyze_uncached(self, path: PathLike) -> Analysis:
         """Return a new analysis of a file, and leave the cache as it is."""
         _state(path)
-        return self._analyze(path).select(self._config.windows)
+        return self._wanted(self._analyze(path))
 
     def _analyze(self, path: PathLike, known: Analysis | None = None) -> Analysis:
-        return analyze_audio(self._backend, path, self._config.windows, known)
+        return analyze_audio(self._backend, path, self._config.windows, known, self._is_enough)
+
+    def _wanted(self, analysis: Analysis) -> Analysis:
+        return analysis.wanted(self._config.windows, self._is_enough) or analysis
 
     def _lookup_digest(self, digest: bytes, file: FileState) -> Analysis | None:
         found = self.cache.get_digest(digest)
