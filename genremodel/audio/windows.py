@@ -137,8 +137,8 @@ def read_in_parts(
     Yields
     ------
     Windows
-        Those at the `needed_places` of a count that are not known and in no part before. If only
-        the other windows of the track can tell which ones are right: all windows, in a last part.
+        Those at the `needed_places` of a count that are not known and in no part before. If the
+        right ones depend on the rest of the track: all windows, as the last part.
 
     Raises
     ------

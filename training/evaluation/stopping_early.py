@@ -143,7 +143,7 @@ def out_of_fold_with_votes(
 
 
 def assembled(sounds: Sounds) -> Sound:
-    """Return music of which one genre holds 50 to 90%, in pieces between those of others."""
+    """Return music with 50 to 90% of one genre, in pieces between those of others."""
     rng = sounds.rng
     seconds, share = rng.uniform(*_SECONDS), rng.uniform(*_SHARES)
     most, *others = sounds.genres(int(rng.integers(2, _MAX_PIECES + 2)))
