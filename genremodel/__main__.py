@@ -53,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     try:
         classifier = GenreClassifier(
-            windows=options.windows, aggregation=options.aggregation, backend=options.backend
+            options.model,
+            windows=options.windows,
+            aggregation=options.aggregation,
+            backend=options.backend,
         )
     except (ImportError, ModelError) as exc:
         print(f"no model can be loaded: {exc}", file=sys.stderr)
@@ -144,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         text = f"{text} (default: %(default)s)"
         parser.add_argument(name, default=default, help=text, **settings)
 
+    add("--model", "bundled", "custom model: NAME.genremodel or NAME.json", metavar="FILE")
     add("--backend", "auto", "CNN (onnx, numpy) or KNN fallback", choices=get_args(BackendName))
     add("--aggregation", AGGREGATIONS[0], "how the windows are combined", choices=AGGREGATIONS)
     number: dict[str, Any] = {"type": _positive, "metavar": "N"}

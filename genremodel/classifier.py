@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
@@ -14,7 +15,7 @@ import numpy as np
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import AudioSource, PathLike
 from genremodel.audio.places import DEFAULT_WINDOWS
-from genremodel.custom.store import CustomModel
+from genremodel.custom.custom_model import CustomModel
 from genremodel.early_stop import EarlyStop
 from genremodel.errors import AudioError, ModelError, UnknownGenreError, as_audio_error
 from genremodel.models.base import WindowClassifier, analysis_version, analyze_audio
@@ -42,7 +43,8 @@ class GenreClassifier:
     Parameters
     ----------
     model : "bundled", path or CustomModel
-        The bundled model, or a custom one: its `NAME.json`, with `NAME.npz` beside it.
+        The bundled model, or a custom one: its `NAME.json`, with `NAME.npz` beside it, or an
+        exported `NAME.genremodel`.
     windows : int or "auto"
         The number of 3-second windows that are analyzed per track, at least 1. Fewer than ten are
         some of the ten. `auto`: three if they are enough, see `EarlyStop`, otherwise ten; always
@@ -179,6 +181,34 @@ class GenreClassifier:
         """The confidence, 0 to 1, below which the classifier abstains on an album of several."""
         threshold = self._params.min_album_confidence
         return self.min_confidence if threshold is None else threshold
+
+    def with_model(self, model: CustomModel) -> GenreClassifier:
+        """Return a classifier by another custom model, for the same analyses.
+
+        It has the threshold of that model, and excludes nothing.
+
+        Parameters
+        ----------
+        model : CustomModel
+            Of any field.
+
+        Raises
+        ------
+        ModelError
+            If the model was trained on other analyses.
+
+        Examples
+        --------
+        >>> from genremodel.custom import train
+        >>> model, _ = train(tracks, name="moods", field="mood")
+        >>> GenreClassifier().with_model(model).genres
+        ('genre 0', 'genre 1', 'genre 2')
+        """
+        self._require_compatible(model)
+        classifier = copy(self)
+        classifier._model, classifier._params = model, model.params
+        classifier._genre_mask = np.ones(len(model.params.genres), np.bool_)
+        return classifier
 
     def check_genres(self, genres: Iterable[str]) -> None:
         """Check that genres are known, ignoring case.
@@ -391,7 +421,7 @@ class GenreClassifier:
         No such file or directory
         """
         from genremodel.batch.pool import Pool
-        from genremodel.batch.worker import WorkerConfig
+        from genremodel.batch.worker import WindowsMethod, WorkerConfig
 
         config = WorkerConfig(
             self.backend,
@@ -401,7 +431,8 @@ class GenreClassifier:
             retry,
             self._params if self._early_stop else None,
         )
-        return Pool(config, self._backend, workers)
+        method = WindowsMethod(self._backend, self._windows, self._early_stop)
+        return Pool(config, method, workers)
 
     def _predict_or_error(self, result: Analysis | AudioError) -> Prediction | AudioError:
         try:
@@ -412,12 +443,7 @@ class GenreClassifier:
     def _require_compatible(self, model: CustomModel) -> None:
         if not self.uses_cnn:
             raise ModelError(f"{model.name}: needs the CNN; the KNN fallback is in use")
-        if model.features_version != self.features_version:
-            raise ModelError(
-                f"{model.name}: trained on analyses of another version",
-                retrain=model.name,
-                field=model.field,
-            )
+        model.check_features(self.features_version)
 
 
 def _load_backend(name: BackendName) -> tuple[CnnBackend | KnnBackend, str | None]:

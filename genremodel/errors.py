@@ -63,12 +63,13 @@ class ModelError(GenreModelError):
     retrain : str, optional
         The name of the custom model, where training it again helps.
     field : str, optional
-        The field that this model was trained on, if it is known.
+        The field that this model was trained on.
 
     Examples
     --------
-    >>> ModelError("trained on other analyses", retrain="mine").retrain
-    'mine'
+    >>> error = ModelError("trained on other analyses", retrain="mine", field="genres")
+    >>> error.retrain, error.field
+    ('mine', 'genres')
     """
 
     def __init__(

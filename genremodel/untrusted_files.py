@@ -76,6 +76,13 @@ class JsonFields:
         """Return a number within bounds."""
         return _number(self._get(name), self._prefix + name, lowest, highest)
 
+    def count(self, name: str) -> int:
+        """Return a whole number of at least 0."""
+        number = self.number(name, 0)
+        if not number.is_integer():
+            raise ValueError(f"{self._prefix}{name} is not a whole number")
+        return int(number)
+
     def numbers(self, name: str, count: int) -> tuple[float, ...]:
         """Return a list of numbers of at least 0, and of this length."""
         values = self._list(name)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genremodel.analysis import EMBEDDING_SIZE, TAGS, Analysis, NetworkOutputs
+from genremodel.custom.custom_model import CustomModel, Estimator
 from genremodel.custom.dataset import LabeledDataset, LabeledTrack
 from genremodel.custom.estimators import ESTIMATORS
 from genremodel.custom.report import TrainingReport
-from genremodel.custom.store import CustomModel, Estimator
 from genremodel.custom.training import train
 from genremodel.models._special import expit
 from genremodel.models.bundled import bundled_nonmusic

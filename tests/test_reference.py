@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from beetsplug.genreclf import GenreClfPlugin
+from beetsplug.genreclf.fields import FieldSet
 from tests.conftest import Beets
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -43,6 +44,9 @@ def test_commands_are_documented_with_their_options(beets: Beets) -> None:
         assert not undocumented, name
 
 
-@pytest.mark.parametrize("field", sorted({*GenreClfPlugin.item_types, *GenreClfPlugin.album_types}))
+@pytest.mark.parametrize(
+    "field",
+    sorted({*GenreClfPlugin.item_types, *GenreClfPlugin.album_types, *FieldSet.of("F").names}),
+)
 def test_fields_are_documented(field: str) -> None:
     assert f"| `{field}` |" in FIELDS

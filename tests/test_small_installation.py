@@ -19,9 +19,9 @@ import pytest
 
 from genremodel import GenreClassifier
 from genremodel.custom import LabeledTrack, ModelStore, train
+from genremodel.custom.custom_model import Estimator
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.custom.estimators import ESTIMATORS
-from genremodel.custom.store import Estimator
 from tests.conftest import Beets, run_module
 from tests.sounds import RATE, drums, melody
 from tests.tags import our_tags, plain_tags

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from genremodel.models import bundled
-from training import build, corpus
+from training import build, corpus, reading
 from training.datasets import emotify
 from training.datasets.track import DataError
 from training.evaluation import long_tracks, stopping_early
 from training.evaluation.evaluate import evaluate, evaluate_activations
 from training.musicnn.network import WHEEL, load_musicnn
+from training.reading import Reader
 from training.release_checks import WorseModelError
 
 Step: TypeAlias = Callable[[argparse.Namespace], None]
@@ -78,7 +79,7 @@ def _ablation(options: argparse.Namespace) -> None:
 def _corpus(options: argparse.Namespace) -> corpus.Corpus:
     """Return the data, which several steps share."""
     if "corpus" not in options:
-        options.corpus = corpus.load(options.data)
+        options.corpus = corpus.load(options.data, Reader(options.cache))
     data: corpus.Corpus = options.corpus
     return data
 
@@ -104,7 +105,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     figures: dict[str, Any] = (
         evaluate_activations(options.activations)
         if options.activations
-        else evaluate(corpus.load(options.data), options.seeds)
+        else evaluate(_corpus(options), options.seeds)
     )
     print(json.dumps(figures, indent=2))
 
@@ -114,7 +115,7 @@ def _long_tracks(options: argparse.Namespace) -> None:
 
 
 def _early_stop(options: argparse.Namespace) -> None:
-    print(stopping_early.table(corpus.load(options.data), options.seeds))
+    print(stopping_early.table(_corpus(options), options.seeds))
 
 
 def _compare(options: argparse.Namespace) -> None:
@@ -145,6 +146,16 @@ def _parser() -> argparse.ArgumentParser:
             default=corpus.DEFAULT_FOLDER,
             help="the project's data, GTZAN with its split lists, or any genre/track folders "
             "(default: $GENRE_DATA or %(default)s)",
+        )
+
+    def cache(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--cache",
+            type=Path,
+            default=reading.CACHE,
+            metavar="FILE",
+            help="cache of analyses, with which a step that was interrupted continues "
+            "(default: %(default)s)",
         )
 
     def seeds(command: argparse.ArgumentParser) -> None:
@@ -178,19 +189,11 @@ def _parser() -> argparse.ArgumentParser:
     long = add("long-tracks", _long_tracks, "predict long tracks of music, silence and speech")
     stop = add("early-stop", _early_stop, "compare `windows: auto` with ten windows")
     compare = add("compare", _compare, "train the student systems and write docs/comparison.md")
-    for command in (
-        build_all,
-        head,
-        knn,
-        detector,
-        ablation,
-        styles,
-        evaluate,
-        long,
-        stop,
-        compare,
-    ):
+    measured = (build_all, head, knn, detector, ablation, styles, evaluate, stop)
+    for command in (*measured, long, compare):
         data(command)
+    for command in measured:
+        cache(command)
     for command in (build_all, head, knn, evaluate, stop):
         seeds(command)
     for command in (build_all, backbone, check, head, knn, detector, ablation, styles, documents):

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from functools import lru_cache, partial
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,7 @@ from genremodel.calibration import Calibration
 from genremodel.models import bundled as assets
 from genremodel.models.bundled import HEADS_FILE, KNN_FILE, MSD_FILE, MTT_FILE
 from genremodel.models.heads import GenreHeads
-from genremodel.models.knn import window_features
-from genremodel.models.musicnn import MusicnnPair, MusicnnSession
+from genremodel.models.musicnn import MusicnnSession
 from genremodel.models.nonmusic import NO_NONMUSIC_DETECTION
 from genremodel.output_files import replace_atomically
 from genremodel.prediction import DecisionParams
@@ -56,12 +55,13 @@ from training.fit import (
     prior,
     select_neighbors,
 )
+from training.methods import Features, Networks
 from training.musicnn import network as musicnn
 from training.musicnn.export import to_onnx
 from training.musicnn.prune import DEAD_CHANNEL_THRESHOLD, PrunedMusicnn, prune
 from training.nonmusic_detector import Examples, embeddings, fit_nonmusic
 from training.style_thresholds import style_thresholds
-from training.window_table import WindowTable, read_features, read_sounds
+from training.window_table import WindowTable
 
 NETWORKS: dict[str, musicnn.Name] = {MSD_FILE: "MSD_musicnn", MTT_FILE: "MTT_musicnn"}
 VERSIONS = {"cnn": 4, "knn": 5}  # of the bundled models: raise one when its predictions change
@@ -150,18 +150,18 @@ def build_heads(folder: Path, corpus: Corpus, seeds: int) -> None:
 
     Raises WorseModelError if the corpus is that of the released model and the heads are worse.
     """
-    backbones = _backbones(folder)
-    table = corpus.outputs(backbones)
+    networks = Networks.in_folder(folder)
+    table = corpus.outputs(networks)
     heads = fit_heads(table, _stored_detector(folder, "cnn", len(NO_NONMUSIC_DETECTION)))
     shared = {
-        "genres": np.unique(table.genre).tolist(),
+        "genres": table.genres.tolist(),
         "prior": prior(table.with_role("song", "train", "valid")),
     }
     params = _params("cnn", shared)
     figures = _evaluate(params, table, fit_head_classifier, seeds)
     if corpus.emotify:
         figures["albums"] = measure_albums(
-            corpus, backbones, table, fit_head_classifier, params, seeds
+            corpus, networks, table, fit_head_classifier, params, seeds
         )
     write_backend(
         folder,
@@ -178,7 +178,7 @@ def build_heads(folder: Path, corpus: Corpus, seeds: int) -> None:
 def measure_ablations(folder: Path, corpus: Corpus) -> None:
     """Measure ablations of the heads, if there are whole songs."""
     if corpus.is_project_data:
-        table = corpus.outputs(_backbones(folder))
+        table = corpus.outputs(Networks.in_folder(folder))
         _describe(folder, ablations=ablations(table, _params("cnn", read_description(folder))))
 
 
@@ -188,10 +188,10 @@ def measure_style_labels(folder: Path, corpus: Corpus, id3_genres: Mapping[str, 
     id3_genres: of Emotify.
     """
     if corpus.is_project_data and corpus.emotify:
-        backbones, model = _backbones(folder), read_description(folder)
+        networks, model = Networks.in_folder(folder), read_description(folder)
         figures = measure_styles(
-            corpus.outputs(backbones),
-            corpus.emotify_outputs(backbones),
+            corpus.outputs(networks),
+            corpus.emotify_outputs(networks),
             id3_genres,
             _params("cnn", model),
             described_styles(model),
@@ -212,7 +212,7 @@ def build_knn(folder: Path, corpus: Corpus, seeds: int) -> None:
     known = select_neighbors(table)
     arrays: dict[str, NDArray[Any]] = {
         "features": known.values,
-        "genre": np.unique(known.genre, return_inverse=True)[1].astype(np.int8),
+        "genre": known.genre_index(known.genres).astype(np.int8),
         "groups": np.array(choice.groups),
         "neighbours": np.array(choice.neighbors),
         "nonmusic": _stored_detector(folder, "knn", table.values.shape[1] + 1),
@@ -232,11 +232,12 @@ def build_detectors(folder: Path, corpus: Corpus) -> None:
 
 
 def _build_cnn_detector(folder: Path, corpus: Corpus) -> None:
-    backbones = _backbones(folder)
-    music = corpus.outputs(backbones).with_role("train", "valid", "altered")
+    networks = Networks.in_folder(folder)
+    music = corpus.outputs(networks).with_role("train", "valid", "altered")
     if corpus.more_music:
-        music += corpus.more_outputs(backbones)
-    sounds = read_sounds(corpus.recordings, backbones.run, min(_SOUNDS["cnn"], len(music)))
+        music += corpus.more_outputs(networks)
+    each = min(_SOUNDS["cnn"], len(music))
+    sounds = corpus.reader.sounds(corpus.recordings, networks, each)
     heads = GenreHeads.from_arrays(_stored_arrays(folder, "cnn"))
     classify = replace(heads, nonmusic=NO_NONMUSIC_DETECTION).predict_proba
     examples = Examples(embeddings(music), embeddings(sounds), _LOST["cnn"], _DETECTOR_C["cnn"])
@@ -249,12 +250,9 @@ def _build_knn_detector(folder: Path, corpus: Corpus) -> None:
     files = select_groups(corpus.features(), groups)
     music = files
     if corpus.more_music:
-        music += read_features(corpus.more_music, groups)
-    sounds = read_sounds(
-        corpus.recordings,
-        lambda windows: window_features(windows.samples, groups),
-        min(_SOUNDS["knn"], len(music)),
-    )
+        music += corpus.reader.features(corpus.more_music, groups)
+    each = min(_SOUNDS["knn"], len(music))
+    sounds = corpus.reader.sounds(corpus.recordings, Features(tuple(groups)), each)
     classify = fit_knn_classifier(files, int(stored["neighbours"]))
     examples = Examples(music, sounds, _LOST["knn"], _DETECTOR_C["knn"])
     _replace_detector(folder, "knn", corpus, examples, sounds, classify)
@@ -300,15 +298,6 @@ def _stored_detector(folder: Path, backend: str, size: int) -> NDArray[np.float6
         if weights.shape == (size,):
             return weights
     return np.zeros(size)
-
-
-def _backbones(folder: Path) -> MusicnnPair:
-    return _pair((folder / MSD_FILE).read_bytes(), (folder / MTT_FILE).read_bytes())
-
-
-@lru_cache(maxsize=1)
-def _pair(network: bytes, expert: bytes) -> MusicnnPair:
-    return MusicnnPair(MusicnnSession(network), MusicnnSession(expert))
 
 
 def _evaluate(params: DecisionParams, table: WindowTable, fit: Fit, seeds: int) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from genremodel.evaluation import FOLDS
 from genremodel.models.knn import GROUPS
-from genremodel.models.musicnn import MusicnnPair
 from training.datasets import (
     emotify,
     genre_folders,
@@ -23,7 +22,9 @@ from training.datasets import (
 )
 from training.datasets.source import Source
 from training.datasets.track import DataError, Track
-from training.window_table import WindowTable, read_augmented, read_features, read_outputs
+from training.methods import Networks
+from training.reading import Reader
+from training.window_table import WindowTable
 
 _GTZAN = "GTZAN, fault-filtered split"
 DEFAULT_FOLDER = Path(os.environ.get("GENRE_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -34,7 +35,7 @@ class Corpus:
     """Audio files for training and validation, and backbone outputs of whole songs, if available.
 
     No artist is in both `train` and `valid`. sources: described in the model card. emotify: all of
-    its tracks, in `train` or not. recordings: of non-music.
+    its tracks, in `train` or not. recordings: of non-music. reader: reads the files.
     """
 
     train: list[Track]
@@ -43,6 +44,7 @@ class Corpus:
     taggrams: WindowTable | None = None
     emotify: list[Track] = field(default_factory=list)
     recordings: list[Track] = field(default_factory=list)
+    reader: Reader = field(default_factory=Reader)
     _tables: dict[object, WindowTable] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -61,28 +63,28 @@ class Corpus:
         """Whether this is the data of the released model, with whole songs."""
         return self.taggrams is not None
 
-    def outputs(self, backbones: MusicnnPair) -> WindowTable:
+    def outputs(self, networks: Networks) -> WindowTable:
         """Return the table that the heads are fitted on and evaluated with, in all roles.
 
-        It is read once for the same backbones.
+        It is read once for the same networks.
         """
-        if backbones not in self._tables:
-            table = read_outputs(self.files, backbones) + read_augmented(self.files, backbones)
-            self._tables[backbones] = table if self.taggrams is None else table + self.taggrams
-        return self._tables[backbones]
+        if networks not in self._tables:
+            table = self.reader.outputs(self.files, networks, altered=True)
+            self._tables[networks] = table if self.taggrams is None else table + self.taggrams
+        return self._tables[networks]
 
-    def more_outputs(self, backbones: MusicnnPair) -> WindowTable:
-        """Return the outputs for `more_music`, which is read once for the same backbones."""
-        key = (backbones, "more_music")
+    def more_outputs(self, networks: Networks) -> WindowTable:
+        """Return the outputs for `more_music`, which is read once for the same networks."""
+        key = (networks, "more_music")
         if key not in self._tables:
-            self._tables[key] = read_outputs(self.more_music, backbones)
+            self._tables[key] = self.reader.outputs(self.more_music, networks)
         return self._tables[key]
 
-    def emotify_outputs(self, backbones: MusicnnPair) -> WindowTable:
+    def emotify_outputs(self, networks: Networks) -> WindowTable:
         """Return the outputs for all tracks of Emotify."""
-        files = self.outputs(backbones).with_role("train")
+        files = self.outputs(networks).with_role("train")
         names = [track.name for track in self.emotify]
-        return files[np.isin(files.track, names)] + self.more_outputs(backbones)
+        return files[files.has_name(names)] + self.more_outputs(networks)
 
     def features(self, groups: Collection[str] = tuple(GROUPS)) -> WindowTable:
         """Return the table that KNN is fitted on and evaluated with: features of some groups.
@@ -91,24 +93,26 @@ class Corpus:
         """
         key = frozenset(groups)
         if key not in self._tables:
-            self._tables[key] = read_features(self.files, groups)
+            self._tables[key] = self.reader.features(self.files, groups)
         return self._tables[key]
 
 
-def load(folder: Path = DEFAULT_FOLDER) -> Corpus:
+def load(folder: Path = DEFAULT_FOLDER, reader: Reader | None = None) -> Corpus:
     """Load the project's data, public GTZAN, or any `genre/track` folders.
 
+    reader: reads the files, by default with the default cache.
     Raises DataError if the folder holds none of them.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
+    reader = reader or Reader()
     if (folder / "gtzan-taggrams").is_dir():
-        return _project(folder)
+        return replace(_project(folder), reader=reader)
     if gtzan.recognizes(folder):
         tracks = gtzan.load(folder)
         source = Source(_GTZAN, f"{len(tracks)} tracks (audio)", gtzan.LICENSE)
-        return Corpus(_of(tracks, "train"), _of(tracks, "valid"), [source])
-    return _divide(genre_folders.load(folder))
+        return Corpus(_of(tracks, "train"), _of(tracks, "valid"), [source], reader=reader)
+    return replace(_divide(genre_folders.load(folder)), reader=reader)
 
 
 def _project(folder: Path) -> Corpus:
@@ -118,7 +122,7 @@ def _project(folder: Path) -> Corpus:
     songs = emotify.load(folder)
     extra = [track for track in songs if track.genre in ("electronic", "classical")]
     train, taggrams = _of(clips, "train"), gtzan_taggrams.load(folder)
-    whole = len(taggrams.by_track()[0])
+    whole = len(taggrams.tracks)
     sources = [
         Source(
             _GTZAN,

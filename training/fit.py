@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -32,6 +31,7 @@ Fit: TypeAlias = Callable[[WindowTable], PredictProba]
 
 _LONG = 3  # windows of a track whose position is reliable
 _NEIGHBORS_PER_TRACK = 2  # windows of a track that are used as neighbors
+_TRACKS_AT_ONCE = 1000
 
 
 def fit_heads(
@@ -44,15 +44,15 @@ def fit_heads(
     table: outputs of the networks. nonmusic: weights from `fit_nonmusic`, by default of none.
     """
     if not hyperparameters.by_artist:
-        table = replace(table, group=table.track)
-    genres = np.unique(table.genre)
+        table = table.with_tracks(group=table.tracks.name)
     outputs = NetworkOutputs.split(table.values)
-    activations, analyzed = outputs.activations, outputs.by_both
-    both = np.concatenate([activations, outputs.expert_activations], axis=1)[analyzed]
+    some, both = table.fitted_rows(), table.fitted_rows(outputs.by_both)
+    activations = outputs.activations[some]
+    of_both = np.concatenate([outputs.activations[both], outputs.expert_activations[both]], axis=1)
     return GenreHeads(
-        fit_head(activations, table, genres, hyperparameters.msd_c),
-        fit_head(both, table[analyzed], genres, hyperparameters.mtt_c),
-        _fit_novelty(table, genres),
+        _fit_head(activations, table, some, hyperparameters.msd_c),
+        _fit_head(of_both, table, both, hyperparameters.mtt_c),
+        _fit_novelty(table),
         nonmusic,
         hyperparameters.mtt_weight,
     )
@@ -67,10 +67,9 @@ def fit_head_classifier(
 
 def fit_knn_classifier(table: WindowTable, neighbors: int) -> PredictProba:
     """Fit K nearest neighbors that detect no non-music. table: features."""
-    genres = np.unique(table.genre)
+    genres = table.genres
     known = select_neighbors(table)
-    genre = np.searchsorted(genres, known.genre)
-    knn = KnnClassifier(known.values, genre, len(genres), neighbors)
+    knn = KnnClassifier(known.values, known.genre_index(genres), len(genres), neighbors)
     return partial(predict_features, knn, np.zeros(table.values.shape[1] + 1))
 
 
@@ -90,30 +89,50 @@ def prior(table: WindowTable) -> list[float]:
     return [round(float(share), 4) for share in counts / counts.sum()]
 
 
-def fit_head(
-    activations: NDArray[np.float32],
+def _fit_head(
+    activations: NDArray[np.floating[Any]],
     table: WindowTable,
-    genres: NDArray[np.str_],
+    rows: NDArray[np.intp],
     c: float,
 ) -> LinearHead:
-    """Fit a head on tag logits, with equal weight for every genre. c: scikit-learn's C."""
+    """Fit a head on tag logits, with equal weight for every genre.
+
+    activations: of some rows of the table. c: scikit-learn's C.
+    """
+    genres = table.genres
+    genre = table.genre_index(genres)[rows]
     weight = balanced_sample_weight(
-        np.unique(table.genre, return_inverse=True)[1], table.group, table.weight
+        np.unique(genre, return_inverse=True)[1], table.group_index[rows], table.weight[rows]
     )
-    genre = np.searchsorted(genres, table.genre)
-    return fit_linear_head(tag_logits(activations), genre, weight, len(genres), c)
+    logits = tag_logits(activations).astype(table.precision, copy=False)
+    return fit_linear_head(logits, genre, weight, len(genres), c)
 
 
-def _fit_novelty(table: WindowTable, genres: NDArray[np.str_]) -> Novelty:
+def _fit_novelty(table: WindowTable) -> Novelty:
     """Fit the novelty score on tracks that are neither augmented nor short, if possible.
 
     The position of short tracks is unreliable.
     """
-    tracks = table.with_role("song", "train", "valid")
-    genre, _, members = tracks.by_track()
-    logits = tag_logits(NetworkOutputs.split(tracks.values).activations)
-    places = np.stack([logits[track].mean(axis=0) for track in members])
+    genre, _, members = table.by_track(table.has_role("song", "train", "valid"))
+    genres = table.genres
+    places = _mean_logits(NetworkOutputs.split(table.values).activations, members)
     long = np.array([len(track) >= _LONG for track in members])
     if np.isin(genres, genre[long]).all():
         places, genre = places[long], genre[long]
     return fit_novelty(places, np.searchsorted(genres, genre))
+
+
+def _mean_logits(
+    activations: NDArray[np.floating[Any]], members: list[NDArray[np.intp]]
+) -> NDArray[np.float64]:
+    """Return the mean tag logits of each track, (tracks, TAGS), computed for a few at a time.
+
+    The logits of all windows would take more memory than their activations.
+    """
+    means: list[NDArray[np.float64]] = []
+    for start in range(0, len(members), _TRACKS_AT_ONCE):
+        tracks = members[start : start + _TRACKS_AT_ONCE]
+        logits = tag_logits(activations[np.concatenate(tracks)])
+        ends = np.cumsum([len(track) for track in tracks])
+        means += [windows.mean(axis=0) for windows in np.split(logits, ends[:-1])]
+    return np.stack(means)

@@ -43,7 +43,7 @@ class Examples:
 
     def without_kind(self, kind: str) -> Examples:
         """Return the examples without the sounds of a kind."""
-        return replace(self, sounds=self.sounds[self.sounds.group != kind])
+        return replace(self, sounds=self.sounds[~self.sounds.in_group([kind])])
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def embeddings(table: WindowTable) -> WindowTable:
     table: outputs of the networks.
     """
     outputs = NetworkOutputs.split(table.values)
-    return replace(table[outputs.by_both], values=outputs.both_embeddings)
+    return replace(table, values=outputs.both_embeddings, track=table.track[outputs.by_both])
 
 
 def fit_nonmusic(examples: Examples) -> NDArray[np.float64]:
@@ -99,14 +99,14 @@ def fit_nonmusic(examples: Examples) -> NDArray[np.float64]:
 def unseen_music(examples: Examples) -> UnseenMusic:
     """Return the odds of the tracks of music, by cross-validation grouped by artist."""
     music = examples.music
-    tracks = music[music.role != "altered"]
+    tracks = music[~music.has_role("altered")]
     _, artists, members = tracks.by_track()
     folds = min(FOLDS, len(np.unique(artists)))
     tables = []
     for shuffle in range(_SHUFFLES):
         divided = GroupKFold(folds, shuffle=True, random_state=shuffle)
         for fold, (_, held_out) in enumerate(divided.split(artists, groups=artists)):
-            others = music[~np.isin(music.group, artists[held_out])]
+            others = music[~music.in_group(artists[held_out])]
             weights = _fit(others, examples)
             odds = [nonmusic_odds(weights, tracks.values[members[track]]) for track in held_out]
             rest = (np.full(len(held_out), number) for number in (shuffle, fold, examples.lost))
@@ -120,9 +120,10 @@ def _fit(music: WindowTable, examples: Examples) -> NDArray[np.float64]:
     Music and sounds weigh the same. The weight of an artist or kind grows with the square root of
     its windows.
     """
-    sounds = examples.sounds
-    values = np.concatenate([music.values, sounds.values])
-    weight = np.concatenate([_weight(music.group), _weight(sounds.group)]) * len(values) / 2
+    music, sounds = music[music.fitted_rows()], examples.sounds
+    values = np.concatenate([music.values, sounds.values], dtype=np.float32)
+    weights = _weight(music.group_index), _weight(sounds.group_index)
+    weight = np.concatenate(weights) * len(values) / 2
     is_sound = np.arange(len(values)) >= len(music)
     scaler = StandardScaler().fit(values)
     # The tolerance stops the fit early, which is a part of the regularization.
@@ -133,7 +134,7 @@ def _fit(music: WindowTable, examples: Examples) -> NDArray[np.float64]:
     return np.append(slopes, regression.intercept_[0] - scaler.mean_ @ slopes)
 
 
-def _weight(group: NDArray[np.str_]) -> NDArray[np.float64]:
+def _weight(group: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the weights of windows, whose sum is 1."""
     _, owner, windows = np.unique(group, return_inverse=True, return_counts=True)
     weight: NDArray[np.float64] = 1 / np.sqrt(windows[owner])

@@ -19,6 +19,8 @@ from beetsplug.genreclf.compat import PATCHES, apply_patches
 from beetsplug.genreclf.config import is_auto
 from beetsplug.genreclf.context import Context
 from beetsplug.genreclf.import_stage import ImportListeners
+from beetsplug.genreclf.sources import add_sources
+from beetsplug.genreclf.storage.paths import MODELS_SUFFIX, library_file
 
 if TYPE_CHECKING:
     from beets.dbcore.types import Type
@@ -37,6 +39,7 @@ class GenreClfPlugin(BeetsPlugin):
         super().__init__()
         apply_patches(PATCHES, self._log)
         self._add_media_fields()
+        self.register_listener("pluginload", self._add_sources)
         self.template_fields.update(fields.album_getters())
         self.context = Context(self.config, self._log, self.register_listener)
         imports = ImportListeners(self.context)
@@ -59,6 +62,13 @@ class GenreClfPlugin(BeetsPlugin):
         """Return `beet genreclf` and its companions."""
         modules = (classify, train, similar, explain, undo, cache, web_command)
         return [module.command(self.context) for module in modules]
+
+    def _add_sources(self) -> None:
+        """Add the fields that models of the library predict, now that all plugins are loaded."""
+        library = self.config.root()["library"].as_filename()
+        add_sources(library_file(library, MODELS_SUFFIX), self._log)
+        self.item_queries.update(queries.item_queries(fields.ITEM_TYPES))
+        self._add_media_fields()
 
     def _add_media_fields(self) -> None:
         for name, field in fields.MEDIA_FIELDS.items():

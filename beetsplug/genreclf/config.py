@@ -32,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "skip": [],
     "write": "auto",
     "model": "auto",
+    "other_models": [],
     "policy": "fill",
     "count": 1,
     "min_confidence": None,  # the threshold of the model
@@ -57,6 +58,7 @@ class Config:
     auto: bool
     write: Write
     model: str
+    other_models: tuple[str, ...]
     policy: Policy
     count: int
     min_confidence: float | None
@@ -92,6 +94,7 @@ class Config:
             auto=config["auto"].get(bool),
             write=write,
             model="auto" if config["model"].get() is None else config["model"].as_str(),
+            other_models=tuple(dict.fromkeys(_texts(config["other_models"]))),
             policy=config["policy"].as_choice(POLICIES),
             count=_count(config["count"], 1, 2),
             min_confidence=threshold,

@@ -106,9 +106,9 @@ class Context:
         retry: bool = False,
         stops_early: bool = False,
     ) -> Predictor:
-        """Load the model. Raises UserError when there is none, confuse.ConfigError.
+        """Load the models. Raises UserError when there is none, confuse.ConfigError.
 
-        cached: use the analysis cache. bundled: load the bundled model, regardless of the
+        cached: use the analysis cache. bundled: load the bundled model alone, regardless of the
         configuration. retry: analyze files again that could not be analyzed. stops_early: with
         `windows: auto`, analyze only the first windows of a track if they are enough.
         """
@@ -152,6 +152,7 @@ class Context:
             pool,
             loaded.config,
             LibrarySpellings(lib, self.journal(lib)).find,
+            others=loaded.others,
             is_substitute=bool(loaded.problem),
         )
 

@@ -24,9 +24,9 @@ from beetsplug.genreclf.storage.snapshot import genres_before
 if TYPE_CHECKING:
     from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.storage.journal import Journal
+    from genremodel.custom.custom_model import CustomModel
     from genremodel.custom.dataset import LabeledTrack
     from genremodel.custom.report import TrainingReport
-    from genremodel.custom.store import CustomModel
 
 DEFAULT_NAME = "mine"
 DEFAULT_MIN_TRACKS = 8
@@ -191,11 +191,17 @@ def require_scikit_learn() -> None:
 
 
 def train_model(
-    tracks: LabeledTracks, predictor: Predictor, *, name: str, field: str = fields.GENRES
+    tracks: LabeledTracks,
+    predictor: Predictor,
+    *,
+    name: str,
+    field: str = fields.GENRES,
+    linear: bool = False,
 ) -> tuple[CustomModel, TrainingReport]:
     """Return a model, with a comparison with the bundled one in its metrics, and its report.
 
-    predictor: with the bundled model. Raises TrainingError.
+    predictor: with the bundled model. linear: do not compare with nearest neighbors. Raises
+    TrainingError.
     """
     from genremodel.custom.training import train
 
@@ -204,6 +210,7 @@ def train_model(
         name=name,
         field=field,
         features_version=predictor.classifier.features_version,
+        estimator="linear" if linear else None,
     )
     metrics = {**model.metrics, **compare(report, tracks.fitting)}
     return replace(model, metrics=metrics), report

@@ -1,10 +1,15 @@
-"""The fields of a prediction, on tracks and on albums: their types, and their tags in files."""
+"""The fields of a prediction, on tracks and on albums: their types, and their tags in files.
+
+Those of genres are always there. Tracks have others as well, of each field that a model in the
+folder of the library predicts: `add_source` adds them when beets starts.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from beets.dbcore import types
 from beets.dbcore.query import NumericQuery
@@ -29,13 +34,49 @@ if TYPE_CHECKING:
     from beets.dbcore import Model
     from beets.library import Item
 
+
+class FieldSet(NamedTuple):
+    """The names of the fields of a prediction.
+
+    source: the field whose values a model predicts. value: the prediction.
+    """
+
+    source: str
+    value: str
+    confidence: str
+    model: str
+    reason: str
+    votes: str
+
+    @classmethod
+    def of(cls, source: str) -> FieldSet:
+        """Return the names for a field.
+
+        >>> FieldSet.of("mood").value, FieldSet.of("mood").confidence
+        ('predicted_mood', 'mood_confidence')
+        """
+        parts = ("confidence", "model", "reason", "votes")
+        return cls(source, f"{_PREDICTED}{source}", *(f"{source}_{part}" for part in parts))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return self[1:]
+
+
+_PREDICTED = "predicted_"
+_NAME = re.compile(
+    rf"{_PREDICTED}(?P<source>[a-z0-9_]+)|(?P<of>[a-z0-9_]+)_(?:confidence|model|reason|votes)"
+)
+
 GENRES = "genres"  # beets' own
-PREDICTED_GENRE = "predicted_genre"
-CONFIDENCE = "genre_confidence"
-MODEL = "genre_model"
+GENRE = FieldSet.of("genre")
+PREDICTED_GENRE = GENRE.value
+CONFIDENCE = GENRE.confidence
+MODEL = GENRE.model
+REASON = GENRE.reason
+VOTES = GENRE.votes
 STYLES = "predicted_styles"
-REASON = "genre_reason"
-VOTES = "genre_votes"
 SCOPE = "genre_scope"
 AGREEMENT = "genre_agreement"
 REVIEW = "genre_review"
@@ -181,12 +222,47 @@ FIELDS = (
 ALBUM_NAMES = {GENRES: GENRES} | {
     field.name: field.album_name for field in FIELDS if field.album_name
 }
-MANAGED_FIELDS = (GENRES, *(field.name for field in FIELDS))
+MANAGED_FIELDS = [GENRES, *(field.name for field in FIELDS)]
 MEDIA_FIELDS = {field.name: field.tag for field in FIELDS if field.tag}
-TAG_NAMES = (GENRES, *MEDIA_FIELDS)
+TAG_NAMES = [GENRES, *MEDIA_FIELDS]
 ALBUM_TYPES = {field.album_name: field.type for field in FIELDS if field.album_name}
 # Tracks show the fields of their album, see `album_getters`.
 ITEM_TYPES = {field.name: field.type for field in FIELDS} | ALBUM_TYPES
+SOURCES: dict[str, FieldSet] = {}  # those that were added, by their names
+SOURCE_TYPES: dict[str, types.Type[Any, Any]] = {}  # of their fields
+
+
+def add_source(source: str) -> None:
+    """Add the fields of predictions of another field than `genres`, on tracks."""
+    if source in SOURCES:
+        return
+    names = SOURCES[source] = FieldSet.of(source)
+    tags = {names.value: _tag(names.value), names.confidence: _tag(names.confidence, float)}
+    SOURCE_TYPES.update(dict.fromkeys(names.names, _TEXT) | {names.confidence: _NUMBER})
+    ITEM_TYPES.update({name: SOURCE_TYPES[name] for name in names.names})
+    MANAGED_FIELDS.extend(names.names)
+    MEDIA_FIELDS.update(tags)
+    TAG_NAMES.extend(tags)
+
+
+def source_of(name: str) -> str | None:
+    """Return the field whose prediction has a field of this name, None if there is none.
+
+    >>> source_of("predicted_mood"), source_of("mood_votes"), source_of("mood")
+    ('mood', 'mood', None)
+    """
+    match = _NAME.fullmatch(name)
+    return match and (match["source"] or match["of"])
+
+
+def objection(source: str) -> str | None:
+    """Return why no other model can be of a field, None if one can."""
+    if source in (GENRES, GENRE.source):
+        return f"{source} is predicted by the genre model"
+    if source.startswith("predicted"):  # or its names would be ambiguous
+        return "names that begin with `predicted` are those of predictions"
+    own = [name for name in FieldSet.of(source).names if name in ITEM_TYPES]
+    return f"genreclf sets {own[0]}" if own and source not in SOURCES else None
 
 
 def album_getters() -> dict[str, Callable[[Item], Any]]:

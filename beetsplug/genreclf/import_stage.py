@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from beets import config as beets_config
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     from beetsplug.genreclf.context import Context
     from beetsplug.genreclf.predictor import Predictor
-    from beetsplug.genreclf.updates import Update
+    from beetsplug.genreclf.updates import Predicted, Update
 
 # What an import may do with files: where none is set, they stay where they are.
 _PLACING = ("copy", "move", "link", "hardlink", "reflink")
@@ -86,9 +88,8 @@ class ImportStage:
         was_read = task.toppath is not None and task.choice_flag is Action.ASIS
         if album:
             self._writer.split_journal_id(album)
-        predicted = self._predictor.predict(new, self._context.report)
-        analyzed = {*predicted}
-        predicted |= {item.id: self._predictor.recall(item) for item in items if item not in new}
+        predicted = self._predict(items, new)
+        analyzed = predicted.keys() & {item.id for item in new}
         by_artist = self._votes.predict(album, items, predicted) if self._votes else None
         for update in self._planner.plan(album, items, predicted, by_artist):
             with self._writer.lock():
@@ -100,6 +101,20 @@ class ImportStage:
                     self._analyzed += 1
                     self._with_genre += update.values[PREDICTED_GENRE] is not None
                 self._planned[item.id] = update.with_item(item, was_synced=was_read or None)
+
+    def _predict(self, items: Sequence[Item], new: Sequence[Item]) -> dict[int | None, Predicted]:
+        """Return the predictions of tracks by their ids.
+
+        new: those that get a new prediction of their genre. Others have one, but may lack
+        predictions of other fields.
+        """
+        current = [item for item in items if item not in new]
+        lacking = filter(self._predictor.lacks_others, current)
+        predicted = self._predictor.predict([*new, *lacking], self._context.report)
+        for item in current:
+            others = predicted[item.id].others if item.id in predicted else {}
+            predicted[item.id] = replace(self._predictor.recall(item), others=others)
+        return predicted
 
     def _keep_decided(self, task: ImportTask) -> None:
         """Keep the genres that the user has decided on, where tracks are imported again.

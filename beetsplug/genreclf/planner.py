@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from beets.library import Album, Item
@@ -11,7 +12,13 @@ from beetsplug.genreclf.fields import JOURNAL_ID, PREDICTED_GENRE
 from beetsplug.genreclf.genres.normalize import squash
 from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.storage.snapshot import Snapshot, take_snapshot
-from beetsplug.genreclf.updates import Predicted, Update, plan_nothing, plan_update
+from beetsplug.genreclf.updates import (
+    Predicted,
+    Update,
+    plan_nothing,
+    plan_others,
+    plan_update,
+)
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.predictor import Predictor
@@ -61,18 +68,35 @@ class Planner:
         objs: Iterable[Item | Album],
         joint: Predicted | None,
         recalled: Mapping[int | None, Predicted],
+        predicted: Mapping[int | None, Predicted],
     ) -> list[Update]:
-        """Return the updates by the policy of today; the predictions stay as they are.
+        """Return the updates by the policy of today; the predictions of genres stay as they are.
 
         joint: the prediction of the album or artist whose genre they get instead of their own.
-        recalled: predictions of tracks that are known already, by their ids.
+        recalled: predictions of tracks that are known already, by their ids. predicted: tracks that
+        get new predictions of other fields.
         """
         updates = []
         for obj in objs:
             own = recalled.get(obj.id) if isinstance(obj, Item) else None
             own = self._keep_given(obj, own or self._predictor.recall(obj))
+            if isinstance(obj, Item) and obj.id in predicted:
+                own = replace(own, others=predicted[obj.id].others)
             updates.append(self._plan(obj, own, joint))
         return updates
+
+    def plan_others(
+        self, items: Iterable[Item], predicted: Mapping[int | None, Predicted]
+    ) -> list[Update]:
+        """Return the updates of tracks that change the predictions of other fields alone.
+
+        predicted: by their ids.
+        """
+        return [
+            plan_others(self._snapshot(item), predicted[item.id], self._rules)
+            for item in items
+            if item.id in predicted
+        ]
 
     def plan_nothing(self, obj: Item | Album, joint: Predicted | None = None) -> Update:
         """Return an update that changes nothing yet, for `decisions.decide`.
@@ -143,7 +167,8 @@ class Planner:
     def _keep_given(self, obj: Item | Album, own: Predicted) -> Predicted:
         """Return the prediction that a track keeps, perhaps its album's, or its own new one."""
         is_kept = own.kept and self._predictor.config.scope == "auto"
-        return (is_kept and self._predictor.recall_given(obj)) or own
+        given = self._predictor.recall_given(obj) if is_kept else None
+        return replace(given, others=own.others) if given else own
 
     def _plan(self, obj: Item | Album, own: Predicted, joint: Predicted | None) -> Update:
         return plan_update(self._snapshot(obj), own, self._rules, joint, respell=self._respell)

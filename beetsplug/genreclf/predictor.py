@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from beets.library import Album, Item, Library
 from beets.util import displayable_path
 
-from beetsplug.genreclf.fields import MODEL, SCOPE
+from beetsplug.genreclf.fields import MODEL, SCOPE, FieldSet
 from beetsplug.genreclf.storage.artists import Artists
 from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.stored_predictions import (
@@ -41,8 +41,9 @@ Report = Callable[[str], None]  # takes a message of a failure, path first
 class Predictor:
     """Predicts the genres of tracks and albums.
 
-    pool: analyzes files for the classifier. find_spelling: as for `spell`. is_substitute: the
-    classifier is used instead of another that cannot be loaded; predictions by that one stay.
+    pool: analyzes files for the classifiers. find_spelling: as for `spell`. others: classifiers of
+    other fields than genres, for tracks only. is_substitute: the classifier of genres is used
+    instead of another that cannot be loaded; predictions by that one stay.
     """
 
     def __init__(
@@ -52,9 +53,11 @@ class Predictor:
         config: Config,
         find_spelling: Callable[[str], str | None],
         *,
+        others: Mapping[FieldSet, GenreClassifier],
         is_substitute: bool = False,
     ) -> None:
         self.classifier = classifier
+        self.others = others
         self.pool = pool
         self.config = config
         self.rules = Rules(
@@ -67,12 +70,17 @@ class Predictor:
         self._is_substitute = is_substitute
 
     def is_current(self, obj: Item | Album) -> bool:
-        """Return whether a track or an album already has a prediction by this model.
+        """Return whether a track or an album already has a genre prediction by this model.
 
         One read from a file counts only if the file also has the id of the model.
         """
         model_id = get_values(obj).get(MODEL)
         return model_id == self.classifier.model_id or bool(model_id and self._is_substitute)
+
+    def lacks_others(self, item: Item) -> bool:
+        """Return whether a track has no prediction of another field by its present model."""
+        values = get_values(item) if self.others else {}
+        return any(values.get(own.model) != by.model_id for own, by in self.others.items())
 
     def submit(self, items: Iterable[Item]) -> dict[int | None, Future[Analysis]]:
         """Schedule the analysis of tracks; return what to wait for, by their ids."""
@@ -86,16 +94,18 @@ class Predictor:
         for item in items:
             if item.id in pending:
                 try:
-                    prediction = self.classifier.predict(pending[item.id].result())
+                    predicted[item.id] = self._predict(pending[item.id].result())
                 except Exception as exc:  # whatever it is, the other tracks are to be classified
                     report(_failure(item, exc))
-                else:
-                    predicted[item.id] = Predicted(prediction)
         return predicted
 
     def predict(self, items: Collection[Item], report: Report) -> dict[int | None, Predicted]:
         """Return the predictions of tracks by their ids."""
         return self.collect(items, self.submit(items), report)
+
+    def _predict(self, analysis: Analysis) -> Predicted:
+        others = {own: by.predict(analysis) for own, by in self.others.items()}
+        return Predicted(self.classifier.predict(analysis), others=others)
 
     def iter_analyses(
         self,

@@ -5,7 +5,7 @@ beets itself matches flexible fields one object at a time, in Python: seconds in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from beets.dbcore.query import SQLiteType, SubstringQuery
@@ -91,7 +91,12 @@ def _query(type_: Type[Any, Any], text: Any, number: Any) -> Any:
     return number if type_.query is PresentNumericQuery else text
 
 
-ITEM_QUERIES = {name: _query(type_, _ItemText, _ItemNumber) for name, type_ in ITEM_TYPES.items()}
+def item_queries(item_types: Mapping[str, Type[Any, Any]]) -> dict[str, Any]:
+    """Return the queries of fields of tracks, by their names."""
+    return {name: _query(type_, _ItemText, _ItemNumber) for name, type_ in item_types.items()}
+
+
+ITEM_QUERIES = item_queries(ITEM_TYPES)
 ALBUM_QUERIES = {
     name: _query(type_, _AlbumText, _AlbumNumber) for name, type_ in ALBUM_TYPES.items()
 }

@@ -5,10 +5,10 @@ Values of tracks and albums are known by the names that tracks use, see `fields.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from beets.library import Album, Item
 
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predicted:
-    """The prediction of a track or an album.
+    """The prediction of the genre of a track or an album.
 
-    kept: of a prediction that was made before, the fields that stay as they are.
+    kept: of a prediction that was made before, the fields that stay as they are. others: new
+    predictions of other fields, of a track.
     """
 
     prediction: Prediction
     kept: Values = field(default_factory=dict)
+    others: Mapping[fields.FieldSet, Prediction] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class Update:
     a style, as spelled; empty for an abstention. values: its fields from now on. most_probable: the
     two most probable genres, as text. joint: the prediction of the album or artist whose genre it
     gets instead of its own. is_decision: the user has decided about the genres, see `decisions`.
+    others: the fields that were predicted beside the genre.
     """
 
     before: Snapshot
@@ -113,6 +116,7 @@ class Update:
     most_probable: str = ""
     joint: Prediction | None = None
     is_decision: bool = False
+    others: tuple[fields.FieldSet, ...] = ()
 
     @property
     def obj(self) -> Item | Album:
@@ -156,7 +160,16 @@ def describe(update: Update) -> str:
         votes = update.values[fields.VOTES]
     else:
         votes = None if genre else update.most_probable
-    return f"{update.obj}: {text}{suffix}{f': {votes}' if votes else ''}"
+    others = "".join(f"; {text}" for text in _describe_others(update))
+    return f"{update.obj}: {text}{suffix}{f': {votes}' if votes else ''}{others}"
+
+
+def _describe_others(update: Update) -> Iterator[str]:
+    """Yield the new predictions of other fields."""
+    for own in update.others:
+        value, confidence = update.values[own.value], update.values[own.confidence]
+        suffix = "" if confidence is None else f" ({confidence:.3f})"
+        yield f"{own.source}: {value or f'none, {update.values[own.reason]}'}{suffix}"
 
 
 def plan_update(
@@ -178,7 +191,8 @@ def plan_update(
     if joint and joint.prediction.genre is None:
         joint = None
     before = snapshot.genres_before
-    values: dict[str, Any] = _prediction_values(own.prediction, before, rules)
+    values = _other_values(snapshot, own)
+    values |= _prediction_values(own.prediction, before, rules)
     if isinstance(snapshot.obj, Item):
         values[fields.SCOPE] = None
     values |= own.kept
@@ -193,7 +207,8 @@ def plan_update(
         values[fields.GENRES] = [*before]
     values[fields.REVIEW] = snapshot.review
     most = most_probable(own.prediction)
-    return Update(snapshot, given, values, most, joint.prediction if joint else None)
+    by = joint.prediction if joint else None
+    return Update(snapshot, given, values, most, by, others=(*own.others,))
 
 
 def plan_nothing(snapshot: Snapshot, rules: Rules, joint: Prediction | None = None) -> Update:
@@ -205,6 +220,13 @@ def plan_nothing(snapshot: Snapshot, rules: Rules, joint: Prediction | None = No
     genre = joint.genre if joint else values.get(fields.PREDICTED_GENRE)
     given = _given(genre or None, values.get(fields.STYLES) or (), snapshot, rules)
     return Update(snapshot, given, values, joint=joint)
+
+
+def plan_others(snapshot: Snapshot, predicted: Predicted, rules: Rules) -> Update:
+    """Return the update of a track that changes the predictions of other fields alone."""
+    update = plan_nothing(snapshot, rules)
+    values = {**update.values, **_other_values(snapshot, predicted)}
+    return replace(update, values=values, others=(*predicted.others,))
 
 
 def plan_rewrite(snapshot: Snapshot) -> Update:
@@ -221,7 +243,11 @@ def plan_tags(
 
     in_file: the genres in the file. before_file: those from before the plugin.
     """
-    tags = {name: update.values.get(name) for name in fields.MEDIA_FIELDS}
+    tags = {
+        name: update.values.get(name)
+        for name in fields.MEDIA_FIELDS
+        if name in update.values or name not in fields.SOURCE_TYPES  # others are not predicted
+    }
     genres = update.values[fields.GENRES]
     is_decided = update.is_decision and genres != update.before.values[fields.GENRES]
     if not same(genres, update.obj.genres):
@@ -261,11 +287,9 @@ def _spelling_given(genre: str, snapshot: Snapshot) -> str | None:
 def _prediction_values(prediction: Prediction, before: Sequence[str], rules: Rules) -> Values:
     """Return the fields of a prediction."""
     return {
+        **_vote_values(fields.GENRE, prediction),
         **_genre_values(prediction, prediction.styles, before, rules),
-        fields.MODEL: prediction.model,
         fields.STYLES: [*prediction.styles] or None,
-        fields.REASON: prediction.reason,
-        fields.VOTES: votes_text(prediction.votes) or None,
     }
 
 
@@ -289,14 +313,36 @@ def _genre_values(
     prediction: Prediction, styles: Sequence[str], before: Sequence[str], rules: Rules
 ) -> Values:
     """Return the fields of the genre alone. styles: of the track or album."""
-    genre, confidence = prediction.genre, prediction.confidence
-    digits = fields.CONFIDENCE_DIGITS
-    names = rules.names(genre, styles)
+    names = rules.names(prediction.genre, styles)
     agrees = names and before and rules.agreement(before, *names, *map(rules.spelled, names))
+    return {**_value(fields.GENRE, prediction), fields.AGREEMENT: agrees or None}
+
+
+def _other_values(snapshot: Snapshot, predicted: Predicted) -> Values:
+    """Return the values of other fields: new predictions, or else those that there are."""
+    kept = snapshot.values.items()
+    values: Values = {name: value for name, value in kept if name in fields.SOURCE_TYPES}
+    for own, prediction in predicted.others.items():
+        values |= _value(own, prediction) | _vote_values(own, prediction)
+    return values
+
+
+def _value(own: fields.FieldSet, prediction: Prediction) -> Values:
+    """Return the prediction and its confidence."""
+    confidence = prediction.confidence
+    digits = fields.CONFIDENCE_DIGITS
     return {
-        fields.PREDICTED_GENRE: genre,
-        fields.CONFIDENCE: None if confidence is None else round(confidence, digits),
-        fields.AGREEMENT: agrees or None,
+        own.value: prediction.genre,
+        own.confidence: None if confidence is None else round(confidence, digits),
+    }
+
+
+def _vote_values(own: fields.FieldSet, prediction: Prediction) -> Values:
+    """Return the fields that explain a prediction."""
+    return {
+        own.model: prediction.model,
+        own.reason: prediction.reason,
+        own.votes: votes_text(prediction.votes) or None,
     }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from genremodel.audio.containers import EncodedAudio, find_audio
 from genremodel.audio.decoding import PathLike
 
-_SIZE = 16  # bytes
+DIGEST_SIZE = 16  # bytes
 _END = 64  # this fraction of the audio is read at both ends
 _MIN_SAMPLES = 32
 # If samples are silent or repeat themselves, more are read, up to 2 to this power.
@@ -77,7 +77,7 @@ class _Digester:
         self._file = file
         self._audio = audio
         self._sampling = sampling
-        self._digest = blake2b(f"{audio.size}:".encode() + audio.facts, digest_size=_SIZE)
+        self._digest = blake2b(f"{audio.size}:".encode() + audio.facts, digest_size=DIGEST_SIZE)
 
     def digest(self) -> bytes:
         size = self._audio.size

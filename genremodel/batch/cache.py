@@ -15,42 +15,18 @@ from genremodel.analysis import Analysis
 from genremodel.audio.decoding import PathLike
 from genremodel.audio.digest import audio_digest
 from genremodel.audio.places import place_count
+from genremodel.batch.cache_format import (
+    Statement,
+    create,
+    is_current,
+    parse_result,
+    put_statements,
+    require_older_cache,
+)
 from genremodel.batch.read_only_database import open_read_only
-from genremodel.errors import AnalysisTimeout, AudioError, GenreModelError
-from genremodel.similarity import track_embedding
+from genremodel.errors import AudioError, GenreModelError
 
-# Of the tables and the digests. A cache in another format is replaced by an empty one: its digests
-# may be shared by different recordings.
-_FORMAT = 7
-_APPLICATION_ID = int.from_bytes(b"gclf", "big")  # in the file: identifies a cache of any format
-# places: the number of places that windows are chosen among, see `place_count`.
-_SCHEMA = """
-CREATE TABLE files (
-    path BLOB PRIMARY KEY,
-    size INTEGER NOT NULL,
-    mtime INTEGER NOT NULL,
-    digest BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX files_by_digest ON files (digest);
-CREATE TABLE analyses (
-    digest BLOB NOT NULL,
-    version TEXT NOT NULL,
-    places INTEGER NOT NULL,
-    content BLOB,
-    failure TEXT,
-    timeout REAL,
-    PRIMARY KEY (digest, version, places)
-);
-CREATE TABLE embeddings (
-    digest BLOB NOT NULL,
-    version TEXT NOT NULL,
-    places INTEGER NOT NULL,
-    embedding BLOB NOT NULL,
-    PRIMARY KEY (digest, version, places)
-) WITHOUT ROWID;
-CREATE TABLE statistics (hits INTEGER NOT NULL, misses INTEGER NOT NULL);
-INSERT INTO statistics VALUES (0, 0);
-"""
+_ROWS = 1024  # that are read at once
 _DELETE_ORPHANED_EMBEDDINGS = (
     "DELETE FROM embeddings WHERE (digest, version) NOT IN (SELECT digest, version FROM analyses)"
 )
@@ -113,6 +89,7 @@ class Cache:
     ) -> None:
         self.path = path
         self.error: str | None = None
+        self.version = version
         self._key = (version, place_count(window_count))
         self._window_count = window_count
         self._is_enough = is_enough
@@ -173,23 +150,7 @@ class Cache:
 
     def put(self, digest: bytes, result: Analysis | AudioError) -> None:
         """Store the analysis or failure of the audio with a digest, and the embedding, if any."""
-        values: tuple[bytes | None, str | None, float | None]
-        embedding = None
-        if isinstance(result, AudioError):
-            limit = result.limit if isinstance(result, AnalysisTimeout) else None
-            values = None, str(result).encode(errors="replace").decode(), limit
-        else:
-            values = result.to_bytes(), None, None
-            with suppress(ValueError):  # the KNN fallback has none
-                embedding = track_embedding(result)
-        key = (digest, *self._key)
-        statements = [
-            ("INSERT OR REPLACE INTO analyses VALUES (?, ?, ?, ?, ?, ?)", (*key, *values))
-        ]
-        if embedding:
-            sql = "INSERT OR REPLACE INTO embeddings VALUES (?, ?, ?, ?)"
-            statements.append((sql, (*key, embedding)))
-        self._store(*statements)
+        self._store(*put_statements((digest, *self._key), result))
 
     def record_failure(self, path: PathLike, error: AudioError) -> None:
         """Store the failure of a file, unless the file cannot be read."""
@@ -221,15 +182,21 @@ class Cache:
             with suppress(OSError):
                 self.link_file(digest, FileState.from_path(path))
 
-    def embeddings(self) -> dict[bytes, bytes]:
-        """Return the embeddings of audible files by their paths, see `similarity`."""
-        return dict(
-            self._query(
-                "SELECT path, embedding FROM files JOIN embeddings USING (digest) "
-                "WHERE version = ? AND places = ?",
-                self._key,
-            )
-        )
+    def embeddings(self) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Yield the path, audio digest and embedding of each audible file, see `similarity`."""
+        if not self.is_usable:
+            return
+        try:
+            with self._lock:
+                cursor = self._connected().execute(
+                    "SELECT path, digest, embedding FROM files JOIN embeddings USING (digest) "
+                    "WHERE version = ? AND places = ?",
+                    self._key,
+                )
+            while rows := self._fetch(cursor):
+                yield from rows
+        except (sqlite3.Error, OSError) as exc:
+            self._disable(str(self._error(exc)))
 
     def statistics(self) -> CacheStatistics:
         """Return the statistics of all versions. Raises CacheError."""
@@ -273,6 +240,16 @@ class Cache:
         )
         self._execute("VACUUM")
 
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Keep all changes that are made in this context, or none. Raises CacheError."""
+        try:
+            with self._lock, self._connected() as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+        except (sqlite3.Error, OSError) as exc:
+            raise self._error(exc) from exc
+
     def close(self) -> None:
         """Store the statistics and close the file."""
         if self._connection and (self._hits or self._misses):
@@ -281,13 +258,9 @@ class Cache:
             self._close()
 
     def _find(self, sql: str, values: tuple[object, ...]) -> Analysis | AudioError | None:
-        for content, failure, timeout in self._query(sql, values):
-            if timeout is not None:
-                return AnalysisTimeout(timeout)
-            if failure is not None:
-                return AudioError(failure)
+        for row in self._query(sql, values):
             try:
-                return Analysis.from_bytes(content)
+                return parse_result(*row)
             except (TypeError, ValueError) as exc:
                 self._disable(f"{self.path}: {exc}")
         return None
@@ -314,7 +287,7 @@ class Cache:
                 self._disable(str(exc))
         return []
 
-    def _store(self, *statements: tuple[str, tuple[object, ...]]) -> None:
+    def _store(self, *statements: Statement) -> None:
         """Write entries that can be computed again, unless the file is read-only. Fails soft."""
         if not self.is_usable or self._read_only:
             return
@@ -344,13 +317,14 @@ class Cache:
         except (sqlite3.Error, OSError) as exc:
             raise self._error(exc) from exc
 
-    def _write(self, *statements: tuple[str, tuple[object, ...]]) -> None:
-        try:
-            with self._lock, self._connected() as connection:
-                for sql, values in statements:
-                    connection.execute(sql, values)
-        except (sqlite3.Error, OSError) as exc:
-            raise self._error(exc) from exc
+    def _fetch(self, cursor: sqlite3.Cursor) -> list[Any]:
+        with self._lock:
+            return cursor.fetchmany(_ROWS)
+
+    def _write(self, *statements: Statement) -> None:
+        with self.transaction() as connection:
+            for sql, values in statements:
+                connection.execute(sql, values)
 
     def _error(self, error: Exception) -> CacheError:
         """Return the error to raise. SQLite does not report that the folder is the cause."""
@@ -372,13 +346,13 @@ class Cache:
             connection = self._opened()
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
-                if _format(connection) != _FORMAT:
-                    _require_cache(connection)
+                if not is_current(connection):
+                    require_older_cache(connection)
                     connection.execute("PRAGMA journal_mode = WAL")
                     with connection:
                         connection.execute("BEGIN IMMEDIATE")
-                        if _format(connection) != _FORMAT:  # no other process has created it
-                            _create(connection)
+                        if not is_current(connection):  # no other process has created it
+                            create(connection)
             except sqlite3.Error:
                 connection.close()
                 raise
@@ -389,30 +363,3 @@ class Cache:
         if self._read_only:
             return open_read_only(self._file)
         return sqlite3.connect(self._file, timeout=60, check_same_thread=False)
-
-
-def _format(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _require_cache(connection: sqlite3.Connection) -> None:
-    """Raise sqlite3.Error if a database is neither a cache nor empty."""
-    tables = _tables(connection)  # first: another process may create them meanwhile
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    if tables and application_id != _APPLICATION_ID:
-        raise sqlite3.DatabaseError("not a cache of analyses")
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    """Create the tables, and drop those of another format."""
-    for table in _tables(connection):
-        connection.execute(f'DROP TABLE "{table}"')
-    for statement in _SCHEMA.split(";"):
-        connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {_FORMAT}")
-
-
-def _tables(connection: sqlite3.Connection) -> list[str]:
-    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    return [name for (name,) in rows if not name.startswith("sqlite_")]  # those are of SQLite

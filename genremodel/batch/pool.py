@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as TaskTimeout
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import repeat
 from queue import SimpleQueue
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from pebble import ProcessExpired
 
@@ -28,12 +29,12 @@ from genremodel.batch.processes import (
     was_killed,
 )
 from genremodel.batch.spawning import interrupts_blocked
-from genremodel.batch.worker import FileAnalyzer, WorkerConfig
+from genremodel.batch.worker import AnalysisMethod, FileAnalyzer, WorkerConfig
 from genremodel.errors import AnalysisTimeout, AudioError, as_audio_error
-from genremodel.models.base import Backend
 
 LOOKAHEAD = 64  # files that are analyzed ahead of the one that is waited for
 
+_Submitted: TypeAlias = "tuple[Future[Analysis], PathLike, AnalysisMethod | None, Task | None]"
 P = TypeVar("P", bound=PathLike)
 T = TypeVar("T")
 Arguments = ParamSpec("Arguments")
@@ -43,7 +44,7 @@ class Pool:
     """A pool of worker processes that analyze files. They are started when first needed.
 
     Made by `GenreClassifier.pool`. A context manager: it closes the pool.
-    workers: the number of processes, by default one per CPU.
+    method: that of the configuration. workers: the number of processes, by default one per CPU.
 
     Attributes
     ----------
@@ -51,17 +52,18 @@ class Pool:
         The cache of analyses in this process.
     """
 
-    def __init__(self, config: WorkerConfig, backend: Backend, workers: int | None = None) -> None:
+    def __init__(
+        self, config: WorkerConfig, method: AnalysisMethod, workers: int | None = None
+    ) -> None:
         self._config = config
-        self._analyzer = FileAnalyzer(config, backend)
+        self._analyzer = FileAnalyzer(config, method)
         self.cache = self._analyzer.cache
         self._worker_cache_error: str | None = None
         self._lock = threading.RLock()  # the stages of an import are threads
         self._processes = Processes(config, workers)
         # A daemon, so that a pool that was not closed does not keep the program from exiting.
         self._waiter = threading.Thread(target=self._complete_submitted, daemon=True)
-        self._submitted: SimpleQueue[tuple[Future[Analysis], PathLike, Task | None] | None]
-        self._submitted = SimpleQueue()
+        self._submitted: SimpleQueue[_Submitted | None] = SimpleQueue()
         self._running: set[Future[Any]] = set()  # results of `run`
 
     def __enter__(self) -> Pool:
@@ -83,8 +85,15 @@ class Pool:
             )
         return problems
 
-    def submit(self, path: PathLike) -> Future[Analysis]:
+    def submit(self, path: PathLike, method: AnalysisMethod | None = None) -> Future[Analysis]:
         """Start to analyze a file.
+
+        Parameters
+        ----------
+        path
+            The file.
+        method : AnalysisMethod, optional
+            How to analyze it, by default as the pool does.
 
         Returns
         -------
@@ -93,7 +102,8 @@ class Pool:
         """
         future: Future[Analysis] = Future()
         try:
-            known = self._analyzer.lookup(path)
+            with self._analyzer_for(method) as analyzer:
+                known = analyzer.lookup(path)
         except Exception as exc:
             future.set_exception(as_audio_error(exc))
             return future
@@ -101,15 +111,20 @@ class Pool:
             future.set_result(known)
             return future
         with self._lock:
-            task = self._processes.schedule(worker.analyze, path)
+            task = self._processes.schedule(worker.analyze, path, method)
+            submitted = future, path, method, task
             if self._start_waiter():
-                self._submitted.put((future, path, task))
+                self._submitted.put(submitted)
                 return future
-        self._complete(future, path, task)
+        self._complete(*submitted)
         return future
 
     def map(
-        self, paths: Iterable[P], *, lookahead: int = LOOKAHEAD
+        self,
+        paths: Iterable[P],
+        methods: Iterable[AnalysisMethod | None] = repeat(None),
+        *,
+        lookahead: int = LOOKAHEAD,
     ) -> Generator[tuple[P, Analysis | AudioError]]:
         """Analyze files and yield the results in order.
 
@@ -117,6 +132,8 @@ class Pool:
         ----------
         paths : iterable of paths
             The files. It is read as results are taken.
+        methods : iterable of AnalysisMethod, optional
+            How to analyze each, see `submit`.
         lookahead : int
             The number of files that are analyzed ahead of the one that is yielded.
 
@@ -126,8 +143,8 @@ class Pool:
         """
         pending: deque[tuple[P, Future[Analysis]]] = deque()
         try:
-            for path in paths:
-                pending.append((path, self.submit(path)))
+            for path, method in zip(paths, methods, strict=False):
+                pending.append((path, self.submit(path, method)))
                 if len(pending) > lookahead:
                     yield _result(*pending.popleft())
             while pending:
@@ -203,6 +220,15 @@ class Pool:
             self._waiter.join()
         self.cache.close()
 
+    @contextmanager
+    def _analyzer_for(self, method: AnalysisMethod | None) -> Iterator[FileAnalyzer]:
+        """Analyze files in this process, by default as the pool does."""
+        if method is None:
+            yield self._analyzer
+        else:
+            with FileAnalyzer(self._config, method) as analyzer:
+                yield analyzer
+
     def _start_waiter(self) -> bool:
         """Return False if the pool is closed, or the system has no thread to wait for workers."""
         if self._processes.closed:
@@ -217,21 +243,28 @@ class Pool:
         for submitted in iter(self._submitted.get, None):
             self._complete(*submitted)
 
-    def _complete(self, future: Future[Analysis], path: PathLike, task: Task | None) -> None:
+    def _complete(
+        self,
+        future: Future[Analysis],
+        path: PathLike,
+        method: AnalysisMethod | None,
+        task: Task | None,
+    ) -> None:
         if future.set_running_or_notify_cancel():
             try:
-                future.set_result(self._wait(path, task))
+                future.set_result(self._wait(path, method, task))
             except Exception as exc:
                 future.set_exception(as_audio_error(exc))
 
-    def _wait(self, path: PathLike, task: Task | None) -> Analysis:
+    def _wait(self, path: PathLike, method: AnalysisMethod | None, task: Task | None) -> Analysis:
         """Return the analysis by a task, or by this process without one."""
         try:
             analysis, cache_error = self._processes.result(task)
         except NoWorkersError as exc:
             if self._processes.closed:
                 raise AudioError(str(exc)) from None
-            return self._analyzer.analyze(path)
+            with self._analyzer_for(method) as analyzer:
+                return analyzer.analyze(path)
         except TaskTimeout:
             error: AudioError = AnalysisTimeout(self._config.timeout)
         except ProcessExpired as exc:
@@ -241,7 +274,8 @@ class Pool:
         else:
             self._worker_cache_error = cache_error or self._worker_cache_error
             return analysis
-        self.cache.record_failure(path, error)
+        with self._analyzer_for(method) as analyzer:
+            analyzer.cache.record_failure(path, error)
         raise error
 
     def _finish(self, future: Future[Any], task: Task | None) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from genremodel.batch.cache import Cache, FileState
 from genremodel.batch.spawning import end_with_parent
 from genremodel.early_stop import EarlyStop
 from genremodel.errors import AnalysisTimeout, AudioError
-from genremodel.models.base import Backend, analysis_version, analyze_audio
+from genremodel.models.base import WindowAnalyzer, analysis_version, analyze_audio
 from genremodel.models.knn import KnnBackend
 from genremodel.models.musicnn import CnnBackend, Runtime
 from genremodel.prediction import DecisionParams
@@ -26,16 +27,54 @@ from genremodel.prediction import DecisionParams
 WorkerResult: TypeAlias = "tuple[Analysis, str | None]"
 
 
+class AnalysisMethod(Protocol):
+    """Makes analyses of one version. Methods that are passed to workers must be picklable."""
+
+    @property
+    def version(self) -> str:
+        """The version, by which the cache finds the analyses."""
+        ...
+
+    def analyze(self, path: PathLike, known: Analysis | None) -> Analysis:
+        """Return the analysis of a file. Raises AudioError.
+
+        known: an analysis with fewer windows.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class WindowsMethod:
+    """Computes the values of so many windows, as the product does.
+
+    is_enough: see `analyze_audio`.
+    """
+
+    analyzer: WindowAnalyzer
+    windows: int
+    is_enough: Callable[[Analysis], bool] | None = None
+
+    @property
+    def version(self) -> str:
+        """See `AnalysisMethod`."""
+        return analysis_version(self.analyzer.features_version)
+
+    def analyze(self, path: PathLike, known: Analysis | None) -> Analysis:
+        """See `AnalysisMethod`."""
+        return analyze_audio(self.analyzer, path, self.windows, known, self.is_enough)
+
+
 @dataclass(frozen=True)
 class WorkerConfig:
     """How files are analyzed, the same in every process.
 
-    cache: its file, or None for none. timeout: seconds per file. A file that exceeded a shorter
-    limit before is tried again. retry: analyze files again that failed before. early_stop: how
-    predictions are made, if the first windows of a track may be enough.
+    backend: which workers load, or a method of their own. cache: its file, or None for none.
+    timeout: seconds per file. A file that exceeded a shorter limit before is tried again. retry:
+    analyze files again that failed before. early_stop: how predictions are made, if the first
+    windows of a track may be enough.
     """
 
-    backend: Runtime | Literal["knn"]
+    backend: Runtime | Literal["knn"] | AnalysisMethod
     windows: int
     cache: Path | None
     timeout: float
@@ -46,12 +85,17 @@ class WorkerConfig:
 class FileAnalyzer:
     """Analyzes files in this process, unless the cache has them. Methods raise AudioError."""
 
-    def __init__(self, config: WorkerConfig, backend: Backend) -> None:
-        version = analysis_version(backend.features_version)
-        self._is_enough = EarlyStop(backend, config.early_stop) if config.early_stop else None
-        self.cache = Cache(config.cache, version, config.windows, self._is_enough)
+    def __init__(self, config: WorkerConfig, method: AnalysisMethod) -> None:
+        self._is_enough = method.is_enough if isinstance(method, WindowsMethod) else None
+        self.cache = Cache(config.cache, method.version, config.windows, self._is_enough)
         self._config = config
-        self._backend = backend
+        self._method = method
+
+    def __enter__(self) -> FileAnalyzer:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.cache.close()
 
     def lookup(self, path: PathLike) -> Analysis | None:
         """Return the cached analysis of an unchanged file, or None.
@@ -80,7 +124,7 @@ class FileAnalyzer:
         if known is not None:
             return known
         try:
-            analysis = self._analyze(path, self.cache.get_part(digest))
+            analysis = self._method.analyze(path, self.cache.get_part(digest))
         except AudioError as exc:
             if not isinstance(exc.__cause__, (OSError, MemoryError)):  # may be temporary
                 self.cache.put(digest, exc)
@@ -92,10 +136,7 @@ class FileAnalyzer:
     def analyze_uncached(self, path: PathLike) -> Analysis:
         """Return a new analysis of a file, and leave the cache as it is."""
         _state(path)
-        return self._wanted(self._analyze(path))
-
-    def _analyze(self, path: PathLike, known: Analysis | None = None) -> Analysis:
-        return analyze_audio(self._backend, path, self._config.windows, known, self._is_enough)
+        return self._wanted(self._method.analyze(path, None))
 
     def _wanted(self, analysis: Analysis) -> Analysis:
         return analysis.wanted(self._config.windows, self._is_enough) or analysis
@@ -115,12 +156,14 @@ class FileAnalyzer:
         raise found
 
 
-_analyzer: FileAnalyzer  # of a worker process
+# Of a worker process.
+_config: WorkerConfig
+_analyzer: FileAnalyzer
 
 
 def init_worker(config: WorkerConfig, semaphores: list[str]) -> None:
     """Prepare a worker process, and load the model before the time limit of a file begins."""
-    global _analyzer
+    global _config, _analyzer
     end_with_parent(semaphores)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on systems where it cannot be blocked
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ends the worker even if a decoder hangs
@@ -131,15 +174,25 @@ def init_worker(config: WorkerConfig, semaphores: list[str]) -> None:
     # Freeing 16 MB once raises the threshold above which glibc returns freed memory to the system.
     # Otherwise each track causes 3,000 page faults, which take a tenth of its CPU time.
     np.empty(1 << 24, np.uint8)
-    backend = (
-        KnnBackend(features_only=True) if config.backend == "knn" else CnnBackend(config.backend)
-    )
-    _analyzer = FileAnalyzer(config, backend)
+    _config, _analyzer = config, FileAnalyzer(config, _load_method(config))
 
 
-def analyze(path: PathLike) -> WorkerResult:
-    """Analyze a file in a worker process."""
-    return _analyzer.analyze(path), _analyzer.cache.error
+def _load_method(config: WorkerConfig) -> AnalysisMethod:
+    if not isinstance(config.backend, str):
+        return config.backend
+    if config.backend == "knn":
+        return WindowsMethod(KnnBackend(features_only=True), config.windows)
+    cnn = CnnBackend(config.backend)
+    is_enough = EarlyStop(cnn, config.early_stop) if config.early_stop else None
+    return WindowsMethod(cnn, config.windows, is_enough)
+
+
+def analyze(path: PathLike, method: AnalysisMethod | None = None) -> WorkerResult:
+    """Analyze a file in a worker process. method: by default, that of the configuration."""
+    if method is None:
+        return _analyzer.analyze(path), _analyzer.cache.error
+    with FileAnalyzer(_config, method) as analyzer:
+        return analyzer.analyze(path), analyzer.cache.error
 
 
 def analyze_uncached(path: PathLike) -> Analysis:

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from genremodel.custom.custom_model import Estimator, Head
 from genremodel.custom.dataset import LabeledDataset
-from genremodel.custom.store import Estimator, Head
 from genremodel.evaluation import Classify, OutOfFold, Tracks, out_of_fold
 from genremodel.models.base import WindowProbabilities
 from genremodel.models.heads import fit_linear_head, msd_logits

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from genremodel.custom.custom_model import Estimator
 from genremodel.custom.dataset import LabeledDataset
-from genremodel.custom.store import Estimator
 from genremodel.evaluation import (
     FOLDS,
     Metrics,

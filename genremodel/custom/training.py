@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from genremodel.custom.custom_model import CustomModel, Estimator
 from genremodel.custom.dataset import LabeledDataset, LabeledTrack
 from genremodel.custom.estimators import ESTIMATORS, cross_validate, fit_dataset_novelty
 from genremodel.custom.report import (
@@ -19,7 +20,6 @@ from genremodel.custom.report import (
     calibrating,
     summarize,
 )
-from genremodel.custom.store import CustomModel
 from genremodel.errors import TrainingError
 from genremodel.models import musicnn
 from genremodel.prediction import DecisionParams
@@ -31,6 +31,7 @@ def train(
     name: str = "custom",
     field: str = "genres",
     features_version: str | None = None,
+    estimator: Estimator | None = None,
 ) -> tuple[CustomModel, TrainingReport]:
     """Train a model on labeled tracks, and evaluate it on unseen artists.
 
@@ -48,6 +49,9 @@ def train(
         Name of the field that the genres are from, which is stored with the model.
     features_version : str, optional
         See `GenreClassifier.features_version`. By default, that of the bundled networks.
+    estimator : {"linear", "neighbors"}, optional
+        Logistic regression or nearest neighbors; by default, the better one. Only linear models
+        can be exported.
 
     Returns
     -------
@@ -92,12 +96,14 @@ def train(
     prior = tuple((shares / shares.sum()).round(4).tolist())
     try:
         runs = {
-            estimator: cross_validate(dataset, fit, prior) for estimator, fit in ESTIMATORS.items()
+            kind: cross_validate(dataset, fit, prior)
+            for kind, fit in ESTIMATORS.items()
+            if estimator in (None, kind)
         }
     except np.linalg.LinAlgError as exc:
         raise TrainingError("the tracks of a genre are all the same") from exc
-    accuracies = {estimator: balanced_accuracy(dataset, run) for estimator, run in runs.items()}
-    best = max(runs, key=lambda estimator: accuracies[estimator])
+    accuracies = {kind: balanced_accuracy(dataset, run) for kind, run in runs.items()}
+    best = max(runs, key=lambda kind: accuracies[kind])
     everything = np.arange(len(tracks))
     accepts_nonmusic = any(dataset.is_music[members].mean() < 0.5 for members in dataset.genres.T)
     report = summarize(dataset, runs[best], accuracies, accepts_nonmusic=accepts_nonmusic)

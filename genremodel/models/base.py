@@ -54,15 +54,21 @@ class WindowClassifier(Protocol):
         ...
 
 
-class Backend(WindowClassifier, Protocol):
-    """A model that also makes the analyses that it reads."""
+class WindowAnalyzer(Protocol):
+    """Computes the values of analyses."""
 
-    features_version: str
-    """The version of the values of analyses: what models read."""
+    @property
+    def features_version(self) -> str:
+        """The version of the values: what models read."""
+        ...
 
     def analyze(self, windows: Windows) -> NDArray[np.float32]:
         """Return the slow part of the computation, which the cache stores: (windows, values)."""
         ...
+
+
+class Backend(WindowClassifier, WindowAnalyzer, Protocol):
+    """A model that also makes the analyses that it reads."""
 
 
 def analysis_version(features_version: str) -> str:
@@ -71,7 +77,7 @@ def analysis_version(features_version: str) -> str:
 
 
 def analyze_audio(
-    backend: Backend,
+    analyzer: WindowAnalyzer,
     source: AudioSource,
     count: int,
     known: Analysis | None = None,
@@ -81,8 +87,8 @@ def analyze_audio(
 
     Parameters
     ----------
-    backend : Backend
-        The model.
+    analyzer : WindowAnalyzer
+        A backend, or what computes the values otherwise.
     source
         The audio, see `read_windows`.
     count : int
@@ -99,12 +105,12 @@ def analyze_audio(
     """
     places = place_count(count)
     if known is None and is_enough is None:
-        return _analyze(backend, read_windows(source, places, count))
+        return _analyze(analyzer, read_windows(source, places, count))
     counts = (FIRST_WINDOWS, places) if known is None else (places,)
     starts = () if known is None else known.starts
     with closing(read_in_parts(source, places, counts, starts)) as parts:
         for windows in parts:
-            part = _analyze(backend, windows)
+            part = _analyze(analyzer, windows)
             known = part if known is None or windows.places.all() else known.joined_with(part)
             if is_enough and not known.places.all() and is_enough(known):
                 break
@@ -112,6 +118,6 @@ def analyze_audio(
     return known
 
 
-def _analyze(backend: Backend, windows: Windows) -> Analysis:
-    values = backend.analyze(windows) if len(windows.starts) else np.empty((0, 0), np.float32)
+def _analyze(analyzer: WindowAnalyzer, windows: Windows) -> Analysis:
+    values = analyzer.analyze(windows) if len(windows.starts) else np.empty((0, 0), np.float32)
     return Analysis(windows.starts, windows.audible, values.astype(np.float16), windows.decoded)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -66,6 +66,11 @@ def window_features(
     """
     ordered = [group for group in GROUPS if group in groups]
     return np.stack([_features(window, ordered) for window in samples])
+
+
+def features_version(groups: Iterable[str]) -> str:
+    """Return the version of the features of some groups."""
+    return f"librosa features 2: {', '.join(groups)}"
 
 
 def group_mask(groups: Collection[str]) -> NDArray[np.bool_]:
@@ -272,7 +277,7 @@ class KnnBackend:
             self._knn = KnnClassifier(
                 stored["features"], stored["genre"], len(self.params.genres), self.neighbors
             )
-        self.features_version = f"librosa features 2: {', '.join(self.groups)}"
+        self.features_version = features_version(self.groups)
 
     def analyze(self, windows: Windows) -> NDArray[np.float32]:
         """Return librosa features: (windows, features)."""

@@ -159,12 +159,13 @@ def _both_networks(windows: Windows) -> NDArray[np.bool_]:
     return np.isin(np.arange(len(places)), chosen)
 
 
-def features_version() -> str:
-    """Return the version of the outputs of the bundled networks, without loading them.
+def features_version(checksum: Callable[[str], str] = bundled.checksum) -> str:
+    """Return the version of the outputs of both networks, without loading them.
 
+    checksum: returns the SHA-256 of a file, by default of the bundled one.
     Raises ModelError if `model.json` cannot be read.
     """
-    return f"{bundled.checksum(MSD_FILE)}, {bundled.checksum(MTT_FILE)} in {MTT_WINDOWS}"
+    return f"{checksum(MSD_FILE)}, {checksum(MTT_FILE)} in {MTT_WINDOWS}"
 
 
 def analysis_version() -> str:

@@ -371,6 +371,7 @@ def test_write_and_undo_of_predictions_from_files(unclassified: Beets) -> None:
     [
         ("genreclf-cache --prune --clear", "--prune and --clear cannot be combined"),
         ("genreclf-cache --clear artist:x", "genreclf-cache takes no query"),
+        ("genreclf-cache --clear --merge a.db", "--clear and --merge cannot be combined"),
         ("genreclf-train --list --delete mine", "--list and --delete cannot be combined"),
         ("genreclf-train --delete mine artist:x", "--delete and a query cannot be combined"),
         ("genreclf-undo --list -l", "--list and --last cannot be combined"),

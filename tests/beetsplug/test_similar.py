@@ -5,13 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from mediafile import MediaFile
 
+from genremodel.audio.places import DEFAULT_WINDOWS
+from genremodel.batch.cache import Cache
+from genremodel.models.musicnn import analysis_version
+from tests.beetsplug.test_faults import run_as_a_user
 from tests.conftest import Beets, Prepared
-from tests.platforms import byte_names, posix
+from tests.platforms import byte_names, linux, permissions, posix
 from tests.variants import variants
 
 
@@ -56,9 +65,85 @@ def test_same_genre_and_other_artists(classified: Beets) -> None:
     assert not {"loop 0", "loop 3"} & set(others)
 
 
-def test_several_query_tracks_are_combined(classified: Beets) -> None:
-    found = similar(classified, "title:tune 0", ",", "title:tune 1", "-n", "4")
-    assert sorted(found) == [f"tune {n}" for n in range(2, 6)]
+def test_one_track_per_artist(classified: Beets) -> None:
+    changes = {
+        "title:tune 1": ["artist=Artist 1 feat. Someone"],
+        "album:album 2": ["comp=1", "albumartist=Various Artists"],
+        "title:tune 2": ["artist=artist 3"],
+        "album:album 4": ["artist=", "albumartist="],
+    }
+    for query, assignments in changes.items():
+        classified("modify", "--yes", "--nomove", query, *assignments)
+    nearest = similar(classified, "title:tune 0")
+    found = similar(classified, "title:tune 0", "--one-per-artist")
+    of_artists = (["loop 0"], ["tune 1", "loop 1"], ["tune 2", "tune 3", "loop 3"], ["loop 2"])
+    without_artist = ["tune 4", "loop 4"]
+    kept = [min(titles, key=nearest.index) for titles in (*of_artists, ["tune 5", "loop 5"])]
+    assert found == sorted([*kept, *without_artist], key=nearest.index)
+    assert similar(classified, "title:tune 0", "--one-per-artist", "--other-artists") == [
+        title for title in found if title != "loop 0"
+    ]
+    assert similar(classified, "title:tune 0", "--one-per-artist", "-n", "2") == found[:2]
+
+
+def expected_order(beets: Beets, *seeds: str, mean: bool) -> list[str]:
+    """Return the titles of the other tracks by their similarity to some tracks."""
+    with Cache(beets.root / "genreclf-cache.db", analysis_version(), DEFAULT_WINDOWS) as cache:
+        embeddings = {
+            Path(os.fsdecode(path)).stem.partition(" ")[2]: np.frombuffer(embedding, "<f2")
+            for path, _, embedding in cache.embeddings()
+            if os.fsencode(beets.library) in path
+        }
+    wanted = np.array([embeddings.pop(seed) for seed in seeds], np.float32)
+    if mean:
+        wanted = wanted.mean(axis=0, keepdims=True)
+    scores = {title: float((wanted @ found).max()) for title, found in embeddings.items()}
+    return sorted(scores, key=lambda title: -scores[title])
+
+
+def test_distance_is_to_the_nearest_query_track_or_to_their_mean(classified: Beets) -> None:
+    query = "title:tune 0", ",", "title:loop 0"
+    found = similar(classified, *query)
+    assert found == expected_order(classified, "tune 0", "loop 0", mean=False)
+    to_mean = similar(classified, "--mean", *query)
+    assert to_mean == expected_order(classified, "tune 0", "loop 0", mean=True)
+    assert to_mean != found
+    one = similar(classified, "title:tune 0")
+    assert one == similar(classified, "--mean", "title:tune 0")
+    assert similar(classified, "title:tune 0", "-n", "3", "title:tune") == one[:3]
+
+
+def test_identical_audio_is_listed_once(classified: Beets) -> None:
+    for number in range(3):
+        for title in ("tune 0", "tune 1"):
+            (file,) = classified.music.glob(f"*/{title}.mp3")
+            copy = classified.root / "copies" / f"{title} again {number}.mp3"
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copy(file, copy)
+            media = MediaFile(copy)
+            media.title, media.album, media.artist = copy.stem, "best of", "someone"
+            media.albumartist = "someone"
+            media.save()
+    before = similar(classified, "title:tune 0")
+    classified("import", "--quiet", "--noautotag", str(classified.root / "copies"))
+    classified("genreclf", "--force")
+    assert len(classified("ls").splitlines()) == 18
+    found = similar(classified, "title:tune 0 again 0")
+    assert [title.removesuffix(" again 0") for title in found] == before
+    assert not [title for title in found if title.startswith("tune 0")]
+    found = similar(classified, "title:tune 0 again 0", "--other-artists")
+    assert found == before, "a copy by another artist is found instead"
+
+
+def test_too_many_query_tracks(classified: Beets) -> None:
+    with closing(sqlite3.connect(classified.root / "library.db")) as database, database:
+        database.execute(
+            "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE "
+            "n <= 10000) INSERT INTO items (path, title) SELECT 'none/' || n, 'many' FROM numbers"
+        )
+    done = classified.run("genreclf-similar", "title:many")
+    assert done.returncode == 1
+    assert "the query matches more than 10000 tracks: narrow it, or " in done.stderr
 
 
 def test_playlist(classified: Beets) -> None:
@@ -100,6 +185,93 @@ def test_playlist_replaces_only_playlists(classified: Beets) -> None:
         done = classified.run("genreclf-similar", "title:tune 0", "--playlist", missing)
         assert done.returncode == 1
         assert f"{Path(missing)}: {reason}" in done.stderr
+
+
+def run_beet(beets: Beets, *arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run `beet` without decoding what it prints."""
+    beets.write_settings()
+    return subprocess.run(
+        [sys.executable, "-m", "beets", *arguments],
+        env={**os.environ, "BEETSDIR": str(beets.root)},
+        cwd=beets.root,
+        stderr=subprocess.PIPE,
+        check=False,
+        **options,
+    )
+
+
+@byte_names
+def test_playlist_on_standard_output(classified: Beets) -> None:
+    (path,) = [file for file in classified.files() if file.stem.endswith("tune 1")]
+    moved = path.rename(classified.root / os.fsdecode(b"#1 \xff.mp3"))
+    with closing(sqlite3.connect(classified.root / "library.db")) as database, database:
+        database.execute(
+            "UPDATE items SET path = ?, artist = 'Bj\xf6rk' WHERE title = 'tune 1'",
+            (os.fsencode(moved),),
+        )
+    classified("genreclf", "--force")
+    query = "genreclf-similar", "title:tune 0", "-n", "5"
+    paths = classified(*query, "-f", "$title\t$path").splitlines()
+    order = [line.split("\t")[0] for line in paths]
+    done = run_beet(classified, *query, "--playlist", "-", stdout=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    first, *lines = done.stdout.splitlines()
+    assert first == b"#EXTM3U"
+    names = [f"artist {title[-1]}" if title != "tune 1" else "Bj\xf6rk" for title in order]
+    assert lines[::2] == [
+        f"#EXTINF:6,{name} - {title}".encode() for name, title in zip(names, order, strict=True)
+    ]
+    assert os.fsencode(moved) in lines[1::2]
+    assert all(Path(os.fsdecode(line)).is_absolute() for line in lines[1::2])
+    assert all(Path(os.fsdecode(line)).is_file() for line in lines[1::2])
+    assert not (classified.root / "-").exists()
+
+
+def test_nothing_else_is_printed_with_a_playlist(classified: Beets) -> None:
+    for option, value in (("-f", "$title"), ("-p", None)):
+        given = [option, *filter(None, [value])]
+        done = classified.run("genreclf-similar", "title:tune 0", "--playlist", "-", *given)
+        assert (done.returncode, done.stdout) == (1, "")
+        name = {"-f": "--format", "-p": "--path"}[option]
+        assert f"--playlist - and {name} cannot be combined" in done.stderr
+    done = classified.run("genreclf-similar", "title:nothing", "--playlist", "-")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "genreclf: No matching tracks.\n"
+    (gone,) = classified.library.glob("*/*/*tune 5*")
+    gone.unlink()
+    query = "title:tune 0", ",", "title:tune 5"
+    done = classified.run("genreclf-similar", *query, "-n", "2", "--playlist", "-")
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 5, "the tracks that are similar to the other one"
+    assert "some tracks could not be analyzed" in done.stderr
+
+
+@linux
+def test_standard_output_that_cannot_be_written(classified: Beets) -> None:
+    query = "genreclf-similar", "title:tune 0", "--playlist", "-"
+    with Path("/dev/full").open("wb") as full:
+        done = run_beet(classified, *query, stdout=full)
+    assert done.returncode == 1
+    assert done.stderr == b"error: standard output: No space left on device\n"
+    done = run_beet(classified, *query, preexec_fn=lambda: os.close(1))
+    assert done.returncode == 1
+    assert done.stderr == b"error: standard output is closed\n"
+    read, write = os.pipe()
+    os.close(read)
+    done = run_beet(classified, *query, stdout=write)
+    os.close(write)
+    assert done.stderr == b""
+
+
+@permissions
+def test_playlist_in_a_folder_that_cannot_be_written(classified: Beets) -> None:
+    folder = classified.root / "read-only"
+    folder.mkdir(mode=0o555)
+    done = run_as_a_user(
+        classified, "genreclf-similar", "title:tune 0", "--playlist", str(folder / "a.m3u8")
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{folder}: Permission denied" in done.stderr
 
 
 @byte_names

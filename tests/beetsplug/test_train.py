@@ -280,20 +280,20 @@ def test_field_option(collector: Beets) -> None:
     collector("modify", "--yes", "title:tune", "grouping=calm", "taste=good")
     collector("modify", "--yes", "title:loop", "grouping=wild", "taste=bad")
     collector(*TRAIN, "--field", "grouping", "--name", "groups")
-    collector(*TRAIN, "--field", "taste", "--name", "tastes")
+    collector(*TRAIN, "--field", "taste")
     collector("genreclf", "artist:artist 1")
     assert all(model.startswith("bundled-") for model in collector.field("genre_model", "artist:1"))
-    for name, genres in (("groups", ["wild", "calm"]), ("tastes", ["bad", "good"])):
-        collector.settings["genreclf"]["model"] = name
-        collector("genreclf", "artist:artist 1")
-        assert collector.field("predicted_genre", "artist:artist 1") == genres
+    collector.settings["genreclf"]["other_models"] = ["groups", "taste"]
+    collector("genreclf", "artist:artist 1")
+    for name, values in (("grouping", ["wild", "calm"]), ("taste", ["bad", "good"])):
+        assert collector.field(f"predicted_{name}", "artist:artist 1") == values
     assert (
         "no matching track has a mood value of its own"
         in collector.run(*TRAIN, "--field", "mood").stderr
     )
-    done = collector.run(*TRAIN, "--name", "tastes")
+    done = collector.run(*TRAIN, "--name", "taste")
     assert done.returncode == 1
-    assert "tastes was trained on taste: use --field taste, another --name" in done.stderr
+    assert "taste was trained on taste: use --field taste, another --name" in done.stderr
     output = collector.run(*TRAIN, "--field", "predicted_genre").stderr
     assert "predicted_genre is set by genreclf and cannot be trained on" in output
 

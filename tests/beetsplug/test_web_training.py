@@ -5,11 +5,15 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from genremodel.custom import ModelStore
+from genremodel.models.musicnn import features_version
 from tests.conftest import Beets, Prepared
+from tests.labeled_tracks import custom_model
 from tests.web_client import WebServer, require_flask, serving
 
 require_flask()
@@ -80,6 +84,24 @@ def test_report_waits_for_a_decision(server: WebServer, library: Beets) -> None:
     assert server.json("api/status")["training"] is None
     assert library.rows() == rows
     assert "no models" in library.run("genreclf-train", "--list").stderr
+
+
+@pytest.mark.parametrize("kind", ["an installed model", "a model of the field mood"])
+def test_only_models_of_the_same_kind_are_replaced(
+    server: WebServer, library: Beets, kind: str
+) -> None:
+    folder = library.root / "library.genre-models"
+    model = replace(custom_model(), features_version=features_version())
+    if "installed" in kind:
+        ModelStore(folder).install(model)
+    else:
+        ModelStore(folder).save(replace(model, field="mood"))
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+    job = train(server)
+    assert job["use"].startswith(f"There is {kind} of the name mine, which is not replaced.")
+    answer = server.post(f"api/trainings/{job['id']}/use")
+    assert answer.status == 409
+    assert {file: file.read_bytes() for file in folder.iterdir()} == before
 
 
 def test_using_a_model_predicts_again_and_keeps_decisions(

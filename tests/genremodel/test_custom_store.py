@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from genremodel import GenreClassifier
-from genremodel.custom.store import CustomModel, Estimator, ModelStore
+from genremodel.custom.custom_model import CustomModel, Estimator
+from genremodel.custom.store import ModelStore
 from genremodel.errors import ModelError
 from tests.labeled_tracks import custom_model, labeled_tracks, trained, window_values
 from tests.platforms import DROPPED as NO_ROOT
@@ -85,6 +86,65 @@ def test_models_are_listed_and_deleted_by_name(models: ModelStore, tmp_path: Pat
         models.load("b")
 
 
+def test_files_are_named_by_the_field(models: ModelStore, tmp_path: Path) -> None:
+    folder = tmp_path / "library.genre-models"
+    models.save(custom_model())
+    models.save(replace(custom_model(), name="calm", field="mood"))
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "calm.mood.json", "calm.mood.npz", "mine.json", "mine.npz",
+    ]  # fmt: skip
+    assert (models.names(), models.names("mood"), models.names("genres")) == (
+        ["calm", "mine"], ["calm"], ["mine"],
+    )  # fmt: skip
+    assert (models.load("calm").field, models.describe("calm").name) == ("mood", "calm")
+    assert CustomModel.load(folder / "calm.mood.json").field == "mood"
+    with pytest.raises(ModelError, match=r"of the field mood must be named a\.mood\.json"):
+        models.load("calm").save(tmp_path / "a.json")
+    models.load("calm").save(tmp_path / "a.mood.json")
+    models.copy("calm", ModelStore(tmp_path / "copies"))
+    assert ModelStore(tmp_path / "copies").load("calm").field == "mood"
+    models.delete("calm")
+    assert sorted(file.name for file in folder.iterdir()) == ["mine.json", "mine.npz"]
+
+
+def test_a_name_belongs_to_one_model(models: ModelStore, tmp_path: Path) -> None:
+    folder = tmp_path / "library.genre-models"
+    models.save(replace(custom_model(), field="mood"))
+    models.save(custom_model())
+    assert sorted(file.name for file in folder.iterdir()) == ["mine.json", "mine.npz"]
+    (folder / "mine.mood.json").write_text("{")
+    with pytest.raises(ModelError, match=r"several models have the name mine: mine\.json, mine\.m"):
+        models.load("mine")
+    models.delete("mine")
+    assert models.names() == []
+
+
+def test_the_file_name_must_show_the_field(models: ModelStore, tmp_path: Path) -> None:
+    models.save(replace(custom_model(), field="mood"))
+    folder = tmp_path / "library.genre-models"
+    for suffix in ("json", "npz"):  # as models of other fields were named before
+        (folder / f"mine.mood.{suffix}").rename(folder / f"mine.{suffix}")
+    with pytest.raises(ModelError, match=r"mine\.json: of the field 'mood'") as caught:
+        models.load("mine")
+    assert (caught.value.retrain, caught.value.field) == ("mine", "mood")
+
+
+def test_the_field_of_a_damaged_model_is_that_of_its_file_name(
+    models: ModelStore, tmp_path: Path
+) -> None:
+    models.save(replace(custom_model(), field="mood"))
+    (tmp_path / "library.genre-models" / "mine.mood.json").write_text("{")
+    with pytest.raises(ModelError) as caught:
+        models.load("mine")
+    assert (caught.value.retrain, caught.value.field) == ("mine", "mood")
+
+
+@pytest.mark.parametrize("field", ["", "Mood", "a b", "../a", "a.b", "ü", "a" * 41])
+def test_invalid_fields_are_refused(models: ModelStore, field: str) -> None:
+    with pytest.raises(ModelError, match="invalid field name"):
+        models.save(replace(custom_model(), field=field))
+
+
 def test_damaged_files_are_refused(models: ModelStore, tmp_path: Path) -> None:
     models.save(custom_model())
     folder = tmp_path / "library.genre-models"
@@ -133,7 +193,9 @@ def test_special_files_are_refused_without_waiting(
         models.load("mine")
 
 
-@pytest.mark.parametrize("name", ["auto", "bundled", "", "a b", "../a", "a.b", "a" * 61])
+@pytest.mark.parametrize(
+    "name", ["auto", "bundled", "nul", "COM1", "", "a b", "../a", "a.b", "a" * 61]
+)
 def test_invalid_names_are_refused(models: ModelStore, name: str) -> None:
     with pytest.raises(ModelError, match="invalid model name"):
         models.validate_name(name)
@@ -145,7 +207,8 @@ def test_error_names_the_read_only_folder(tmp_path: Path, there: bool) -> None:
     code = """
 import sys
 from pathlib import Path
-from genremodel.custom.store import CustomModel, ModelStore
+from genremodel.custom.custom_model import CustomModel
+from genremodel.custom.store import ModelStore
 from genremodel.errors import ModelError
 
 try:

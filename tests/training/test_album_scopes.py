@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -14,18 +12,18 @@ from training.evaluation.album_scopes import Results, figures, measure_scopes
 def test_noisy_tracks_and_scored_artists_are_not_fitted_on() -> None:
     windows, fit = table(), RecordingFit()
     noisy = windows.with_role("valid")
-    noisy = replace(noisy, track=np.char.add(noisy.track, " noisy"))
-    emotify = [*np.unique(windows.with_role("train").track), *np.unique(noisy.track)]
+    noisy = noisy.with_tracks(name=np.char.add(noisy.tracks.name, " noisy"))
+    emotify = [*windows.with_role("train").names, *noisy.names]
     found = measure_scopes(windows, noisy, emotify, fit, PARAMS, seeds=2)
-    assert all({*known.role} <= {"song", "train", "valid"} for known in fit.tables)
+    assert all(known.has_role("song", "train", "valid").all() for known in fit.tables)
     assert found["songs"]["tracks"] == found["emotify"]["tracks"] == 48
     assert found["all_emotify"]["tracks"] == 96
     for group in ("songs", "emotify"):
-        artists = {*windows.with_role("song" if group == "songs" else "train").group}
+        artists = {*windows.with_role("song" if group == "songs" else "train").groups}
         assert found[group]["artists"] == len(artists)
         for scope in ("track", "auto", "album"):
             assert 0 <= found[group][scope]["coverage"] <= 1
-    assert all(len({*known.group} & artists) < len(artists) for known in fit.tables[5:10])
+    assert all(len({*known.groups} & artists) < len(artists) for known in fit.tables[5:10])
 
 
 def test_figures_are_means_with_intervals_by_artist() -> None:

@@ -38,7 +38,9 @@ def test_rebuilt_model_has_the_same_figures(
     if not request.config.getoption("--rebuild"):
         pytest.skip("takes minutes: --rebuild runs it")
     one = ["--data", data, "--seeds", 1]
-    for step in (["backbone"], ["head", *one], ["knn", *one], ["detector", "--data", data]):
+    cache = ["--cache", tmp_path / "cache.db"]
+    steps = ["head", *one, *cache], ["knn", *one, *cache], ["detector", "--data", data, *cache]
+    for step in (["backbone"], *steps):
         done = training(*step, "--assets", tmp_path)
         assert done.returncode == 0, done.stderr
     rebuilt = json.loads((tmp_path / assets.DESCRIPTION).read_text())
@@ -86,9 +88,10 @@ def test_model_of_own_music(
         for number in range(6):
             make(tmp_path / "music" / genre / f"{number}.wav", seconds=3, seed=8 * index + number)
     (tmp_path / "music" / "jazz" / "cover.jpg").write_bytes(b"a picture")
-    own = ("--data", str(tmp_path / "music"), "--assets", str(tmp_path / "assets"))
+    own = [f"--data={tmp_path / 'music'}", f"--assets={tmp_path / 'assets'}"]
+    own.append(f"--cache={tmp_path / 'cache.db'}")
     assert main(["build", *own, "--seeds", "1"]) == 0
-    assert "cover.jpg: " in capsys.readouterr().err
+    assert capsys.readouterr().err.count("cover.jpg: ") == 1
     model = json.loads((tmp_path / "assets" / assets.DESCRIPTION).read_text())
     assert model["genres"] == ["hip hop", "jazz"]
     assert model["cnn"]["files"]["tracks"] == 12

@@ -32,7 +32,7 @@ def test_project_data(data: Path) -> None:
     assert len(taggrams) == 12415
     assert np.isfinite(taggrams.values).all(axis=0).sum() == 50
     assert len(taggrams.by_track()[0]) == 443
-    assert "hip hop" in taggrams.genre
+    assert "hip hop" in taggrams.genres
     clips = gtzan_clips.load(data)
     assert sum(clip.split == "train" for clip in clips) == 268
     assert sum(clip.split == "valid" for clip in clips) == 144
@@ -44,7 +44,7 @@ def test_artists_are_not_split(data: Path) -> None:
     assert parts.taggrams is not None
     valid = {track.group for track in parts.valid}
     assert not valid & {track.group for track in parts.train}
-    assert not valid & set(parts.taggrams.group.tolist())
+    assert not valid & set(parts.taggrams.groups.tolist())
 
 
 def test_genre_folders(tmp_path: Path) -> None:
@@ -84,13 +84,26 @@ def test_public_gtzan_with_split_lists(tmp_path: Path) -> None:
 def test_rows_are_grouped_by_track() -> None:
     track = np.array(["b", "a", "b", "c"])
     genre, role = np.array(["x", "y", "x", "z"]), np.array(["song", "train", "song", "valid"])
-    table = WindowTable(np.eye(4, dtype=np.float32), track, genre, track, np.ones(4), role)
+    table = WindowTable.from_rows(np.eye(4, dtype=np.float32), track, genre, track, role)
     genres, groups, members = table.by_track()
     assert genres.tolist() == ["y", "x", "z"]
     assert groups.tolist() == ["a", "b", "c"]
     assert [part.tolist() for part in members] == [[1], [0, 2], [3]]
-    assert table.with_role("train", "valid").track.tolist() == ["a", "c"]
-    assert len(table + table) == 8
+    assert table.with_role("train", "valid").names.tolist() == ["a", "c"]
+    assert [part.tolist() for part in table.by_track(table.has_role("song"))[2]] == [[0, 2]]
+
+
+def test_tables_are_joined() -> None:
+    one, other = (
+        WindowTable.from_rows(np.full((2, 3), level), names, names, np.array(["x", "x"]), "song")
+        for level, names in ((1.0, np.array(["d", "b"])), (2.0, np.array(["c", "a"])))
+    )
+    table = one + other[np.array([1])]
+    genres, _, members = table.by_track()
+    assert table.names.tolist() == genres.tolist() == ["a", "b", "d"]
+    assert [table.values[rows, 0].tolist() for rows in members] == [[2.0], [1.0], [1.0]]
+    assert len(np.unique(table.group_index)) == 1
+    assert table.genre_index(table.genres).tolist() == [2, 1, 0]
 
 
 def test_mel_spectrograms(data: Path) -> None:

@@ -34,7 +34,7 @@ def table() -> WindowTable:
     role = np.array(["song", "train", "valid"])[track // 48]
     group = np.char.add("artist ", (track // 48 * 24 + track % 24).astype(str))
     names = np.array(GENRES)[genre]
-    return WindowTable(values, track.astype(str), names, group, np.ones(len(track)), role)
+    return WindowTable.from_rows(values, track.astype(str), names, group, role)
 
 
 class RecordingFit:
@@ -45,7 +45,7 @@ class RecordingFit:
 
     def __call__(self, table: WindowTable) -> PredictProba:
         self.tables.append(table)
-        columns = [GENRES.index(name) for name in np.unique(table.genre)]
+        columns = [GENRES.index(name) for name in table.genres]
 
         def classify(values: NDArray[np.floating[Any]]) -> WindowProbabilities:
             shares = np.exp(3 * values[:, columns])
@@ -70,10 +70,10 @@ def test_validation_files_affect_neither_fit_nor_calibration(
     scores = validate(windows, fit, PARAMS)
     assert len(scores) == 48
     assert scores.correct.mean() == pytest.approx(7 / 8, abs=0.01)
-    valid = {*windows.with_role("valid").group}
+    valid = {*windows.with_role("valid").groups}
     assert fit.tables
-    assert all(valid.isdisjoint(known.group) for known in fit.tables)
-    assert calibrated == {*windows.with_role("song").group}
+    assert all(valid.isdisjoint(known.groups) for known in fit.tables)
+    assert calibrated == {*windows.with_role("song").groups}
 
 
 def test_left_out_genre_is_not_fitted_on() -> None:
@@ -81,7 +81,7 @@ def test_left_out_genre_is_not_fitted_on() -> None:
     protocols = {"songs": windows.has_role("song"), "files": windows.has_role("train", "valid")}
     for figures in left_out_genres(windows, fit, PARAMS, protocols, "songs").values():
         assert {*figures["genres"]} == {*GENRES}
-    assert all(len(np.unique(known.genre)) == 3 for known in fit.tables)
+    assert all(len(known.genres) == 3 for known in fit.tables)
 
 
 def test_figures_by_window_count() -> None:

@@ -24,7 +24,7 @@ def features(informative: str) -> WindowTable:
     chosen = group_mask([informative])
     values[:, chosen] += 3 * np.eye(3)[index % 3] @ rng.normal(size=(3, chosen.sum()))
     group = np.char.add("artist ", (index // 3).astype(str))
-    return WindowTable(values, index.astype(str), genre, group, np.ones(60), np.full(60, "train"))
+    return WindowTable.from_rows(values, index.astype(str), genre, group, "train")
 
 
 def test_informative_group_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,14 +32,15 @@ def table(
     rng = np.random.default_rng(len(names))
     track, group = np.repeat(names, 2), np.repeat(groups, 2)
     values = rng.normal(level, spread, (len(track), 4)).astype(np.float32)
-    return WindowTable(values, track, group, group, np.ones(len(track)), np.full(len(track), role))
+    return WindowTable.from_rows(values, track, group, group, np.array(role))
 
 
 def examples(other: float = 3.0) -> Examples:
     """Return music, and two kinds of sounds."""
     names = [str(number) for number in range(TRACKS)]
-    music = table(0.0, names, [f"artist {number % 60}" for number in range(TRACKS)], "train")
-    altered = table(0.0, [f"{name} altered" for name in names], [*music.group[::2]], "altered")
+    artists = [f"artist {number % 60}" for number in range(TRACKS)]
+    music = table(0.0, names, artists, "train")
+    altered = table(0.0, [f"{name} altered" for name in names], artists, "altered")
     sounds = [
         table(level, [f"{kind} {i}" for i in range(40)], [kind] * 40, "recorded", spread=0.3)
         for kind, level in (("one", 3.0), ("other", other))
@@ -62,7 +63,7 @@ def test_threshold_is_that_of_music_by_unseen_artists() -> None:
 def test_detector_keeps_music() -> None:
     known = examples()
     weights = fit_nonmusic(known)
-    _, _, members = known.music[known.music.role == "train"].by_track()
+    _, _, members = known.music.by_track(known.music.has_role("train"))
     lost = [is_nonmusic(weights, known.music.values[rows]) for rows in members]
     assert np.mean(lost) < 2 * LOST
     assert is_nonmusic(weights, known.sounds.values[:2])

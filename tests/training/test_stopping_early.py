@@ -27,12 +27,12 @@ def test_tracks_with_ten_windows_are_predicted_both_ways() -> None:
     predictions, unanimous = out_of_fold_with_votes(more, fit, PARAMS, 0, scored)
     assert len(unanimous) == len(predictions)
     found = predict_both_ways(predictions, unanimous, predictions)
-    assert len(found) == len(np.unique(more[scored].track)) == 48
+    assert len(found) == len(np.unique(more[scored].names)) == 48
     assert found.unanimous.all()
     np.testing.assert_array_equal(found.genre[:, 0], found.genre[:, 1])
     assert found.correct.mean() == pytest.approx(7 / 8)
     for known in fit.tables:
-        assert not {*more[scored].group} <= {*known.group}, "some artists are held out"
+        assert not {*more[scored].groups} <= {*known.groups}, "some artists are held out"
 
 
 def test_divided_votes_are_not_unanimous() -> None:

@@ -19,7 +19,7 @@ from training.evaluation.style_labels import (
     label_figures,
     measure_styles,
 )
-from training.window_table import WindowTable
+from training.window_table import Role, WindowTable
 
 
 def test_label_figures() -> None:
@@ -62,19 +62,19 @@ def test_released_figures_cover_every_style(bundled: dict[str, Any]) -> None:
 def test_thresholds_are_those_of_the_measured_model() -> None:
     """Not those of the installed one."""
 
-    def table(role: str) -> WindowTable:
+    def table(role: Role) -> WindowTable:
         track = np.arange(40)
         genre = np.array(["pop", "jazz"])[track % 2]
         values = np.random.default_rng(0).uniform(0, 0.05, (40, OUTPUT_SIZE)).astype(np.float32)
         values[:, :TAGS][track % 2 == 0] += 0.5
         names = np.char.add(f"{role} ", track.astype(str))
         artists = np.char.add(f"{role} artist ", (track // 4).astype(str))
-        return WindowTable(values, names, genre, artists, np.ones(40), np.full(40, role))
+        return WindowTable.from_rows(values, names, genre, artists, role)
 
     songs, files = table("song"), table("train")
     calibration = Calibration(0.0, 1.0, 0.0, 0.0, 1.0)
     params = DecisionParams(("jazz", "pop"), (0.5, 0.5), calibration, 0.5, "m")
-    id3_genres = dict.fromkeys(files.track.tolist(), "Alternative Rock")
+    id3_genres = dict.fromkeys(files.names.tolist(), "Alternative Rock")
     for threshold, recall in ((0.1, 0.5), (1.0, 0.0)):
         indie = Style("indie", 0, threshold)
         found = measure_styles(songs + files, files, id3_genres, params, [indie])

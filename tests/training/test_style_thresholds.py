@@ -10,9 +10,7 @@ from training.window_table import WindowTable
 
 
 def _table(values: NDArray[np.float32], names: NDArray[np.str_]) -> WindowTable:
-    return WindowTable(
-        values, names, names, names, np.ones(len(names)), np.full(len(names), "song")
-    )
+    return WindowTable.from_rows(values, names, names, names, "song")
 
 
 def test_thresholds_are_a_quantile_of_tracks_and_at_least_the_floor() -> None:

@@ -8,7 +8,6 @@ B. L. Sturm's annotations. `python -m training evaluate --activations` reads the
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,8 @@ def load(folder: Path) -> WindowTable:
     """Return the training rows of a data folder, grouped by artist."""
     rows = read(folder / "gtzan-taggrams" / "train.npz")
     artists = read_artists(folder)
-    group = np.array([artists.get(track, track) for track in rows.track.tolist()])
-    return replace(rows, group=group)
+    names = rows.tracks.name.tolist()
+    return rows.with_tracks(group=np.array([artists.get(name, name) for name in names]))
 
 
 def read(path: Path) -> WindowTable:
@@ -47,9 +46,7 @@ def read(path: Path) -> WindowTable:
         for size in (EMBEDDING_SIZE, TAGS, EMBEDDING_SIZE)
     )
     values = NetworkOutputs(arrays["activations"].astype(np.float32), *unknown).join()
-    return WindowTable(
-        values, track, genre, track, np.ones(len(track)), np.full(len(track), "song")
-    )
+    return WindowTable.from_rows(values, track, genre, track, "song")
 
 
 def read_artists(folder: Path) -> dict[str, str]:

@@ -38,7 +38,7 @@ def ablations(table: WindowTable, params: DecisionParams) -> list[tuple[str, flo
     By cross-validation grouped by artist, without the artists of the validation files: a choice
     made here does not affect their figures.
     """
-    known = table[~np.isin(table.group, table.with_role("valid").group)]
+    known = table[~table.in_group(table.with_role("valid").groups)]
     results = []
     for name, (roles, hyperparameters) in _VARIANTS.items():
         some = known.with_role(*roles)

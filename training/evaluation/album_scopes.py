@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from genremodel.column_table import ColumnTable
 from genremodel.evaluation import OutOfFold
-from genremodel.models.musicnn import MusicnnPair
 from genremodel.prediction import DecisionParams, Prediction
 from genremodel.voting import tracks_taking_genre, vote_album
 from training.corpus import Corpus
@@ -27,6 +26,7 @@ from training.evaluation.thresholds import (
     coverage_and_accuracy,
 )
 from training.fit import Fit, PredictProba
+from training.methods import Networks
 from training.window_table import NOISY, WindowTable
 
 # track: each alone. auto: albums decide for their uncertain tracks. album: for all their tracks.
@@ -59,7 +59,7 @@ class Results(ColumnTable):
 
 def measure_albums(
     corpus: Corpus,
-    backbones: MusicnnPair,
+    networks: Networks,
     table: WindowTable,
     fit: Fit,
     params: DecisionParams,
@@ -70,7 +70,7 @@ def measure_albums(
     table: of the corpus. params: with the thresholds. See `figures`.
     """
     names = [track.name for track in corpus.emotify]
-    noisy = corpus.more_outputs(backbones)
+    noisy = corpus.more_outputs(networks)
     return measure_scopes(table, noisy, names, fit, params, min(seeds, _MAX_SEEDS))
 
 
@@ -87,14 +87,14 @@ def measure_scopes(
     noisy: tracks that are predicted, but not fitted on. emotify: names of tracks of both tables.
     Calibrations are fitted on songs by other artists.
     """
-    whole = table + replace(noisy, role=np.full(len(noisy), NOISY))
+    whole = table + noisy.in_role(NOISY)
 
     def fit_clean(known: WindowTable) -> PredictProba:
         return fit(known[~known.has_role(NOISY)])
 
-    scored = np.isin(whole.track, emotify)
-    names = np.unique(whole.track[scored])  # in the order of `OutOfFold.track`
-    has_clean_labels = ~np.isin(names, noisy.track)
+    scored = whole.has_name(emotify)
+    names = whole[scored].names  # in the order of `OutOfFold.track`
+    has_clean_labels = ~np.isin(names, noisy.names)
     runs: dict[str, list[Results]] = {"songs": [], "emotify": [], "all_emotify": []}
     at_thresholds: list[list[Results]] = [[] for _ in THRESHOLDS]
     for seed in range(seeds):

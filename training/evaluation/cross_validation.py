@@ -31,8 +31,8 @@ def out_of_fold(
     """
 
     def fit_without(artists: NDArray[np.str_]) -> Classify:
-        known = table[~np.isin(table.group, artists)]
-        has = np.isin(params.genres, known.genre)
+        known = table[~table.in_group(artists)]
+        has = np.isin(params.genres, known.genres)
         return _each(fit(known), has)
 
     return evaluation.out_of_fold(_tracks(table[scored], params), fit_without, seed=seed)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from genremodel.audio.places import DEFAULT_WINDOWS
 from genremodel.calibration import WINDOW_COUNTS
 from genremodel.evaluation import Metrics, OutOfFold, Scores
+from genremodel.models import bundled
 from genremodel.models.knn import KnnBackend
 from genremodel.models.musicnn import CnnBackend
 from genremodel.prediction import DecisionParams
@@ -28,6 +29,7 @@ from training.evaluation.metrics import details, intervals
 from training.evaluation.ood import left_out_genres
 from training.evaluation.thresholds import THRESHOLDS, by_threshold, outcomes
 from training.fit import Fit, fit_head_classifier, fit_knn_classifier
+from training.methods import Networks
 from training.window_table import Role, WindowTable
 
 _MANY = 3  # genres; with fewer, none can be left out
@@ -36,11 +38,12 @@ _MANY = 3  # genres; with fewer, none can be left out
 def evaluate(corpus: Corpus, seeds: int) -> dict[str, Any]:
     """Return the metrics of both bundled models, fitted again."""
     cnn, knn = CnnBackend(), KnnBackend()
-    outputs, features = corpus.outputs(cnn.networks), corpus.features(knn.groups)
+    networks = Networks.in_folder(bundled.FOLDER)
+    outputs, features = corpus.outputs(networks), corpus.features(knn.groups)
     figures = measure(outputs, fit_head_classifier, cnn.params, seeds)
     if corpus.emotify:
         figures["albums"] = measure_albums(
-            corpus, cnn.networks, outputs, fit_head_classifier, cnn.params, seeds
+            corpus, networks, outputs, fit_head_classifier, cnn.params, seeds
         )
     return {
         cnn.params.model: figures,
@@ -110,7 +113,7 @@ def accuracy(
 def validate(table: WindowTable, fit: Fit, params: DecisionParams) -> Scores:
     """Score the validation files by a model and a calibration fitted without them."""
     valid = table.with_role("valid")
-    others = table[~np.isin(table.group, valid.group)]
+    others = table[~table.in_group(valid.groups)]
     return calibrated_scores(
         predict_tracks(valid, fit(others), params), calibrated(params, others, fit)
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from genremodel.models.nonmusic import is_nonmusic
 from genremodel.prediction import DecisionParams
@@ -46,15 +45,15 @@ def measure_nonmusic(
     """
     confidences = _confidences(sounds, classify, params)
     kinds: dict[str, dict[str, Any]] = {}
-    for kind in np.unique(sounds.group).tolist():
+    for kind in sounds.groups.tolist():
         others = examples.without_kind(kind)
         weights = fit_nonmusic(others)
-        unknown = examples.sounds[examples.sounds.group == kind]
-        names, _, members = _by_sound(unknown)
+        unknown = examples.sounds[examples.sounds.in_group([kind])]
+        _, _, members = unknown.by_track()
         rejected = np.array([is_nonmusic(weights, unknown.values[rows]) for rows in members])
-        unsure = np.array([confidences[name] < params.min_confidence for name in names])
+        unsure = np.array([confidences[name] < params.min_confidence for name in unknown.names])
         kinds[kind] = {
-            "recorded": bool((unknown.role == "recorded").all()),
+            "recorded": bool(unknown.has_role("recorded").all()),
             "sounds": len(rejected),
             "rejected": round(float(rejected.mean()), 4),
             "abstained": round(float((rejected | unsure).mean()), 4),
@@ -72,17 +71,12 @@ def _confidences(
     sounds: WindowTable, classify: PredictProba, params: DecisionParams
 ) -> dict[str, float]:
     """Return the confidence in the genre of each sound."""
-    names, _, members = _by_sound(sounds)
+    _, _, members = sounds.by_track()
     found = (classify(sounds.values[rows]) for rows in members)
     return {
         name: vote_with_confidence(*one, params, "majority")[1]
-        for name, one in zip(names, found, strict=True)
+        for name, one in zip(sounds.names.tolist(), found, strict=True)
     }
-
-
-def _by_sound(table: WindowTable) -> tuple[list[str], NDArray[np.str_], list[NDArray[np.intp]]]:
-    _, groups, members = table.by_track()
-    return [str(table.track[rows[0]]) for rows in members], groups, members
 
 
 def _music(tracks: UnseenMusic) -> dict[str, Any]:

@@ -45,8 +45,8 @@ def left_out_genres(
     """
     abstained: dict[str, dict[str, float]] = {name: {} for name in protocols}
     coverage: dict[str, list[float]] = {name: [] for name in protocols}
-    for genre in np.unique(table.genre).tolist():
-        left_out = np.isin(table.genre, genre)
+    for genre in table.genres.tolist():
+        left_out = table.has_genre(genre)
         others, rest = table[~left_out], params.excluding([genre])
         classifier = fit(others)
         runs = {

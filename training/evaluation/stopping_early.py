@@ -22,6 +22,7 @@ from genremodel.calibration import expected_calibration_error
 from genremodel.column_table import ColumnTable
 from genremodel.early_stop import MIN_CONFIDENCE, EarlyStop
 from genremodel.evaluation import OutOfFold
+from genremodel.models import bundled
 from genremodel.models.base import WindowProbabilities
 from genremodel.models.musicnn import CnnBackend
 from genremodel.prediction import DecisionParams
@@ -30,6 +31,7 @@ from training.corpus import Corpus
 from training.evaluation.cross_validation import out_of_fold
 from training.evaluation.long_tracks import ROWS, Row, Sound, Sounds, read_sounds
 from training.fit import Fit, PredictProba, fit_head_classifier
+from training.methods import Networks
 from training.window_table import Role, WindowTable
 
 STOPPED = 300  # assembled tracks on which the analysis stops
@@ -192,7 +194,7 @@ def table(corpus: Corpus, seeds: int) -> str:
 
 def _table_of_artists(corpus: Corpus, seeds: int) -> str:
     cnn = CnnBackend()
-    windows, params = corpus.outputs(cnn.networks), cnn.params
+    windows, params = corpus.outputs(Networks.in_folder(bundled.FOLDER)), cnn.params
     threshold = params.min_confidence
     figures: dict[str, list[list[float]]] = {}
     chosen, tracks = [], {}

@@ -114,11 +114,11 @@ def measure_styles(
     """
     songs = table.with_role("song")
     of_emotify = _tracks(emotify)
-    id3 = np.array([id3_genres[name] for name in np.unique(emotify.track).tolist()])
+    id3 = np.array([id3_genres[name] for name in emotify.names.tolist()])
     datasets = {"Emotify": replace(of_emotify, label=id3), "GTZAN": _tracks(songs)}
-    others = emotify[~np.isin(emotify.track, table.track)]
-    whole = table + replace(others, role=np.full(len(others), NOISY))
-    scored = {"Emotify": np.isin(whole.track, emotify.track), "GTZAN": whole.has_role("song")}
+    others = emotify[~emotify.has_name(table.names)]
+    whole = table + others.in_role(NOISY)
+    scored = {"Emotify": whole.has_name(emotify.names), "GTZAN": whole.has_role("song")}
     predicted = [_predicted_genres(whole, scored, params, seed) for seed in range(_SEEDS)]
     genres = {"Emotify": of_emotify.label, "GTZAN": datasets["GTZAN"].label}
     return {

@@ -54,5 +54,4 @@ def taggrams(folder: Path) -> SongTable:
     genre, group, members = rows.by_track()
     activations = NetworkOutputs.split(rows.values).activations
     windows = np.stack([activations[track[: 3 * _WINDOWS : 3]] for track in members])
-    track = np.array([rows.track[track[0]] for track in members])
-    return SongTable(windows, track, genre, group, np.zeros(len(track), np.bool_))
+    return SongTable(windows, rows.names, genre, group, np.zeros(len(members), np.bool_))

@@ -33,8 +33,9 @@ class Batch:
     unplaced: tracks that the query matches and that are left out because an import has yet to place
     their files in the library. skipped: others that it matches, left out by the option `skip`.
     wanted: the selected tracks that get a new prediction. lacking: those, and albums, that keep
-    their prediction but may get other genres by the policy. pending: analyses by the ids of the
-    tracks; empty if none is needed.
+    their prediction but may get other genres by the policy. outdated: selected tracks that get new
+    predictions of other fields alone. pending: analyses by the ids of the tracks; empty if none is
+    needed. for_others: the ids of those that only predictions of other fields need.
     """
 
     selection: Selection
@@ -42,7 +43,19 @@ class Batch:
     skipped: list[Item]
     wanted: list[Item]
     lacking: list[Item | Album]
+    outdated: list[Item]
     pending: dict[int | None, Future[Analysis]]
+    for_others: set[int | None]
+
+    def split(
+        self, predicted: Mapping[int | None, Predicted]
+    ) -> tuple[dict[int | None, Predicted], dict[int | None, Predicted]]:
+        """Return the predictions whose genres are needed, and those of the outdated tracks."""
+        outdated = {item.id for item in self.outdated}
+        return (
+            {id_: own for id_, own in predicted.items() if id_ not in self.for_others},
+            {id_: own for id_, own in predicted.items() if id_ in outdated},
+        )
 
     def by_album(
         self, predicted: Mapping[int | None, Predicted]
@@ -110,16 +123,19 @@ class Batches:
         ]
         album_ids = {album.id for album in predicted}
         wanted_ids = {item.id for item in wanted}
-        pending = self._predictor.submit(
-            item for item in items if item.album_id in album_ids or item.id in wanted_ids
-        )
+        analyzed = [item for item in items if item.album_id in album_ids or item.id in wanted_ids]
         if any(map(self._planner.shares_genre, predicted)) and not self._untagged:
             wanted = selected
             wanted_ids = {item.id for item in wanted}
-        known: list[Item | Album] = [item for item in selected if item.id not in wanted_ids]
+        tracks = [item for item in selected if item.id not in wanted_ids]
+        outdated = [] if self._untagged else [*filter(self._predictor.lacks_others, tracks)]
+        for_others = {item.id for item in outdated} - {item.id for item in analyzed}
+        analyzed += [item for item in outdated if item.id in for_others]
+        pending = self._predictor.submit(analyzed)
+        known: list[Item | Album] = [*tracks]
         known += [album for album in albums if album.id not in album_ids]
         remaining = selection._replace(albums=albums, items=items)
-        batch = Batch(remaining, unplaced, skipped, wanted, [], pending)
+        batch = Batch(remaining, unplaced, skipped, wanted, [], outdated, pending, for_others)
         return replace(batch, lacking=[] if self._untagged else self._lacking(batch, known))
 
     def _is_skipped(self, item: Item) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from logging import Logger
 from pathlib import Path
 
@@ -12,38 +14,67 @@ from beets.library import Item
 
 from genremodel.output_files import OutputError, OutputFile
 
+STDOUT = "-"
 _HEADER = b"#EXTM3U"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Playlist:
-    """A playlist file, new or in the place of another playlist.
+    """A playlist file, new or in the place of another playlist, or standard output.
 
-    Raises UserError where it must not or cannot be written.
+    target: the file, or `STDOUT`. Raises UserError where it must not or cannot be written.
     """
 
-    def __init__(self, file: str, log: Logger) -> None:
-        self._output = OutputFile(Path(file), "a playlist", _is_playlist)
+    def __init__(self, target: str, log: Logger) -> None:
+        self._file = None
         self._log = log
-        try:
-            self._output.check()
-        except OutputError as exc:
-            raise UserError(str(exc)) from exc
+        if target != STDOUT:
+            self._file = OutputFile(Path(target), "a playlist", _is_playlist)
+            with _user_errors():
+                self._file.check()
 
     def write(self, tracks: Sequence[Item]) -> None:
-        """Write the tracks, without those with a line break in their path. Raises UserError."""
-        folder = os.fsencode(self._output.file.parent.resolve())
+        """Write the tracks, without those with a line break in their path. Raises UserError.
+
+        Paths in a file are relative to its folder, those on standard output are absolute.
+        """
+        folder = self._file and os.fsencode(self._file.file.parent.resolve())
         lines = [_HEADER]
         for track in tracks:
             if b"\n" in track.path or b"\r" in track.path:
-                path = os.fsdecode(track.path)
-                self._log.warning("{!r}: left out of the playlist: its path has a line break", path)
+                name = os.fsdecode(track.path)
+                self._log.warning("{!r}: left out of the playlist: its path has a line break", name)
                 continue
-            lines += [_information(track), _relative(track.path, folder)]
-        try:
-            self._output.write(b"".join(line + b"\n" for line in lines))
-        except OutputError as exc:
-            raise UserError(str(exc)) from exc
+            path = _relative(track.path, folder) if folder else track.path
+            lines += [_information(track), path]
+        content = b"".join(line + b"\n" for line in lines)
+        if self._file is None:
+            _write_to_stdout(content)
+            return
+        with _user_errors():
+            self._file.write(content)
+
+
+@contextmanager
+def _user_errors() -> Iterator[None]:
+    try:
+        yield
+    except OutputError as exc:
+        raise UserError(str(exc)) from exc
+
+
+def _write_to_stdout(content: bytes) -> None:
+    """Write bytes, because paths may have any encoding. Raises UserError."""
+    if sys.stdout is None:
+        raise UserError("standard output is closed")
+    try:
+        # With a buffer of its own: Python would write the rest of sys.stdout's again when it exits.
+        with open(sys.stdout.fileno(), "wb", closefd=False) as stdout:
+            stdout.write(content)
+    except BrokenPipeError:  # the reader has ended; beets ends silently
+        raise
+    except OSError as exc:
+        raise UserError(f"standard output: {exc.strerror}") from exc
 
 
 def _is_playlist(beginning: bytes) -> bool:

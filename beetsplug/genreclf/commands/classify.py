@@ -219,6 +219,7 @@ class Classify:
         for item in batch.selection.items:  # others of the album fail without being counted
             report = self._fail if item.id in selected_ids else self._warn
             predicted |= self._predictor.collect([item], batch.pending, report)
+        predicted, of_outdated = batch.split(predicted)
         recalled: dict[int | None, Predicted] = {}
         if predicted or batch.lacking:
             recalled = self._predictor.recall_others(artist_items, predicted)
@@ -230,10 +231,12 @@ class Classify:
             self._bar.advance(len(selected))
             return goes_on
         self._apply_all([_keep_emptied(update) for update in updates])
-        lacking = self._replan(batch, artist_prediction, recalled)
+        lacking = self._replan(batch, artist_prediction, recalled, of_outdated)
         self._apply_all(lacking)
-        done = {item.id for item in batch.wanted}
-        done |= {update.obj.id for update in lacking if isinstance(update.obj, Item)}
+        replanned = {update.obj.id for update in lacking if isinstance(update.obj, Item)}
+        outdated = [item for item in batch.outdated if item.id not in replanned]
+        self._apply_all(self._planner.plan_others(outdated, of_outdated), "unchanged")
+        done = {item.id for item in (*batch.wanted, *batch.outdated)} | replanned
         for item in selected:
             if item.id not in done:
                 self._rewrite(item)
@@ -261,13 +264,14 @@ class Classify:
         batch: Batch,
         artist_prediction: Predicted | None,
         recalled: Mapping[int | None, Predicted],
+        of_outdated: Mapping[int | None, Predicted],
     ) -> list[Update]:
-        """Return the updates of those that keep their predictions but get other genres."""
+        """Return the updates of those that keep their predicted genres but get other genres."""
         if not batch.lacking:
             return []
         album = next(filter(self._planner.shares_genre, batch.selection.albums), None)
         joint = self._predictor.recall(album) if album else artist_prediction
-        updates = self._planner.replan(batch.lacking, joint, recalled)
+        updates = self._planner.replan(batch.lacking, joint, recalled, of_outdated)
         follows = batch.selection.artist_ids
         return [
             update
@@ -295,9 +299,9 @@ class Classify:
             self._apply(decided, _OUTCOMES.get(choice))
         return True
 
-    def _apply_all(self, updates: Iterable[Update]) -> None:
+    def _apply_all(self, updates: Iterable[Update], outcome: str | None = None) -> None:
         for update in updates:
-            self._apply(update)
+            self._apply(update, outcome)
 
     def _apply(self, update: Update, outcome: str | None = None) -> None:
         """Show or make a change. outcome: what it counts as, by default that of the update."""
@@ -319,7 +323,7 @@ class Classify:
             if beets_config["verbose"].get(int):
                 show_changes(old, new)
             else:
-                ui.show_model_changes(new, old, [GENRES])
+                ui.show_model_changes(new, old, [GENRES, *(own.value for own in update.others)])
         if isinstance(old, Item) and update.changes_genres:
             self._summary.add_change(old.genres, new.genres)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from beetsplug.genreclf.context import Context
     from beetsplug.genreclf.predictor import Predictor
-    from beetsplug.genreclf.updates import Rules, Update
+    from beetsplug.genreclf.updates import Predicted, Rules, Update
     from genremodel import GenreClassifier, Prediction
     from genremodel.runs import Run
 
@@ -105,7 +105,7 @@ def _explanations(
         if isinstance(item, Item):
             yield Explanation(
                 item,
-                predicted[item.id].prediction,
+                predicted[item.id],
                 predictor.classifier,
                 update,
                 predictor.rules,
@@ -114,16 +114,21 @@ def _explanations(
 
 @dataclass(frozen=True)
 class Explanation:
-    """The prediction of a track, and what the configuration makes of its genres.
+    """The predictions of a track, and what the configuration makes of its genres.
 
     update: what `beet genreclf --force` would change, by these rules.
     """
 
     item: Item
-    prediction: Prediction
+    predicted: Predicted
     classifier: GenreClassifier
     update: Update
     rules: Rules
+
+    @property
+    def prediction(self) -> Prediction:
+        """The prediction of the genre of the track itself."""
+        return self.predicted.prediction
 
     def as_object(self) -> dict[str, Any]:
         """Return the explanation as a JSON object."""
@@ -146,6 +151,10 @@ class Explanation:
                 "review": self.update.before.review,
                 "joint": _joint_object(self.update),
                 "skipped": self.rules.config.skips(self.item),
+            },
+            "other_fields": {
+                own.source: _other_object(prediction)
+                for own, prediction in self.predicted.others.items()
             },
         }
 
@@ -199,6 +208,8 @@ class Explanation:
             yield self.update.values[fields.SCOPE], f"{self._genre(joint)}{confidence}: {votes}"
         effect = "no change" if then == now else _listed(then)
         yield "policy", f"{self.rules.config.policy}: {effect}"
+        for own, other in self.predicted.others.items():
+            yield own.source, _other_text(other)
         if self.rules.config.skips(self.item):
             yield "skip", "matched: only `beet genreclf -f` classifies the track"
         yield "model", prediction.model
@@ -222,6 +233,20 @@ def _joint_object(update: Update) -> dict[str, Any] | None:
         "scope": update.values[fields.SCOPE],
         **{name: getattr(update.joint, name) for name in names},
     }
+
+
+def _other_object(prediction: Prediction) -> dict[str, Any]:
+    """Return the prediction of another field."""
+    names = ("confidence", "reason", "votes", "probabilities", "model")
+    return {"value": prediction.genre, **{name: getattr(prediction, name) for name in names}}
+
+
+def _other_text(prediction: Prediction) -> str:
+    """Return the prediction of another field, its confidence, its votes and the model."""
+    value = prediction.genre or f"none ({prediction.reason})"
+    confidence = "" if prediction.confidence is None else f" ({prediction.confidence:.3f})"
+    votes = prediction.votes and f": {votes_text(prediction.votes)}"
+    return f"{value}{confidence}{votes or ''}; model {prediction.model}"
 
 
 def _timeline(prediction: Prediction) -> Table:

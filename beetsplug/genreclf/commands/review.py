@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from beets import ui
@@ -33,7 +34,8 @@ def ask(updates: Sequence[Update]) -> Answer:
     for update in sorted(updates, key=_album_first):
         indent = "  " if isinstance(update.obj, Item) else ""
         new = ", ".join(update.values[GENRES])
-        ui.print_(f"{indent}{describe(update)}{f' -> {new}' if update.changes_genres else ''}")
+        shown = describe(replace(update, others=()))  # the question is about genres
+        ui.print_(f"{indent}{shown}{f' -> {new}' if update.changes_genres else ''}")
     while True:
         key = ui.input_options(("Apply", "Keep mine", "Skip", "Edit", "Quit"))
         if choice := _CHOICES.get(key):

@@ -13,7 +13,7 @@ from beets.exceptions import UserError
 from beets.library import Item, Library
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.commands import user_errors
+from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._progress import Failures, Report
 from beetsplug.genreclf.commands._selection import NO_MATCHES, matching_items
 from beetsplug.genreclf.genres.labels import genre_parts, is_placeholder
@@ -23,6 +23,9 @@ from beetsplug.genreclf.storage.artists import Artists
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
     from beetsplug.genreclf.predictor import Predictor
+    from genremodel.batch.cache import Cache
+
+_MAX_SEEDS = 10_000  # each is compared with every track
 
 
 class SimilarOptions(Protocol):
@@ -30,9 +33,12 @@ class SimilarOptions(Protocol):
 
     album: bool
     format: str | None
+    path: bool | None
     limit: int
+    mean: bool
     same_genre: bool
     other_artists: bool
+    one_per_artist: bool
     playlist: str | None
 
 
@@ -48,6 +54,12 @@ def command(context: Context) -> ui.Subcommand:
         help="number of tracks to list (default: %default)",
     )
     similar.parser.add_option(
+        "--mean",
+        action="store_true",
+        default=False,
+        help="compare with the mean of the query's tracks, not with the nearest of them",
+    )
+    similar.parser.add_option(
         "--same-genre",
         action="store_true",
         default=False,
@@ -60,10 +72,16 @@ def command(context: Context) -> ui.Subcommand:
         help="list only tracks by other artists",
     )
     similar.parser.add_option(
+        "--one-per-artist",
+        action="store_true",
+        default=False,
+        help="list at most one track by each artist",
+    )
+    similar.parser.add_option(
         "--playlist",
         default=None,
         metavar="FILE.m3u8",
-        help="also write a playlist",
+        help="also write a playlist; '-': print it instead of the list",
     )
     similar.parser.add_all_common_options()
     similar.func = partial(_run, context)
@@ -75,10 +93,14 @@ def _run(context: Context, lib: Library, options: SimilarOptions, query: list[st
         raise UserError("missing query: beet genreclf-similar QUERY")
     if options.limit < 1:
         raise UserError("--limit must be 1 or more")
-    from beetsplug.genreclf.commands._playlist import Playlist  # slow to import
+    from beetsplug.genreclf.commands._playlist import STDOUT, Playlist  # slow to import
 
+    prints_list = options.playlist != STDOUT
+    if not prints_list:
+        given = {"--path": options.path, "--format": not options.path and options.format}
+        exclusive({"--playlist -": True, **given})
     playlist = None if options.playlist is None else Playlist(options.playlist, context.log)
-    seeds = [*matching_items(lib, query, match_albums=options.album)]
+    seeds = _seeds(lib, options, query)
     if not seeds:
         context.log.info(NO_MATCHES)
         return
@@ -88,7 +110,8 @@ def _run(context: Context, lib: Library, options: SimilarOptions, query: list[st
         nearest = _similar(lib, seeds, predictor, options, failures.report)
         for item in islice(nearest, options.limit):
             found.append(item)
-            ui.print_(format(item, options.format or ""))
+            if prints_list:
+                ui.print_(format(item, options.format or ""))
     if not found:
         context.log.warning(
             "no similar tracks found: only tracks that have been analyzed are compared; run "
@@ -100,6 +123,20 @@ def _run(context: Context, lib: Library, options: SimilarOptions, query: list[st
         context.fail("some tracks could not be analyzed")
 
 
+def _seeds(lib: Library, options: SimilarOptions, query: list[str]) -> list[Item]:
+    """Return the tracks to compare others with. Raises UserError if there are too many."""
+    matching = matching_items(lib, query, match_albums=options.album)
+    if options.mean:
+        return [*matching]
+    seeds = [*islice(matching, _MAX_SEEDS + 1)]
+    if len(seeds) > _MAX_SEEDS:
+        raise UserError(
+            f"the query matches more than {_MAX_SEEDS} tracks: narrow it, or compare with their "
+            "mean by --mean"
+        )
+    return seeds
+
+
 def _similar(
     lib: Library,
     seeds: Sequence[Item],
@@ -109,44 +146,44 @@ def _similar(
 ) -> Iterator[Item]:
     """Yield the tracks most similar to the seeds, without these, most similar first.
 
-    The seeds are analyzed if necessary; other tracks are found if they have been analyzed. Raises
-    UserError if no seed can be analyzed.
+    The seeds are analyzed if necessary; other tracks are found if they have been analyzed. Each
+    recording is yielded once. Raises UserError if no seed can be analyzed.
     """
-    from genremodel.similarity import track_embedding
+    from genremodel.similarity import nearest, track_embedding
 
+    ids, cache = {seed.id for seed in seeds}, predictor.pool.cache
     analyzed = predictor.iter_analyses(lib, [seed.id for seed in seeds], report)
     embeddings = [embedding for _, it in analyzed if (embedding := track_embedding(it))]
     if not embeddings:
-        raise UserError("no matching track could be analyzed")
+        raise UserError("no matching track could be analyzed, or all of them are silent")
     artist_of, placeholders = Artists(lib).key, predictor.config.placeholders
-    artists = {*map(artist_of, seeds)}
     genres = set[str]().union(*(_genres(seed, placeholders) for seed in seeds))
-    for item in _most_similar_first(lib, predictor, embeddings, {seed.id for seed in seeds}):
-        if options.other_artists and artist_of(item) in artists:
+    left_out = {*map(artist_of, seeds)} if options.other_artists else set[str]()
+    done = {cache.digest_of(seed.filepath) for seed in seeds}
+    for id_, digest in nearest(embeddings, _analyzed(lib, cache), to_mean=options.mean):
+        if id_ in ids or digest in done or not (item := lib.get_item(id_)):
+            continue
+        artist = artist_of(item)
+        if artist in left_out:
             continue
         if options.same_genre and not _genres(item, placeholders) & genres:
             continue
+        if options.one_per_artist:
+            left_out.add(artist)
+        done.add(digest)
         yield item
 
 
-def _most_similar_first(
-    lib: Library, predictor: Predictor, seeds: Sequence[bytes], without: set[int | None]
-) -> Iterator[Item]:
-    """Yield the analyzed tracks of the library, by their similarity to the seeds."""
-    from genremodel.similarity import nearest
-
+def _analyzed(lib: Library, cache: Cache) -> Iterator[tuple[tuple[int, bytes], bytes]]:
+    """Yield the id, audio digest and embedding of each analyzed track of the library."""
     with lib.transaction() as transaction:
         rows = transaction.query("SELECT path, id FROM items")
-    ids = dict(map(tuple, rows))
+    ids: dict[bytes, int] = dict(map(tuple, rows))
     # From beets 2.10 on, paths within the music folder are kept relative to it.
     folder = os.path.join(lib.directory, b"")  # noqa: PTH118  # bytes
-    cached = predictor.pool.cache.embeddings().items()
-    known = ((path.removeprefix(folder), embedding) for path, embedding in cached)
-    candidates = [(ids[path], embedding) for path, embedding in known if path in ids]
-    for index in nearest(seeds, [embedding for _, embedding in candidates]):
-        id_ = candidates[index][0]
-        if id_ not in without and (track := lib.get_item(id_)):
-            yield track
+    for path, digest, embedding in cache.embeddings():
+        if (id_ := ids.get(path.removeprefix(folder))) is not None:
+            yield (id_, digest), embedding
 
 
 def _genres(track: Item, placeholders: frozenset[str]) -> set[str]:

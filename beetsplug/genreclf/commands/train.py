@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from functools import partial
 from logging import Logger
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from beets import ui
 from beets.exceptions import UserError
@@ -15,6 +14,13 @@ from beets.library import Library
 
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.commands import exclusive, user_errors
+from beetsplug.genreclf.commands._models import (
+    comparison,
+    export_model,
+    how_to_use,
+    install_model,
+    list_models,
+)
 from beetsplug.genreclf.commands._printing import print_rich
 from beetsplug.genreclf.commands._progress import Bar, is_terminal
 from beetsplug.genreclf.commands._selection import NO_MATCHES, has_matches, matching_items
@@ -23,21 +29,22 @@ from beetsplug.genreclf.custom_training import (
     DEFAULT_NAME,
     LabelCollector,
     LabeledTracks,
-    is_comparable,
     objection,
     require_scikit_learn,
     train_model,
 )
-from beetsplug.genreclf.messages import count
+from beetsplug.genreclf.sources import why_not
 from beetsplug.genreclf.storage.paths import models_folder
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
     from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.storage.journal import Journal
+    from genremodel.custom.custom_model import ModelInfo
     from genremodel.custom.report import TrainingReport
-    from genremodel.custom.store import ModelInfo, ModelStore
+    from genremodel.custom.store import ModelStore
 
+_MODES = ("delete", "export", "install")  # options that train nothing
 _SHOWN = 10  # skipped labels
 
 
@@ -45,12 +52,15 @@ class TrainOptions(Protocol):
     """The options of `beet genreclf-train`."""
 
     album: bool
-    name: str
+    name: str | None
     field: str
     min_tracks: int
     force: bool
+    linear: bool
     list: bool
     delete: str | None
+    export: str | None
+    install: str | None
 
 
 def command(context: Context) -> ui.Subcommand:
@@ -59,8 +69,8 @@ def command(context: Context) -> ui.Subcommand:
     train.parser.add_option(
         "-n",
         "--name",
-        default=DEFAULT_NAME,
-        help="name of the model (default: %default)",
+        default=None,
+        help=f"name of the model (default: {DEFAULT_NAME}, or that of another field or file)",
     )
     train.parser.add_option(
         "--field",
@@ -82,16 +92,34 @@ def command(context: Context) -> ui.Subcommand:
         help="save the model despite warnings",
     )
     train.parser.add_option(
+        "--linear",
+        action="store_true",
+        default=False,
+        help="train a linear model, which can be exported",
+    )
+    train.parser.add_option(
         "--list",
         action="store_true",
         default=False,
-        help="list the trained models",
+        help="list the models",
     )
     train.parser.add_option(
         "--delete",
         default=None,
         metavar="NAME",
         help="delete a model",
+    )
+    train.parser.add_option(
+        "--export",
+        default=None,
+        metavar="FILE",
+        help="write a model to a file for other people: NAME.genremodel",
+    )
+    train.parser.add_option(
+        "--install",
+        default=None,
+        metavar="FILE",
+        help="install a model that was exported",
     )
     train.parser.add_album_option()
     train.func = partial(_run, context)
@@ -103,50 +131,33 @@ def _run(context: Context, lib: Library, options: TrainOptions, query: list[str]
     from genremodel.custom.store import ModelStore
     from genremodel.errors import ModelError
 
-    delete = options.delete is not None
-    exclusive({"--list": options.list, "--delete": delete, "a query": query})
+    default = DEFAULT_NAME if options.field == fields.GENRES else options.field
+    name = default if options.name is None else options.name
+    given = {f"--{mode}": getattr(options, mode) is not None for mode in _MODES}
+    exclusive({"--list": options.list, **given, "a query": query})
     models = ModelStore(models_folder(lib))
     try:
         if options.list:
-            if not _list_models(models, context.log):
+            if not list_models(models, context.log):
                 context.fail("some models cannot be read")
         elif options.delete is not None:
             models.delete(options.delete)
             ui.print_(f"deleted {options.delete}")
+        elif options.export is not None:
+            export_model(models, name, options.export, context.log)
+        elif options.install is not None:
+            install_model(models, options.install, options.name)
         elif not has_matches(lib, query, match_albums=options.album):
             context.log.info(NO_MATCHES)
         else:
             require_scikit_learn()
             with user_errors(), context.cnn_predictor(lib) as predictor:
-                training = Training(predictor, context.journal(lib), context.log, options)
+                journal = context.journal(lib)
+                training = Training(predictor, journal, context.log, options, name)
                 if training.run(lib, query, models):
                     context.fail("some tracks could not be analyzed")
     except ModelError as exc:
         raise UserError(describe_model_error(exc)) from exc
-
-
-def _list_models(models: ModelStore, log: Logger) -> bool:
-    """Print the trained models, newest first; return whether all can be read."""
-    from beetsplug.genreclf.loading import describe_model_error
-    from genremodel.errors import ModelError
-
-    described = []
-    if not models.names():
-        log.info("no models trained yet")
-    for name in models.names():
-        try:
-            described.append(models.describe(name))
-        except ModelError as exc:
-            log.warning("{}", describe_model_error(exc))
-    for model in sorted(described, key=lambda model: -model.trained):
-        trained = time.strftime("%Y-%m-%d %H:%M", time.localtime(model.trained))
-        genres = count(len(model.genres), "genre")
-        tracks = count(model.metrics["tracks"], "track")
-        ui.print_(
-            f"{model.name}: {genres}, {tracks}, trained {trained} on {model.field}, accuracy "
-            f"{model.metrics['accuracy']:.0%}, {model.id}{_comparison_in_list(model)}"
-        )
-    return len(described) == len(models.names())
 
 
 class _BarProgress:
@@ -187,12 +198,18 @@ class Training:
     """
 
     def __init__(
-        self, predictor: Predictor, journal: Journal, log: Logger, options: TrainOptions
+        self,
+        predictor: Predictor,
+        journal: Journal,
+        log: Logger,
+        options: TrainOptions,
+        name: str,
     ) -> None:
         self._predictor = predictor
         self._journal = journal
         self._log = log
         self._options = options
+        self._name = name
 
     def run(self, lib: Library, query: Sequence[str], models: ModelStore) -> int:
         """Train and save a model; return how many tracks could not be analyzed.
@@ -203,7 +220,7 @@ class Training:
         from genremodel.errors import TrainingError
 
         self._check(models)
-        name, field = self._options.name, self._options.field
+        name, field = self._name, self._options.field
         with ExitStack() as stack:
             progress = _BarProgress(self._log, stack.enter_context)
             collector = LabelCollector(
@@ -220,13 +237,16 @@ class Training:
                 else f"no matching track has a {field} value of its own"
             )
         try:
-            model, report = train_model(tracks, self._predictor, name=name, field=field)
+            model, report = train_model(
+                tracks, self._predictor, name=name, field=field, linear=self._options.linear
+            )
         except TrainingError as exc:
             self._show_skipped(tracks)
             raise UserError(f"training failed: {exc}") from exc
         good = self._options.force or not report.warnings
         saved = models.save(model) if good else None  # first: the reader may close the pipe
-        ui.print_(_comparison(model.metrics))
+        if field == fields.GENRES:
+            ui.print_(comparison(model.metrics))
         self._show_skipped(tracks)
         self._show(tracks.paths, report)
         for warning in report.warnings:
@@ -240,15 +260,21 @@ class Training:
         """Raise UserError or ModelError if the options are invalid."""
         from genremodel.errors import ModelError
 
-        name, field = self._options.name, self._options.field
+        name, field = self._name, self._options.field
+        models.validate_field(field)
         models.validate_name(name)
         if field in fields.ITEM_TYPES:
             raise UserError(f"{field} is set by genreclf and cannot be trained on")
+        if field != fields.GENRES and (problem := why_not(field)):
+            raise UserError(f"there can be no model of the field {field}: {problem}")
         if self._options.min_tracks < 2:
             raise UserError("--min-tracks must be 2 or more")
         if name in models.names() and not self._options.force:
             with suppress(ModelError):  # one that cannot be read is to be replaced
-                other = models.describe(name).field
+                described = models.describe(name)
+                other = described.field
+                if described.installed:
+                    raise UserError(f"{name} is an installed model: use another --name, or --force")
                 if other != field:
                     raise UserError(
                         f"{name} was trained on {other}: use --field {other}, another --name, or "
@@ -268,41 +294,14 @@ class Training:
             ui.print_(part) if isinstance(part, str) else print_rich(part)
 
     def _show_saved(self, model: ModelInfo) -> None:
-        configured = self._predictor.config.model
-        automatic = configured == "auto" and model.field == fields.GENRES
-        if configured == model.name or (automatic and model.is_default):
+        config, of_genres = self._predictor.config, model.field == fields.GENRES
+        configured = (config.model,) if of_genres else config.other_models
+        use = how_to_use(model)
+        if model.name in configured or (of_genres and config.model == "auto" and model.is_default):
             use = "`beet genreclf` and imports will use it"
-        else:
-            use = f"set `model: {model.name}` in the configuration to use it"
-            if not model.is_default:
-                use = f"not used by `model: auto`: {objection(model.metrics)}; {use} anyway"
+        elif of_genres and not model.is_default:
+            use = f"not used by `model: auto`: {objection(model.metrics)}; {use} anyway"
         ui.print_(f"saved as {model.name} ({model.id}); {use}")
-
-
-def _comparison(metrics: Mapping[str, Any]) -> str:
-    """Return whether a model is better than the bundled one, and by how much."""
-    tracks, own, bundled = metrics["compared"], metrics["own"], metrics["bundled"]
-    if not tracks:
-        return "not comparable with the bundled model, which has none of these genres"
-    if not is_comparable(metrics):
-        return f"too few tracks to compare with the bundled model: {tracks}"
-    if own == bundled:
-        return (
-            f"no better than the bundled model: accuracy {own / tracks:.0%} on "
-            f"{count(tracks, 'track')}"
-        )
-    word = "better" if own > bundled else "worse"
-    return (
-        f"{word} than the bundled model by {abs(own - bundled)} of {count(tracks, 'track')}: "
-        f"accuracy {own / tracks:.0%} instead of {bundled / tracks:.0%}"
-    )
-
-
-def _comparison_in_list(model: ModelInfo) -> str:
-    if "compared" not in model.metrics:  # trained without the plugin
-        return ""
-    unused = "" if model.is_default else "; not used by `model: auto`"
-    return f", {_comparison(model.metrics)}{unused}"
 
 
 def _counts(labels: Mapping[str, int]) -> str:

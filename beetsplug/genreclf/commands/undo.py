@@ -266,6 +266,9 @@ class Undo:
         """
         journal_id = get_values(obj).get(fields.JOURNAL_ID) or self._lost.get(object_key(obj))
         changes = self._journal.changes(journal_id) if journal_id else []
+        for name in {name for change in changes for name in change.names}:
+            if name not in fields.MANAGED_FIELDS and (source := fields.source_of(name)):
+                fields.add_source(source)  # its model has been deleted
         kept: list[Change] = []
         if self._run is None:
             undone, kept = split_by_author(self._journal, changes, get_values(obj))

@@ -33,11 +33,12 @@ def is_time(value: object) -> bool:
 
 
 def _is_field(name: str, value: object) -> bool:
-    if name not in fields.MANAGED_FIELDS:
+    source = fields.source_of(name)  # the model that predicted it may have been deleted since
+    if name not in fields.MANAGED_FIELDS and source is None:
         return False
     if is_absent(value):
         return True
-    if name == fields.CONFIDENCE:
+    if source and name == fields.FieldSet.of(source).confidence:
         return _is_number(value)
     if name in (fields.GENRES, fields.STYLES):
         return _are_texts(value)
@@ -45,8 +46,10 @@ def _is_field(name: str, value: object) -> bool:
 
 
 def _is_tag(name: str, value: object) -> bool:
+    source = fields.source_of(name)
+    names = fields.FieldSet.of(source) if source else None
     return (
-        (name == fields.GENRES or name in fields.MEDIA_FIELDS)
+        (name in fields.TAG_NAMES or bool(names and name in (names.value, names.confidence)))
         and isinstance(value, dict)
         and _are_texts(value.get("text"))
         and _is_text(value.get("key", ""))

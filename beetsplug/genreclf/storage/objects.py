@@ -7,7 +7,7 @@ from typing import Any
 
 from beets.library import Album, Item
 
-from beetsplug.genreclf.fields import ALBUM_NAMES, GENRES, MANAGED_FIELDS
+from beetsplug.genreclf.fields import ALBUM_NAMES, GENRES, MANAGED_FIELDS, SOURCE_TYPES
 from beetsplug.genreclf.storage.value_comparison import Values
 
 
@@ -21,7 +21,10 @@ def get_values(obj: Item | Album, names: Iterable[str] | None = None) -> Values:
     present = obj.keys(with_album=False) if isinstance(obj, Item) else obj.keys()
     if names is None:
         names = MANAGED_FIELDS if isinstance(obj, Item) else ALBUM_NAMES
-    return {name: obj[key] for name in names if (key := stored_name(obj, name)) in present}
+    values = {name: obj[key] for name in names if (key := stored_name(obj, name)) in present}
+    for name in values.keys() & SOURCE_TYPES.keys():  # beets has no type where a model was deleted
+        values[name] = SOURCE_TYPES[name].from_sql(values[name])
+    return values
 
 
 def replace_values(obj: Item | Album, values: Mapping[str, Any]) -> None:

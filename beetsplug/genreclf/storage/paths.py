@@ -7,6 +7,7 @@ from pathlib import Path
 
 from beets.library import Library
 
+MODELS_SUFFIX = ".genre-models"
 # Other extensions are kept, because they may be all that distinguishes two libraries, such as
 # `music.2019` and `music.2020`.
 _SUFFIXES = (".db", ".blb", ".sqlite", ".sqlite3")
@@ -21,4 +22,4 @@ def library_file(library: str | bytes | os.PathLike[str], suffix: str) -> Path:
 
 def models_folder(lib: Library) -> Path:
     """Return the folder of the custom models of a library."""
-    return library_file(lib.path, ".genre-models")
+    return library_file(lib.path, MODELS_SUFFIX)

@@ -14,13 +14,20 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from mediafile import ListMediaField, MediaFile, StorageStyle, UnreadableFileError, mutagen_call
+from mediafile import (
+    ListMediaField,
+    MediaField,
+    MediaFile,
+    StorageStyle,
+    UnreadableFileError,
+    mutagen_call,
+)
 from mutagen._vorbis import VComment
 from mutagen.asf import ASFTags
 from mutagen.id3 import ID3, Frames
 from mutagen.mp4 import MP4FreeForm
 
-from beetsplug.genreclf.fields import TAG_NAMES
+from beetsplug.genreclf.fields import MEDIA_FIELDS, TAG_NAMES
 from beetsplug.genreclf.storage.inplace.file_state import FileChanged, FileState, NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.inplace.rewrite import rewrite
@@ -77,7 +84,7 @@ class TagFile:
 
     def values(self) -> dict[str, Any]:
         """Return the tags as values of media fields, None for missing tags."""
-        return {name: getattr(self._media, name) for name in TAG_NAMES}
+        return {name: _field(name).__get__(self._media) for name in TAG_NAMES}
 
     def changes(self, *, id3v23: bool, by_beets: bool = False) -> tuple[Values, Values]:
         """Return the old and the new values of the tags that saving changes.
@@ -89,12 +96,12 @@ class TagFile:
     def set(self, values: Mapping[str, Any]) -> None:
         """Set tags to values of media fields; an absent value removes its tag."""
         for name, value in values.items():
-            if same(getattr(self._media, name), value):
+            if same(_field(name).__get__(self._media), value):
                 continue
             if is_absent(value):
-                delattr(self._media, name)
+                _field(name).__delete__(self._media)
             else:
-                setattr(self._media, name, value)
+                _field(name).__set__(self._media, value)
 
     def revert(self, name: str) -> None:
         """Set a tag to its value when the file was opened."""
@@ -179,7 +186,7 @@ class TagFile:
             mutagen_call("save", path, file.save, to)
 
     def _style(self, name: str) -> StorageStyle:
-        return next(vars(MediaFile)[name].styles(self._media.mgfile))
+        return next(_field(name).styles(self._media.mgfile))
 
     def _tags(self, tags: Any, version: tuple[int, ...] | None) -> dict[str, Tag]:
         """Return our tags among all tags of a file. version: of ID3v2."""
@@ -219,8 +226,8 @@ class TagFile:
         tags, key, text = self._media.mgfile.tags, tag.get("key", ""), tag["text"]
         if isinstance(tags, ID3) != ("encoding" in tag) or not self._is_key(key, style):
             # Read from another container; the file has been converted since.
-            several = isinstance(vars(MediaFile)[name], ListMediaField)
-            setattr(self._media, name, text if several else text[0])
+            several = isinstance(_field(name), ListMediaField)
+            _field(name).__set__(self._media, text if several else text[0])
         elif isinstance(tags, ID3):
             described = {"desc": key.partition(":")[2]} if ":" in key else {}
             tags.add(Frames[style.key](encoding=tag["encoding"], text=text, **described))
@@ -243,6 +250,11 @@ def reason(error: Exception) -> str:
             return cause.strerror.lower()
         cause = cause.__context__
     return str(error.message if isinstance(error, UnreadableFileError) else error)
+
+
+def _field(name: str) -> MediaField:
+    """Return the field of a tag, which MediaFile lacks if its model was deleted."""
+    return MEDIA_FIELDS.get(name) or vars(MediaFile)[name]
 
 
 def _text(value: object) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from genremodel.custom.store import CustomModel
+    from genremodel.custom.custom_model import CustomModel
 
 State: TypeAlias = Literal[
     "analyzing", "training", "done", "failed", "stopped", "predicting", "used", "discarded"

@@ -10,8 +10,8 @@ from beetsplug.genreclf.custom_training import LabeledTracks, is_comparable
 if TYPE_CHECKING:
     from beets.library import Item
 
+    from genremodel.custom.custom_model import CustomModel, ModelInfo
     from genremodel.custom.report import TrainingReport
-    from genremodel.custom.store import CustomModel, ModelInfo
 
 _SHOWN = 20  # suspect labels, confused pairs
 

@@ -19,6 +19,7 @@ from beetsplug.genreclf.custom_training import (
     require_scikit_learn,
     train_model,
 )
+from beetsplug.genreclf.fields import GENRES
 from beetsplug.genreclf.storage.paths import models_folder
 from beetsplug.genreclf.web.errors import Conflict, Gone
 from beetsplug.genreclf.web.jobs import (
@@ -41,7 +42,7 @@ from genremodel.errors import ModelError, TrainingError
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.web.services import Services
-    from genremodel.custom.store import CustomModel, ModelInfo
+    from genremodel.custom.custom_model import CustomModel, ModelInfo
 
 _LOOKAHEAD = 2  # analyses, which must not keep the player waiting
 _CLOSE_SECONDS = 0.5
@@ -221,6 +222,11 @@ class Trainings:
         configured = self._services.predictor.config.model
         if configured == "bundled":
             return "Change `model: bundled` in the configuration to `model: auto` to use it."
+        if kind := self._kind_kept(model.name):
+            return (
+                f"There is {kind} of the name {model.name}, which is not replaced. Install or "
+                "train it under another name, delete this one, and train again."
+            )
         if configured == "auto" and model.metrics["default"] is False:
             reason = objection(model.metrics).removeprefix("it ")
             return (
@@ -228,6 +234,15 @@ class Trainings:
                 "configuration to use it anyway."
             )
         return True
+
+    def _kind_kept(self, name: str) -> str | None:
+        """Return which kind of model has a name, if no training may replace it."""
+        with suppress(ModelError):
+            model = self._models.describe(name)
+            if model.installed:
+                return "an installed model"
+            return None if model.field == GENRES else f"a model of the field {model.field}"
+        return None
 
     def _predict(self, job: Job) -> None:
         """Load the model as it is stored now, and predict the tracks of the query again."""

@@ -1,0 +1,246 @@
+"""Merge the analyses in another cache file, which is untrusted, into a cache."""
+
+from __future__ import annotations
+
+import math
+import os
+import sqlite3
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from genremodel.analysis import OUTPUT_SIZE, TAGS, Analysis, NetworkOutputs
+from genremodel.audio.digest import DIGEST_SIZE
+from genremodel.audio.places import DEFAULT_WINDOWS
+from genremodel.batch.cache import Cache, CacheError
+from genremodel.batch.cache_format import (
+    is_current,
+    parse_result,
+    put_statements,
+    require_cache,
+    table_definition,
+)
+from genremodel.display import one_line
+from genremodel.errors import AnalysisTimeout, AudioError
+
+# Bytes of a row, so that memory is bounded. Ten windows have 7 KB.
+_LARGEST = 1 << 22
+_TABLE = "analyses"
+
+Row: TypeAlias = tuple[Any, ...]
+"""Digest, places, content, failure, timeout."""
+
+
+@dataclass(frozen=True)
+class MergeCounts:
+    """The entries of a merged file.
+
+    added: new, or better than the entry of the cache. known: not better. skipped: of other analysis
+    versions.
+    """
+
+    added: int
+    known: int
+    skipped: int
+
+
+def merge(cache: Cache, file: Path) -> MergeCounts:
+    """Add the analyses and failures in a cache file by the analysis version of a cache.
+
+    Analyses replace failures, and more windows replace fewer; otherwise the entry of the cache
+    stays. Paths of files are not read. Raises CacheError; the cache is then unchanged.
+    """
+    if cache.path and cache.path.exists() and file.exists() and cache.path.samefile(file):
+        raise CacheError(f"{file}: this is the cache itself")
+    added = known = refused = 0
+    reason = ""  # of the first refusal
+    with Source(file) as source, cache.transaction() as own:
+        for row in source.rows(cache.version):
+            try:
+                digest, places, result = validated(row)
+            except ValueError as exc:
+                refused += 1
+                reason = reason or str(exc)
+                continue
+            key = (digest, cache.version, places)
+            if _rank(result) > _own_rank(own, key):
+                added += 1
+                for sql, values in put_statements(key, result):
+                    own.execute(sql, values)
+            else:
+                known += 1
+        source.require_unchanged()
+        if refused:
+            raise CacheError(
+                f"{file}: nothing merged: {refused} of {added + known + refused} entries refused "
+                f"({reason})"
+            )
+        return MergeCounts(added, known, source.count_others(cache.version))
+
+
+def validated(row: Row) -> tuple[bytes, int, Analysis | AudioError]:
+    """Return the digest, the places and the result in a row. Raises ValueError."""
+    digest, places, content, failure, timeout = row
+    if not isinstance(digest, bytes) or len(digest) != DIGEST_SIZE:
+        raise ValueError("not an audio digest")
+    if not isinstance(places, int) or places < DEFAULT_WINDOWS:
+        raise ValueError("not a number of places")
+    if isinstance(content, bytes) and failure is None and timeout is None:
+        analysis = Analysis.from_bytes(content)
+        _require_valid(analysis, content, places)
+        return digest, places, analysis
+    if content is not None or not isinstance(failure, str):
+        raise ValueError("neither an analysis nor a failure")
+    if timeout is None:
+        return digest, places, AudioError(one_line(failure))
+    if not isinstance(timeout, float) or not 0 < timeout < math.inf:
+        raise ValueError("not a time limit")
+    return digest, places, AnalysisTimeout(timeout)
+
+
+def _require_valid(analysis: Analysis, content: bytes, places: int) -> None:
+    """Raise ValueError for an analysis that the bundled networks cannot have made."""
+    starts, audible = analysis.starts, analysis.audible
+    if analysis.to_bytes() != content or len(analysis.places) > places:
+        raise ValueError("not an analysis")
+    if not len(starts):
+        if len(analysis.places):
+            raise ValueError("an analysis without windows")
+        return
+    if analysis.values.shape[1] != OUTPUT_SIZE:
+        raise ValueError("an analysis of other networks")
+    if not (np.isfinite(starts).all() and starts[0] >= 0 and (np.diff(starts) > 0).all()):
+        raise ValueError("windows that are not in order")
+    outputs = NetworkOutputs.split(analysis.values)
+    by_both = outputs.by_both
+    both = np.concatenate([outputs.expert_activations, outputs.expert_embeddings], axis=1)[by_both]
+    probabilities = np.concatenate([outputs.activations.ravel(), both[:, :TAGS].ravel()])
+    if not (np.isfinite(outputs.embeddings).all() and np.isfinite(both).all()):
+        raise ValueError("values that are not finite")
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("probabilities that are not between 0 and 1")
+    if not audible[by_both].all() or by_both.any() != audible.any():
+        raise ValueError("an analysis without the second network")
+    if not (analysis.places.all() or audible.all()):
+        raise ValueError("silent windows in a part of an analysis")
+
+
+def _rank(result: Analysis | AudioError | None) -> int:
+    """Return a number that is larger for better entries."""
+    if result is None:
+        return 0
+    return 2 + len(result.starts) if isinstance(result, Analysis) else 1
+
+
+def _own_rank(connection: sqlite3.Connection, key: tuple[bytes, str, int]) -> int:
+    found = connection.execute(
+        "SELECT content, failure, timeout FROM analyses "
+        "WHERE digest = ? AND version = ? AND places = ?",
+        key,
+    ).fetchone()
+    try:
+        return _rank(found and parse_result(*found))
+    except (TypeError, ValueError):  # damaged
+        return 0
+
+
+class Source:
+    """A cache file that no program is writing, opened read-only.
+
+    It is opened as immutable, because SQLite would create files beside it otherwise. So that no
+    half of a change is read, a file with pending changes is refused, and so is one that changes.
+    Methods raise CacheError.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._state = self._closed_state()
+        uri = Path(os.path.realpath(file)).as_uri()
+        with self._errors():
+            with file.open("rb"):  # for a better message than that of SQLite
+                pass
+            self._connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True)
+
+    def __enter__(self) -> Source:
+        try:
+            self._require_cache()
+        except BaseException:
+            self._connection.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def rows(self, version: str) -> Iterator[Row]:
+        """Yield the entries of an analysis version."""
+        return self._query(
+            f"SELECT digest, places, content, failure, timeout FROM {_TABLE} WHERE version = ?",
+            version,
+        )
+
+    def count_others(self, version: str) -> int:
+        """Return the number of entries of other analysis versions."""
+        ((count,),) = self._query(f"SELECT COUNT(*) FROM {_TABLE} WHERE version <> ?", version)
+        return int(count)
+
+    def require_unchanged(self) -> None:
+        """Raise CacheError if the file was written since it was opened."""
+        if self._closed_state() != self._state:
+            raise CacheError(f"{self._file}: another program is writing it; try again later")
+
+    def _require_cache(self) -> None:
+        """Raise CacheError for a database of another kind, and a damaged one."""
+        if sys.version_info >= (3, 11):
+            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST)
+        with self._errors():
+            self._connection.execute("PRAGMA trusted_schema = OFF")
+            require_cache(self._connection)
+            if not is_current(self._connection):
+                raise CacheError(f"{self._file}: written by an older version of this program")
+        found = self._query("SELECT type, sql FROM sqlite_master WHERE name = ?", _TABLE)
+        if [*found] != [("table", table_definition(_TABLE))]:  # a view could run for ever
+            raise CacheError(f"{self._file}: not a cache of analyses")
+        ((problem,),) = self._query("PRAGMA quick_check(1)")
+        if problem != "ok":
+            raise CacheError(f"{self._file}: damaged ({one_line(str(problem).splitlines()[-1])})")
+
+    def _closed_state(self) -> tuple[int, ...]:
+        """Return the state of the file. Raises CacheError if a program has pending changes."""
+        path = Path(os.path.realpath(self._file))
+        with self._errors():
+            status = path.stat()
+            logs = [Path(f"{path}{suffix}") for suffix in ("-wal", "-journal")]
+            is_pending = any(log.exists() and log.stat().st_size for log in logs)
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe could block
+            raise CacheError(f"{self._file}: not a file")
+        if is_pending:
+            raise CacheError(
+                f"{self._file}: another program is writing it, or has not completed its changes; "
+                "run `beet genreclf-cache` where it is used, and try again"
+            )
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+    def _query(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        with self._errors(), closing(self._connection.execute(sql, values)) as cursor:
+            yield from cursor
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raise CacheError in one line, without text of the file, instead of other errors."""
+        try:
+            yield
+        except OSError as exc:
+            raise CacheError(f"{self._file}: {exc.strerror}") from exc
+        except UnicodeDecodeError as exc:  # a message of SQLite with text of the file
+            raise CacheError(f"{self._file}: damaged") from exc
+        except (sqlite3.Error, OverflowError) as exc:
+            # "Could not decode to UTF-8 column 'failure' with text '...'"
+            text = one_line(str(exc).partition(" with text ")[0])
+            raise CacheError(f"{self._file}: {text}") from exc

@@ -1,0 +1,183 @@
+"""Files are read in worker processes, and from then on by the analysis cache."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genremodel import GenreClassifier
+from genremodel.audio.windows import read_windows
+from genremodel.models import bundled
+from genremodel.models.knn import window_features
+from genremodel.models.musicnn import MTT_WINDOWS, MusicnnPair
+from tests.genremodel.test_pool import send
+from tests.platforms import posix
+from tests.sounds import long_track, make
+from training.augmentation import augmented
+from training.datasets.track import DataError, Track
+from training.methods import Networks
+from training.reading import Reader
+from training.window_table import WindowTable
+
+TOO_SHORT = 1e-3  # seconds, to analyze a file
+
+
+@pytest.fixture(scope="module")
+def tracks(tmp_path_factory: pytest.TempPathFactory) -> list[Track]:
+    """Return files of one window, of two, and of ten."""
+    folder = tmp_path_factory.mktemp("music")
+    return [
+        track(make(folder / f"{seed}.wav", seconds, seed))
+        for seed, seconds in enumerate((2, 4.5, 14))
+    ]
+
+
+@pytest.fixture(scope="module")
+def networks() -> Networks:
+    return Networks.in_folder(bundled.FOLDER)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "folder" / "cache.db"
+
+
+def track(path: Path) -> Track:
+    return Track(path, path.name, genre="jazz", artist="someone")
+
+
+def assert_equal(table: WindowTable, other: WindowTable) -> None:
+    assert table.values.dtype == other.values.dtype
+    np.testing.assert_array_equal(table.values, other.values)
+    np.testing.assert_array_equal(table.track, other.track)
+    for name, column in vars(table.tracks).items():
+        np.testing.assert_array_equal(column, getattr(other.tracks, name))
+
+
+def test_values_are_those_of_the_networks_in_single_precision(
+    tracks: list[Track], networks: Networks, cache: Path
+) -> None:
+    table = Reader(cache).outputs(tracks, networks, altered=True)
+    pair, rng = MusicnnPair.bundled(), np.random.default_rng(0)
+    own = [pair.run(read_windows(each.path)) for each in tracks]
+    altered = [pair.run(augmented(read_windows(each.path, MTT_WINDOWS), rng)) for each in tracks]
+    assert [len(values) for values in own + altered] == [1, 2, 10, 4, 4, 3]
+    np.testing.assert_array_equal(table.values, np.concatenate(own + altered))
+    assert table.names.tolist() == [
+        name for each in tracks for name in (each.name, f"{each.name} altered")
+    ]
+    assert table.has_role("train").sum() == 13
+    assert table.has_role("altered").sum() == 11
+    assert table.genres.tolist() == ["jazz"]
+    assert table.groups.tolist() == ["someone"]
+
+
+def test_second_reading_decodes_nothing(
+    tracks: list[Track], networks: Networks, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, again = Reader(cache), Reader(cache, timeout=TOO_SHORT)
+    assert_equal(*(one.outputs(tracks, networks, altered=True) for one in (first, again)))
+    groups = ["loudness", "MFCCs"]
+    assert_equal(*(one.features(tracks, groups) for one in (first, again)))
+    assert not capsys.readouterr().err
+
+
+def test_interrupted_reading_continues(
+    tracks: list[Track], networks: Networks, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Reader(cache).outputs(tracks[:2], networks)
+    table = Reader(cache, timeout=TOO_SHORT).outputs(tracks, networks)
+    assert table.names.tolist() == [each.name for each in tracks[:2]]
+    assert capsys.readouterr().err == f"{tracks[2].path}: not analyzed within 0.001 s\n"
+
+
+def test_features_are_in_single_precision(tracks: list[Track], cache: Path) -> None:
+    groups = ["loudness", "MFCCs"]
+    table = Reader(cache).features(tracks, groups)
+    windows = (read_windows(each.path).samples for each in tracks)
+    expected = np.concatenate([window_features(each, groups) for each in windows])
+    np.testing.assert_array_equal(table.values, expected)
+
+
+def test_many_files_are_read_by_the_cache_of_the_product(
+    tracks: list[Track], networks: Networks, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.window_table.MANY_ROWS", 10)
+    cache.parent.mkdir()
+    with GenreClassifier().pool(cache=cache) as pool:
+        analyses = [pool.submit(each.path).result() for each in tracks]
+    table = Reader(cache, timeout=TOO_SHORT).outputs(tracks, networks)
+    assert table.values.dtype == np.float16
+    np.testing.assert_array_equal(table.values, np.concatenate([a.values for a in analyses]))
+    altered = Reader(cache).outputs(tracks, networks, altered=True).with_role("altered")
+    assert [len(rows) for rows in altered.by_track()[2]] == [2, 2, 2]
+
+
+@posix
+def test_files_that_fail_are_named_once(
+    tracks: list[Track],
+    networks: Networks,
+    cache: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    picture = tmp_path / "cover.jpg"
+    picture.write_bytes(b"a picture")
+    crashing, hanging = (long_track(tmp_path / f"{name}.mp3") for name in ("crashing", "hanging"))
+    hanging.write_bytes(hanging.read_bytes()[:-100_000])  # another recording
+    every = [track(picture), tracks[0], track(crashing), track(hanging), tracks[1]]
+    reader = Reader(cache, workers=1, timeout=8)
+    tables = []
+    reading = threading.Thread(target=lambda: tables.append(reader.outputs(every, networks)))
+    reading.start()
+    send(signal.SIGSEGV, reading=crashing).join()
+    send(signal.SIGSTOP, reading=hanging)
+    reading.join()
+    tables.append(Reader(cache, timeout=8).outputs(every, networks))
+    tables.append(reader.outputs(every, networks, altered=True).with_role("train"))
+    for table in tables:
+        assert table.names.tolist() == [tracks[0].name, tracks[1].name]
+    once = [
+        f"{picture}: not one of the audio formats that can be read",
+        f"{crashing}: the decoder crashed (SIGSEGV)",
+        f"{hanging}: not analyzed within 8 s",
+    ]
+    assert capsys.readouterr().err.splitlines() == once + once
+
+
+def test_without_workers_files_are_read_by_this_process(
+    tracks: list[Track],
+    networks: Networks,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    expected = Reader(cache).outputs(tracks, networks, altered=True)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)  # no workers can be started
+    reader = Reader(cache.with_name("other.db"))
+    assert_equal(reader.outputs(tracks, networks, altered=True), expected)
+    assert capsys.readouterr().err.count("worker processes could not be started") == 1
+
+
+def test_no_file_is_readable(networks: Networks, cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "cover.jpg").write_bytes(b"a picture")
+    with pytest.raises(DataError, match="none of 1 files can be analyzed"):
+        Reader(cache).outputs([track(tmp_path / "cover.jpg")], networks)
+
+
+def test_unusable_cache_is_reported_once(
+    tracks: list[Track], networks: Networks, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache = tmp_path / "cache.db"
+    cache.write_text("a text, which is not a cache of analyses")
+    before = cache.read_bytes()
+    reader = Reader(cache)
+    for _ in range(2):
+        assert len(reader.outputs(tracks, networks)) == 13
+    assert capsys.readouterr().err.count("running without the analysis cache") == 1
+    assert cache.read_bytes() == before
