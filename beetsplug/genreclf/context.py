@@ -136,7 +136,7 @@ class Context:
         from genremodel.custom.store import ModelStore
 
         config = self.config()
-        if config.windows == "auto" and not stops_early:
+        if config.windows == "auto" and (config.other_models or not stops_early):
             config = replace(config, windows=DEFAULTS["windows"])
         loaded = load_bundled(config) if bundled else load(config, ModelStore(models_folder(lib)))
         if loaded.problem:

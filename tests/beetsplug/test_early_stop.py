@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from mediafile import MediaFile
 
 from genremodel.analysis import Analysis
+from genremodel.custom.store import ModelStore
+from genremodel.models.musicnn import features_version
 from tests.conftest import Beets
+from tests.labeled_tracks import custom_model
 from tests.sounds import drums, make
 from tests.web_client import require_flask, serving
 
@@ -40,6 +44,11 @@ def votes(beets: Beets) -> list[str]:
     return beets.field("genre_votes")
 
 
+def windows(votes: str) -> int:
+    """Return how many windows have voted."""
+    return sum(int(vote.rpartition(" ")[2]) for vote in votes.split(", "))
+
+
 def cached_windows(beets: Beets) -> list[int]:
     with closing(sqlite3.connect(beets.root / "genreclf-cache.db")) as cache:
         rows = cache.execute("SELECT content FROM analyses").fetchall()
@@ -60,6 +69,15 @@ def test_cached_predictions_do_not_depend_on_the_windows_in_the_cache(classified
     classified("genreclf", "--force")
     assert votes(classified) == ["electronic 3", "electronic 10"]
     assert cached_windows(classified) == [10, 10]
+
+
+def test_other_models_use_ten_windows(classified: Beets) -> None:
+    moods = replace(custom_model(), name="moods", field="mood", features_version=features_version())
+    ModelStore(classified.root / "library.genre-models").save(moods)
+    classified.settings["genreclf"]["other_models"] = ["moods"]
+    classified("genreclf", "--force")
+    assert votes(classified) == ["electronic 10", "electronic 10"]
+    assert [windows(text) for text in classified.field("mood_votes")] == [10, 10]
 
 
 def test_explain_completes_a_track(classified: Beets) -> None:
