@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -24,6 +23,8 @@ from genremodel import AudioError, GenreClassifier
 from genremodel.batch.pool import Pool
 from genremodel.batch.worker import WorkerConfig
 from genremodel.cluster import Certificates, Cluster
+from genremodel.cluster.connection import Connection
+from genremodel.cluster.tasks import FilesTask
 from tests.cluster.faulty_method import FaultyMethod
 from tests.cluster.processes import LocalCluster
 from tests.sounds import make
@@ -173,19 +174,18 @@ def innocents(files: list[Path]) -> Iterator[tuple[str, float]]:
 def memory(tasks: int) -> Iterator[tuple[str, float]]:
     """Compare the memory of a scheduler after many tasks and after a tenth of them."""
     import psutil
-    from distributed import Client
 
+    window = threading.Semaphore(_WINDOW)
     with LocalCluster(1) as cluster:
         scheduler = psutil.Process(cluster.scheduler.process.pid)
-        with Client(cluster.address, set_as_default=False) as client:
-            pending: deque[object] = deque()
-            for number in range(1, tasks + 1):
-                pending.append(client.submit(abs, number, pure=False))
-                if len(pending) > _WINDOW:
-                    pending.popleft().result()  # type: ignore[attr-defined]
-                if number == tasks // 10:
-                    before = scheduler.memory_info().rss
-            after = scheduler.memory_info().rss
+        connection = Connection(Cluster(cluster.address), {})
+        for number in range(1, tasks + 1):
+            window.acquire()
+            connection.submit(FilesTask({}, (), 1, 1), lambda answer: window.release())
+            if number == tasks // 10:
+                before = scheduler.memory_info().rss
+        after = scheduler.memory_info().rss
+        connection.close()
     yield "scheduler memory, MB", after / 1e6
     yield "scheduler memory, all tasks / a tenth", after / before
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 10  # of the scheduler, while it has more to do than to answer
 _CLOSE_SECONDS = 5
+# The scheduler keeps 100,000 names of tasks in caches. These are used again when they are free, and
+# long after the scheduler has forgotten the tasks that had them.
+_TASK_NAMES = 4096
 
 # A result, why no file can be analyzed any longer, or None: the workers died that had the task.
 Answer: TypeAlias = "FilesResult | ClusterError | None"
@@ -87,6 +91,8 @@ class Connection:
 
         self._cluster = cluster
         self.versions = versions
+        name = f"genreclf-{uuid4().hex}"
+        self._names = deque(f"{name}-{number}" for number in range(_TASK_NAMES))
         self._answers: SimpleQueue[tuple[Callable[[Answer], None], Answer] | None] = SimpleQueue()
         # Not in the thread of Dask, which must answer the scheduler.
         self._thread = threading.Thread(target=self._deliver, daemon=True)
@@ -118,7 +124,7 @@ class Connection:
 
     def submit(self, task: FilesTask, receive: Callable[[Answer], None]) -> None:
         """Give a task to a worker. receive: is called with the answer in another thread, once."""
-        key = f"genreclf-{uuid4().hex}"
+        key = self._names.popleft() if self._names else f"genreclf-{uuid4().hex}"
         try:
             future = self._client.submit(analyze_files, task, key=key, pure=False)
             self._client.loop.add_callback(self._collect, future, receive)
@@ -140,7 +146,10 @@ class Connection:
             receive(answer)
 
     async def _collect(self, future: Future, receive: Callable[[Answer], None]) -> None:
-        self._answers.put((receive, await self._answer(future)))
+        answer = await self._answer(future)
+        future.release()
+        self._names.append(future.key)
+        self._answers.put((receive, answer))
 
     async def _answer(self, future: Future) -> Answer:
         """Return the answer to a task, whose future must be kept, or the task is canceled."""
