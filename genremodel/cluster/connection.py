@@ -6,8 +6,8 @@ import asyncio
 import logging
 import ssl
 import threading
-from collections import deque
 import warnings
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
