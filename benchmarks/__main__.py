@@ -69,22 +69,7 @@ def main() -> None:
 
 def formats(files: Mapping[str, Path]) -> list[Figures]:
     """Time all steps for one track in one process, and decoding alone."""
-    for name, field in MEDIA_FIELDS.items():
-        if name not in MediaFile.fields():
-            MediaFile.add_field(name, field)
-    classifier = GenreClassifier()
-    redo_log = RedoLog(Journal(next(iter(files.values())).with_name("journal.db")))
-
-    def all_steps(path: Path) -> None:
-        audio_digest(path)
-        prediction = classifier.predict(path)
-        file = TagFile(path)
-        confidence = (prediction.confidence or 0) + perf_counter() % 0.01  # always a new value
-        file.set(
-            {PREDICTED_GENRE: prediction.genre, CONFIDENCE: confidence, MODEL: prediction.model}
-        )
-        file.save(redo_log, id3v23=False)
-
+    all_steps = whole_path(GenreClassifier(), next(iter(files.values())))
     figures = []
     for kind, path in files.items():
         functions: dict[str, Function] = {
@@ -105,6 +90,26 @@ def formats(files: Mapping[str, Path]) -> list[Figures]:
             }
         )
     return figures
+
+
+def whole_path(classifier: GenreClassifier, path: Path) -> Function:
+    """Return a function that takes all steps for one track. path: beside which a journal is."""
+    for name, field in MEDIA_FIELDS.items():
+        if name not in MediaFile.fields():
+            MediaFile.add_field(name, field)
+    redo_log = RedoLog(Journal(path.with_name("journal.db")))
+
+    def all_steps(path: Path) -> None:
+        audio_digest(path)
+        prediction = classifier.predict(path)
+        file = TagFile(path)
+        confidence = (prediction.confidence or 0) + perf_counter() % 0.01  # always a new value
+        file.set(
+            {PREDICTED_GENRE: prediction.genre, CONFIDENCE: confidence, MODEL: prediction.model}
+        )
+        file.save(redo_log, id3v23=False)
+
+    return all_steps
 
 
 def methods(path: Path) -> list[Figures]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genremodel.audio.places import chosen_places, needed_places
+from genremodel.audio.places import FIRST_WINDOWS, chosen_places, needed_places
 
 TAGS = 50  # activations of each network
 EMBEDDING_SIZE = 200  # units of the penultimate layer of each network
@@ -177,6 +178,44 @@ class Analysis:
         if count >= len(audible):
             return self
         return self._at(np.isin(np.arange(total), audible[chosen_places(count, len(audible))]))
+
+    def wanted(
+        self, count: int, is_enough: Callable[[Analysis], bool] | None = None
+    ) -> Analysis | None:
+        """Return the part that a prediction reads, or None if some of it was not analyzed.
+
+        Parameters
+        ----------
+        count : int
+            The number of windows.
+        is_enough : callable, optional
+            Returns whether the `FIRST_WINDOWS`, which it is given, are enough.
+        """
+        if is_enough and self.has(FIRST_WINDOWS):
+            first = self.select(FIRST_WINDOWS)
+            if is_enough(first):
+                return first
+        return self.select(count) if self.has(count) else None
+
+    def joined_with(self, other: Analysis) -> Analysis:
+        """Return an analysis with the windows of this one and of another, at different places.
+
+        Examples
+        --------
+        >>> starts, values = np.arange(10.0), np.zeros((10, 500), np.float16)
+        >>> analysis = Analysis(starts, np.ones(10, bool), values)
+        >>> first = analysis.select(3)
+        >>> others = Analysis(starts[~first.places], np.ones(7, bool), values[:7], ~first.places)
+        >>> first.joined_with(others).has(10)
+        True
+        """
+        order = np.concatenate([self.starts, other.starts]).argsort()
+        return Analysis(
+            np.concatenate([self.starts, other.starts])[order],
+            np.concatenate([self.audible, other.audible])[order],
+            np.concatenate([self.values, other.values])[order],
+            self.places | other.places,
+        )
 
     def _at(self, places: NDArray[np.bool_]) -> Analysis:
         """Return the windows at some of the analyzed places, (places,)."""

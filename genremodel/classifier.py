@@ -16,6 +16,7 @@ from genremodel.analysis import Analysis
 from genremodel.audio.decoding import AudioSource, PathLike
 from genremodel.audio.places import DEFAULT_WINDOWS
 from genremodel.custom.custom_model import CustomModel
+from genremodel.early_stop import EarlyStop
 from genremodel.errors import AudioError, ModelError, UnknownGenreError, as_audio_error
 from genremodel.models.base import WindowClassifier, analysis_version, analyze_audio
 from genremodel.models.knn import KnnBackend
@@ -45,9 +46,10 @@ class GenreClassifier:
     model : "bundled", path or CustomModel
         The bundled model, or a custom one: its `NAME.json`, with `NAME.npz` beside it, or an
         exported `NAME.genremodel`.
-    windows : int
+    windows : int or "auto"
         The number of 3-second windows that are analyzed per track, at least 1. Fewer than ten are
-        some of the ten.
+        some of the ten. `auto`: three if they are enough, see `EarlyStop`, otherwise ten; always
+        ten for custom models and the KNN fallback.
     aggregation : {"majority", "mean"}
         How the windows are combined: by majority vote, or by mean probability.
     min_confidence : float, optional
@@ -103,7 +105,7 @@ class GenreClassifier:
         self,
         model: str | os.PathLike[str] | CustomModel = "bundled",
         *,
-        windows: int = DEFAULT_WINDOWS,
+        windows: int | Literal["auto"] = DEFAULT_WINDOWS,
         aggregation: Aggregation = "majority",
         min_confidence: float | None = None,
         exclude: Collection[str] = (),
@@ -111,7 +113,7 @@ class GenreClassifier:
         families: Callable[[str], Collection[str]] = lambda genre: (genre.lower(),),
         backend: BackendName = "auto",
     ) -> None:
-        self._windows = windows
+        self._windows = DEFAULT_WINDOWS if windows == "auto" else windows
         self._aggregation: Aggregation = aggregation
         self._backend, self.fallback_reason = _load_backend(backend)
         self._model: WindowClassifier = self._backend
@@ -131,6 +133,9 @@ class GenreClassifier:
                 self._params, min_confidence=min_confidence, min_album_confidence=None
             )
         self._genre_mask = np.isin(self.genres, self._params.genres)
+        # It is measured for the bundled CNN only.
+        stops_early = windows == "auto" and self.uses_cnn and not self.is_custom
+        self._early_stop = EarlyStop(self._backend, self._params) if stops_early else None
 
     @property
     def model_id(self) -> str:
@@ -257,7 +262,9 @@ class GenreClassifier:
         >>> analysis.embedding.shape
         (200,)
         """
-        return analyze_audio(self._backend, source, self._windows).select(self._windows)
+        stop = self._early_stop
+        analysis = analyze_audio(self._backend, source, self._windows, is_enough=stop)
+        return analysis.wanted(self._windows, stop) or analysis
 
     def predict(self, source: AudioSource | Analysis) -> Prediction:
         """Predict the genre of a track.
@@ -427,9 +434,14 @@ class GenreClassifier:
         from genremodel.batch.worker import WindowsMethod, WorkerConfig
 
         config = WorkerConfig(
-            self.backend, self._windows, Path(cache) if cache else None, timeout, retry
+            self.backend,
+            self._windows,
+            Path(cache) if cache else None,
+            timeout,
+            retry,
+            self._params if self._early_stop else None,
         )
-        method = WindowsMethod(self._backend, self._windows)
+        method = WindowsMethod(self._backend, self._windows, self._early_stop)
         return Pool(config, method, workers, cluster.workers if cluster else None)
 
     def _predict_or_error(self, result: Analysis | AudioError) -> Prediction | AudioError:

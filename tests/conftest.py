@@ -347,7 +347,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "rebuild the bundled model and compare its figures with those of the released one"
     parser.addoption("--rebuild", action="store_true", help=text)
     text = "how many damaged files to classify (default: %(default)s)"
-    parser.addoption("--fuzz", type=int, default=260, metavar="N", help=text)
+    parser.addoption("--fuzz", type=int, default=160, metavar="N", help=text)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -15,7 +15,7 @@ from genremodel.models import bundled
 from training import build, corpus, reading
 from training.datasets import emotify
 from training.datasets.track import DataError
-from training.evaluation import long_tracks
+from training.evaluation import long_tracks, stopping_early
 from training.evaluation.evaluate import evaluate, evaluate_activations
 from training.musicnn.network import WHEEL, load_musicnn
 from training.reading import Reader
@@ -117,6 +117,10 @@ def _long_tracks(options: argparse.Namespace) -> None:
     print(long_tracks.table(corpus.load(options.data)))
 
 
+def _early_stop(options: argparse.Namespace) -> None:
+    print(stopping_early.table(_corpus(options), options.seeds))
+
+
 def _compare(options: argparse.Namespace) -> None:
     try:
         from training.reports import documents
@@ -193,12 +197,14 @@ def _parser() -> argparse.ArgumentParser:
     documents = add("documents", _documents, "write the model card, the comparison and the README")
     evaluate = add("evaluate", _evaluate, "evaluate the model without saving it; print JSON")
     long = add("long-tracks", _long_tracks, "predict long tracks of music, silence and speech")
+    stop = add("early-stop", _early_stop, "compare `windows: auto` with ten windows")
     compare = add("compare", _compare, "train the student systems and write docs/comparison.md")
-    for command in (build_all, head, knn, detector, ablation, styles, evaluate, long, compare):
+    measured = (build_all, head, knn, detector, ablation, styles, evaluate, stop)
+    for command in (*measured, long, compare):
         data(command)
-    for command in (build_all, head, knn, detector, ablation, styles, evaluate):
+    for command in measured:
         cache(command)
-    for command in (build_all, head, knn, evaluate):
+    for command in (build_all, head, knn, evaluate, stop):
         seeds(command)
     for command in (build_all, backbone, check, head, knn, detector, ablation, styles, documents):
         assets(command)

@@ -10,7 +10,6 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +45,9 @@ class Networks:
 
         return cls(folder.absolute(), musicnn.features_version(checksum))
 
-    def analyze(
-        self, windows: Windows, known: NDArray[np.floating[Any]] | None = None
-    ) -> NDArray[np.float32]:
+    def analyze(self, windows: Windows) -> NDArray[np.float32]:
         """Return the joined outputs of both networks: (windows, OUTPUT_SIZE)."""
-        return _load(self).run(windows, known)
+        return _load(self).run(windows)
 
 
 @lru_cache(maxsize=1)
@@ -73,9 +70,7 @@ class Features:
         """See `WindowAnalyzer`."""
         return knn.features_version(self.groups)
 
-    def analyze(
-        self, windows: Windows, known: NDArray[np.floating[Any]] | None = None
-    ) -> NDArray[np.float32]:
+    def analyze(self, windows: Windows) -> NDArray[np.float32]:
         """Return librosa features: (windows, features)."""
         return knn.window_features(windows.samples, self.groups)
 

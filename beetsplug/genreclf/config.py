@@ -72,7 +72,7 @@ class Config:
     exclude: tuple[str, ...]
     placeholders: frozenset[str]
     max_styles: int
-    windows: int
+    windows: int | Literal["auto"]
     aggregation: Aggregation
     backend: BackendName
     cache: Path
@@ -109,7 +109,7 @@ class Config:
             exclude=tuple(map(str.lower, _texts(config["exclude"]))),
             placeholders=frozenset(_texts(config["placeholders"])),
             max_styles=_count(config["max_styles"], 0, 10),
-            windows=_count(config["windows"]),
+            windows=_windows(config["windows"]),
             aggregation=config["aggregation"].as_choice(("majority", "mean")),
             backend=config["backend"].as_choice(get_args(BackendName)),
             cache=cache_file(config),
@@ -228,6 +228,15 @@ def _matches_all(query: Query) -> bool:
     if isinstance(query, AndQuery):
         return all(map(_matches_all, query.subqueries))
     return isinstance(query, TrueQuery)
+
+
+def _windows(view: Any) -> int | Literal["auto"]:
+    value = view.get()
+    if value == "auto":
+        return "auto"
+    if not (isinstance(value, int) and _is_number(value) and value >= 1):
+        raise _error(view, "auto, or a whole number of 1 or more", value)
+    return value
 
 
 def _count(view: Any, lowest: int = 1, highest: int | None = None) -> int:

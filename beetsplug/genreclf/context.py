@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from beets.exceptions import UserError
@@ -97,14 +98,21 @@ class Context:
             yield predictor
 
     def load_predictor(
-        self, lib: Library, *, cached: bool = True, bundled: bool = False, retry: bool = False
+        self,
+        lib: Library,
+        *,
+        cached: bool = True,
+        bundled: bool = False,
+        retry: bool = False,
+        stops_early: bool = False,
     ) -> Predictor:
         """Load the models. Raises UserError when there is none, confuse.ConfigError.
 
         cached: use the analysis cache. bundled: load the bundled model alone, regardless of the
-        configuration. retry: analyze files again that could not be analyzed.
+        configuration. retry: analyze files again that could not be analyzed. stops_early: with
+        `windows: auto`, analyze only the first windows of a track if they are enough.
         """
-        loaded = self._load(lib, bundled=bundled)
+        loaded = self._load(lib, bundled=bundled, stops_early=stops_early)
         config = loaded.config
         pool = loaded.classifier.pool(
             workers=config.threads,
@@ -123,11 +131,13 @@ class Context:
         """
         return self._predictor(lib, self._load(lib, bundled=bundled), pool)
 
-    def _load(self, lib: Library, *, bundled: bool) -> Loaded:
+    def _load(self, lib: Library, *, bundled: bool, stops_early: bool = False) -> Loaded:
         from beetsplug.genreclf.loading import load, load_bundled
         from genremodel.custom.store import ModelStore
 
         config = self.config()
+        if config.windows == "auto" and (config.other_models or not stops_early):
+            config = replace(config, windows=DEFAULTS["windows"])
         loaded = load_bundled(config) if bundled else load(config, ModelStore(models_folder(lib)))
         if loaded.problem:
             self.log.warning("{}", loaded.problem)

@@ -211,7 +211,7 @@ class ImportListeners:
         """
         try:
             if is_auto(self._context.options):
-                predictor = self._context.load_predictor(session.lib)
+                predictor = self._context.load_predictor(session.lib, stops_early=True)
                 self._stage = ImportStage(self._context, session.lib, predictor)
                 if warning := order_warning(predictor.config.policy):
                     self._log.warning("{}", warning)

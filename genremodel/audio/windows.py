@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, dropwhile
-from math import gcd
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import BinaryIO
 
-import av.error
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from genremodel.audio.decoding import (
     ESTIMATED_DURATION_FORMATS,
     AudioSource,
     PathLike,
-    Resampler,
     as_file,
     decoding_errors,
-    frame_end,
     frames,
     header_duration,
-    mono,
     open_audio,
     read_duration,
     resampled,
-    stream_start,
 )
+from genremodel.audio.excerpts import TOLERANCE, decode_windows
 from genremodel.audio.params import (
     MIN_SAMPLES,
     SAMPLE_RATE,
@@ -43,19 +38,6 @@ from genremodel.audio.places import (
 )
 from genremodel.errors import AudioError
 
-if TYPE_CHECKING:
-    from av.audio.frame import AudioFrame
-    from av.audio.stream import AudioStream
-    from av.container.input import InputContainer
-
-
-# Codecs with memory (the bit reservoir of MP3, the overlap of AAC and Opus) need some packets
-# before their output is right: decoding starts this many seconds before a window.
-_PREROLL = 0.1
-# Decoded after the end of a window, in seconds: the resampler looks ahead.
-_POSTROLL = 0.01
-# Largest error, in seconds, of a seek or of a duration in the header.
-_TOLERANCE = 1.0
 # A sequential pass keeps this many windows in memory, or twice the wanted number.
 _MAX_HELD = 64
 # Silence is skipped in steps of 0.1 s.
@@ -134,50 +116,88 @@ def read_windows(
         If the count is less than 1, or samples have another shape.
     """
     count = places if count is None else count
-    if min(places, count) < 1:
+    with closing(read_in_parts(source, places, (count,))) as parts:
+        return _choose(next(parts), count)
+
+
+def read_in_parts(
+    source: AudioSource, places: int, counts: Sequence[int], known: ArrayLike = ()
+) -> Generator[Windows]:
+    """Decode windows in parts, each when it is asked for, and the file opened once.
+
+    Parameters
+    ----------
+    source, places
+        See `read_windows`.
+    counts : sequence of int
+        The numbers of windows after each part, ascending.
+    known : (windows,), optional
+        The starts of audible windows that need not be decoded again.
+
+    Yields
+    ------
+    Windows
+        Those at the `needed_places` of a count that are not known and in no part before. If the
+        right ones depend on the rest of the track: all windows, as the last part.
+
+    Raises
+    ------
+    AudioError, ValueError
+        As `read_windows`.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=60 * 16_000)
+    >>> [len(part.starts) for part in read_in_parts((noise, 16_000), 10, (3, 10))]
+    [3, 7]
+    """
+    if min(places, *counts) < 1:
         raise ValueError("at least one window is needed")
     file = as_file(source)
     with decoding_errors():
-        windows = seek_windows(file, places, count)
-        if windows and not windows.places.all() and not windows.audible.all():
-            windows = seek_windows(file, places)
-        if windows is None or _mostly_silent(windows):
-            windows = scan_windows(file, places)
-    return _choose(windows, count)
+        sought = _seek_in_parts(file, places, counts, known)
+        for count, windows in zip(counts, sought, strict=False):
+            if windows and count < len(windows.places) and not windows.audible.all():
+                windows = seek_windows(file, places)
+            if windows is None or _mostly_silent(windows):
+                windows = scan_windows(file, places)
+            yield windows
+            if windows.places.all():
+                return
 
 
-def seek_windows(
-    file: PathLike | BinaryIO, places: int, count: int | None = None
-) -> Windows | None:
+def seek_windows(file: PathLike | BinaryIO, places: int) -> Windows | None:
     """Decode evenly spaced windows by seeking.
 
-    With a count, only those at the `needed_places` are decoded.
     Returns None if only a sequential pass gives the right result, or is faster.
     """
+    with closing(_seek_in_parts(file, places, (places,))) as parts:
+        return next(parts)
+
+
+def _seek_in_parts(
+    file: PathLike | BinaryIO, places: int, counts: Iterable[int], known: ArrayLike = ()
+) -> Generator[Windows | None]:
+    """Yield the windows of `read_in_parts` by seeking, or None as `seek_windows` does."""
     container, stream = open_audio(file)
     with container:
         duration = header_duration(stream)
-        if duration is None:
-            return None
-        starts = _window_starts(duration, places)
-        decoded = needed_places(places if count is None else count, len(starts))
-        if duration <= decoded.sum() * WINDOW_SECONDS:
-            return None  # the windows cover the track: one pass is faster
-        starts = starts[decoded]
-        excerpts: list[_Excerpt] = []
-        try:
-            for start in starts:
-                excerpt = _decode_excerpt(container, stream, float(start))
-                if excerpt is None:
-                    return None
-                excerpts.append(excerpt)
-            is_estimated = container.format.name in ESTIMATED_DURATION_FORMATS
-            if is_estimated and abs(read_duration(container, stream) - duration) > _TOLERANCE:
-                return None
-        except av.error.FFmpegError:
-            return None
-    samples = _resample_excerpts(excerpts)
-    return None if samples is None else Windows(starts, samples, decoded)
+        starts = np.empty(0) if duration is None else _window_starts(duration, places)
+        missing = ~np.isin(starts, known)
+        is_estimated = container.format.name in ESTIMATED_DURATION_FORMATS and missing.all()
+        for count in counts:
+            needed = needed_places(count, len(starts))
+            if duration is None or duration <= needed.sum() * WINDOW_SECONDS:
+                yield None  # the windows cover the track: one pass is faster
+                return
+            decoded = needed & missing
+            missing &= ~decoded
+            samples = decode_windows(container, stream, starts[decoded])
+            if samples is not None and is_estimated:
+                if abs(read_duration(container, stream) - duration) > TOLERANCE:
+                    samples = None
+                is_estimated = False
+            yield None if samples is None else Windows(starts[decoded], samples, decoded)
 
 
 def _choose(windows: Windows, count: int) -> Windows:
@@ -230,7 +250,8 @@ def _audible_share(window: NDArray[np.float32]) -> float:
 
 
 def _mostly_silent(windows: Windows) -> bool:
-    return 2 * int(windows.audible.sum()) < len(windows.starts)
+    """Return True if most windows of a track are silent. Those that were left out are audible."""
+    return 2 * int((~windows.audible).sum()) > len(windows.places)
 
 
 def _window_starts(duration: float, count: int) -> NDArray[np.float64]:
@@ -238,69 +259,6 @@ def _window_starts(duration: float, count: int) -> NDArray[np.float64]:
     room = max(duration - WINDOW_SECONDS, 0.0)
     count = min(count, int(room) + 1)
     return (np.arange(count) + 0.5) * room / count
-
-
-class _Excerpt(NamedTuple):
-    """Decoded mono samples around a window. lead_in: seconds before the window starts."""
-
-    rate: int
-    samples: NDArray[np.float32]
-    lead_in: float
-
-
-def _decode_excerpt(
-    container: InputContainer, stream: AudioStream, start: float
-) -> _Excerpt | None:
-    """Return the window at `start` seconds and a little more, or None if the seek fails."""
-    assert stream.time_base is not None
-    wanted = start + stream_start(stream)
-    container.seek(int(max(wanted - _PREROLL, 0.0) / stream.time_base), stream=stream)
-    following = dropwhile(lambda frame: frame_end(frame) <= wanted, frames(container, stream))
-    first = next(following, None)
-    if first is None or first.time is None or first.time > wanted + _TOLERANCE:
-        return None
-    lead_in = max(wanted - first.time, 0.0)
-    decoded = _take_seconds(chain([first], following), lead_in + WINDOW_SECONDS + _POSTROLL)
-    rates, samples = zip(*mono(decoded), strict=True)
-    return _Excerpt(rates[0], np.concatenate(samples), lead_in) if len({*rates}) == 1 else None
-
-
-def _take_seconds(frames: Iterable[AudioFrame], seconds: float) -> Iterator[AudioFrame]:
-    """Yield frames up to a total duration."""
-    for frame in frames:
-        yield frame
-        seconds -= frame.samples / frame.sample_rate
-        if seconds <= 0:
-            return
-
-
-def _resample_excerpts(excerpts: Sequence[_Excerpt]) -> NDArray[np.float32] | None:
-    """Return the windows at `SAMPLE_RATE`, or None if one is too short or of another rate.
-
-    They are resampled as one signal, because setting up FFmpeg's filters takes longer than using
-    them. Each excerpt starts where an output sample falls on an input sample, so that the result is
-    the same as by itself.
-    """
-    rate = excerpts[0].rate
-    ends = [excerpt.lead_in + WINDOW_SECONDS for excerpt in excerpts]
-    if any(
-        excerpt.rate != rate or end > len(excerpt.samples) / rate
-        for excerpt, end in zip(excerpts, ends, strict=True)
-    ):
-        return None
-    period = rate // gcd(rate, SAMPLE_RATE)
-    padding = [-len(excerpt.samples) % period for excerpt in excerpts]
-    resampler = Resampler(rate)
-    outputs = [
-        resampler.feed(np.pad(excerpt.samples, (0, missing)))
-        for excerpt, missing in zip(excerpts, padding, strict=True)
-    ]
-    signal = np.concatenate([*outputs, resampler.flush()])
-    lengths = [len(excerpt.samples) for excerpt in excerpts]
-    bounds = np.cumsum(np.add(lengths, padding))[:-1] * SAMPLE_RATE // rate
-    skips = [round(excerpt.lead_in * SAMPLE_RATE) for excerpt in excerpts]
-    parts = zip(np.split(signal, bounds), skips, strict=True)
-    return np.stack([part[skip : skip + WINDOW_SAMPLES] for part, skip in parts])
 
 
 class _Sampler:

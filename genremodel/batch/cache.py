@@ -76,16 +76,23 @@ class Cache:
     reason. Only `statistics`, `prune` and `clear` raise CacheError. Several processes and threads
     may use it at the same time. If the file or its folder is read-only, nothing is stored.
 
-    path: None for a cache that is always empty. window_count: the number of windows that analyses
-    are found with; those that are stored may have more.
+    path: None for a cache that is always empty. window_count, is_enough: which windows of analyses
+    are returned, see `Analysis.wanted`; those that are stored may have more.
     """
 
-    def __init__(self, path: Path | None, version: str = "", window_count: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        version: str = "",
+        window_count: int = 1,
+        is_enough: Callable[[Analysis], bool] | None = None,
+    ) -> None:
         self.path = path
         self.error: str | None = None
         self.version = version
         self._key = (version, place_count(window_count))
         self._window_count = window_count
+        self._is_enough = is_enough
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
         self._hits = self._misses = 0  # not stored yet
@@ -269,7 +276,7 @@ class Cache:
         """Return the wanted windows of an analysis, or None if it does not have them."""
         if not isinstance(found, Analysis):
             return found
-        return found.select(self._window_count) if found.has(self._window_count) else None
+        return found.wanted(self._window_count, self._is_enough)
 
     def _query(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
         """Return the rows of a query. After an error: none."""

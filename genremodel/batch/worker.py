@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +18,12 @@ from genremodel.audio.digest import audio_digest
 from genremodel.batch.cache import Cache, FileState
 from genremodel.batch.outcome import Outcome
 from genremodel.batch.spawning import end_with_parent
+from genremodel.early_stop import EarlyStop
 from genremodel.errors import AnalysisTimeout, AudioError, as_audio_error
 from genremodel.models.base import WindowAnalyzer, analysis_version, analyze_audio
 from genremodel.models.knn import KnnBackend
 from genremodel.models.musicnn import CnnBackend, Runtime
+from genremodel.prediction import DecisionParams
 
 # The analysis of a file, and the error of the worker's cache, if any.
 WorkerResult: TypeAlias = "tuple[Analysis, str | None]"
@@ -45,10 +47,14 @@ class AnalysisMethod(Protocol):
 
 @dataclass(frozen=True)
 class WindowsMethod:
-    """Computes the values of so many windows, as the product does."""
+    """Computes the values of so many windows, as the product does.
+
+    is_enough: see `analyze_audio`.
+    """
 
     analyzer: WindowAnalyzer
     windows: int
+    is_enough: Callable[[Analysis], bool] | None = None
 
     @property
     def version(self) -> str:
@@ -57,7 +63,7 @@ class WindowsMethod:
 
     def analyze(self, path: PathLike, known: Analysis | None) -> Analysis:
         """See `AnalysisMethod`."""
-        return analyze_audio(self.analyzer, path, self.windows, known)
+        return analyze_audio(self.analyzer, path, self.windows, known, self.is_enough)
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,8 @@ class WorkerConfig:
 
     backend: which workers load, or a method of their own. cache: its file, or None for none.
     timeout: seconds per file. A file that exceeded a shorter limit before is tried again. retry:
-    analyze files again that failed before.
+    analyze files again that failed before. early_stop: how predictions are made, if the first
+    windows of a track may be enough.
     """
 
     backend: Runtime | Literal["knn"] | AnalysisMethod
@@ -74,13 +81,15 @@ class WorkerConfig:
     cache: Path | None
     timeout: float
     retry: bool
+    early_stop: DecisionParams | None = None
 
 
 class FileAnalyzer:
     """Analyzes files in this process, unless the cache has them. Methods raise AudioError."""
 
     def __init__(self, config: WorkerConfig, method: AnalysisMethod) -> None:
-        self.cache = Cache(config.cache, method.version, config.windows)
+        self._is_enough = method.is_enough if isinstance(method, WindowsMethod) else None
+        self.cache = Cache(config.cache, method.version, config.windows, self._is_enough)
         self._config = config
         self.method = method
 
@@ -133,12 +142,12 @@ class FileAnalyzer:
             raise
         if _state(path) == file:  # otherwise another recording may have been analyzed
             self.cache.put(digest, analysis)
-        return analysis.select(self._config.windows)
+        return self._wanted(analysis)
 
     def analyze_uncached(self, path: PathLike) -> Analysis:
         """Return a new analysis of a file, and leave the cache as it is."""
         _state(path)
-        return self.method.analyze(path, None).select(self._config.windows)
+        return self._wanted(self.method.analyze(path, None))
 
     def accept(self, path: PathLike, outcome: Outcome) -> Analysis:
         """Return the analysis of a file by another machine, and store it or its failure.
@@ -165,7 +174,7 @@ class FileAnalyzer:
             raise error
         analysis = Analysis.from_bytes(outcome.content)
         self.cache.put(outcome.digest, analysis)
-        return analysis.select(self._config.windows)
+        return self._wanted(analysis)
 
     def examine(self, path: PathLike, windows: int) -> Outcome:
         """Return the outcome of a new analysis of a file, for a machine that stores it."""
@@ -190,6 +199,9 @@ class FileAnalyzer:
             return Outcome(state, digest, result.to_bytes())
         error = str(as_audio_error(result))
         return Outcome(state, digest, error=error, is_lasting=_is_lasting(result))
+
+    def _wanted(self, analysis: Analysis) -> Analysis:
+        return analysis.wanted(self._config.windows, self._is_enough) or analysis
 
     def _lookup_digest(self, digest: bytes, file: FileState) -> Analysis | None:
         found = self.cache.get_digest(digest)
@@ -230,7 +242,9 @@ def _load_method(config: WorkerConfig) -> AnalysisMethod:
         return config.backend
     if config.backend == "knn":
         return WindowsMethod(KnnBackend(features_only=True), config.windows)
-    return WindowsMethod(CnnBackend(config.backend), config.windows)
+    cnn = CnnBackend(config.backend)
+    is_enough = EarlyStop(cnn, config.early_stop) if config.early_stop else None
+    return WindowsMethod(cnn, config.windows, is_enough)
 
 
 def analyze(path: PathLike, method: AnalysisMethod | None = None) -> WorkerResult:

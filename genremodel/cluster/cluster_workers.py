@@ -27,6 +27,7 @@ FILES_PER_TASK = 8
 _TASKS_AHEAD = 2  # per thread of a worker
 _LEAST_LOOKAHEAD = 64
 _POLL_SECONDS = 5
+_COUNT_SECONDS = 30  # between counts of the threads: workers come and go
 _PATIENCE = 60  # seconds without any worker: machines are started again meanwhile
 
 
@@ -61,7 +62,8 @@ class ClusterWorkers:
         self._sent: set[_File] = set()
         self._is_awaited = False  # one of the files to be sent
         self._threads = 0
-        self._last_seen = time.monotonic()  # when there was a worker
+        self._counted = 0.0  # when the threads were
+        self._missing_since: float | None = None  # while there are no workers
 
     @property
     def lookahead(self) -> int:
@@ -114,6 +116,8 @@ class ClusterWorkers:
             if file in self._waiting:  # no others are coming
                 self._is_awaited = True
                 self._send()
+        if not file.analysis.done() and time.monotonic() - self._counted > _COUNT_SECONDS:
+            self._count_threads()
         while True:
             try:
                 return file.analysis.result(timeout=_POLL_SECONDS)
@@ -154,6 +158,7 @@ class ClusterWorkers:
                 self._store(file, outcome, answer.worker)
         with self._lock:
             self._sent.difference_update(files)
+            self._missing_since = None
             if isinstance(answer, ClusterError) or self._end:
                 self._stop(answer if isinstance(answer, ClusterError) else None, files)
                 return
@@ -206,10 +211,14 @@ class ClusterWorkers:
         """Ask how many threads the workers have, and stop if there have been none for long."""
         connection = self._connection
         threads = connection.count_threads() if connection else None
+        now = time.monotonic()
         with self._lock:
+            self._counted = now
             self._threads = threads or self._threads
             if threads:
-                self._last_seen = time.monotonic()
-            elif time.monotonic() - self._last_seen > _PATIENCE:
+                self._missing_since = None
+            elif self._missing_since is None:
+                self._missing_since = now
+            elif now - self._missing_since > _PATIENCE:
                 problem = "has no workers any longer" if threads == 0 else "does not answer"
                 self._stop(ClusterError(f"{self._cluster.address}: the cluster {problem}"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 import threading
+import warnings
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -45,13 +47,15 @@ def quiet_dask(level: str) -> None:
     names = ("distributed", "distributed.client", "distributed.worker", "distributed.core")
     dask.config.set({"logging": dict.fromkeys(names, level)})
     try:
-        import distributed  # noqa: F401
+        import distributed
     except ImportError as exc:
         raise ClusterError(
             f"{exc}: a cluster needs `pip install beets-genreclf[cluster]`"
         ) from None
     for name in names:
         logging.getLogger(name).setLevel(level.upper())
+    # The versions that matter are compared, see `versions`.
+    warnings.filterwarnings("ignore", category=distributed.versions.VersionMismatchWarning)
 
 
 def security(cluster: Cluster) -> Security | None:
@@ -77,7 +81,28 @@ def connection_problem(cluster: Cluster, error: BaseException) -> ClusterError:
             detail = getattr(reason, "verify_message", "") or reason.reason or str(reason)
             return ClusterError(f"{cluster.address}: the certificates do not fit: {detail}")
         reason = reason.__cause__ or reason.__context__
+    if isinstance(error, PermissionError):
+        return ClusterError(f"{cluster.address}: the certificates cannot be read")
     return ClusterError(f"{cluster.address}: the scheduler cannot be reached")
+
+
+def _try_connection(cluster: Cluster) -> None:
+    """Connect once: a client of Dask waits forever for a program that does not answer.
+
+    Raises the exceptions of Dask and the system.
+    """
+    from distributed.core import connect
+
+    certificates = security(cluster)
+    options = certificates.get_connection_args("client") if certificates else {}
+
+    async def run() -> None:
+        connecting = connect(cluster.address, timeout=_CONNECT_SECONDS, **options)
+        comm = await asyncio.wait_for(connecting, _CONNECT_SECONDS + _ANSWER_SECONDS)
+        await comm.close()
+
+    with ThreadPoolExecutor(1) as thread:  # this one may have an event loop
+        thread.submit(asyncio.run, run()).result()
 
 
 class Connection:
@@ -97,6 +122,7 @@ class Connection:
         # Not in the thread of Dask, which must answer the scheduler.
         self._thread = threading.Thread(target=self._deliver, daemon=True)
         try:
+            _try_connection(cluster)
             self._client: Client = Client(
                 cluster.address,
                 security=security(cluster),
@@ -104,7 +130,7 @@ class Connection:
                 set_as_default=False,
                 name="genreclf",
             )
-        except (OSError, FutureTimeout) as exc:
+        except Exception as exc:  # whatever is at the address
             raise connection_problem(cluster, exc) from exc
         try:
             self._check_workers()
@@ -171,7 +197,12 @@ class Connection:
         return ClusterError(f"{self._cluster.address}: the connection to the scheduler is lost")
 
     def _check_workers(self) -> None:
-        answers: dict[str, Any] = self._client.run(check_worker, self.versions, on_error="return")
+        try:
+            answers: dict[str, Any] = self._client.run(
+                check_worker, self.versions, on_error="return"
+            )
+        except Exception as exc:  # the scheduler has ended
+            raise self._lost() from exc
         if not answers:
             raise ClusterError(
                 f"{self._cluster.address}: the cluster has no workers; start some by `python -m "

@@ -77,11 +77,16 @@ class Cluster:
             raise ClusterError(f"{self.address}: must be tls://HOST:PORT or tcp://HOST:PORT")
         if scheme == "tls" and self.certificates is None:
             raise ClusterError(f"{self.address}: TLS needs certificates")
+        if scheme == "tcp" and self.certificates:
+            raise ClusterError(f"{self.address}: certificates need tls://")
         if scheme == "tcp" and not self.is_local:
             raise ClusterError(f"{self.address}: without TLS only this machine can be reached")
         for file in vars(self.certificates).values() if self.certificates else ():
             if not file.is_file():
                 raise ClusterError(f"{file}: no such file")
+        for remote in self.paths.values():
+            if not _remote_folder(remote).is_absolute():
+                raise ClusterError(f"{remote}: must be an absolute path on the workers")
 
     @property
     def host(self) -> str:
@@ -107,7 +112,10 @@ class Cluster:
         if name is None:
             raise ClusterError(f"{local}: in none of the folders that the cluster has")
         remote = _remote_folder(self.paths[name])
-        return str(remote.joinpath(*local.relative_to(_absolute(name)).parts))
+        # Not by `joinpath`: "b:" in the name of a file is no drive.
+        separator = "\\" if isinstance(remote, PureWindowsPath) else "/"
+        names = local.relative_to(_absolute(name)).parts
+        return separator.join((str(remote).rstrip(separator), *names))
 
     def missing_share(self, path: PathLike) -> ClusterError | None:
         """Return the error that the folder of a file is not there, or empty, on this machine."""
@@ -149,4 +157,6 @@ def _host(address: str) -> str | None:
 
 def _remote_folder(name: str) -> PurePath:
     is_windows = "\\" in name or name[1:2] == ":"
-    return PureWindowsPath(name) if is_windows else PurePosixPath(name)
+    if is_windows:
+        return PureWindowsPath(f"{name}\\" if name[1:] == ":" else name)
+    return PurePosixPath(name)

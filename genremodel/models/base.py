@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -9,8 +11,8 @@ from numpy.typing import NDArray
 
 from genremodel.analysis import Analysis
 from genremodel.audio.decoding import AudioSource
-from genremodel.audio.places import place_count
-from genremodel.audio.windows import Windows, read_windows
+from genremodel.audio.places import FIRST_WINDOWS, place_count
+from genremodel.audio.windows import Windows, read_in_parts, read_windows
 from genremodel.prediction import DecisionParams
 
 # The version of decoding and of the choice of windows, a part of `Backend.version`. Change it when
@@ -60,13 +62,8 @@ class WindowAnalyzer(Protocol):
         """The version of the values: what models read."""
         ...
 
-    def analyze(
-        self, windows: Windows, known: NDArray[np.floating[Any]] | None = None
-    ) -> NDArray[np.float32]:
-        """Return the slow part of the computation, which the cache stores: (windows, values).
-
-        known: (windows, values) an earlier result, NaN where it has none.
-        """
+    def analyze(self, windows: Windows) -> NDArray[np.float32]:
+        """Return the slow part of the computation, which the cache stores: (windows, values)."""
         ...
 
 
@@ -80,7 +77,11 @@ def analysis_version(features_version: str) -> str:
 
 
 def analyze_audio(
-    analyzer: WindowAnalyzer, source: AudioSource, count: int, known: Analysis | None = None
+    analyzer: WindowAnalyzer,
+    source: AudioSource,
+    count: int,
+    known: Analysis | None = None,
+    is_enough: Callable[[Analysis], bool] | None = None,
 ) -> Analysis:
     """Return an analysis of a track with so many windows, see `Analysis.select`, or more.
 
@@ -94,6 +95,8 @@ def analyze_audio(
         The number of windows.
     known : Analysis, optional
         An analysis of some windows. The result has these, too, and they are not analyzed again.
+    is_enough : callable, optional
+        Returns whether an analysis of the `FIRST_WINDOWS` alone is to be returned.
 
     Raises
     ------
@@ -101,17 +104,20 @@ def analyze_audio(
         If the audio cannot be decoded.
     """
     places = place_count(count)
-    windows = read_windows(source, places, count if known is None else places)
-    if not len(windows.starts):
-        values = np.empty((0, 0), np.float32)
-    else:
-        values = analyzer.analyze(windows, None if known is None else _known_values(known, windows))
+    if known is None and is_enough is None:
+        return _analyze(analyzer, read_windows(source, places, count))
+    counts = (FIRST_WINDOWS, places) if known is None else (places,)
+    starts = () if known is None else known.starts
+    with closing(read_in_parts(source, places, counts, starts)) as parts:
+        for windows in parts:
+            part = _analyze(analyzer, windows)
+            known = part if known is None or windows.places.all() else known.joined_with(part)
+            if is_enough and not known.places.all() and is_enough(known):
+                break
+    assert known is not None
+    return known
+
+
+def _analyze(analyzer: WindowAnalyzer, windows: Windows) -> Analysis:
+    values = analyzer.analyze(windows) if len(windows.starts) else np.empty((0, 0), np.float32)
     return Analysis(windows.starts, windows.audible, values.astype(np.float16), windows.decoded)
-
-
-def _known_values(known: Analysis, windows: Windows) -> NDArray[np.float32]:
-    """Return the values of windows that were analyzed before, NaN for others."""
-    values = np.full((len(windows.starts), known.values.shape[1]), np.nan, np.float32)
-    _, rows, known_rows = np.intersect1d(windows.starts, known.starts, return_indices=True)
-    values[rows] = known.values[known_rows]
-    return values

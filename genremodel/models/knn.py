@@ -279,17 +279,9 @@ class KnnBackend:
             )
         self.features_version = features_version(self.groups)
 
-    def analyze(
-        self, windows: Windows, known: NDArray[np.floating[Any]] | None = None
-    ) -> NDArray[np.float32]:
+    def analyze(self, windows: Windows) -> NDArray[np.float32]:
         """Return librosa features: (windows, features)."""
-        if known is None:
-            return window_features(windows.samples, self.groups)
-        values = known.astype(np.float32)
-        missing = np.isnan(values).all(axis=1)
-        if missing.any():
-            values[missing] = window_features(windows.samples[missing], self.groups)
-        return values
+        return window_features(windows.samples, self.groups)
 
     def predict_proba(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
         """Return the genre probabilities of the audible windows of a track."""

@@ -136,27 +136,15 @@ class MusicnnPair:
         """Return the bundled networks."""
         return cls(bundled_session(MSD_FILE, runtime), bundled_session(MTT_FILE, runtime))
 
-    def run(
-        self, windows: Windows, known: NDArray[np.floating[Any]] | None = None
-    ) -> NDArray[np.float32]:
-        """Return the joined `NetworkOutputs` of at least one window: (windows, OUTPUT_SIZE).
-
-        known: (windows, OUTPUT_SIZE) outputs that are not computed again, NaN where there are none.
-        """
+    def run(self, windows: Windows) -> NDArray[np.float32]:
+        """Return the joined `NetworkOutputs` of at least one window: (windows, OUTPUT_SIZE)."""
         values = np.full((len(windows.starts), OUTPUT_SIZE), np.nan, np.float32)
-        if known is not None:
-            values[:] = known
         outputs = NetworkOutputs.split(values)
-        missing = np.isnan(outputs.activations).all(axis=1)
-        if missing.any():
-            samples = (
-                windows.samples if missing.all() else windows.samples[missing]
-            )  # seldom a copy
-            outputs.activations[missing], outputs.embeddings[missing] = self.msd.run(samples)
-        missing = _both_networks(windows) & ~outputs.by_both
-        if missing.any():
-            outputs.expert_activations[missing], outputs.expert_embeddings[missing] = self.mtt.run(
-                windows.samples[missing]
+        outputs.activations[:], outputs.embeddings[:] = self.msd.run(windows.samples)
+        both = _both_networks(windows)
+        if both.any():
+            outputs.expert_activations[both], outputs.expert_embeddings[both] = self.mtt.run(
+                windows.samples[both]
             )
         return values
 
@@ -218,11 +206,9 @@ class CnnBackend:
         self.heads = bundled.bundled_heads()
         self.features_version = features_version()
 
-    def analyze(
-        self, windows: Windows, known: NDArray[np.floating[Any]] | None = None
-    ) -> NDArray[np.float32]:
+    def analyze(self, windows: Windows) -> NDArray[np.float32]:
         """Return the joined outputs of both networks: (windows, OUTPUT_SIZE)."""
-        return self.networks.run(windows, known)
+        return self.networks.run(windows)
 
     def predict_proba(self, values: NDArray[np.floating[Any]]) -> WindowProbabilities:
         """Return the genre probabilities of the audible windows of a track."""

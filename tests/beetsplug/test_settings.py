@@ -53,8 +53,11 @@ def tagged_library(prepared: Prepared) -> Beets:
         ({"timeout": nan}, "genreclf.timeout: must be a number of seconds, not nan"),
         ({"timeout": inf}, "genreclf.timeout: must be a number of seconds, not inf"),
         ({"timeout": 10**400}, "genreclf.timeout: must be a number of seconds, not 1000"),
-        ({"windows": nan}, "genreclf.windows: must be a whole number of 1 or more, not nan"),
-        ({"windows": 0}, "genreclf.windows: must be a whole number of 1 or more, not 0"),
+        (
+            {"windows": nan},
+            "genreclf.windows: must be auto, or a whole number of 1 or more, not nan",
+        ),
+        ({"windows": 0}, "genreclf.windows: must be auto, or a whole number of 1 or more, not 0"),
         ({"max_styles": 11}, "genreclf.max_styles: must be a whole number from 0 to 10, not 11"),
         ({"max_styles": -1}, "genreclf.max_styles: must be a whole number from 0 to 10, not -1"),
         (

@@ -31,7 +31,7 @@ class Hidden(BeetsPlugin):
 
 def import_labeled(beets: Beets) -> None:
     """Import twenty tracks of two genres of the user, by ten artists."""
-    beets.settings["genreclf"] |= {"auto": False, "policy": "replace", "threads": 2}
+    beets.settings["genreclf"] |= {"auto": False, "policy": "replace"}
     beets.add_collection(range(10))
     beets.import_music()
     beets("genreclf", "-q", "--nowrite")

@@ -6,8 +6,11 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from time import sleep
 
-from genremodel.cluster import Cluster
+import pytest
+
+from genremodel.cluster import Cluster, cluster_workers
 from tests.cluster.processes import (
     LocalCluster,
     RestartedWorker,
@@ -38,6 +41,23 @@ def test_killed_worker_loses_nothing(songs: list[Path], tmp_path: Path) -> None:
         assert not failures(finished)
         assert len(rows(tmp_path / "cache.db")["files"]) == len(songs)
         wait_until(lambda: not any(map(is_running, orphans)))
+
+
+def test_idle_client_waits_for_workers_that_are_started_again(songs: list[Path]) -> None:
+    with (
+        LocalCluster(workers=1) as local,
+        faulty_pool(Cluster(local.address)) as pool,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        pool.submit(songs[0]).result()
+        patch.setattr(cluster_workers, "_PATIENCE", 20)
+        patch.setattr(cluster_workers, "_POLL_SECONDS", 1)
+        sleep(21)
+        local.workers[0].kill()
+        future = pool.submit(songs[1])
+        sleep(3)
+        local.add()
+        future.result()
 
 
 @posix

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -43,6 +47,13 @@ def secured(certificates: Certificates) -> Iterator[LocalCluster]:
         yield cluster
 
 
+@pytest.fixture
+def silent_address() -> Iterator[str]:
+    """Return the address of a program that accepts connections and does not answer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+
 def assert_refused(cluster: Cluster, song: Path, message: str) -> None:
     with faulty_pool(cluster) as pool, pytest.raises(ClusterError, match=message):
         pool.submit(song).result()
@@ -59,6 +70,15 @@ def test_import_without_its_cluster_keeps_the_tracks(beets: Beets) -> None:
     failed = beets.run("genreclf")
     assert failed.returncode == 1
     assert failed.stderr.count("the scheduler cannot be reached; run the command again") == 1
+
+
+def test_address_of_another_program_is_refused(silent_address: str, songs: list[Path]) -> None:
+    assert_refused(Cluster(silent_address), songs[0], "the scheduler cannot be reached")
+
+
+def test_invalid_host_is_refused(certificates: Certificates, songs: list[Path]) -> None:
+    cluster = Cluster("tls://a..b:8786", certificates=certificates)
+    assert_refused(cluster, songs[0], "the scheduler cannot be reached")
 
 
 def test_cluster_without_workers_is_refused(songs: list[Path]) -> None:
@@ -95,6 +115,42 @@ def test_tls(
     assert secured.address.startswith("tls://")
     cluster = Cluster(secured.address, certificates=certificates)
     assert not failures([*classifier.predict_many(songs[:9], cluster=cluster)])
+
+
+def test_documented_certificates_are_accepted(songs: list[Path], tmp_path: Path) -> None:
+    if not shutil.which("openssl"):
+        pytest.skip("needs openssl")
+    guide = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text(encoding="utf-8")
+    commands = next(part for part in guide.split("```") if part.startswith("\nopenssl"))
+    subprocess.run(["sh", "-ec", commands], cwd=tmp_path, check=True, capture_output=True)
+    documented = Certificates(*map(tmp_path.joinpath, ("ca.pem", "machine.pem", "machine-key.pem")))
+    shake_hands(documented)
+    with LocalCluster(workers=1, certificates=documented) as local:
+        cluster = Cluster(local.address, certificates=documented)
+        with faulty_pool(cluster) as pool:
+            pool.submit(songs[0]).result()
+
+
+def shake_hands(certificates: Certificates) -> None:
+    """Check certificates as strictly as Python 3.13 and newer do by default."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = []
+    for purpose, near, far in (
+        (ssl.Purpose.SERVER_AUTH, to_client, to_server),
+        (ssl.Purpose.CLIENT_AUTH, to_server, to_client),
+    ):
+        context = ssl.create_default_context(purpose, cafile=certificates.ca)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.load_cert_chain(certificates.cert, certificates.key)
+        is_server = purpose is ssl.Purpose.CLIENT_AUTH
+        ends.append(context.wrap_bio(near, far, server_side=is_server))
+    for _ in range(5):
+        for end in ends:
+            with suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    assert all(end.getpeercert() for end in ends)
 
 
 def test_wrong_certificate_is_refused(

@@ -12,6 +12,7 @@ from genremodel import ClusterError
 from genremodel.cluster import Certificates, Cluster
 from genremodel.cluster.versions import difference
 from tests.conftest import Beets
+from tests.platforms import posix
 
 LOCAL = "tcp://127.0.0.1:8786"
 
@@ -50,6 +51,8 @@ def test_certificates_must_exist(tmp_path: Path) -> None:
     Cluster("tls://server:8786", certificates=Certificates(file, file, file))
     with pytest.raises(ClusterError, match=r"key\.pem: no such file"):
         Cluster("tls://server:8786", certificates=Certificates(file, file, tmp_path / "key.pem"))
+    with pytest.raises(ClusterError, match=f"{LOCAL}: certificates need tls://"):
+        Cluster(LOCAL, certificates=Certificates(file, file, file))
 
 
 @pytest.mark.parametrize(
@@ -60,11 +63,25 @@ def test_certificates_must_exist(tmp_path: Path) -> None:
         ("M:\\music", "M:\\music\\a b\\1.mp3"),
         ("M:/music", "M:\\music\\a b\\1.mp3"),
         ("\\\\nas\\music", "\\\\nas\\music\\a b\\1.mp3"),
+        ("M:", "M:\\a b\\1.mp3"),
+        ("/", "/a b/1.mp3"),
     ],
 )
 def test_folders_have_other_names_on_workers(remote: str, expected: str, tmp_path: Path) -> None:
     cluster = Cluster(LOCAL, {str(tmp_path): remote})
     assert cluster.remote_path(tmp_path / "a b" / "1.mp3") == expected
+
+
+@pytest.mark.parametrize("remote", ["music", "", "~/music", "M:music"])
+def test_folders_of_workers_must_be_absolute(remote: str) -> None:
+    with pytest.raises(ClusterError, match="must be an absolute path on the workers"):
+        Cluster(LOCAL, {"/music": remote})
+
+
+@posix
+def test_name_that_windows_cannot_have_stays_in_its_folder(tmp_path: Path) -> None:
+    cluster = Cluster(LOCAL, {str(tmp_path): "M:/music"})
+    assert cluster.remote_path(tmp_path / "a" / "b: c.mp3") == "M:\\music\\a\\b: c.mp3"
 
 
 def test_inner_folder_comes_first(tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def test_default_version_is_that_of_the_bundled_networks() -> None:
 LABELS = st.lists(st.integers(0, 3), min_size=1, max_size=2, unique=True)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 @given(
     labels=st.lists(LABELS, min_size=12, max_size=30),
     artists=st.lists(st.integers(0, 5), min_size=30, max_size=30),

@@ -95,15 +95,3 @@ def test_second_network_analyzes_audible_windows_only(silent: list[int]) -> None
     assert not analyzed[silent].any()
     assert np.isfinite(activations).all()
     assert np.isfinite(embeddings).all()
-
-
-def test_known_outputs_are_not_computed_again() -> None:
-    samples = RNG.normal(scale=0.1, size=(5, WINDOW_SAMPLES)).astype(np.float32)
-    windows, networks = Windows(np.arange(5.0), samples), MusicnnPair.bundled()
-    expected = networks.run(windows)
-    known = expected.copy()
-    known[[0, 3]] = np.nan  # not analyzed before
-    known[1] += 1
-    found = networks.run(windows, known)
-    np.testing.assert_array_equal(found[[1, 2, 4]], known[[1, 2, 4]])
-    np.testing.assert_allclose(found[[0, 3]], expected[[0, 3]], rtol=1e-4, atol=1e-5)

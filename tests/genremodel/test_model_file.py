@@ -278,7 +278,7 @@ def test_parts_that_claim_the_same_bytes_are_refused(exported: Exported) -> None
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
 def test_flipped_bits_are_found(exported: Exported, data: st.DataObject) -> None:
     """By the checksums of the archive, unless nothing reads these bits."""
     damaged = bytearray(exported.packed)
@@ -319,7 +319,7 @@ JSON = st.recursive(
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_value_is_refused_or_works(exported: Exported, data: st.DataObject) -> None:
     """With checksums that are correct."""
     content = exported.content

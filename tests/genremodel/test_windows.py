@@ -244,14 +244,14 @@ def test_evenly_spaced(total: int, count: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["flac", "mp3"])
-@pytest.mark.parametrize("count", [1, 2, 3, 5])
-def test_fewer_windows_are_some_of_the_ten(kind: str, count: int, tmp_path: Path) -> None:
+def test_fewer_windows_are_some_of_the_ten(kind: str, tmp_path: Path) -> None:
     path = make(tmp_path / f"a.{kind}", seconds=63)
-    ten, few = read_windows(path, 10), read_windows(path, 10, count)
-    chosen = chosen_places(count, 10)
-    np.testing.assert_array_equal(few.starts, ten.starts[chosen])
-    np.testing.assert_allclose(few.samples, ten.samples[chosen], atol=1e-3)
-    assert np.flatnonzero(few.places).tolist() == chosen.tolist()
+    ten = read_windows(path, 10)
+    for count in (1, 2, 3, 5):
+        few, chosen = read_windows(path, 10, count), chosen_places(count, 10)
+        np.testing.assert_array_equal(few.starts, ten.starts[chosen])
+        np.testing.assert_allclose(few.samples, ten.samples[chosen], atol=1e-3)
+        assert np.flatnonzero(few.places).tolist() == chosen.tolist()
 
 
 def test_all_windows_are_returned_if_a_chosen_one_is_silent(tmp_path: Path) -> None:

@@ -82,8 +82,12 @@ def test_foreign_files_are_not_overwritten(
 def test_model_of_own_music(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("genremodel.batch.processes.cpu_count", lambda: 1)  # imports librosa once
     monkeypatch.setattr("training.feature_selection._SEEDS", 1)
     monkeypatch.setattr("training.build._SOUNDS", {"cnn": 4, "knn": 4})
+    monkeypatch.setattr("training.nonmusic_detector._SHUFFLES", 1)
+    windows = build._check_windows()[:1]  # tests/training/test_musicnn.py checks all
+    monkeypatch.setattr("training.build._check_windows", lambda: windows)
     for index, genre in enumerate(("jazz", "HipHop")):
         for number in range(6):
             make(tmp_path / "music" / genre / f"{number}.wav", seconds=3, seed=8 * index + number)

@@ -80,7 +80,7 @@ def test_values_are_those_of_the_networks_in_single_precision(
 def test_second_reading_decodes_nothing(
     tracks: list[Track], networks: Networks, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, again = Reader(cache), Reader(cache, timeout=TOO_SHORT)
+    first, again = Reader(cache, workers=1), Reader(cache, workers=1, timeout=TOO_SHORT)
     assert_equal(*(one.outputs(tracks, networks, altered=True) for one in (first, again)))
     groups = ["loudness", "MFCCs"]
     assert_equal(*(one.features(tracks, groups) for one in (first, again)))
@@ -90,15 +90,15 @@ def test_second_reading_decodes_nothing(
 def test_interrupted_reading_continues(
     tracks: list[Track], networks: Networks, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Reader(cache).outputs(tracks[:2], networks)
-    table = Reader(cache, timeout=TOO_SHORT).outputs(tracks, networks)
+    Reader(cache, workers=1).outputs(tracks[:2], networks)
+    table = Reader(cache, workers=1, timeout=TOO_SHORT).outputs(tracks, networks)
     assert table.names.tolist() == [each.name for each in tracks[:2]]
     assert capsys.readouterr().err == f"{tracks[2].path}: not analyzed within 0.001 s\n"
 
 
 def test_features_are_in_single_precision(tracks: list[Track], cache: Path) -> None:
     groups = ["loudness", "MFCCs"]
-    table = Reader(cache).features(tracks, groups)
+    table = Reader(cache, workers=1).features(tracks, groups)
     windows = (read_windows(each.path).samples for each in tracks)
     expected = np.concatenate([window_features(each, groups) for each in windows])
     np.testing.assert_array_equal(table.values, expected)
@@ -109,12 +109,12 @@ def test_many_files_are_read_by_the_cache_of_the_product(
 ) -> None:
     monkeypatch.setattr("training.window_table.MANY_ROWS", 10)
     cache.parent.mkdir()
-    with GenreClassifier().pool(cache=cache) as pool:
+    with GenreClassifier().pool(workers=1, cache=cache) as pool:
         analyses = [pool.submit(each.path).result() for each in tracks]
-    table = Reader(cache, timeout=TOO_SHORT).outputs(tracks, networks)
+    table = Reader(cache, workers=1, timeout=TOO_SHORT).outputs(tracks, networks)
     assert table.values.dtype == np.float16
     np.testing.assert_array_equal(table.values, np.concatenate([a.values for a in analyses]))
-    altered = Reader(cache).outputs(tracks, networks, altered=True).with_role("altered")
+    altered = Reader(cache, workers=1).outputs(tracks, networks, altered=True).with_role("altered")
     assert [len(rows) for rows in altered.by_track()[2]] == [2, 2, 2]
 
 
@@ -138,7 +138,7 @@ def test_files_that_fail_are_named_once(
     send(signal.SIGSEGV, reading=crashing).join()
     send(signal.SIGSTOP, reading=hanging)
     reading.join()
-    tables.append(Reader(cache, timeout=8).outputs(every, networks))
+    tables.append(Reader(cache, workers=1, timeout=8).outputs(every, networks))
     tables.append(reader.outputs(every, networks, altered=True).with_role("train"))
     for table in tables:
         assert table.names.tolist() == [tracks[0].name, tracks[1].name]
@@ -157,9 +157,9 @@ def test_without_workers_files_are_read_by_this_process(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    expected = Reader(cache).outputs(tracks, networks, altered=True)
+    expected = Reader(cache, workers=1).outputs(tracks, networks, altered=True)
     monkeypatch.setattr(sys, "frozen", True, raising=False)  # no workers can be started
-    reader = Reader(cache.with_name("other.db"))
+    reader = Reader(cache.with_name("other.db"), workers=1)
     assert_equal(reader.outputs(tracks, networks, altered=True), expected)
     assert capsys.readouterr().err.count("worker processes could not be started") == 1
 
@@ -167,7 +167,7 @@ def test_without_workers_files_are_read_by_this_process(
 def test_no_file_is_readable(networks: Networks, cache: Path, tmp_path: Path) -> None:
     (tmp_path / "cover.jpg").write_bytes(b"a picture")
     with pytest.raises(DataError, match="none of 1 files can be analyzed"):
-        Reader(cache).outputs([track(tmp_path / "cover.jpg")], networks)
+        Reader(cache, workers=1).outputs([track(tmp_path / "cover.jpg")], networks)
 
 
 def test_unusable_cache_is_reported_once(
@@ -176,7 +176,7 @@ def test_unusable_cache_is_reported_once(
     cache = tmp_path / "cache.db"
     cache.write_text("a text, which is not a cache of analyses")
     before = cache.read_bytes()
-    reader = Reader(cache)
+    reader = Reader(cache, workers=1)
     for _ in range(2):
         assert len(reader.outputs(tracks, networks)) == 13
     assert capsys.readouterr().err.count("running without the analysis cache") == 1

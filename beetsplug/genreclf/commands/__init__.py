@@ -17,18 +17,20 @@ from beetsplug.genreclf.storage.errors import JournalError
 @contextmanager
 def user_errors() -> Iterator[None]:
     """Turn errors that the user can resolve into a UserError, which beets prints in one line."""
-    from genremodel.errors import ClusterError  # slow to import
-
     try:
         yield
     except JournalError as exc:
         raise UserError(str(exc)) from exc
     except sqlite3.OperationalError as exc:  # another program has locked the library
         raise UserError(f"the library cannot be changed: {exc}") from exc
-    except ClusterError as exc:
-        raise UserError(f"{exc}; run the command again to resume") from exc
     except KeyboardInterrupt as exc:
         raise UserError("interrupted; run the command again to resume") from exc
+    except Exception as exc:
+        from genremodel.errors import ClusterError  # slow to import
+
+        if isinstance(exc, ClusterError):
+            raise UserError(f"{exc}; run the command again to resume") from exc
+        raise
 
 
 def exclusive(given: Mapping[str, object]) -> None:

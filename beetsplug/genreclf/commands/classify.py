@@ -128,7 +128,7 @@ def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[s
     if options.review and context.config().policy == "never":
         raise UserError("--review cannot be combined with genreclf.policy: never")
     # Before the query: options that the model cannot meet are reported in any case.
-    predicting = context.predictor(lib, cached=options.cache, retry=options.force)
+    predicting = context.predictor(lib, cached=options.cache, retry=options.force, stops_early=True)
     with user_errors(), predicting as predictor:
         selection = TrackSelection(
             lib, query, match_albums=options.album, artists=artists(lib, predictor.config)
