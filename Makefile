@@ -53,8 +53,8 @@ model: $(VENV)/.model
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
-	$(BIN)/python -m benchmarks.cluster
 	$(BIN)/python -m training documents
+	$(BIN)/python -m benchmarks.cluster
 
 compare: $(VENV)/.compare $(VENV)/.model
 	$(BIN)/python -m training compare $(ARGS)
