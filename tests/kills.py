@@ -50,7 +50,7 @@ VALUES = {"predicted_genre": "jazz", "predicted_styles": ["folk", "soul"], "genr
 def main(root: Path, path: Path, limit: int) -> None:
     from beets.ui import main as beet
 
-    import genremodel.batch.read_only_database  # noqa: F401  # what a save imports would be hundreds of steps
+    import genremodel.batch.sqlite_files  # noqa: F401  # what a save imports would be hundreds of steps
 
     rewrite.MAX_IN_PLACE = limit
     journal = root / "library.genre-journal.db"

@@ -23,7 +23,7 @@ from genremodel.batch.cache_format import (
     put_statements,
     require_older_cache,
 )
-from genremodel.batch.read_only_database import open_read_only
+from genremodel.batch.sqlite_files import open_read_only, use_write_ahead_log
 from genremodel.errors import AudioError, GenreModelError
 
 _ROWS = 1024  # that are read at once
@@ -348,7 +348,7 @@ class Cache:
                 connection.execute("PRAGMA synchronous = NORMAL")
                 if not is_current(connection):
                     require_older_cache(connection)
-                    connection.execute("PRAGMA journal_mode = WAL")
+                    use_write_ahead_log(connection)
                     with connection:
                         connection.execute("BEGIN IMMEDIATE")
                         if not is_current(connection):  # no other process has created it

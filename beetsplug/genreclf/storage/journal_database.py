@@ -149,7 +149,9 @@ class JournalDatabase:
         # A change must be on the disk before it is made: one fsync each.
         connection.execute("PRAGMA synchronous = FULL")
         if version == 0:  # a new file
-            connection.execute("PRAGMA journal_mode = WAL")
+            from genremodel.batch.sqlite_files import use_write_ahead_log  # slow to import
+
+            use_write_ahead_log(connection)
             connection.executescript(
                 f"BEGIN IMMEDIATE; {_SCHEMA}; PRAGMA user_version = {_VERSION}; COMMIT"
             )
@@ -159,9 +161,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     """Open the file, read-only if it or its folder cannot be written."""
     if _is_writable(path):
         return sqlite3.connect(path, timeout=60, check_same_thread=False)
-    from genremodel.batch.read_only_database import (
-        open_read_only,  # slow to import, and rarely needed
-    )
+    from genremodel.batch.sqlite_files import open_read_only  # slow to import, and rarely needed
 
     return open_read_only(path)
 
