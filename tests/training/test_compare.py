@@ -106,15 +106,16 @@ def test_leaky_split_inflates_accuracy(sources: Sources) -> None:
 def test_results_are_cached(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.student_systems.compare.CACHE", tmp_path)
     monkeypatch.setattr("training.student_systems.compare._QUICK_SHARE", 8)
-    compare(data, ["knn-3s-10", "bundled-head"], quick=True)
-    path = result_path(Sources(data, every=8), BASELINES["knn-3s-10"], "honest")
+    # every eighth song: fewer songs than neighbors
+    compare(data, ["knn-30s-100", "bundled-head"], quick=True)
+    path = result_path(Sources(data, every=8), BASELINES["knn-30s-100"], "honest")
     result = Result.load(path)
     assert result.scored == np.sum(result.confusion)
     assert result.accuracy_on([*result.correct]) == pytest.approx(result.accuracy)
     assert set(result.accuracy_by_seconds) == {"0.5", "1", "2", "3", "5", "10", "20", "30"}
     assert result.accuracy_by_seconds["30"] == result.accuracy
     written = path.stat().st_mtime_ns
-    compare(data, ["knn-3s-10"], quick=True)
+    compare(data, ["knn-30s-100"], quick=True)
     assert path.stat().st_mtime_ns == written
     with pytest.raises(DataError, match=r"unknown: no-such\. Available: knn-3s-10"):
         compare(data, ["no-such"])

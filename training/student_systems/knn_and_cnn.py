@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -23,8 +25,18 @@ from training.student_systems.song_classifier import Ensemble, SongClassifier, j
 _REPORTED = {3: {10: 0.868, 20: 0.811, 100: 0.692}, 30: {10: 0.627, 20: 0.573, 100: 0.447}}
 
 
+class _AtMostAllNeighbors(KNeighborsClassifier):
+    """K nearest neighbors, or all examples if there are fewer, as with `--quick`."""
+
+    n_neighbors: int
+
+    def fit(self, X: NDArray[np.float32], y: NDArray[np.str_]) -> _AtMostAllNeighbors:
+        self.n_neighbors = min(self.n_neighbors, len(X))
+        return super().fit(X, y)
+
+
 def _knn(neighbors: int, seconds: int, _checkpoints: Path | None) -> SongClassifier:
-    knn = KNeighborsClassifier(neighbors)
+    knn = _AtMostAllNeighbors(neighbors)
     return SongClassifier(make_pipeline(StandardScaler(), knn), moments, by_segment=seconds == 3)
 
 
