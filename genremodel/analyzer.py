@@ -99,6 +99,7 @@ class Analyzer:
 
         Examples
         --------
+        >>> import numpy as np
         >>> noise = np.random.default_rng(0).uniform(-1, 1, (2, 20 * 16_000))
         >>> analysis = Analyzer(windows=3).analyze((noise, 16_000))
         >>> analysis.starts.round(1).tolist()
