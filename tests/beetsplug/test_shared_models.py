@@ -168,6 +168,23 @@ def test_name_must_be_new(collector: Beets, tmp_path: Path) -> None:
     assert "installed" not in collector("genreclf-train", "--list")
 
 
+def test_one_of_two_models_of_a_name_is_installed(friend: Beets, tmp_path: Path) -> None:
+    model = replace(custom_model(), features_version=features_version())
+    files = {field: str(tmp_path / f"{field}.genremodel") for field in ("genres", "mood")}
+    for field, file in files.items():
+        replace(model, field=field).export(file)
+    models = ModelStore(friend.root / "library.genre-models")
+    for name in "abc":
+        both = friend.run_together(
+            *(("genreclf-train", "--install", file, "--name", name) for file in files.values())
+        )
+        first, second = sorted(both, key=lambda done: done.returncode)
+        assert (first.returncode, second.returncode) == (0, 1), name
+        assert first.stdout.startswith(f"installed {name} ({models.describe(name).id}), which")
+        assert f"there is already a model '{name}'; choose another by" in second.stderr
+        assert f"predicts {models.load(name).field}: " in first.stdout
+
+
 def test_invalid_files_are_refused(collector: Beets, tmp_path: Path) -> None:
     file = tmp_path / "theirs.genremodel"
     install = ("--install", str(file))
