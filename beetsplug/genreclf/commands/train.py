@@ -233,7 +233,8 @@ class Training:
         if not tracks.examples:
             self._show_skipped(tracks)
             raise UserError(
-                f"training failed: no genre has {self._options.min_tracks} tracks that can be used"
+                f"training failed: no {self._label} has {self._options.min_tracks} tracks that can "
+                "be used"
                 if tracks.labeled
                 else f"no matching track has a {field} value of its own"
             )
@@ -287,9 +288,15 @@ class Training:
             self._check(models)  # again: a model may have been installed meanwhile
             return models.save(model)
 
+    @property
+    def _label(self) -> str:
+        from genremodel.custom.custom_model import label_word
+
+        return label_word(self._options.field)
+
     def _show_skipped(self, tracks: LabeledTracks) -> None:
         for what, skipped in (
-            (f"genres with fewer than {self._options.min_tracks} tracks", tracks.rare),
+            (f"{self._label}s with fewer than {self._options.min_tracks} tracks", tracks.rare),
             ("placeholders", tracks.placeholders),
         ):
             if skipped:
