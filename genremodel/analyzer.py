@@ -165,4 +165,5 @@ def _load_backend(name: BackendName) -> tuple[CnnBackend | KnnBackend, str | Non
     try:
         return KnnBackend(), reason
     except (ImportError, ModelError) as exc:
-        raise ModelError(f"{reason}; KNN: {exc}") from exc
+        # All backends read `model.json`: its damage is one reason.
+        raise ModelError(reason if str(exc) == reason else f"{reason}; KNN: {exc}") from exc
