@@ -96,7 +96,7 @@ def test_comparison_is_rendered_from_results(tmp_path: Path) -> None:
     }  # fmt: skip
     documents.write_comparison(results, ["a", "a", "b"], tmp_path)
     text = (tmp_path / "comparison.md").read_text(encoding="utf-8")
-    row = "0.910 | 0.822 | 0.733 | 0.667 | 0.123"
+    row = "0.910 | 0.822 | 0.503 | 0.667 | 0.123"
     assert f"| random forest | 0.871 | {row} | 0.644 | 1,234,567 |" in text
     assert f"| CNN on spectrogram images | 0.533 | {row} | - | 1,234,567 |" in text
     assert "| bundled head | - | 0.910 | 0.822 | - | - | - | 0.644 | 1,503,869 |" in text
