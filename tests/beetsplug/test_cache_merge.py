@@ -9,8 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -263,11 +263,13 @@ def test_entries_that_change_after_the_check_are_refused(tmp_path: Path) -> None
     class Meanwhile(Cache):
         """A cache whose transaction begins after the file has changed."""
 
-        def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        @contextmanager
+        def transaction(self) -> Iterator[sqlite3.Connection]:
             state = file.stat()
             change(file, "UPDATE analyses SET content = ? WHERE rowid = 1", second)
             os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
-            return super().transaction()
+            with super().transaction() as connection:
+                yield connection
 
     with Meanwhile(tmp_path / "cache.db", "v") as cache:
         with pytest.raises(CacheError, match="another program is writing it"):
