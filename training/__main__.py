@@ -25,12 +25,15 @@ Step: TypeAlias = Callable[[argparse.Namespace], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one step. Returns 1 if the data, the model or the cluster is not good enough."""
+    """Run one step. Returns 1 if the data, a file, the model or the cluster is not good enough."""
     options = _parser().parse_args(arguments)
     step: Step = options.step
     try:
         step(options)
-    except (ClusterError, DataError, WorseModelError) as exc:
+    except KeyboardInterrupt:
+        print("interrupted; analyses are kept for the next run", file=sys.stderr)
+        return 130
+    except (ClusterError, DataError, OSError, WorseModelError) as exc:
         print(exc, file=sys.stderr)
         return 1
     return 0

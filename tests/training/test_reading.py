@@ -126,7 +126,7 @@ def test_files_that_fail_are_named_once(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    picture = tmp_path / "cover.jpg"
+    picture = tmp_path / "cover\n.jpg"
     picture.write_bytes(b"a picture")
     crashing, hanging = (long_track(tmp_path / f"{name}.mp3") for name in ("crashing", "hanging"))
     hanging.write_bytes(hanging.read_bytes()[:-100_000])  # another recording
@@ -143,11 +143,13 @@ def test_files_that_fail_are_named_once(
     for table in tables:
         assert table.names.tolist() == [tracks[0].name, tracks[1].name]
     once = [
-        f"{picture}: not one of the audio formats that can be read",
+        rf"{tmp_path}/cover\n.jpg: not one of the audio formats that can be read",
         f"{crashing}: the decoder crashed (SIGSEGV)",
         f"{hanging}: not analyzed within 8 s",
     ]
-    assert capsys.readouterr().err.splitlines() == once + once
+    printed = capsys.readouterr()
+    assert printed.err.splitlines() == once + once
+    assert not printed.out, "it is for figures"
 
 
 def test_without_workers_files_are_read_by_this_process(
