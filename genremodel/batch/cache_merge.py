@@ -209,9 +209,9 @@ class Source:
                 raise self.error("written by an older version of this program")
             if not is_intact(self._connection):  # views and computed columns could run for ever
                 raise self.error("not a cache of analyses")
-        ((problem,),) = self._query("PRAGMA quick_check(1)")
-        if problem != "ok":
-            raise self.error(f"damaged ({one_line(str(problem).splitlines()[-1])})")
+            ((problem,),) = self._connection.execute("PRAGMA quick_check(1)")
+            if problem != "ok":
+                raise sqlite3.DatabaseError(f"damaged ({str(problem).splitlines()[-1]})")
 
     def _closed_state(self) -> tuple[int, ...]:
         """Return the state of the file. Raises CacheError if a program has pending changes."""
@@ -242,6 +242,7 @@ class Source:
         except UnicodeDecodeError as exc:  # a message of SQLite with text of the file
             raise self.error("damaged") from exc
         except (sqlite3.Error, OverflowError) as exc:
+            self.require_unchanged()  # otherwise this is the cause
             # "Could not decode to UTF-8 column 'failure' with text '...'"
             text = one_line(str(exc).partition(" with text ")[0])
             raise self.error(text) from exc
