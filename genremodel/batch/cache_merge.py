@@ -238,7 +238,7 @@ class Source:
         try:
             yield
         except OSError as exc:
-            raise self.error(exc.strerror) from exc
+            raise self.error(str(exc.strerror)) from exc
         except UnicodeDecodeError as exc:  # a message of SQLite with text of the file
             raise self.error("damaged") from exc
         except (sqlite3.Error, OverflowError) as exc:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +165,16 @@ def test_without_workers_files_are_read_by_this_process(
     reader = Reader(cache.with_name("other.db"), workers=1)
     assert_equal(reader.outputs(tracks, networks, altered=True), expected)
     assert capsys.readouterr().err.count("worker processes could not be started") == 1
+
+
+def test_other_networks_are_not_used(
+    tracks: list[Track], networks: Networks, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = replace(networks, features_version="older")
+    with pytest.raises(DataError, match="none of 1 files can be analyzed"):
+        Reader(cache, workers=1).outputs(tracks[:1], older)
+    assert f"{bundled.FOLDER}: other networks than those to be used" in capsys.readouterr().err
+    assert len(Reader(cache, workers=1).outputs(tracks[:1], networks)) == 1
 
 
 def test_no_file_is_readable(networks: Networks, cache: Path, tmp_path: Path) -> None:
