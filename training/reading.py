@@ -146,7 +146,7 @@ class Reader:
 
 
 class _Rows:
-    """The rows of a table while files are read, in one array: there is memory for no second."""
+    """The rows of a table while files are read, in a single array to save memory."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity

@@ -151,8 +151,8 @@ def _own_rank(connection: sqlite3.Connection, key: tuple[bytes, str, int]) -> in
 class Source:
     """A cache file that no program is writing, opened read-only.
 
-    It is opened as immutable, because SQLite would create files beside it otherwise. So that no
-    half of a change is read, a file with pending changes is refused, and so is one that changes.
+    It is opened as immutable, because SQLite would create files beside it otherwise. A file with
+    pending changes is refused, and so is one that changes: half of a change could be read.
     Methods raise CacheError.
     """
 
@@ -207,7 +207,7 @@ class Source:
             require_cache(self._connection)
             if not is_current(self._connection):
                 raise self.error("written by an older version of this program")
-            if not is_intact(self._connection):  # views and computed columns could run for ever
+            if not is_intact(self._connection):  # views and computed columns could run forever
                 raise self.error("not a cache of analyses")
             ((problem,),) = self._connection.execute("PRAGMA quick_check(1)")
             if problem != "ok":
