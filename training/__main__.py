@@ -20,6 +20,7 @@ from training.evaluation.evaluate import evaluate, evaluate_activations
 from training.musicnn.network import WHEEL, load_musicnn
 from training.reading import Reader
 from training.release_checks import WorseModelError
+from training.reports.early_stop_section import early_stop_section
 
 Step: TypeAlias = Callable[[argparse.Namespace], None]
 
@@ -121,7 +122,13 @@ def _long_tracks(options: argparse.Namespace) -> None:
 
 
 def _early_stop(options: argparse.Namespace) -> None:
-    print(stopping_early.table(_corpus(options), options.seeds))
+    data = _corpus(options)
+    section = early_stop_section(stopping_early.measure(data, options.seeds))
+    print(section)
+    if data.is_project_data:
+        from training.reports import documents
+
+        documents.write_early_stop(section)
 
 
 def _compare(options: argparse.Namespace) -> None:
