@@ -70,7 +70,7 @@ def first_run_ms(costs: Mapping[str, Any], cores: int) -> float:
 
 
 def _time(milliseconds: float) -> str:
-    """Return a duration with two digits: `7.1 h`."""
+    """Return a duration with at least two digits: `7.1 h`."""
     for unit, length in (("days", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
         if milliseconds >= 1.5 * length:
             return f"{_two_digits(milliseconds / length)} {unit}"
@@ -78,7 +78,7 @@ def _time(milliseconds: float) -> str:
 
 
 def _bytes(number: float) -> str:
-    """Return a number of bytes with two digits: `3.8 MB`."""
+    """Return a number of bytes with at least two digits: `3.8 MB`."""
     for unit, length in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if number >= length:
             return f"{_two_digits(number / length)} {unit}"
