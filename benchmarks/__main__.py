@@ -17,8 +17,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from rich.console import Console
-
 from benchmarks.cluster import cluster
 from benchmarks.collection import collection
 from benchmarks.early_stop import early_stop
@@ -41,15 +39,13 @@ PARTS: Mapping[str, Callable[[Path], Any]] = {
     "cluster": cluster,
 }
 
-console = Console()
-
 
 def main(names: Iterable[str]) -> int:
     """Measure some parts. Returns 1 if one fails or misses what is required of it."""
     system = platform.system(), os.cpu_count(), platform.python_version()
     failed = []
     for name in names:
-        console.print(f"measuring {name} ...")
+        print(f"measuring {name} ...", flush=True)
         start = perf_counter()
         try:
             with tempfile.TemporaryDirectory(prefix="genreclf-bench-") as folder:
@@ -58,15 +54,15 @@ def main(names: Iterable[str]) -> int:
             traceback.print_exc()
             failed.append(name)
             continue
-        console.print(f"{name}: {perf_counter() - start:.0f} s")
+        print(f"{name}: {perf_counter() - start:.0f} s", flush=True)
         failed += [f"{name}: {bar}" for bar in missed(figures)]
         results = {**load(RESULTS), "system": "{}, {} processors, Python {}".format(*system)}
         save(RESULTS, {**results, name: figures})
     write_documents()
     training(["documents"])
-    console.print(RESULTS.with_suffix(".md").read_text(encoding="utf-8"), markup=False)
+    print(RESULTS.with_suffix(".md").read_text(encoding="utf-8"))
     for problem in failed:
-        console.print(f"failed or missed: {problem}", markup=False)
+        print(f"failed or missed: {problem}", flush=True)
     return int(bool(failed))
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from genremodel.analysis import EMBEDDING_SIZE, TAGS, Analysis, NetworkOutputs
 from genremodel.audio.places import DEFAULT_WINDOWS, FIRST_WINDOWS, chosen_places, evenly_spaced
 from genremodel.batch.cache import Cache, FileState
+from genremodel.batch.cache_merge import merge
 from genremodel.batch.worker import WindowsMethod
 from genremodel.models import bundled
 from genremodel.models._special import expit
@@ -156,11 +157,21 @@ def read_table(folder: Path) -> Measurement:
     return Measurement(perf_counter() - start, process_time() - cpu_start, _peak())
 
 
+def merge_cache(folder: Path) -> Measurement:
+    """Merge the cache of the tracks into an empty one."""
+    version = WindowsMethod(_networks(), DEFAULT_WINDOWS).version
+    start, cpu_start = perf_counter(), process_time()
+    with Cache(folder / "merged.db", version, DEFAULT_WINDOWS) as cache:
+        assert merge(cache, _cache(folder)).added == TRACKS
+    return Measurement(perf_counter() - start, process_time() - cpu_start, _peak())
+
+
 MEASURED: Mapping[str, Callable[[Path], Measurement]] = {
     "fit, all rows, double precision": fit_all_rows,
     "fit, two windows a track, single precision": fit_many_rows,
     "cache filled": fill_cache,
     "table read from the cache": read_table,
+    "cache merged into an empty one": merge_cache,
 }
 
 
@@ -186,7 +197,7 @@ def _in_own_process(name: str, folder: Path) -> Measurement:
 def training_scale(root: Path) -> dict[str, Any]:
     """Return the measurements, and what is required of them."""
     found = {name: _in_own_process(name, root) for name in MEASURED}
-    every, many, _, table = found.values()
+    every, many, _, table, _ = found.values()
     bars = [
         ("processor time of the fit, ratio", many.cpu / every.cpu, TIME_BAR),
         ("memory of the fit, ratio", many.peak / every.peak, MEMORY_BAR),
