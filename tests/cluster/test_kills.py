@@ -67,14 +67,15 @@ def test_worker_that_joins_late_takes_over(songs: list[Path]) -> None:
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr(cluster_workers, "_COUNT_SECONDS", 0)
+        patch.setattr(cluster_workers, "_LEAST_LOOKAHEAD", 16)
         results = pool.map(songs)
         finished = [next(results)]
-        assert pool.lookahead == 64
-        local.add(processes=5)
+        assert pool.lookahead == 16
+        local.add(processes=2)
         local.workers[0].kill()
         finished += results
         pool.submit(songs[0]).result()
-        assert pool.lookahead == 5 * 2 * 8
+        assert pool.lookahead == 32
     assert [path for path, _ in finished] == songs
     assert not failures(finished)
 

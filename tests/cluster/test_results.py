@@ -170,17 +170,15 @@ def test_share_that_disappears_on_this_machine(
 
 
 @linux
-def test_share_that_hangs_on_a_worker(songs: list[Path], tmp_path: Path) -> None:
+def test_share_that_hangs_on_a_worker(cluster: Cluster, songs: list[Path], tmp_path: Path) -> None:
     (mount := tmp_path / "mount").mkdir()
-    with LocalCluster(workers=1) as local, hanging(mount):
-        mapped = Cluster(local.address, {str(songs[0].parent): str(mount)})
-        with (
-            faulty_pool(mapped, timeout=1) as pool,
-            pytest.raises(
-                ClusterError, match=r"the worker \S+ gets no answer from the share of .*\.wav"
-            ),
-        ):
-            [*pool.map(songs[:2])]
+    mapped = Cluster(cluster.address, {str(songs[0].parent): str(mount)})
+    with (
+        hanging(mount),
+        faulty_pool(mapped, timeout=1) as pool,
+        pytest.raises(ClusterError, match=r"the worker \S+ gets no answer from the share of .*wav"),
+    ):
+        [*pool.map(songs[:2])]
 
 
 def test_file_outside_the_folders_of_the_workers_fails_alone(
@@ -199,7 +197,7 @@ def test_scheduler_forgets_tasks(cluster: Cluster) -> None:
         return len(span.metadata["collections"])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connection, "_TASK_NAMES", 32)
+        patch.setattr(connection, "_TASKS_NOTED", 32)
         open_ = connection.Connection(cluster, {})
         window = threading.Semaphore(8)
         for _ in range(200):
