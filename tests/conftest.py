@@ -15,6 +15,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent
@@ -286,6 +288,20 @@ def _fork_servers_closed() -> Iterator[None]:
         server.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _workers_forked() -> Iterator[None]:
+    """Fork the workers of pools in this process. Those of commands are started as by users."""
+    if sys.platform != "linux":
+        yield
+        return
+    from genremodel.batch.spawning import WorkerContext
+
+    get_context("forkserver").set_forkserver_preload(["tests.preloaded"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorkerContext, "Process", ForkServerProcess)
+        yield
+
+
 @pytest.fixture
 def beets(tmp_path: Path) -> Beets:
     return Beets(tmp_path)
@@ -347,7 +363,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "rebuild the bundled model and compare its figures with those of the released one"
     parser.addoption("--rebuild", action="store_true", help=text)
     text = "how many damaged files to classify (default: %(default)s)"
-    parser.addoption("--fuzz", type=int, default=160, metavar="N", help=text)
+    parser.addoption("--fuzz", type=int, default=80, metavar="N", help=text)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

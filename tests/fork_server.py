@@ -293,10 +293,10 @@ def _exit_after(run: Callable[[], object]) -> None:
 
 def is_large(arguments: Sequence[str]) -> bool:
     """Return whether a command needs the server that has imported everything."""
-    return any(argument in _NEED_LARGE for argument in arguments)
+    return "--list" not in arguments and any(name in _NEED_LARGE for name in arguments)
 
 
-def _import_modules(*, large: bool) -> None:
+def import_modules(*, large: bool) -> None:
     # onnxruntime would start a thread for its telemetry. Threads do not survive a fork.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     names = [*_MODULES]
@@ -333,5 +333,5 @@ def _parse_default_settings() -> None:
 
 if __name__ == "__main__":
     descriptor, *options = sys.argv[1:]
-    _import_modules(large="large" in options)
+    import_modules(large="large" in options)
     _serve(int(descriptor))
