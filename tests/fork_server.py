@@ -49,7 +49,9 @@ _LARGE = (
 )  # fmt: skip
 _NEED_LARGE = ("genreclf-train", "genreclf-web", "--plot")
 # The commands of beets that start workers.
-_ANALYZING = ("import", "genreclf", "genreclf-train", "genreclf-similar", "genreclf-explain")
+_ANALYZING = (
+    "import", "genreclf", "genreclf-train", "genreclf-similar", "genreclf-explain", "genreclf-web",
+)  # fmt: skip
 
 
 class ForkServer:
