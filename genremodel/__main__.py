@@ -17,9 +17,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from genremodel import AudioError, GenreClassifier, ModelError, Prediction
+from genremodel.analyzer import BackendName
 from genremodel.audio.places import DEFAULT_WINDOWS
 from genremodel.batch.processes import cpu_count
-from genremodel.classifier import BackendName
 from genremodel.display import displayable, one_line, portable
 from genremodel.termination import exiting_on_sigterm
 from genremodel.voting import AGGREGATIONS

@@ -7,20 +7,18 @@ import os
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from copy import copy
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
 from genremodel.analysis import Analysis
+from genremodel.analyzer import DEFAULT_TIMEOUT, Analyzer, BackendName
 from genremodel.audio.decoding import AudioSource, PathLike
 from genremodel.audio.places import DEFAULT_WINDOWS
 from genremodel.custom.custom_model import CustomModel
 from genremodel.early_stop import EarlyStop
 from genremodel.errors import AudioError, ModelError, UnknownGenreError, as_audio_error
-from genremodel.models.base import WindowClassifier, analysis_version, analyze_audio
-from genremodel.models.knn import KnnBackend
-from genremodel.models.musicnn import RUNTIMES, CnnBackend, Runtime
+from genremodel.models.base import WindowClassifier
 from genremodel.models.novelty import NONMUSIC_NOVELTY
 from genremodel.prediction import Prediction
 from genremodel.style_hierarchy import fitting_styles
@@ -28,17 +26,14 @@ from genremodel.styles import album_styles, bundled_styles, track_styles
 from genremodel.voting import Aggregation, abstain_silent, vote_album, vote_track
 
 if TYPE_CHECKING:
-    from genremodel.batch.pool import Pool
     from genremodel.cluster import Cluster
 
-BackendName: TypeAlias = Literal["auto", "onnx", "numpy", "knn"]
-DEFAULT_TIMEOUT = 60.0  # seconds per file
 P = TypeVar("P", bound=PathLike)
 
 _log = logging.getLogger(__name__)
 
 
-class GenreClassifier:
+class GenreClassifier(Analyzer):
     """Predicts the genre of audio files.
 
     Parameters
@@ -99,8 +94,6 @@ class GenreClassifier:
     'jazz'
     """
 
-    fallback_reason: str | None
-
     def __init__(
         self,
         model: str | os.PathLike[str] | CustomModel = "bundled",
@@ -113,9 +106,8 @@ class GenreClassifier:
         families: Callable[[str], Collection[str]] = lambda genre: (genre.lower(),),
         backend: BackendName = "auto",
     ) -> None:
-        self._windows = DEFAULT_WINDOWS if windows == "auto" else windows
+        super().__init__(DEFAULT_WINDOWS if windows == "auto" else windows, backend)
         self._aggregation: Aggregation = aggregation
-        self._backend, self.fallback_reason = _load_backend(backend)
         self._model: WindowClassifier = self._backend
         if model != "bundled":
             custom = model if isinstance(model, CustomModel) else CustomModel.load(model)
@@ -143,29 +135,9 @@ class GenreClassifier:
         return self._model.params.model
 
     @property
-    def analysis_version(self) -> str:
-        """The version of front end and networks. The cache finds analyses by it."""
-        return analysis_version(self._backend.features_version)
-
-    @property
-    def features_version(self) -> str:
-        """The version of the networks. Models read analyses of this version only."""
-        return self._backend.features_version
-
-    @property
-    def backend(self) -> Runtime | Literal["knn"]:
-        """The backend in use. Predictions by `onnx` and `numpy` are the same."""
-        return self._backend.name
-
-    @property
     def genres(self) -> tuple[str, ...]:
         """The genres of the model, including excluded ones."""
         return self._model.params.genres
-
-    @property
-    def uses_cnn(self) -> bool:
-        """Whether analyses are by the CNN. Custom models, styles and similarity need it."""
-        return self.backend != "knn"
 
     @property
     def is_custom(self) -> bool:
@@ -231,40 +203,6 @@ class GenreClassifier:
         unknown = [genre for genre in genres if genre.casefold() not in known]
         if unknown:
             raise UnknownGenreError(unknown, self.genres)
-
-    def analyze(self, source: AudioSource) -> Analysis:
-        """Analyze a track without predicting its genre.
-
-        Parameters
-        ----------
-        source : path, file object or (samples, sample_rate)
-            The audio. File objects are binary and seekable. Samples are of shape (samples,) or
-            (channels, samples): floats in [-1, 1], or integers of the full range of their type.
-
-        Returns
-        -------
-        Analysis
-            The outputs of the networks. `predict` takes it in place of the audio.
-
-        Raises
-        ------
-        AudioError
-            If the audio cannot be decoded.
-        ValueError
-            If samples have another shape or type.
-
-        Examples
-        --------
-        >>> noise = np.random.default_rng(0).uniform(-1, 1, (2, 20 * 16_000))
-        >>> analysis = GenreClassifier(windows=3).analyze((noise, 16_000))
-        >>> analysis.starts.round(1).tolist()
-        [2.6, 9.4, 14.4]
-        >>> analysis.embedding.shape
-        (200,)
-        """
-        stop = self._early_stop
-        analysis = analyze_audio(self._backend, source, self._windows, is_enough=stop)
-        return analysis.wanted(self._windows, stop) or analysis
 
     def predict(self, source: AudioSource | Analysis) -> Prediction:
         """Predict the genre of a track.
@@ -406,44 +344,6 @@ class GenreClassifier:
             for problem in pool.problems:
                 _log.warning("%s", problem)
 
-    def pool(
-        self,
-        *,
-        workers: int | None = None,
-        timeout: float = DEFAULT_TIMEOUT,
-        cache: str | os.PathLike[str] | None = None,
-        retry: bool = False,
-        cluster: Cluster | None = None,
-    ) -> Pool:
-        """Return a pool of workers that analyze files for this classifier.
-
-        Parameters
-        ----------
-        workers, timeout, cache, cluster
-            See `predict_many`.
-        retry : bool
-            Also analyze files that the cache has as failed.
-
-        Examples
-        --------
-        >>> with GenreClassifier().pool(workers=1) as pool:
-        ...     print(pool.submit("none.mp3").exception())
-        No such file or directory
-        """
-        from genremodel.batch.pool import Pool
-        from genremodel.batch.worker import WindowsMethod, WorkerConfig
-
-        config = WorkerConfig(
-            self.backend,
-            self._windows,
-            Path(cache) if cache else None,
-            timeout,
-            retry,
-            self._params if self._early_stop else None,
-        )
-        method = WindowsMethod(self._backend, self._windows, self._early_stop)
-        return Pool(config, method, workers, cluster.workers if cluster else None)
-
     def _predict_or_error(self, result: Analysis | AudioError) -> Prediction | AudioError:
         try:
             return result if isinstance(result, AudioError) else self.predict(result)
@@ -454,21 +354,3 @@ class GenreClassifier:
         if not self.uses_cnn:
             raise ModelError(f"{model.name}: needs the CNN; the KNN fallback is in use")
         model.check_features(self.features_version)
-
-
-def _load_backend(name: BackendName) -> tuple[CnnBackend | KnnBackend, str | None]:
-    """Return the backend, and why the one before it in the order of `auto` cannot be used."""
-    if name == "knn":
-        return KnnBackend(), None
-    if name != "auto":
-        return CnnBackend(name), None
-    reason = None
-    for runtime in RUNTIMES:
-        try:
-            return CnnBackend(runtime), reason
-        except (ImportError, ModelError) as exc:
-            reason = str(exc)
-    try:
-        return KnnBackend(), reason
-    except (ImportError, ModelError) as exc:
-        raise ModelError(f"{reason}; KNN: {exc}") from exc

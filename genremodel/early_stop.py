@@ -38,7 +38,7 @@ class EarlyStop:
 
     def __init__(self, model: WindowClassifier, params: DecisionParams) -> None:
         self._model = model
-        self._params = params
+        self.params = params
         self._mask = np.isin(model.params.genres, params.genres)
         self._min_confidence = max(MIN_CONFIDENCE, params.min_confidence)
 
@@ -52,5 +52,5 @@ class EarlyStop:
         probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
         if vote_counts(probabilities).max() < len(values):
             return False
-        _, confidence = vote_with_confidence(probabilities, found.novelty, self._params, "majority")
+        _, confidence = vote_with_confidence(probabilities, found.novelty, self.params, "majority")
         return confidence >= self._min_confidence

@@ -24,11 +24,7 @@ from genremodel.prediction import (
 Aggregation: TypeAlias = Literal["majority", "mean"]
 AGGREGATIONS: tuple[Aggregation, ...] = get_args(Aggregation)
 
-_MIN_VOTERS = 2  # tracks of an album
-_MIN_VOTE_SHARE = 1 / 2
-_MIN_ARTIST_SHARE = 3 / 4
-_NOT_VOTING: set[AbstainReason | None] = {"not music", "silence", "too short"}
-_UNCERTAIN: set[AbstainReason | None] = {"low confidence", "tie", "unfamiliar"}
+MIN_VOTERS = 2  # tracks of an album
 
 # A track is divided if it has two parts of different genres, each with at least so many windows, so
 # large a share of them, and so confident a genre.
@@ -283,7 +279,7 @@ def vote_album(tracks: Sequence[Prediction], params: DecisionParams) -> Predicti
     counts = {name: count for name, count in votes.items() if name}
     album_reason: AbstainReason | None = None
     min_confidence = params.min_confidence
-    if len(voting) >= _MIN_VOTERS and params.min_album_confidence is not None:
+    if len(voting) >= MIN_VOTERS and params.min_album_confidence is not None:
         min_confidence = params.min_album_confidence
     if not confidence >= min_confidence:  # NaN is not confident
         album_reason = _abstain_reason(counts) if counts else reasons.most_common(1)[0][0]
@@ -298,60 +294,6 @@ def vote_album(tracks: Sequence[Prediction], params: DecisionParams) -> Predicti
         styles=(),
         model=params.model,
     )
-
-
-def tracks_taking_genre(
-    album: Prediction,
-    tracks: Sequence[Prediction],
-    *,
-    artist_share: float,
-    is_compilation: bool = False,
-    aggregation: Aggregation = "majority",
-) -> list[bool]:
-    """Return for each track of an album whether it takes the genre of the album.
-
-    Tracks that abstain because they are uncertain do if the album has a genre, is no compilation
-    and is by one artist, at least two of its tracks vote, and its genre wins in at least half of
-    these.
-
-    Parameters
-    ----------
-    album : Prediction
-        By `vote_album`.
-    tracks : sequence of Prediction
-        Those of its tracks.
-    artist_share : float
-        The share of its tracks, 0 to 1, that are by the album artist.
-    is_compilation : bool
-        Compilations do not decide for their tracks.
-    aggregation : "majority" or "mean"
-        By which genres win in tracks, see `winning_genre`.
-
-    Examples
-    --------
-    >>> sure = Prediction("jazz", 0.8, None, {"jazz": 9}, {"jazz": 0.8}, 0.0, (), (), "model")
-    >>> unsure = replace(sure, genre=None, confidence=0.5, reason="low confidence")
-    >>> tracks_taking_genre(sure, [sure, unsure], artist_share=1.0)
-    [False, True]
-    >>> tracks_taking_genre(sure, [sure, unsure], artist_share=0.5)
-    [False, False]
-    """
-    winners = [_winner(track, aggregation) for track in tracks if track.reason not in _NOT_VOTING]
-    voters = len(winners) - winners.count(None)
-    decides = (
-        album.genre is not None
-        and not is_compilation
-        and artist_share >= _MIN_ARTIST_SHARE
-        and voters >= _MIN_VOTERS
-        and winners.count(album.genre) >= _MIN_VOTE_SHARE * voters
-    )
-    return [decides and track.reason in _UNCERTAIN for track in tracks]
-
-
-def _winner(track: Prediction, aggregation: Aggregation) -> str | None:
-    """Return the genre of a track, or else the one that would win, if it is known."""
-    scores = track.probabilities if aggregation == "mean" else track.votes
-    return track.genre or max(scores, key=lambda genre: scores[genre], default=None)
 
 
 def _window_predictions(

@@ -72,11 +72,11 @@ def without_modules(folder: Path, *modules: str) -> dict[str, str]:
     return imported_first(folder)
 
 
-def with_damaged_network(folder: Path) -> dict[str, str]:
-    """Return an environment with a damaged network of the bundled model."""
+def with_damaged_network(folder: Path, asset: str = MSD_FILE) -> dict[str, str]:
+    """Return an environment with a damaged network, or another file, of the bundled model."""
     shutil.copytree(genremodel.__path__[0], folder / "genremodel")
-    network = folder / "genremodel" / "assets" / MSD_FILE
-    network.write_bytes(network.read_bytes()[:-1])
+    file = folder / "genremodel" / "assets" / asset
+    file.write_bytes(file.read_bytes()[:-2])
     return imported_first(folder)
 
 

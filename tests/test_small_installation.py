@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -44,12 +45,14 @@ def test_requirements_are_those_of_the_package() -> None:
 def small_python() -> Path:
     """Return the interpreter of an environment with the requirements alone, made once.
 
-    Raises CalledProcessError where they cannot be installed.
+    A new one replaces older ones for the same version of Python. Raises CalledProcessError where
+    the requirements cannot be installed.
     """
     project, _, _ = PYPROJECT.read_text(encoding="utf-8").partition("[dependency-groups]")
     made_from = hashlib.sha256(f"{sys.version}{ROOT}{project}".encode())
     made_from.update(REQUIREMENTS.read_bytes())
-    folder = ROOT / ".cache" / "small-installation" / made_from.hexdigest()[:16]
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    folder = ROOT / ".cache" / "small-installation" / version / made_from.hexdigest()[:16]
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder.parent) as building:
@@ -60,7 +63,10 @@ def small_python() -> Path:
             for arguments in (["-r", REQUIREMENTS], ["--no-deps", "--editable", ROOT]):
                 command = [*install, "--quiet", *map(str, arguments)]
                 subprocess.run(command, check=True, capture_output=True, text=True)
+            older = [other for other in folder.parent.iterdir() if other != Path(building)]
             new.rename(folder)
+        for other in older:
+            shutil.rmtree(other)
     return _python(folder)
 
 

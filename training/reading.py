@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from rich.progress import track as progress
 
 from genremodel.analysis import Analysis
+from genremodel.analyzer import DEFAULT_TIMEOUT
 from genremodel.audio.places import DEFAULT_WINDOWS, evenly_spaced
 from genremodel.audio.windows import Windows
 from genremodel.batch.pool import Pool
 from genremodel.batch.worker import AnalysisMethod, WindowsMethod, WorkerConfig
-from genremodel.classifier import DEFAULT_TIMEOUT
 from genremodel.cluster import Cluster
 from genremodel.errors import AudioError
 from genremodel.models.base import WindowAnalyzer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from beets.library import Album, Item
@@ -23,6 +24,7 @@ from beetsplug.genreclf.updates import (
 if TYPE_CHECKING:
     from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.storage.journal import Journal
+    from genremodel.album_decision import AlbumDecision
 
 
 class Planner:
@@ -117,6 +119,18 @@ class Planner:
         """Return whether tracks of an album may get its genre, depending on their predictions."""
         return self._predictor.config.scope == "auto" or self.shares_genre(album)
 
+    def decision(
+        self, album: Album, predicted: Mapping[int | None, Predicted]
+    ) -> AlbumDecision | None:
+        """Return whether an album decides for its uncertain tracks, None for another scope.
+
+        predicted: the predictions of its tracks by their ids.
+        """
+        if self._predictor.config.scope != "auto" or not predicted:
+            return None
+        of_album = self._predictor.predict_album(album, [*predicted.values()])
+        return self._predictor.decide_for_tracks(album, of_album, predicted.values())
+
     def lacks_genres(self, obj: Item | Album, album: Album | None) -> bool:
         """Return whether a current track or album lacks the genres that the policy gives it.
 
@@ -161,7 +175,8 @@ class Planner:
             return dict.fromkeys(predicted, of_album)
         if self._predictor.config.scope != "auto":
             return {}
-        taking = self._predictor.tracks_taking_genre(album, of_album, predicted)
+        decision = self._predictor.decide_for_tracks(album, of_album, predicted.values())
+        taking = compress(predicted, decision.taking)
         return {id_: of_album for id_ in taking if not predicted[id_].kept}
 
     def _keep_given(self, obj: Item | Album, own: Predicted) -> Predicted:

@@ -23,7 +23,7 @@ from beetsplug.genreclf.stored_predictions import (
 )
 from beetsplug.genreclf.updates import Predicted, Rules
 from genremodel import AudioError, ClusterError
-from genremodel.voting import tracks_taking_genre
+from genremodel.album_decision import AlbumDecision, decide_for_tracks
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -171,21 +171,20 @@ class Predictor:
         """Return the prediction of an album from those of its tracks."""
         return self.predict_jointly(tracks, album)
 
-    def tracks_taking_genre(
-        self, album: Album, of_album: Predicted, predicted: Mapping[int | None, Predicted]
-    ) -> list[int | None]:
-        """Return the ids of the uncertain tracks for which their album decides.
+    def decide_for_tracks(
+        self, album: Album, of_album: Predicted, tracks: Iterable[Predicted]
+    ) -> AlbumDecision:
+        """Return whether an album decides for its uncertain tracks.
 
-        of_album: its prediction. predicted: those of its tracks by their ids.
+        of_album: its prediction. tracks: those of its tracks.
         """
-        taking = tracks_taking_genre(
+        return decide_for_tracks(
             of_album.prediction,
-            [track.prediction for track in predicted.values()],
+            [track.prediction for track in tracks],
             artist_share=Artists(album.db).share(album),
             is_compilation=bool(album.comp) and not self.config.compilations,
             aggregation=self.config.aggregation,
         )
-        return [id_ for id_, takes in zip(predicted, taking, strict=True) if takes]
 
     def predict_artist(
         self, items: Iterable[Item], predicted: Mapping[int | None, Predicted]

@@ -7,9 +7,11 @@ import os
 import sqlite3
 import stat
 import sys
+from array import array
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -58,30 +60,47 @@ def merge(cache: Cache, file: Path) -> MergeCounts:
     """
     if cache.path and cache.path.exists() and file.exists() and cache.path.samefile(file):
         raise CacheError(f"{file}: this is the cache itself")
-    added = known = refused = 0
+    added = 0
+    with Source(file) as source:
+        checked = _check(source, file, cache.version)  # first: others wait for the transaction
+        others = source.count_others(cache.version)
+        with cache.transaction() as own:
+            for row, expected in zip_longest(source.rows(cache.version), checked):
+                if row is None or hash(row) != expected:
+                    raise source.changed()
+                added += _put_if_better(own, cache.version, row)
+            source.require_unchanged()
+    return MergeCounts(added, len(checked) - added, others)
+
+
+def _check(source: Source, file: Path, version: str) -> array[int]:
+    """Return the hashes of the entries of a file. Raises CacheError unless all are valid."""
+    hashes, refused = array("q"), 0
     reason = ""  # of the first refusal
-    with Source(file) as source, cache.transaction() as own:
-        for row in source.rows(cache.version):
-            try:
-                digest, places, result = validated(row)
-            except ValueError as exc:
-                refused += 1
-                reason = reason or str(exc)
-                continue
-            key = (digest, cache.version, places)
-            if _rank(result) > _own_rank(own, key):
-                added += 1
-                for sql, values in put_statements(key, result):
-                    own.execute(sql, values)
-            else:
-                known += 1
-        source.require_unchanged()
-        if refused:
-            raise CacheError(
-                f"{file}: nothing merged: {refused} of {added + known + refused} entries refused "
-                f"({reason})"
-            )
-        return MergeCounts(added, known, source.count_others(cache.version))
+    for row in source.rows(version):
+        hashes.append(hash(row))
+        try:
+            validated(row)
+        except ValueError as exc:
+            refused += 1
+            reason = reason or str(exc)
+    if refused:
+        raise CacheError(
+            f"{file}: nothing merged: {refused} of {len(hashes)} entries refused ({reason})"
+        )
+    return hashes
+
+
+def _put_if_better(connection: sqlite3.Connection, version: str, row: Row) -> bool:
+    """Store a valid entry unless that of the cache is as good; return True if it is stored."""
+    digest, places, content, failure, timeout = row
+    key = (digest, version, places)
+    result = parse_result(content, failure and one_line(failure), timeout)
+    if _rank(result) <= _own_rank(connection, key):
+        return False
+    for sql, values in put_statements(key, result):
+        connection.execute(sql, values)
+    return True
 
 
 def validated(row: Row) -> tuple[bytes, int, Analysis | AudioError]:
@@ -193,7 +212,11 @@ class Source:
     def require_unchanged(self) -> None:
         """Raise CacheError if the file was written since it was opened."""
         if self._closed_state() != self._state:
-            raise CacheError(f"{self._file}: another program is writing it; try again later")
+            raise self.changed()
+
+    def changed(self) -> CacheError:
+        """Return the error of a file that changes while it is read."""
+        return CacheError(f"{self._file}: another program is writing it; try again later")
 
     def _require_cache(self) -> None:
         """Raise CacheError for a database of another kind, and a damaged one."""

@@ -6,10 +6,11 @@ import asyncio
 import os
 import platform
 
+from genremodel.analyzer import DEFAULT_TIMEOUT
 from genremodel.audio.places import DEFAULT_WINDOWS
 from genremodel.batch.processes import NoWorkersError, Processes
 from genremodel.batch.worker import WorkerConfig
-from genremodel.classifier import DEFAULT_TIMEOUT, GenreClassifier
+from genremodel.classifier import GenreClassifier
 from genremodel.cluster import tasks
 from genremodel.cluster.connection import connection_problem, quiet_dask, security
 from genremodel.cluster.settings import Cluster

@@ -27,6 +27,17 @@ Head: TypeAlias = LinearHead | KnnClassifier
 EXPORT_SUFFIX = ".genremodel"
 
 
+def label_word(field: str) -> str:
+    """Return the word for a label of a field, such as a mood, in messages.
+
+    Examples
+    --------
+    >>> label_word("genres"), label_word("mood")
+    ('genre', 'label')
+    """
+    return "genre" if field == "genres" else "label"
+
+
 @dataclass(frozen=True)
 class CustomModel:
     """A model of the user's own genres, on the outputs of the bundled networks.

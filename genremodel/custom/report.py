@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genremodel.custom.custom_model import Estimator
+from genremodel.custom.custom_model import Estimator, label_word
 from genremodel.custom.dataset import LabeledDataset
 from genremodel.evaluation import (
     FOLDS,
@@ -114,6 +114,8 @@ class TrainingReport:
         Reasons to doubt the model.
     correct
         Whether each track is predicted correctly, be it tested or not.
+    field
+        Field that the genres are from.
 
     Examples
     --------
@@ -139,6 +141,7 @@ class TrainingReport:
     suspect_labels: tuple[SuspectLabel, ...]
     warnings: tuple[str, ...]
     correct: tuple[bool, ...]
+    field: str = "genres"
 
     def summary(self) -> dict[str, Any]:
         """Return the metrics that are stored with the model."""
@@ -167,7 +170,7 @@ class TrainingReport:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table("genre", box=None, pad_edge=False)
+        table = Table(label_word(self.field), box=None, pad_edge=False)
         for column in ("tracks", "artists", "precision", "recall"):
             table.add_column(column, justify="right")
         for genre in self.genres:
@@ -232,11 +235,13 @@ def summarize(
     predictions: OutOfFold,
     accuracies: Mapping[Estimator, float],
     *,
+    field: str,
     accepts_nonmusic: bool,
 ) -> TrainingReport:
     """Return the report of out-of-fold predictions in the order of the tracks.
 
-    accuracies: balanced, by estimator. accepts_nonmusic: the model predicts non-music, too.
+    accuracies: balanced, by estimator. field: that the genres are from. accepts_nonmusic: the model
+    predicts non-music, too.
     """
     tracks = predictions[predictions.all_windows]
     confidence = tracks.confidence(known=calibrating(dataset, predictions))
@@ -271,6 +276,7 @@ def summarize(
         suspect_labels=tuple(_suspect_labels(dataset, scores, artists)),
         warnings=tuple(_warnings(dataset, tested)),
         correct=tuple(scores.correct.tolist()),
+        field=field,
     )
 
 

@@ -140,7 +140,10 @@ class ModelStore:
         return described
 
     def install(self, model: CustomModel) -> ModelInfo:
-        """Store a model that was exported. Its name must be new."""
+        """Store a model that was exported. Its name must be new.
+
+        Processes that install models in the same folder must not do so at the same time.
+        """
         model.check_features(features_version())
         self.validate_new_name(model.name)
         return self.save(replace(model, installed=True))

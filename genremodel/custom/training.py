@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genremodel.custom.custom_model import CustomModel, Estimator
+from genremodel.custom.custom_model import CustomModel, Estimator, label_word
 from genremodel.custom.dataset import LabeledDataset, LabeledTrack
 from genremodel.custom.estimators import ESTIMATORS, cross_validate, fit_dataset_novelty
 from genremodel.custom.report import (
@@ -86,7 +86,7 @@ def train(
     at confidence 0.5: coverage 100%, accuracy 100%; calibration error 0.12
     """
     if len({genre for track in tracks for genre in track.genres}) < 2:
-        raise TrainingError("there are fewer than two genres")
+        raise TrainingError(f"there are fewer than two {label_word(field)}s")
     dataset = LabeledDataset.from_tracks(tracks)
     if len(np.unique(dataset.artist)) < 2:
         raise TrainingError("all tracks are by one artist")
@@ -101,12 +101,14 @@ def train(
             if estimator in (None, kind)
         }
     except np.linalg.LinAlgError as exc:
-        raise TrainingError("the tracks of a genre are all the same") from exc
+        raise TrainingError(f"the tracks of a {label_word(field)} are all the same") from exc
     accuracies = {kind: balanced_accuracy(dataset, run) for kind, run in runs.items()}
     best = max(runs, key=lambda kind: accuracies[kind])
     everything = np.arange(len(tracks))
     accepts_nonmusic = any(dataset.is_music[members].mean() < 0.5 for members in dataset.genres.T)
-    report = summarize(dataset, runs[best], accuracies, accepts_nonmusic=accepts_nonmusic)
+    report = summarize(
+        dataset, runs[best], accuracies, field=field, accepts_nonmusic=accepts_nonmusic
+    )
     calibration = calibrating(dataset, runs[best]).calibration()
     model = CustomModel(
         name,

@@ -9,8 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ import numpy as np
 import pytest
 
 from genremodel.analysis import OUTPUT_SIZE, Analysis
+from genremodel.batch.cache import Cache, CacheError
+from genremodel.batch.cache_format import create
+from genremodel.batch.cache_merge import merge as merge_file
 from genremodel.models.musicnn import analysis_version
 from tests.beetsplug.test_faults import run_as_a_user
 from tests.conftest import Beets, Prepared
@@ -229,6 +232,51 @@ def test_bad_file_changes_nothing(beets: Beets, other: Path, name: str) -> None:
     assert message in done.stderr
     assert rows(beets.root / FILE) == before
     assert {path: path.read_bytes() for path in beets.root.glob("other.db*")} == files
+
+
+def test_entries_are_checked_before_other_commands_must_wait(beets: Beets, other: Path) -> None:
+    beets("genreclf", "--pretend", "title:b")
+    _not_finite(other)
+    with closing(sqlite3.connect(beets.root / FILE)) as writing:
+        writing.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        done = beets.run("genreclf-cache", "--merge", str(other))
+    assert "nothing merged: 1 of 2 entries refused" in done.stderr
+    assert time.monotonic() - began < 60
+
+
+def test_entries_that_change_after_the_check_are_refused(tmp_path: Path) -> None:
+    """Even if the file has the same size and time as before."""
+    file, count = tmp_path / "other.db", 1500  # more than SQLite keeps in memory
+    first, second = (
+        Analysis(
+            np.arange(10.0), np.ones(10, np.bool_), np.full((10, OUTPUT_SIZE), value)
+        ).to_bytes()
+        for value in np.array([0.5, 0.25], np.float16)
+    )
+    with closing(sqlite3.connect(file)) as database, database:
+        create(database)
+        for number in range(count):
+            row = (number.to_bytes(16, "big"), "v", 10, first, None, None)
+            database.execute("INSERT INTO analyses VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    class Meanwhile(Cache):
+        """A cache whose transaction begins after the file has changed."""
+
+        @contextmanager
+        def transaction(self) -> Iterator[sqlite3.Connection]:
+            state = file.stat()
+            change(file, "UPDATE analyses SET content = ? WHERE rowid = 1", second)
+            os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+            with super().transaction() as connection:
+                yield connection
+
+    with Meanwhile(tmp_path / "cache.db", "v") as cache:
+        with pytest.raises(CacheError, match="another program is writing it"):
+            merge_file(cache, file)
+        assert cache.statistics().analyses == 0
+    with Cache(tmp_path / "cache.db", "v") as cache:
+        assert merge_file(cache, file).added == count
 
 
 @posix

@@ -77,8 +77,46 @@ def test_json(imported: Beets) -> None:
         "agreement": explained["genres"]["agreement"],
         "review": None,
         "joint": None,
+        "joint_objection": None,
         "skipped": False,
     }
+
+
+def import_album(beets: Beets) -> None:
+    for title, seed in {"a": 0, "b": 1}.items():
+        beets.add(f"album/{title}.flac", seconds=6, seed=seed)
+    beets.import_music()
+    beets("modify", "--yes", "--album", "albumartist=Someone")
+
+
+def test_explanation_says_why_the_album_does_not_decide(prepared: Prepared) -> None:
+    beets = prepared(import_album)
+    beets.settings["genreclf"]["min_confidence"] = 1
+
+    def reason() -> str | None:
+        lines = beets("genreclf-explain", "title:a").splitlines()
+        shown = [line for line in lines if line.startswith("  album ")]
+        explained = json.loads(beets("genreclf-explain", "--json", "title:a"))
+        assert bool(shown) == bool(explained["genres"]["joint_objection"])
+        return (
+            shown[0].removeprefix("  album          does not decide, because ") if shown else None
+        )
+
+    assert reason() == "fewer than three quarters of its tracks are by the album artist"
+    beets("modify", "--yes", "artist=Someone feat. Another")
+    confidence = reason()
+    assert confidence
+    assert re.fullmatch(r"its confidence of 0\.\d{3} is below the threshold of 1\.000", confidence)
+    beets("modify", "--yes", "--album", "comp=1")
+    assert reason() == "it is a compilation"
+    beets.settings["genreclf"]["compilations"] = True
+    assert reason() == confidence
+    beets("remove", "--force", "title:b")
+    assert reason() == "fewer than two of its tracks vote"
+    beets.settings["genreclf"]["scope"] = "track"
+    assert reason() is None
+    beets.settings["genreclf"] |= {"scope": "auto", "min_confidence": 0}
+    assert reason() is None, "the track has a genre of its own"
 
 
 def test_minutes_of_each_run_of_windows_with_one_genre(data: Path, beets: Beets) -> None:

@@ -12,7 +12,7 @@ import pytest
 from mediafile import MediaFile
 from mutagen.id3 import TCON, TIT2, TSIZ, TSOP, TXXX, TYER
 
-from genremodel.models.bundled import MSD_FILE
+from genremodel.models.bundled import DESCRIPTION, MSD_FILE
 from tests.conftest import Beets
 from tests.faults import with_damaged_network, without_modules
 from tests.sounds import CONTAINERS, RATE, drums, melody, write
@@ -314,6 +314,18 @@ def test_knn_does_not_replace_predictions_of_the_networks(beets: Beets) -> None:
     beets.environment |= with_damaged_network(beets.root / "damaged")
     beets("genreclf")
     assert beets.field("genre_model") == [CNN]
+
+
+def test_damage_to_all_backends_is_reported_once(beets: Beets) -> None:
+    beets.environment |= with_damaged_network(beets.root / "damaged", DESCRIPTION)
+    beets.add("a.flac")
+    done = beets.run("import", "--quiet", "--noautotag", str(beets.music))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(DESCRIPTION) == 1
+    done = beets.run("genreclf")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: no model can be loaded: {DESCRIPTION}: ")
+    assert done.stderr.count(DESCRIPTION) == 1
 
 
 def test_configured_backend_is_not_replaced(beets: Beets) -> None:

@@ -144,6 +144,23 @@ def test_models_of_other_fields_travel(collector: Beets, friend: Beets, tmp_path
         assert friend.field(name) == collector.field(name, "artist::[67]")
 
 
+def test_reports_call_moods_labels(collector: Beets, friend: Beets, tmp_path: Path) -> None:
+    file, train = str(tmp_path / "moods.genremodel"), (*TRAIN, "--field", "mood")
+    done = [collector.run(*train, "--name", "moods")]
+    assert done[0].stdout.startswith("label  tracks  artists  precision  recall\ncalm  ")
+    assert collector("genreclf-train", "--list").startswith("moods: 2 labels, 12 tracks, trained ")
+    done.append(collector.run("genreclf-train", "--export", file, "--name", "moods"))
+    assert "which tracks of these labels you have: calm, wild\n" in done[-1].stderr
+    done.append(friend.run("genreclf-train", "--install", file))
+    assert "(most common label: 50%)" in done[-1].stdout
+    done.append(collector.run("genreclf-train", "--field", "mood", "--min-tracks", "7"))
+    assert "skipped labels with fewer than 7 tracks: calm (6), wild (6)\n" in done[-1].stdout
+    assert "training failed: no label has 7 tracks that can be used\n" in done[-1].stderr
+    done.append(collector.run(*train, "title:tune"))
+    assert "training failed: there are fewer than two labels\n" in done[-1].stderr
+    assert not any(" genre" in each.stdout + each.stderr for each in done)
+
+
 def test_name_must_be_new(collector: Beets, tmp_path: Path) -> None:
     collector(*TRAIN)
     file = tmp_path / "mine.genremodel"
@@ -166,6 +183,23 @@ def test_name_must_be_new(collector: Beets, tmp_path: Path) -> None:
     assert "theirs is an installed model: use another --name, or --force" in done.stderr
     assert "saved as theirs" in collector(*TRAIN, "--name", "theirs", "--force")
     assert "installed" not in collector("genreclf-train", "--list")
+
+
+def test_one_of_two_models_of_a_name_is_installed(friend: Beets, tmp_path: Path) -> None:
+    model = replace(custom_model(), features_version=features_version())
+    files = {field: str(tmp_path / f"{field}.genremodel") for field in ("genres", "mood")}
+    for field, file in files.items():
+        replace(model, field=field).export(file)
+    models = ModelStore(friend.root / "library.genre-models")
+    for name in "abc":
+        both = friend.run_together(
+            *(("genreclf-train", "--install", file, "--name", name) for file in files.values())
+        )
+        first, second = sorted(both, key=lambda done: done.returncode)
+        assert (first.returncode, second.returncode) == (0, 1), name
+        assert first.stdout.startswith(f"installed {name} ({models.describe(name).id}), which")
+        assert f"there is already a model '{name}'; choose another by" in second.stderr
+        assert f"predicts {models.load(name).field}: " in first.stdout
 
 
 def test_invalid_files_are_refused(collector: Beets, tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ def test_placeholders_and_control_characters_are_skipped(collector: Beets) -> No
     collector("genreclf-train", "--delete", "mine")
     assert "has a genres value of its own" in collector.run(*TRAIN).stderr
     assert (
-        "skipped genres with fewer than 13 tracks: 5 (12)"
+        "skipped labels with fewer than 13 tracks: 5 (12)"
         in collector.run("genreclf-train", "--field", "taste", "--min-tracks", "13").stdout
     )
 

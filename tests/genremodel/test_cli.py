@@ -17,8 +17,8 @@ import pytest
 
 import genremodel
 from genremodel import GenreClassifier
+from genremodel.analyzer import BackendName
 from genremodel.audio.params import SAMPLE_RATE
-from genremodel.classifier import BackendName
 from genremodel.models import bundled as assets
 from tests.conftest import run_module
 from tests.faults import without_modules

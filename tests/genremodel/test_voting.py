@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from genremodel.album_decision import AlbumDecision, decide_for_tracks
 from genremodel.calibration import Calibration
 from genremodel.custom.report import MIN_CONFIDENCE
 from genremodel.models.bundled import bundled_params
@@ -20,7 +21,6 @@ from genremodel.voting import (
     Aggregation,
     abstain_silent,
     track_confidence,
-    tracks_taking_genre,
     vote_album,
     vote_track,
     winning_genre,
@@ -276,9 +276,13 @@ def test_several_tracks_of_an_album_need_less_confidence(tracks: int, genre: str
     assert vote_album([SILENT, *[_vote([JAZZ])] * tracks], params).genre == genre
 
 
-def _taking(*tracks: Prediction, share: float = 1.0, compilation: bool = False) -> list[bool]:
+def _decision(*tracks: Prediction, share: float = 1.0, compilation: bool = False) -> AlbumDecision:
     album = vote_album(tracks, replace(PARAMS, min_album_confidence=0.4))
-    return tracks_taking_genre(album, tracks, artist_share=share, is_compilation=compilation)
+    return decide_for_tracks(album, tracks, artist_share=share, is_compilation=compilation)
+
+
+def _taking(*tracks: Prediction, share: float = 1.0, compilation: bool = False) -> list[bool]:
+    return _decision(*tracks, share=share, compilation=compilation).taking
 
 
 def test_uncertain_tracks_take_the_genre_of_their_album() -> None:
@@ -301,6 +305,16 @@ def test_genre_of_an_album_wins_in_half_of_its_tracks() -> None:
     assert _taking(jazz, odd) == [False, True]
     assert vote_album([jazz, rock, odd], PARAMS).genre == "jazz"
     assert not any(_taking(jazz, rock, odd))
+    assert _decision(jazz, rock, odd).objection == "majority"
+
+
+def test_first_objection_to_the_decision_of_an_album() -> None:
+    jazz, odd = _vote([JAZZ]), _vote([ODD])
+    assert _decision(jazz, odd).objection is None
+    assert _decision(odd, share=0, compilation=True).objection == "compilation"
+    assert _decision(odd, share=0.74).objection == "artists"
+    assert _decision(odd, SILENT).objection == "votes"
+    assert _decision(odd, odd).objection == "confidence"
 
 
 def test_most_probable_genre_wins_in_tracks_by_mean_probability() -> None:
@@ -310,8 +324,8 @@ def test_most_probable_genre_wins_in_tracks_by_mean_probability() -> None:
     assert split.votes == {"blues": 2, "jazz": 1}
     album = vote_album(tracks, PARAMS)
     assert album.genre == "jazz"
-    assert not any(tracks_taking_genre(album, tracks, artist_share=1.0))
-    taking = tracks_taking_genre(album, tracks, artist_share=1.0, aggregation="mean")
+    assert not any(decide_for_tracks(album, tracks, artist_share=1.0).taking)
+    taking = decide_for_tracks(album, tracks, artist_share=1.0, aggregation="mean").taking
     assert taking == [False, True, True]
 
 
@@ -325,7 +339,7 @@ def test_album_decides_only_where_it_must(
     voters = len(predictions)
     predictions += [SILENT, SHORT] * silent
     album = vote_album(predictions, PARAMS)
-    taking = tracks_taking_genre(album, predictions, artist_share=share)
+    taking = decide_for_tracks(album, predictions, artist_share=share).taking
     assert not any(takes and track.genre for takes, track in zip(taking, predictions, strict=True))
     assert not any(taking[voters:])
     if any(taking):
@@ -339,6 +353,8 @@ def test_album_decides_only_where_it_must(
         ), "all that are uncertain, or none"
     shuffled = [*predictions]
     random.shuffle(shuffled)
-    taken = tracks_taking_genre(vote_album(shuffled, PARAMS), shuffled, artist_share=share)
+    taken = decide_for_tracks(vote_album(shuffled, PARAMS), shuffled, artist_share=share).taking
     assert sum(taken) == sum(taking), "the order does not matter"
-    assert not any(tracks_taking_genre(album, predictions, artist_share=share, is_compilation=True))
+    assert not any(
+        decide_for_tracks(album, predictions, artist_share=share, is_compilation=True).taking
+    )

@@ -12,10 +12,11 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from genremodel.album_decision import decide_for_tracks
 from genremodel.column_table import ColumnTable
 from genremodel.evaluation import OutOfFold
 from genremodel.prediction import DecisionParams, Prediction
-from genremodel.voting import tracks_taking_genre, vote_album
+from genremodel.voting import vote_album
 from training.corpus import Corpus
 from training.evaluation.artist_bootstrap import estimates, mean
 from training.evaluation.cross_validation import out_of_fold, recalibrated
@@ -164,7 +165,7 @@ def _album_results(album: OutOfFold, params: DecisionParams) -> Results:
     """Return the results of the tracks of one album."""
     tracks = [*_predictions(album, params)]
     joint = vote_album(tracks, params)
-    taking = np.array(tracks_taking_genre(joint, tracks, artist_share=1.0))
+    taking = np.array(decide_for_tracks(joint, tracks, artist_share=1.0).taking)
     alone = np.array([track.genre or "" for track in tracks])
     shared = np.full(len(tracks), joint.genre or "")
     truth = np.array(params.genres)[album.genre]

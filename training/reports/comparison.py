@@ -24,6 +24,7 @@ from training.student_systems.results import Result, networks
 
 Results: TypeAlias = Mapping[tuple[str, str], Result]
 
+_DIGITS = 3  # as in the document: figures that are rounded twice may change
 _COLUMNS = ("leaky", "shuffled tracks", "honest", "honest files")
 
 
@@ -117,13 +118,13 @@ def _model_figures(
     }
     honest = of.get("honest")
     fitted = honest or of["cross-validated"]
-    accuracy = {protocol: round(result.accuracy, 4) for protocol, result in of.items()}
+    accuracy = {protocol: round(result.accuracy, _DIGITS) for protocol, result in of.items()}
     if honest:
-        accuracy["honest files"] = round(honest.accuracy_on(excerpted), 4)
+        accuracy["honest files"] = round(honest.accuracy_on(excerpted), _DIGITS)
     pretrained = network_size(MSD_FILE) if baseline.view == "activations" else 0
     return {
         "accuracy": accuracy,
-        "macro_f1": round(honest.macro_f1, 4) if honest else None,
+        "macro_f1": round(honest.macro_f1, _DIGITS) if honest else None,
         "parameters": fitted.parameters + pretrained,
         "seconds": round(fitted.seconds, 1),
         "milliseconds": round(fitted.milliseconds, 1),
@@ -141,7 +142,7 @@ def network_size(name: str) -> int:
 def _standard_error(weights: Iterable[int]) -> float:
     """Return the largest standard error of an accuracy over songs with these weights."""
     counts = np.fromiter(weights, float)
-    return round(float(0.5 * np.linalg.norm(counts) / counts.sum()), 4)
+    return round(float(0.5 * np.linalg.norm(counts) / counts.sum()), _DIGITS)
 
 
 def _best(accuracy: Mapping[str, Figures], protocol: str) -> str:

@@ -44,6 +44,7 @@ def list_models(models: ModelStore, log: Logger) -> bool:
 
 def export_model(models: ModelStore, name: str, file: str, log: Logger) -> None:
     """Write a model to a file, and print what it predicts. Raises ModelError and UserError."""
+    from genremodel.custom.custom_model import label_word
     from genremodel.display import displayable
     from genremodel.models.musicnn import features_version
 
@@ -59,7 +60,8 @@ def export_model(models: ModelStore, name: str, file: str, log: Logger) -> None:
     ui.print_(f"it predicts {model.field}: {', '.join(model.params.genres)}")
     if rare := _rare_genres(model):
         log.warning(
-            "from the file, others may guess which tracks of these genres you have: {}",
+            "from the file, others may guess which tracks of these {}s you have: {}",
+            label_word(model.field),
             ", ".join(rare),
         )
 
@@ -72,6 +74,7 @@ def _rare_genres(model: CustomModel) -> list[str]:
 
 def install_model(models: ModelStore, file: str, name: str | None) -> None:
     """Install a model from a file. name: by default that of the file. Raises ModelError."""
+    from genremodel.custom.custom_model import label_word
     from genremodel.custom.model_file import read_model_file
     from genremodel.display import displayable
     from genremodel.errors import ModelError
@@ -92,7 +95,7 @@ def install_model(models: ModelStore, file: str, name: str | None) -> None:
     ui.print_(
         f"trained on {count(metrics['tracks'], 'track')} by {count(metrics['artists'], 'artist')} "
         f"of another library; cross-validated there: accuracy {metrics['accuracy']:.0%} "
-        f"(most common genre: {max(model.params.prior):.0%}), "
+        f"(most common {label_word(model.field)}: {max(model.params.prior):.0%}), "
         f"calibration error {metrics['calibration_error']:.2f}"
     )
     if metrics.get("missed"):
@@ -128,11 +131,13 @@ def comparison(metrics: Mapping[str, Any]) -> str:
 
 def _line(model: ModelInfo) -> str:
     """Return the line of a model in the list."""
+    from genremodel.custom.custom_model import label_word
+
     times = "%Y-%m-%d" if model.installed else "%Y-%m-%d %H:%M"
     trained = time.strftime(times, time.localtime(model.trained))
     parts = [
         f"{model.name}{' (installed)' if model.installed else ''}: "
-        f"{count(len(model.genres), 'genre')}",
+        f"{count(len(model.genres), label_word(model.field))}",
         count(model.metrics["tracks"], "track"),
         f"trained {trained} on {model.field}",
         f"accuracy {model.metrics['accuracy']:.0%}",

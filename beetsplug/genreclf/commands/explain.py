@@ -29,7 +29,16 @@ if TYPE_CHECKING:
     from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.updates import Predicted, Rules, Update
     from genremodel import GenreClassifier, Prediction
+    from genremodel.album_decision import AlbumDecision
     from genremodel.runs import Run
+
+
+_OBJECTIONS = {  # of an album to decide for its tracks
+    "compilation": "it is a compilation",
+    "artists": "fewer than three quarters of its tracks are by the album artist",
+    "votes": "fewer than two of its tracks vote",
+    "majority": "its genre wins in fewer than half of the tracks that vote",
+}
 
 
 class ExplainOptions(Protocol):
@@ -100,6 +109,7 @@ def _explanations(
     recalled = predictor.recall_others(group.artist_items, predicted)
     artist_prediction = predictor.predict_artist(group.artist_items, {**predicted, **recalled})
     by_artist = dict.fromkeys(group.artist_ids, artist_prediction) if artist_prediction else None
+    decision = planner.decision(album, predicted) if album else None
     for update in planner.plan(album, group.selected, predicted, by_artist):
         item = update.obj
         if isinstance(item, Item):
@@ -109,6 +119,7 @@ def _explanations(
                 predictor.classifier,
                 update,
                 predictor.rules,
+                decision,
             )
 
 
@@ -116,7 +127,8 @@ def _explanations(
 class Explanation:
     """The predictions of a track, and what the configuration makes of its genres.
 
-    update: what `beet genreclf --force` would change, by these rules.
+    update: what `beet genreclf --force` would change, by these rules. decision: of the album, with
+    the scope `auto`.
     """
 
     item: Item
@@ -124,6 +136,7 @@ class Explanation:
     classifier: GenreClassifier
     update: Update
     rules: Rules
+    decision: AlbumDecision | None
 
     @property
     def prediction(self) -> Prediction:
@@ -150,6 +163,7 @@ class Explanation:
                 "agreement": self.update.values[fields.AGREEMENT],
                 "review": self.update.before.review,
                 "joint": _joint_object(self.update),
+                "joint_objection": self.undecided and self.undecided.objection,
                 "skipped": self.rules.config.skips(self.item),
             },
             "other_fields": {
@@ -169,6 +183,14 @@ class Explanation:
     def styles(self) -> list[str]:
         """The styles that fit the genre that the track gets."""
         return [*(self.update.values[fields.STYLES] or ())]
+
+    @property
+    def undecided(self) -> AlbumDecision | None:
+        """The decision of the album if it could decide for the track, and does not."""
+        from genremodel.album_decision import is_uncertain
+
+        open_ = self.decision and self.decision.objection and is_uncertain(self.prediction)
+        return self.decision if open_ else None
 
     def show(self, title_format: str) -> None:
         """Print the title of the track, a timeline of the windows, and a table of facts."""
@@ -206,6 +228,8 @@ class Explanation:
             confidence = f" ({joint.confidence:.3f})" if joint.confidence is not None else ""
             votes = votes_text(joint.votes)
             yield self.update.values[fields.SCOPE], f"{self._genre(joint)}{confidence}: {votes}"
+        if self.undecided:
+            yield "album", f"does not decide, because {self._objection(self.undecided)}"
         effect = "no change" if then == now else _listed(then)
         yield "policy", f"{self.rules.config.policy}: {effect}"
         for own, other in self.predicted.others.items():
@@ -214,6 +238,14 @@ class Explanation:
             yield "skip", "matched: only `beet genreclf -f` classifies the track"
         yield "model", prediction.model
         yield "backend", self.classifier.backend
+
+    def _objection(self, decision: AlbumDecision) -> str:
+        """Return why an album does not decide for its uncertain tracks."""
+        if decision.objection == "confidence":
+            found, threshold = decision.album.confidence, self.classifier.min_album_confidence
+            shown = "" if found is None else f" of {found:.3f}"
+            return f"its confidence{shown} is below the threshold of {threshold:.3f}"
+        return _OBJECTIONS[str(decision.objection)]
 
     def _genre(self, prediction: Prediction) -> str:
         """Return a predicted genre, and its spelling in tags where not only the case differs."""

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
     from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.storage.journal import Journal
-    from genremodel.custom.custom_model import ModelInfo
+    from genremodel.custom.custom_model import CustomModel, ModelInfo
     from genremodel.custom.report import TrainingReport
     from genremodel.custom.store import ModelStore
 
@@ -146,7 +146,8 @@ def _run(context: Context, lib: Library, options: TrainOptions, query: list[str]
         elif options.export is not None:
             export_model(models, name, options.export, context.log)
         elif options.install is not None:
-            install_model(models, options.install, options.name)
+            with user_errors(), context.journal(lib).lock():
+                install_model(models, options.install, options.name)
         elif not has_matches(lib, query, match_albums=options.album):
             context.log.info(NO_MATCHES)
         else:
@@ -232,7 +233,8 @@ class Training:
         if not tracks.examples:
             self._show_skipped(tracks)
             raise UserError(
-                f"training failed: no genre has {self._options.min_tracks} tracks that can be used"
+                f"training failed: no {self._label} has {self._options.min_tracks} tracks that can "
+                "be used"
                 if tracks.labeled
                 else f"no matching track has a {field} value of its own"
             )
@@ -244,7 +246,7 @@ class Training:
             self._show_skipped(tracks)
             raise UserError(f"training failed: {exc}") from exc
         good = self._options.force or not report.warnings
-        saved = models.save(model) if good else None  # first: the reader may close the pipe
+        saved = self._save(models, model) if good else None  # first: the pipe may be closed
         if field == fields.GENRES:
             ui.print_(comparison(model.metrics))
         self._show_skipped(tracks)
@@ -281,9 +283,20 @@ class Training:
                         "--force"
                     )
 
+    def _save(self, models: ModelStore, model: CustomModel) -> ModelInfo:
+        with self._journal.lock():
+            self._check(models)  # again: a model may have been installed meanwhile
+            return models.save(model)
+
+    @property
+    def _label(self) -> str:
+        from genremodel.custom.custom_model import label_word
+
+        return label_word(self._options.field)
+
     def _show_skipped(self, tracks: LabeledTracks) -> None:
         for what, skipped in (
-            (f"genres with fewer than {self._options.min_tracks} tracks", tracks.rare),
+            (f"{self._label}s with fewer than {self._options.min_tracks} tracks", tracks.rare),
             ("placeholders", tracks.placeholders),
         ):
             if skipped:

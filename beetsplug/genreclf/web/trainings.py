@@ -10,8 +10,8 @@ from beets.exceptions import UserError
 from beets.library import Library
 from confuse import ConfigError
 
+from beetsplug.genreclf.commands._classification import Classify
 from beetsplug.genreclf.commands._selection import TrackSelection, artists
-from beetsplug.genreclf.commands.classify import Classify
 from beetsplug.genreclf.custom_training import (
     DEFAULT_NAME,
     LabelCollector,
