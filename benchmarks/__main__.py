@@ -193,14 +193,19 @@ def one_shot(path: Path) -> None:
     subprocess.run(arguments, stdout=subprocess.DEVNULL, check=True)
 
 
-def in_turn(functions: Mapping[str, Function], path: Path, rounds: int) -> dict[str, list[float]]:
+def in_turn(
+    functions: Mapping[str, Function],
+    path: Path,
+    rounds: int,
+    clock: Callable[[], float] = perf_counter,
+) -> dict[str, list[float]]:
     """Return the seconds of each function in each round, without a first round to warm up."""
     times: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds + 1):
         for name, run in functions.items():
-            start = perf_counter()
+            start = clock()
             run(path)
-            times[name].append(perf_counter() - start)
+            times[name].append(clock() - start)
     return {name: values[1:] for name, values in times.items()}
 
 

@@ -20,17 +20,21 @@ from training.evaluation.evaluate import evaluate, evaluate_activations
 from training.musicnn.network import WHEEL, load_musicnn
 from training.reading import Reader
 from training.release_checks import WorseModelError
+from training.reports.early_stop_section import early_stop_section
 
 Step: TypeAlias = Callable[[argparse.Namespace], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one step. Returns 1 if the data, the model or the cluster is not good enough."""
+    """Run one step. Returns 1 if the data, a file, the model or the cluster is not good enough."""
     options = _parser().parse_args(arguments)
     step: Step = options.step
     try:
         step(options)
-    except (ClusterError, DataError, WorseModelError) as exc:
+    except KeyboardInterrupt:
+        print("interrupted; analyses are kept for the next run", file=sys.stderr)
+        return 130
+    except (ClusterError, DataError, OSError, WorseModelError) as exc:
         print(exc, file=sys.stderr)
         return 1
     return 0
@@ -118,7 +122,13 @@ def _long_tracks(options: argparse.Namespace) -> None:
 
 
 def _early_stop(options: argparse.Namespace) -> None:
-    print(stopping_early.table(_corpus(options), options.seeds))
+    data = _corpus(options)
+    section = early_stop_section(stopping_early.measure(data, options.seeds))
+    print(section)
+    if data.is_project_data:
+        from training.reports import documents
+
+        documents.write_early_stop(section)
 
 
 def _compare(options: argparse.Namespace) -> None:
@@ -157,7 +167,7 @@ def _parser() -> argparse.ArgumentParser:
             type=Path,
             default=reading.CACHE,
             metavar="FILE",
-            help="cache of analyses, with which a step that was interrupted continues "
+            help="cache of analyses, with which an interrupted step continues "
             "(default: %(default)s)",
         )
         command.add_argument(
@@ -193,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     knn = add("knn", _knn, "fit, calibrate and evaluate the KNN fallback")
     detector = add("detector", _detector, "fit and evaluate the detectors of non-music")
     ablation = add("ablation", _ablation, "evaluate other hyperparameters of the genre heads")
-    styles = add("styles", _styles, "evaluate the styles on the labels that there are")
+    styles = add("styles", _styles, "evaluate the styles on the available labels")
     documents = add("documents", _documents, "write the model card, the comparison and the README")
     evaluate = add("evaluate", _evaluate, "evaluate the model without saving it; print JSON")
     long = add("long-tracks", _long_tracks, "predict long tracks of music, silence and speech")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track as progress
 
 from genremodel.analysis import Analysis
@@ -21,6 +22,7 @@ from genremodel.audio.windows import Windows
 from genremodel.batch.pool import Pool
 from genremodel.batch.worker import AnalysisMethod, WindowsMethod, WorkerConfig
 from genremodel.cluster import Cluster
+from genremodel.display import displayable, one_line
 from genremodel.errors import AudioError
 from genremodel.models.base import WindowAnalyzer
 from genremodel.models.musicnn import MTT_WINDOWS
@@ -51,7 +53,7 @@ class Reader:
         self._cache = cache
         self._workers = workers
         self._timeout = timeout
-        self._reported: set[str] = set()
+        self._reported: set[Path | str] = set()
 
     def outputs(
         self, tracks: Sequence[Track], networks: Networks, *, altered: bool = False
@@ -125,23 +127,26 @@ class Reader:
     ) -> Iterator[tuple[Track, Analysis]]:
         """Yield the tracks that can be analyzed, with their analyses."""
         found = zip(tracks, pool.map((track.path for track in tracks), methods), strict=True)
-        title = f"{len(tracks)} files"
-        for track, (path, result) in progress(found, title, len(tracks), transient=True):
+        console = Console(stderr=True)
+        watched = progress(
+            found, f"{len(tracks)} files", len(tracks),
+            console=console, transient=True, disable=not console.is_terminal,
+        )  # fmt: skip
+        for track, (path, result) in watched:
             if isinstance(result, AudioError):
-                self._report(f"{path}: {result}", about=str(path))
+                self._report(f"{displayable(path)}: {one_line(str(result))}", about=path)
             else:
                 yield track, result
 
-    def _report(self, message: str, about: str | None = None) -> None:
-        """Print a message, but only the first one about the same."""
-        about = about or message
-        if about not in self._reported:
-            self._reported.add(about)
+    def _report(self, message: str, about: Path | None = None) -> None:
+        """Print a message, but only the first one about the same file."""
+        if (about or message) not in self._reported:
+            self._reported.add(about or message)
             print(message, file=sys.stderr)
 
 
 class _Rows:
-    """The rows of a table while files are read, in one array: there is memory for no second."""
+    """The rows of a table while files are read, in a single array to save memory."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity

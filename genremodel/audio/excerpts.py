@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain, dropwhile
 from math import gcd
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,25 +28,55 @@ _PREROLL = 0.1
 _POSTROLL = 0.01
 
 
-def decode_windows(
-    container: InputContainer, stream: AudioStream, starts: NDArray[np.float64]
-) -> NDArray[np.float32] | None:
-    """Return windows at some seconds, or None if a seek fails.
+class WindowDecoder:
+    """Decodes windows of an open file.
 
-    Returns
-    -------
-    (windows, WINDOW_SAMPLES), mono at `SAMPLE_RATE`
+    They are resampled as one signal, because setting up FFmpeg's filters takes longer than using
+    them. Each excerpt starts where an output sample falls on an input sample, so that the result is
+    the same as by itself.
     """
-    excerpts: list[_Excerpt] = []
-    try:
-        for start in starts.tolist():
-            excerpt = _decode_excerpt(container, stream, start)
-            if excerpt is None:
-                return None
-            excerpts.append(excerpt)
-    except av.error.FFmpegError:
-        return None
-    return _resample_excerpts(excerpts)
+
+    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+        self._container = container
+        self._stream = stream
+        self._resampler: Resampler | None = None
+        self._rate = 0  # of the resampler's input, in Hz
+        self._pending = 0  # samples that the resampler has not returned yet
+
+    def decode(self, starts: NDArray[np.float64]) -> NDArray[np.float32] | None:
+        """Return windows at some seconds, or None if a seek fails.
+
+        Returns
+        -------
+        (windows, WINDOW_SAMPLES), mono at `SAMPLE_RATE`
+        """
+        windows = np.empty((len(starts), WINDOW_SAMPLES), np.float32)
+        try:
+            for window, start in zip(windows, starts.tolist(), strict=True):
+                excerpt = _decode_excerpt(self._container, self._stream, start)
+                if excerpt is None or not self._resample(excerpt, window):
+                    return None
+        except av.error.FFmpegError:
+            return None
+        return windows
+
+    def _resample(self, excerpt: _Excerpt, window: NDArray[np.float32]) -> bool:
+        """Fill a window, or return False if the excerpt is too short or of another rate."""
+        rate, samples, lead_in = excerpt
+        if self._resampler is None:
+            self._resampler, self._rate = Resampler(rate), rate
+        if rate != self._rate or lead_in + WINDOW_SECONDS > len(samples) / rate:
+            return False
+        period = rate // gcd(rate, SAMPLE_RATE)
+        samples = np.pad(samples, (0, -len(samples) % period))
+        output = self._resampler.feed(samples)
+        begin = self._pending + round(lead_in * SAMPLE_RATE)
+        self._pending += len(samples) * SAMPLE_RATE // rate - len(output)
+        if len(output) < begin + WINDOW_SAMPLES:  # the file ends here
+            output = np.concatenate([output, self._resampler.flush()])
+            self._resampler, self._pending = None, 0
+        window[:] = output[begin : begin + WINDOW_SAMPLES]
+        return True
 
 
 class _Excerpt(NamedTuple):
@@ -81,32 +111,3 @@ def _take_seconds(frames: Iterable[AudioFrame], seconds: float) -> Iterator[Audi
         seconds -= frame.samples / frame.sample_rate
         if seconds <= 0:
             return
-
-
-def _resample_excerpts(excerpts: Sequence[_Excerpt]) -> NDArray[np.float32] | None:
-    """Return the windows at `SAMPLE_RATE`, or None if one is too short or of another rate.
-
-    They are resampled as one signal, because setting up FFmpeg's filters takes longer than using
-    them. Each excerpt starts where an output sample falls on an input sample, so that the result is
-    the same as by itself.
-    """
-    rate = excerpts[0].rate
-    ends = [excerpt.lead_in + WINDOW_SECONDS for excerpt in excerpts]
-    if any(
-        excerpt.rate != rate or end > len(excerpt.samples) / rate
-        for excerpt, end in zip(excerpts, ends, strict=True)
-    ):
-        return None
-    period = rate // gcd(rate, SAMPLE_RATE)
-    padding = [-len(excerpt.samples) % period for excerpt in excerpts]
-    resampler = Resampler(rate)
-    outputs = [
-        resampler.feed(np.pad(excerpt.samples, (0, missing)))
-        for excerpt, missing in zip(excerpts, padding, strict=True)
-    ]
-    signal = np.concatenate([*outputs, resampler.flush()])
-    lengths = [len(excerpt.samples) for excerpt in excerpts]
-    bounds = np.cumsum(np.add(lengths, padding))[:-1] * SAMPLE_RATE // rate
-    skips = [round(excerpt.lead_in * SAMPLE_RATE) for excerpt in excerpts]
-    parts = zip(np.split(signal, bounds), skips, strict=True)
-    return np.stack([part[skip : skip + WINDOW_SAMPLES] for part, skip in parts])

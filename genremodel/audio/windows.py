@@ -22,7 +22,7 @@ from genremodel.audio.decoding import (
     read_duration,
     resampled,
 )
-from genremodel.audio.excerpts import TOLERANCE, decode_windows
+from genremodel.audio.excerpts import TOLERANCE, WindowDecoder
 from genremodel.audio.params import (
     MIN_SAMPLES,
     SAMPLE_RATE,
@@ -185,6 +185,7 @@ def _seek_in_parts(
         starts = np.empty(0) if duration is None else _window_starts(duration, places)
         missing = ~np.isin(starts, known)
         is_estimated = container.format.name in ESTIMATED_DURATION_FORMATS and missing.all()
+        decoder = WindowDecoder(container, stream)
         for count in counts:
             needed = needed_places(count, len(starts))
             if duration is None or duration <= needed.sum() * WINDOW_SECONDS:
@@ -192,7 +193,7 @@ def _seek_in_parts(
                 return
             decoded = needed & missing
             missing &= ~decoded
-            samples = decode_windows(container, stream, starts[decoded])
+            samples = decoder.decode(starts[decoded])
             if samples is not None and is_estimated:
                 if abs(read_duration(container, stream) - duration) > TOLERANCE:
                     samples = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TypeAlias
 
 from genremodel.analysis import Analysis
@@ -84,17 +84,20 @@ def put_statements(key: tuple[bytes, str, int], result: Analysis | AudioError) -
     return statements
 
 
-def table_definition(table: str) -> str:
-    """Return the statement that creates a table."""
-    (statement,) = (
-        text.strip() for text in _SCHEMA.split(";") if f"CREATE TABLE {table} (" in text
-    )
-    return statement
-
-
 def is_current(connection: sqlite3.Connection) -> bool:
     """Return True if a database is in the format of this version of the program."""
     return _format(connection) == _FORMAT
+
+
+def is_intact(connection: sqlite3.Connection) -> bool:
+    """Return True if a database has exactly the tables that `create` makes."""
+    with closing(sqlite3.connect(":memory:")) as new:
+        create(new)
+        return _schema(connection) == _schema(new)
+
+
+def _schema(connection: sqlite3.Connection) -> set[tuple[str, str, str | None]]:
+    return {*connection.execute("SELECT type, name, sql FROM sqlite_master")}
 
 
 def _format(connection: sqlite3.Connection) -> int:

@@ -9,7 +9,7 @@ import stat
 import sys
 from array import array
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -23,17 +23,16 @@ from genremodel.audio.places import DEFAULT_WINDOWS
 from genremodel.batch.cache import Cache, CacheError
 from genremodel.batch.cache_format import (
     is_current,
+    is_intact,
     parse_result,
     put_statements,
     require_cache,
-    table_definition,
 )
-from genremodel.display import one_line
+from genremodel.display import displayable, one_line
 from genremodel.errors import AnalysisTimeout, AudioError
 
 # Bytes of a row, so that memory is bounded. Ten windows have 7 KB.
 _LARGEST = 1 << 22
-_TABLE = "analyses"
 
 Row: TypeAlias = tuple[Any, ...]
 """Digest, places, content, failure, timeout."""
@@ -58,11 +57,12 @@ def merge(cache: Cache, file: Path) -> MergeCounts:
     Analyses replace failures, and more windows replace fewer; otherwise the entry of the cache
     stays. Paths of files are not read. Raises CacheError; the cache is then unchanged.
     """
-    if cache.path and cache.path.exists() and file.exists() and cache.path.samefile(file):
-        raise CacheError(f"{file}: this is the cache itself")
+    with suppress(OSError):  # `Source` has the reason, or there is no cache yet
+        if cache.path and cache.path.samefile(file):
+            raise CacheError(f"{displayable(file)}: this is the cache itself")
     added = 0
     with Source(file) as source:
-        checked = _check(source, file, cache.version)  # first: others wait for the transaction
+        checked = _check(source, cache.version)  # first: others wait for the transaction
         others = source.count_others(cache.version)
         with cache.transaction() as own:
             for row, expected in zip_longest(source.rows(cache.version), checked):
@@ -73,7 +73,7 @@ def merge(cache: Cache, file: Path) -> MergeCounts:
     return MergeCounts(added, len(checked) - added, others)
 
 
-def _check(source: Source, file: Path, version: str) -> array[int]:
+def _check(source: Source, version: str) -> array[int]:
     """Return the hashes of the entries of a file. Raises CacheError unless all are valid."""
     hashes, refused = array("q"), 0
     reason = ""  # of the first refusal
@@ -85,9 +85,7 @@ def _check(source: Source, file: Path, version: str) -> array[int]:
             refused += 1
             reason = reason or str(exc)
     if refused:
-        raise CacheError(
-            f"{file}: nothing merged: {refused} of {len(hashes)} entries refused ({reason})"
-        )
+        raise source.error(f"nothing merged: {refused} of {len(hashes)} entries refused ({reason})")
     return hashes
 
 
@@ -172,19 +170,20 @@ def _own_rank(connection: sqlite3.Connection, key: tuple[bytes, str, int]) -> in
 class Source:
     """A cache file that no program is writing, opened read-only.
 
-    It is opened as immutable, because SQLite would create files beside it otherwise. So that no
-    half of a change is read, a file with pending changes is refused, and so is one that changes.
+    It is opened as immutable, because SQLite would create files beside it otherwise. A file with
+    pending changes is refused, and so is one that changes: half of a change could be read.
     Methods raise CacheError.
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._name = displayable(file)
+        self._path = Path(os.path.realpath(file))
         self._state = self._closed_state()
-        uri = Path(os.path.realpath(file)).as_uri()
         with self._errors():
-            with file.open("rb"):  # for a better message than that of SQLite
+            with self._path.open("rb"):  # for a better message than that of SQLite
                 pass
-            self._connection = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True)
+            uri = f"{self._path.as_uri()}?mode=ro&immutable=1"
+            self._connection = sqlite3.connect(uri, uri=True)
 
     def __enter__(self) -> Source:
         try:
@@ -200,14 +199,18 @@ class Source:
     def rows(self, version: str) -> Iterator[Row]:
         """Yield the entries of an analysis version."""
         return self._query(
-            f"SELECT digest, places, content, failure, timeout FROM {_TABLE} WHERE version = ?",
+            "SELECT digest, places, content, failure, timeout FROM analyses WHERE version = ?",
             version,
         )
 
     def count_others(self, version: str) -> int:
         """Return the number of entries of other analysis versions."""
-        ((count,),) = self._query(f"SELECT COUNT(*) FROM {_TABLE} WHERE version <> ?", version)
+        ((count,),) = self._query("SELECT COUNT(*) FROM analyses WHERE version <> ?", version)
         return int(count)
+
+    def error(self, reason: str) -> CacheError:
+        """Return the error to raise if the file cannot be merged."""
+        return CacheError(f"{self._name}: {reason}")
 
     def require_unchanged(self) -> None:
         """Raise CacheError if the file was written since it was opened."""
@@ -215,8 +218,8 @@ class Source:
             raise self.changed()
 
     def changed(self) -> CacheError:
-        """Return the error of a file that changes while it is read."""
-        return CacheError(f"{self._file}: another program is writing it; try again later")
+        """Return the error to raise for a file that changes while it is read."""
+        return self.error("another program is writing it; try again later")
 
     def _require_cache(self) -> None:
         """Raise CacheError for a database of another kind, and a damaged one."""
@@ -226,26 +229,24 @@ class Source:
             self._connection.execute("PRAGMA trusted_schema = OFF")
             require_cache(self._connection)
             if not is_current(self._connection):
-                raise CacheError(f"{self._file}: written by an older version of this program")
-        found = self._query("SELECT type, sql FROM sqlite_master WHERE name = ?", _TABLE)
-        if [*found] != [("table", table_definition(_TABLE))]:  # a view could run for ever
-            raise CacheError(f"{self._file}: not a cache of analyses")
-        ((problem,),) = self._query("PRAGMA quick_check(1)")
-        if problem != "ok":
-            raise CacheError(f"{self._file}: damaged ({one_line(str(problem).splitlines()[-1])})")
+                raise self.error("written by an older version of this program")
+            if not is_intact(self._connection):  # views and computed columns could run forever
+                raise self.error("not a cache of analyses")
+            ((problem,),) = self._connection.execute("PRAGMA quick_check(1)")
+            if problem != "ok":
+                raise sqlite3.DatabaseError(f"damaged ({str(problem).splitlines()[-1]})")
 
     def _closed_state(self) -> tuple[int, ...]:
         """Return the state of the file. Raises CacheError if a program has pending changes."""
-        path = Path(os.path.realpath(self._file))
         with self._errors():
-            status = path.stat()
-            logs = [Path(f"{path}{suffix}") for suffix in ("-wal", "-journal")]
+            status = self._path.stat()
+            logs = [Path(f"{self._path}{suffix}") for suffix in ("-wal", "-journal")]
             is_pending = any(log.exists() and log.stat().st_size for log in logs)
         if not stat.S_ISREG(status.st_mode):  # opening a pipe could block
-            raise CacheError(f"{self._file}: not a file")
+            raise self.error("not a file")
         if is_pending:
-            raise CacheError(
-                f"{self._file}: another program is writing it, or has not completed its changes; "
+            raise self.error(
+                "another program is writing it, or has not completed its changes; "
                 "run `beet genreclf-cache` where it is used, and try again"
             )
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
@@ -260,10 +261,11 @@ class Source:
         try:
             yield
         except OSError as exc:
-            raise CacheError(f"{self._file}: {exc.strerror}") from exc
+            raise self.error(str(exc.strerror)) from exc
         except UnicodeDecodeError as exc:  # a message of SQLite with text of the file
-            raise CacheError(f"{self._file}: damaged") from exc
+            raise self.error("damaged") from exc
         except (sqlite3.Error, OverflowError) as exc:
+            self.require_unchanged()  # otherwise this is the cause
             # "Could not decode to UTF-8 column 'failure' with text '...'"
             text = one_line(str(exc).partition(" with text ")[0])
-            raise CacheError(f"{self._file}: {text}") from exc
+            raise self.error(text) from exc

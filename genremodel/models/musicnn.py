@@ -26,7 +26,7 @@ Runtime: TypeAlias = Literal["onnx", "numpy"]
 Network: TypeAlias = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 
 MTT_WINDOWS = FIRST_WINDOWS  # of a track that MTT-musicnn analyzes
-# Windows per run: no slower than all at once, and a worker needs a third less memory.
+# Windows per run of a network: no slower than all at once, and a worker needs less memory.
 _BATCH = 2
 
 
@@ -71,18 +71,17 @@ class MusicnnSession:
         (windows, TAGS), (windows, EMBEDDING_SIZE)
             Probabilities of the tags, and the penultimate layer.
         """
-        parts = [
-            self.run_power(power_spectrogram(samples[i : i + _BATCH]))
-            for i in range(0, len(samples), _BATCH)
-        ]
+        return self.run_power(power_spectrogram(samples))
+
+    def run_power(
+        self, power: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the same for power spectrograms, (windows, WINDOW_FRAMES, FFT_BINS)."""
+        parts = [self._network(power[i : i + _BATCH]) for i in range(0, len(power), _BATCH)]
         activations, embeddings = map(np.concatenate, zip(*parts, strict=True))
         assert activations.shape[1:] == (TAGS,)
         assert embeddings.shape[1:] == (EMBEDDING_SIZE,)
         return activations, embeddings
-
-    def run_power(self, power: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Return the same for power spectrograms, (windows, WINDOW_FRAMES, FFT_BINS)."""
-        return self._network(power)
 
 
 def _onnx_network(content: bytes) -> Network:
@@ -140,11 +139,12 @@ class MusicnnPair:
         """Return the joined `NetworkOutputs` of at least one window: (windows, OUTPUT_SIZE)."""
         values = np.full((len(windows.starts), OUTPUT_SIZE), np.nan, np.float32)
         outputs = NetworkOutputs.split(values)
-        outputs.activations[:], outputs.embeddings[:] = self.msd.run(windows.samples)
+        power = power_spectrogram(windows.samples)
+        outputs.activations[:], outputs.embeddings[:] = self.msd.run_power(power)
         both = _both_networks(windows)
         if both.any():
-            outputs.expert_activations[both], outputs.expert_embeddings[both] = self.mtt.run(
-                windows.samples[both]
+            outputs.expert_activations[both], outputs.expert_embeddings[both] = self.mtt.run_power(
+                power[both]
             )
         return values
 

@@ -199,6 +199,16 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "newer format": (lambda file: change(file, "PRAGMA user_version = 8"), "a newer version"),
     "view": (_view, "not a cache of analyses"),
     "no table": (lambda file: change(file, "DROP TABLE analyses"), "not a cache of analyses"),
+    "other table": (
+        lambda file: change(file, "CREATE TABLE others (path BLOB)"),
+        "not a cache of analyses",
+    ),
+    "trigger": (
+        lambda file: change(
+            file, "CREATE TRIGGER added AFTER INSERT ON analyses BEGIN DELETE FROM files; END"
+        ),
+        "not a cache of analyses",
+    ),
     "not finite": (_not_finite, "nothing merged: 1 of 2 entries refused (probabilities that are"),
     "text for bytes": (
         lambda file: change(file, "UPDATE analyses SET content = CAST('x' AS TEXT)"),
@@ -296,6 +306,21 @@ def test_cache_itself(beets: Beets, other: Path) -> None:
         done = beets.run("genreclf-cache", "--merge", name)
         assert done.returncode == 1
         assert done.stderr == f"error: {name}: this is the cache itself\n"
+
+
+@posix
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a" * 300, f"{'a' * 300}: File name too long"),
+        ("b\x1b[31m\n.db", r"b\x1b[31m\n.db: No such file or directory"),
+    ],
+    ids=["too long", "control characters"],
+)
+def test_file_names(beets: Beets, other: Path, name: str, message: str) -> None:
+    merge(beets, other)
+    done = beets.run("genreclf-cache", "--merge", name)
+    assert (done.returncode, done.stderr) == (1, f"error: {message}\n")
 
 
 @permissions

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -335,6 +336,18 @@ def test_file_that_changes_is_refused(tmp_path: Path) -> None:
             database.execute("UPDATE statistics SET hits = 7")
         with pytest.raises(CacheError, match="another program is writing it"):
             source.require_unchanged()
+
+
+def test_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    content = analysis(10).to_bytes()
+    digests = (n.to_bytes(DIGEST_SIZE, "big") for n in range(1000))  # more than SQLite buffers
+    file = write(tmp_path / "other.db", [(x, VERSION, 10, content, None, None) for x in digests])
+    with Source(file) as source:
+        found = source.rows(VERSION)
+        next(found)
+        os.truncate(file, file.stat().st_size // 2)
+        with pytest.raises(CacheError, match="another program is writing it"):
+            deque(found)
 
 
 def test_timeouts_keep_their_limit(cache: Cache, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from copy import deepcopy
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 
 from genremodel.models import bundled as assets
+from tests.genremodel.test_pool import poll
+from tests.platforms import posix
 from tests.sounds import make
 from training import build, release_checks
 from training.__main__ import main
@@ -93,8 +96,8 @@ def test_model_of_own_music(
             make(tmp_path / "music" / genre / f"{number}.wav", seconds=3, seed=8 * index + number)
     (tmp_path / "music" / "jazz" / "cover.jpg").write_bytes(b"a picture")
     own = [f"--data={tmp_path / 'music'}", f"--assets={tmp_path / 'assets'}"]
-    own.append(f"--cache={tmp_path / 'cache.db'}")
-    assert main(["build", *own, "--seeds", "1"]) == 0
+    own += [f"--cache={tmp_path / 'cache.db'}", "--seeds=1"]
+    assert main(["build", *own]) == 0
     assert capsys.readouterr().err.count("cover.jpg: ") == 1
     model = json.loads((tmp_path / "assets" / assets.DESCRIPTION).read_text())
     assert model["genres"] == ["hip hop", "jazz"]
@@ -102,6 +105,41 @@ def test_model_of_own_music(
     for backend in ("cnn", "knn"):
         assert model[backend]["nonmusic"]["music"]["tracks"] == 12
         assert model[backend]["nonmusic"]["environment"] is None
+    del own[1]
+    assert main(["evaluate", *own]) == 0
+    for figures in json.loads(capsys.readouterr().out).values():
+        assert [*figures["files"]["genres"]] == ["hip hop", "jazz"]
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    """Return a folder of two genres."""
+    for number in range(12):
+        make(tmp_path / "music" / ("jazz", "rock")[number % 2] / f"{number}.wav", seed=number)
+    return tmp_path / "music"
+
+
+def test_missing_networks(music: Path, tmp_path: Path) -> None:
+    done = training("head", "--data", music, "--assets", tmp_path / "assets")
+    assert done.returncode == 1
+    file = tmp_path / "assets" / assets.MSD_FILE
+    assert done.stderr == f"[Errno 2] No such file or directory: '{file}'\n"
+
+
+@posix
+def test_interrupted_step(music: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache.db"
+    with subprocess.Popen(
+        [sys.executable, "-m", "training", "evaluate", "--data", music, "--cache", cache],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        poll(cache.exists)
+        running.send_signal(signal.SIGINT)
+        printed = running.communicate()
+    assert running.returncode == 130
+    assert printed == ("", "interrupted; analyses are kept for the next run\n")
 
 
 def test_bundled_models_meet_the_release_thresholds(bundled: dict[str, Any]) -> None:

@@ -57,8 +57,10 @@ def test_genre_folders(tmp_path: Path) -> None:
     assert len(parts.train) + len(parts.valid) == 12
     assert parts.valid
     assert [source.license for source in parts.sources] == ["unknown"]
-    with pytest.raises(DataError, match="no genre/track files"):
-        genre_folders.load(tmp_path / "jazz")
+    (tmp_path / "jazz" / "5.wav").unlink()
+    for folder in (tmp_path, tmp_path / "jazz"):
+        with pytest.raises(DataError, match="fewer than 2 folders of a genre with 6 files"):
+            genre_folders.load(folder)
 
 
 def test_public_gtzan_with_split_lists(tmp_path: Path) -> None:

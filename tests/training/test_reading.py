@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +126,7 @@ def test_files_that_fail_are_named_once(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    picture = tmp_path / "cover.jpg"
+    picture = tmp_path / "cover\n.jpg"
     picture.write_bytes(b"a picture")
     crashing, hanging = (long_track(tmp_path / f"{name}.mp3") for name in ("crashing", "hanging"))
     hanging.write_bytes(hanging.read_bytes()[:-100_000])  # another recording
@@ -142,11 +143,13 @@ def test_files_that_fail_are_named_once(
     for table in tables:
         assert table.names.tolist() == [tracks[0].name, tracks[1].name]
     once = [
-        f"{picture}: not one of the audio formats that can be read",
+        rf"{tmp_path}/cover\n.jpg: not one of the audio formats that can be read",
         f"{crashing}: the decoder crashed (SIGSEGV)",
         f"{hanging}: not analyzed within 4 s",
     ]
-    assert capsys.readouterr().err.splitlines() == once + once
+    printed = capsys.readouterr()
+    assert printed.err.splitlines() == once + once
+    assert not printed.out, "it is for figures"
 
 
 def test_without_workers_files_are_read_by_this_process(
@@ -161,6 +164,16 @@ def test_without_workers_files_are_read_by_this_process(
     reader = Reader(cache.with_name("other.db"), workers=1)
     assert_equal(reader.outputs(tracks, networks, altered=True), expected)
     assert capsys.readouterr().err.count("worker processes could not be started") == 1
+
+
+def test_other_networks_are_not_used(
+    tracks: list[Track], networks: Networks, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = replace(networks, features_version="older")
+    with pytest.raises(DataError, match="none of 1 files can be analyzed"):
+        Reader(cache, workers=1).outputs(tracks[:1], older)
+    assert f"{bundled.FOLDER}: other networks than those to be used" in capsys.readouterr().err
+    assert len(Reader(cache, workers=1).outputs(tracks[:1], networks)) == 1
 
 
 def test_no_file_is_readable(networks: Networks, cache: Path, tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from benchmarks import reports
 from tests.variants import variant
+from training.evaluation.stopping_early import Counts
 from training.reports import documents
 from training.reports.comparison import comparison
+from training.reports.early_stop_section import early_stop_section, with_early_stop
 from training.reports.markdown import replace_section, rows
 from training.reports.model_card import model_card
 from training.reports.readme import with_accuracy
@@ -44,6 +46,39 @@ def test_benchmark_pages_are_up_to_date() -> None:
     assert page == reports.custom_genres_page(figures)
     readme = documents.README.read_text(encoding="utf-8")
     assert reports.with_training_report(readme, figures) == readme
+
+
+def test_section_about_stopping_early() -> None:
+    figures = {
+        "seeds": 10,
+        "min_same": 0.98,
+        "chosen": 8,
+        "held_out_same": 0.981,
+        "artists": [
+            {"tracks": name, "n": n, "figures": [0.5, 0.99, 0.8, 0.03, 0.7, 0.81, 0.04, 0.71]}
+            for name, n in (("songs", 443), ("files", 195))
+        ],
+        "assembled": Counts(1200, 300, 291),
+        "recordings": Counts(470),
+        "minutes": Counts(90),
+        "similar": {
+            "tracks": 195,
+            "cosine": 0.99,
+            "nearest_cosine": 0.9,
+            "same_nearest": 0.7,
+            "same": 0.8,
+            "genre_by_every": 0.6,
+            "genre_by_first": 0.5,
+        },
+    }
+    section = early_stop_section(figures)
+    row = "| songs | 443 | 0.500 | 0.990 | 0.800 | 0.810 | 0.030 | 0.040 | 0.700 | 0.710 |"
+    assert row in section
+    assert "| assembled tracks | 1,200 | 0.250 | 0.970 |" in section
+    assert "| non-music: recordings | 470 | 0.000 | - |" in section
+    page = with_early_stop((documents.DOCS / "accuracy.md").read_text(encoding="utf-8"), section)
+    assert section in page
+    assert with_early_stop(page, section) == page
 
 
 def test_model_card_shows_confidence_intervals(

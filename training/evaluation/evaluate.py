@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from training.evaluation.cross_validation import (
 from training.evaluation.metrics import details, intervals
 from training.evaluation.ood import left_out_genres
 from training.evaluation.thresholds import THRESHOLDS, by_threshold, outcomes
-from training.fit import Fit, fit_head_classifier, fit_knn_classifier
+from training.fit import Fit, fit_head_classifier, fit_knn_classifier, prior
 from training.methods import Networks
 from training.window_table import Role, WindowTable
 
@@ -36,19 +36,24 @@ _MANY = 3  # genres; with fewer, none can be left out
 
 
 def evaluate(corpus: Corpus, seeds: int) -> dict[str, Any]:
-    """Return the metrics of both bundled models, fitted again."""
+    """Return the metrics of both bundled models, fitted again on the genres of the corpus."""
     cnn, knn = CnnBackend(), KnnBackend()
     networks = Networks.in_folder(bundled.FOLDER)
     outputs, features = corpus.outputs(networks), corpus.features(knn.groups)
-    figures = measure(outputs, fit_head_classifier, cnn.params, seeds)
+    genres = tuple(outputs.genres.tolist())
+    shares = tuple(prior(outputs.with_role("song", "train", "valid")))
+    cnn_params, knn_params = (
+        replace(backend.params, genres=genres, prior=shares) for backend in (cnn, knn)
+    )
+    figures = measure(outputs, fit_head_classifier, cnn_params, seeds)
     if corpus.emotify:
         figures["albums"] = measure_albums(
-            corpus, networks, outputs, fit_head_classifier, cnn.params, seeds
+            corpus, networks, outputs, fit_head_classifier, cnn_params, seeds
         )
     return {
-        cnn.params.model: figures,
-        knn.params.model: measure(
-            features, lambda table: fit_knn_classifier(table, knn.neighbors), knn.params, seeds
+        cnn_params.model: figures,
+        knn_params.model: measure(
+            features, lambda table: fit_knn_classifier(table, knn.neighbors), knn_params, seeds
         ),
     }
 

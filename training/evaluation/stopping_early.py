@@ -28,6 +28,7 @@ from genremodel.models.musicnn import CnnBackend
 from genremodel.prediction import DecisionParams
 from genremodel.voting import vote_counts
 from training.corpus import Corpus
+from training.evaluation import similar_tracks
 from training.evaluation.cross_validation import out_of_fold
 from training.evaluation.long_tracks import ROWS, Row, Sound, Sounds, read_sounds
 from training.fit import Fit, PredictProba, fit_head_classifier
@@ -187,17 +188,27 @@ def count_stops(sources: Iterable[AudioSource], *, enough: int | None = None) ->
     return counts
 
 
-def table(corpus: Corpus, seeds: int) -> str:
-    """Return Markdown tables of all figures. Raises DataError."""
-    return f"{_table_of_artists(corpus, seeds)}\n\n{_table_of_sounds(corpus)}"
+def measure(corpus: Corpus, seeds: int) -> dict[str, Any]:
+    """Return all figures. Raises DataError."""
+    return {
+        "seeds": seeds,
+        "min_same": _MIN_SAME,
+        **_artists(corpus, seeds),
+        **_sounds(corpus),
+        "similar": similar_tracks.measure(_outputs(corpus).with_role(*_ROLES["files"])),
+    }
 
 
-def _table_of_artists(corpus: Corpus, seeds: int) -> str:
-    cnn = CnnBackend()
-    windows, params = corpus.outputs(Networks.in_folder(bundled.FOLDER)), cnn.params
+def _outputs(corpus: Corpus) -> WindowTable:
+    return corpus.outputs(Networks.in_folder(bundled.FOLDER))
+
+
+def _artists(corpus: Corpus, seeds: int) -> dict[str, Any]:
+    """Return the means of cross-validations."""
+    windows, params = _outputs(corpus), CnnBackend().params
     threshold = params.min_confidence
-    figures: dict[str, list[list[float]]] = {}
-    chosen, tracks = [], {}
+    rows: dict[str, list[list[float]]] = {name: [] for name in _ROLES}
+    tracks, chosen, held_out = {}, [], []
     for seed in range(seeds):
         runs = {
             name: out_of_fold_with_votes(
@@ -209,29 +220,22 @@ def _table_of_artists(corpus: Corpus, seeds: int) -> str:
         for name, run in runs.items():
             ways = predict_both_ways(*run, known)
             tracks[name] = len(ways)
-            rows = {name: ways.stops(MIN_CONFIDENCE)}
+            rows[name].append(ways.figures(ways.stops(MIN_CONFIDENCE), threshold))
             if name == "songs":
                 chosen.append(ways.threshold(threshold))
-                rows["songs, thresholds of others"] = ways.held_out_stops(threshold)
-                tracks["songs, thresholds of others"] = len(ways)
-            for row, stops in rows.items():
-                figures.setdefault(row, []).append(ways.figures(stops, threshold))
-    lines = [
-        f"Threshold {MIN_CONFIDENCE}; chosen on all songs, by seed: {chosen}",
-        "",
-        "| tracks | n | stop | same of these | accuracy, ten | auto | calibration error, ten "
-        "| auto | coverage, ten | auto |",
-        f"|---|{'---:|' * 9}",
-    ]
-    for row, values in figures.items():
-        stop, same, *ten, accuracy, error, coverage = np.mean(values, axis=0)
-        pairs = zip(ten, (accuracy, error, coverage), strict=True)
-        cells = [f"{value:.3f}" for value in (stop, same, *chain.from_iterable(pairs))]
-        lines.append(f"| {row} | {tracks[row]} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+                _, same, *_ = ways.figures(ways.held_out_stops(threshold), threshold)
+                held_out.append(same)
+    return {
+        "artists": [
+            {"tracks": name, "n": tracks[name], "figures": np.mean(values, axis=0).tolist()}
+            for name, values in rows.items()
+        ],
+        "chosen": chosen.count(MIN_CONFIDENCE),
+        "held_out_same": float(np.mean(held_out)),
+    }
 
 
-def _table_of_sounds(corpus: Corpus) -> str:
+def _sounds(corpus: Corpus) -> dict[str, Counts]:
     classifier = GenreClassifier()
     songs, speech = read_sounds(corpus, classifier)
 
@@ -243,14 +247,9 @@ def _table_of_sounds(corpus: Corpus) -> str:
     def whole(row: Row) -> Callable[[Sounds], Sound]:
         return lambda sounds: row.assemble(sounds).samples
 
-    rows = {
-        f"assembled, {STOPPED} that stop": count_stops(made(assembled), enough=STOPPED),
-        "non-music, recorded": count_stops(track.path for track in corpus.recordings),
+    nonmusic = (islice(made(whole(ROWS[name])), _NONMUSIC_TRACKS) for name in _NONMUSIC)
+    return {
+        "assembled": count_stops(made(assembled), enough=STOPPED),
+        "recordings": count_stops(track.path for track in corpus.recordings),
+        "minutes": count_stops(chain.from_iterable(nonmusic)),
     }
-    for name in _NONMUSIC:
-        rows[name] = count_stops(islice(made(whole(ROWS[name])), _NONMUSIC_TRACKS))
-    lines = ["| tracks | n | stop | same of these |", "|---|---:|---:|---:|"]
-    for row, counts in rows.items():
-        share = f"{counts.same / counts.stopped:.3f}" if counts.stopped else "-"
-        lines.append(f"| {row} | {counts.tracks} | {counts.stopped} | {share} |")
-    return "\n".join(lines)

@@ -10,6 +10,7 @@ from typing import Any
 from genremodel.models import bundled
 from training.reports import plots
 from training.reports.comparison import Results, comparison, summarize
+from training.reports.early_stop_section import with_early_stop
 from training.reports.model_card import model_card
 from training.reports.readme import with_accuracy
 
@@ -38,6 +39,12 @@ def write_comparison(results: Results, excerpted: Sequence[str], docs: Path = DO
     text = comparison(figures, bundled.description(), read(BENCHMARKS))
     _write(docs / "comparison.md", text)
     plots.draw_comparison(results, folder)
+
+
+def write_early_stop(section: str) -> None:
+    """Write the section about `windows: auto`."""
+    page = DOCS / "accuracy.md"
+    _write(page, with_early_stop(page.read_text(encoding="utf-8"), section))
 
 
 def read(path: Path) -> dict[str, Any]:
