@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from genremodel import ClusterError, GenreClassifier
-from genremodel.cluster import Certificates, Cluster
+from genremodel.cluster import Certificates, Cluster, connection
 from tests.cluster.processes import LocalCluster, tls_options
 from tests.cluster.results import failures, faulty_pool
 from tests.conftest import Beets
@@ -73,7 +73,11 @@ def test_import_without_its_cluster_keeps_the_tracks(beets: Beets) -> None:
     assert failed.stderr.count("the scheduler cannot be reached; run the command again") == 1
 
 
-def test_address_of_another_program_is_refused(silent_address: str, songs: list[Path]) -> None:
+def test_address_of_another_program_is_refused(
+    silent_address: str, songs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_CONNECT_SECONDS", 1)
+    monkeypatch.setattr(connection, "_ANSWER_SECONDS", 1)
     assert_refused(Cluster(silent_address), songs[0], "the scheduler cannot be reached")
 
 

@@ -244,6 +244,10 @@ def test_command_and_import(beets: Beets, shared: LocalCluster) -> None:
     assert all(beets.field("genre_model"))
     beets("genreclf", "--force", "--no-cache")
     assert all(beets.field("genre_model"))
+    beets.settings["genreclf"]["cluster"]["paths"] = {str(beets.music): "/music"}
+    outside = beets.run("genreclf", "--force", "--no-cache")
+    assert outside.returncode == 1
+    assert outside.stderr.count("in none of the folders of `paths`") == 3
     beets.settings["genreclf"].pop("cluster")
     cached = beets("genreclf", "--force", "-p")
     assert "0 failed" in cached or "failed" not in cached
