@@ -33,7 +33,7 @@ class WindowDecoder:
 
     They are resampled as one signal, because setting up FFmpeg's filters takes longer than using
     them. Each excerpt starts where an output sample falls on an input sample, so that the result is
-    the same as by itself.
+    the same as by itself, except in the first millisecond of a window that starts with a frame.
     """
 
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:

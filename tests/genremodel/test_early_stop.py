@@ -121,7 +121,9 @@ def test_parts_are_the_windows_of_one_pass(tmp_path: Path, kind: str) -> None:
     assert (first.places ^ others.places).all()
     for part in (first, others):
         np.testing.assert_array_equal(part.starts, expected.starts[part.places])
-        np.testing.assert_array_equal(part.samples, expected.samples[part.places])
+        # The first millisecond may have a trace of the window before, see `WindowDecoder`.
+        found, wanted = part.samples[:, 16:], expected.samples[part.places][:, 16:]
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_known_windows_are_not_decoded(tmp_path: Path) -> None:
