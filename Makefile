@@ -52,9 +52,7 @@ model: $(VENV)/.model
 	$(BIN)/python -m training build
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m benchmarks
-	$(BIN)/python -m training documents
-	$(BIN)/python -m benchmarks.cluster
+	$(BIN)/python -m benchmarks $(ARGS)
 
 compare: $(VENV)/.compare $(VENV)/.model
 	$(BIN)/python -m training compare $(ARGS)

@@ -1,16 +1,9 @@
-"""`python -m benchmarks.cluster`: compare clusters on this machine with local workers.
-
-All that is compared is timed in turn, round after round. The exit status is 1 if a bar is missed.
-"""
+"""Compare clusters on this machine with local workers, in turn, round after round."""
 
 from __future__ import annotations
 
-import argparse
-import shutil
 import socket
 import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 
+from benchmarks.timing import Figures
 from genremodel import AudioError, GenreClassifier
 from genremodel.batch.pool import Pool
 from genremodel.batch.worker import WorkerConfig
@@ -35,32 +29,29 @@ _BARS = {
     "innocent files lost": 0,
     "scheduler memory, all tasks / a tenth": 1.2,
 }
+_FILES = 200
+_ROUNDS = 3
+_TASKS = 100_000
 _WINDOW = 64  # tasks in flight
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, default=200, help="default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--tasks", type=int, default=100_000, help="default: %(default)s")
-    options = parser.parse_args()
-    missed = False
-    with tempfile.TemporaryDirectory(prefix="genreclf-bench-") as folder:
-        files = songs(Path(folder) / "songs", options.files)
-        certificates = make_certificates(Path(folder) / "certificates")
-        for name, value in chain(
-            speed(files, options.rounds, 1, None),
-            speed(files, options.rounds, 2, None),
-            speed(files, options.rounds, 2, certificates),
-            innocents(files),
-            memory(options.tasks),
-        ):
-            bar = _BARS.get(name)
-            is_missed = bar is not None and value > bar
-            missed |= is_missed
-            limit = "" if bar is None else f", at most {bar:g}{': MISSED' * is_missed}"
-            print(f"{name}: {value:.4g}{limit}", flush=True)
-    return int(missed)
+def cluster(root: Path) -> Figures:
+    """Return the measurements, and what is required of some of them."""
+    files = songs(root / "songs", _FILES)
+    certificates = make_certificates(root / "certificates")
+    measured = chain(
+        speed(files, 1, None),
+        speed(files, 2, None),
+        speed(files, 2, certificates),
+        innocents(files),
+        memory(_TASKS),
+    )
+    return {
+        "bars": [
+            {"name": name, "measured": round(value, 3), "bar": _BARS.get(name)}
+            for name, value in measured
+        ]
+    }
 
 
 def songs(folder: Path, count: int) -> list[Path]:
@@ -84,7 +75,7 @@ def make_certificates(folder: Path) -> Certificates:
 
 
 def speed(
-    files: list[Path], rounds: int, workers: int, certificates: Certificates | None
+    files: list[Path], workers: int, certificates: Certificates | None
 ) -> Iterator[tuple[str, float]]:
     """Time the analysis of files, without a cache, and count the bytes of the client."""
     classifier = GenreClassifier()
@@ -99,7 +90,7 @@ def speed(
             "cluster": lambda: classifier.pool(cluster=cluster),
         }
         ratios, cpu = [], []
-        for _ in range(rounds):
+        for _ in range(_ROUNDS):
             times = {name: timed(pool, files) for name, pool in pools.items()}
             (local, local_cpu), (remote, remote_cpu) = times.values()
             ratios.append(remote / local)
@@ -188,8 +179,3 @@ def memory(tasks: int) -> Iterator[tuple[str, float]]:
         connection.close()
     yield "scheduler memory, MB", after / 1e6
     yield "scheduler memory, all tasks / a tenth", after / before
-
-
-if __name__ == "__main__":
-    shutil.which("openssl") or sys.exit("openssl is missing")
-    sys.exit(main())

@@ -1,91 +1,104 @@
-"""Measure what a track of a large collection costs: `python -m benchmarks.collection`.
+"""Measure what a track of a large collection costs.
 
-The costs per track are those of `beet genreclf` on four-minute MP3s with one worker: processor time
-of all processes, and the growth of the database, the journal, the cache and the files. Bytes read
-are those that the operating system counts for one process, on Linux only. `beet genreclf-similar`
-then runs on a library of synthetic embeddings; with a million tracks, that takes 1 GB of disk.
+Times are processor time of all processes of a command, which other work on the machine disturbs
+least. They are those of a run over many tracks, less those of a run over a few, so that starting
+`beet` and its worker does not count. Bytes read are those that the operating system counts for a
+process, on Linux only. `beet genreclf-similar` runs on a library of synthetic embeddings, which
+takes 1 GB of disk.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import sqlite3
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import numpy as np
 
 from benchmarks.library import Library, stream_copies
-from genremodel import GenreClassifier
+from benchmarks.one_track import SECONDS
+from benchmarks.timing import Figures
 from genremodel.analysis import EMBEDDING_SIZE
 from genremodel.audio.digest import audio_digest
+from genremodel.audio.windows import read_windows
 from genremodel.models.base import analysis_version
 from genremodel.models.musicnn import CnnBackend
 from tests.sounds import melody, write
 
-_SECONDS = 240
-_TRACKS = 300
-_FIRST = 20  # tracks that are analyzed before: starting `beet` and its worker is no cost of a track
+Result = TypeVar("Result")
+
+_FEW, _MANY = 20, 320  # tracks of a run
+_ITEMS = (10_000, 100_000)  # of libraries that are classified
+_SIMILAR = 1_000_000
 _FORMATS = ("mp3", "flac", "opus", "wav")
 _BATCH = 10_000  # rows of the synthetic library
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--similar", type=int, default=1_000_000, metavar="TRACKS")
-    options = parser.parse_args()
-    with TemporaryDirectory(prefix="genreclf-collection-") as folder:
-        root = Path(folder)
-        sound = melody(_SECONDS)
-        files = [write(root / f"a.{kind}", sound) for kind in _FORMATS]
-        figures = [*bytes_read(files), *costs(root, files[0]), *similar(root, options.similar)]
-    for name, value in figures:
-        print(f"{name:<44} {value}")
+def collection(root: Path) -> Figures:
+    """Return the costs of a track, and those of commands in large libraries."""
+    sound = melody(SECONDS)
+    files = [write(root / f"a.{kind}", sound) for kind in _FORMATS]
+    return {
+        "file_bytes": files[0].stat().st_size,
+        "read": [*map(_bytes_read, files)],
+        **_costs(root, files[0]),
+        "unchanged": _unchanged(root),
+        "similar": _similar(root),
+    }
 
 
-def bytes_read(files: list[Path]) -> Iterator[tuple[str, str]]:
-    """Yield the bytes that are read to classify each file, and its size."""
-    classifier = GenreClassifier()
-    for path in files:
-        classifier.predict(path)
-        before = _read()
-        audio_digest(path)
-        classifier.predict(path)
-        name = f"bytes read, {path.suffix.removeprefix('.')}"
-        yield name, f"{_read() - before:,} of {path.stat().st_size:,}"
+def _bytes_read(path: Path) -> Figures:
+    """Return the bytes that are read to classify a file, and its size."""
+
+    def read(function: Callable[[Path], object]) -> int:
+        before = _total_read()
+        function(path)
+        return _total_read() - before
+
+    return {
+        "format": path.suffix.removeprefix("."),
+        "size": path.stat().st_size,
+        "digest": read(audio_digest),
+        "windows": read(read_windows),
+    }
 
 
-def _read() -> int:
+def _total_read() -> int:
     """Return the bytes that this process has read."""
     if sys.platform != "linux":
         return 0
     return int(Path("/proc/self/io").read_text().split()[1])
 
 
-def costs(root: Path, original: Path) -> Iterator[tuple[str, str]]:
-    """Yield what `beet genreclf` costs for each track."""
-    music = root / "music"
-    stream_copies(original, music, _TRACKS + _FIRST)
-    library = Library(root / "small", music)
+def _costs(root: Path, original: Path) -> Figures:
+    """Return the costs of analyzing a track, of storing its genre, and of a later run."""
+    library = Library(root / "small", root / "music")
+    stream_copies(original, library.music, 1 + _FEW + _MANY)
     library.configure()
-    library.beet("import", "--quiet", "--noautotag", "--singletons", str(music))
-    library.beet("genreclf", f"id:1..{_FIRST}")
-    sizes, used = _sizes(library), _processor_time()
-    seconds = library.beet("genreclf")
-    used = _processor_time() - used
-    yield "time, one worker", f"{1000 * seconds / _TRACKS:.1f} ms"
-    yield "processor time", f"{1000 * used / _TRACKS:.1f} ms"
-    for name, size in _sizes(library).items():
-        yield name, f"{(size - sizes[name]) / _TRACKS:,.0f} bytes"
-    began = time.perf_counter()
-    library.beet("genreclf", "--force")
-    yield "again, from the cache", f"{1000 * (time.perf_counter() - began) / _TRACKS:.1f} ms"
+    library.beet("import", "--quiet", "--noautotag", "--singletons", str(library.music))
+    library.beet("genreclf", "id:1")  # creates files, and compiles modules
+    before = _sizes(library)
+    costs: Figures = {
+        "analyze_ms": _per_track(library, "--pretend"),
+        "store_ms": _per_track(library),
+        "again_ms": _per_track(library, "--force"),
+    }
+    grown = {name: size - before[name] for name, size in _sizes(library).items()}
+    return costs | {"bytes": {name: round(size / (_FEW + _MANY)) for name, size in grown.items()}}
+
+
+def _per_track(library: Library, *options: str) -> float:
+    """Return the milliseconds that `beet genreclf` takes for each further track."""
+    few, many = (
+        _used(library.beet, "genreclf", *options, query)[0]
+        for query in (f"id:2..{1 + _FEW}", f"id:{2 + _FEW}..")
+    )
+    return round(1000 * (many - few) / (_MANY - _FEW), 1)
 
 
 def _sizes(library: Library) -> dict[str, int]:
@@ -100,22 +113,42 @@ def _sizes(library: Library) -> dict[str, int]:
     return {
         "cache": size("genreclf-cache.db"),
         "journal": size("library.genre-journal*"),
-        "database of beets": size("library.db"),
+        "database": size("library.db"),
         "tags": size("*", library.music),
     }
 
 
-def similar(root: Path, tracks: int) -> Iterator[tuple[str, str]]:
-    """Yield time and memory of `beet genreclf-similar` in a library of so many tracks."""
+def _unchanged(root: Path) -> Figures:
+    """Return what `beet genreclf` costs for each track if it has nothing to do."""
+    used = []
+    for tracks in _ITEMS:
+        library = Library(root / f"classified-{tracks}", root / "music")
+        library.configure()
+        library.fill(tracks)
+        seconds, (_, memory) = _used(library.watched, "genreclf")
+        used.append((seconds, max(memory)))
+    seconds, mb = ((b - a) / (_ITEMS[1] - _ITEMS[0]) for a, b in zip(*used, strict=True))
+    return {"ms": round(1000 * seconds, 2), "kb": round(1000 * mb, 1)}
+
+
+def _similar(root: Path) -> Figures:
+    """Return time and memory of `beet genreclf-similar` in a large library."""
     library = Library(root / "large", root / "music")
     library.configure()
     seed = next(library.music.iterdir())
     library.beet("import", "--quiet", "--noautotag", "--singletons", str(seed))
     library.beet("genreclf")
     library.beet("genreclf-similar", "id:1")  # compiles modules
-    _add_embeddings(library, tracks)
-    seconds, memory = library.watched("genreclf-similar", "id:1")
-    yield f"similar tracks among {tracks:,}", f"{seconds:.1f} s, {max(memory):,.0f} MB"
+    _add_embeddings(library, _SIMILAR)
+    seconds, (_, memory) = _used(library.watched, "genreclf-similar", "id:1")
+    return {"tracks": _SIMILAR, "seconds": round(seconds, 1), "mb": round(max(memory))}
+
+
+def _used(run: Callable[..., Result], *arguments: str) -> tuple[float, Result]:
+    """Run `beet`; return the processor time of all its processes in seconds, and the result."""
+    before = _processor_time()
+    result = run(*arguments)
+    return _processor_time() - before, result
 
 
 def _add_embeddings(library: Library, tracks: int) -> None:
@@ -153,7 +186,3 @@ def _processor_time() -> float:
     """Return the processor time that child processes have used, in seconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-if __name__ == "__main__":
-    main()

@@ -1,17 +1,13 @@
-"""`python -m benchmarks.tag_writing`: time to write tags in place, compared with a full copy."""
+"""Time to write tags in place, compared with a full copy."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
 
 from mediafile import MediaFile
 
@@ -19,13 +15,14 @@ from beetsplug.genreclf.fields import CONFIDENCE, MEDIA_FIELDS, PREDICTED_GENRE
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import Journal
 from beetsplug.genreclf.storage.tag_file import TagFile
+from benchmarks.timing import Figures
 from tests.sounds import make
 
 SIZES = {"flac": 30_000_000, "mp3": 10_000_000}  # bytes
 ROUNDS = 15
 
 
-def tag_writing(root: Path) -> list[dict[str, Any]]:
+def tag_writing(root: Path) -> Figures:
     """Compare saving in place with saving a copy."""
     for name, field in MEDIA_FIELDS.items():
         if name not in MediaFile.fields():
@@ -68,7 +65,7 @@ def tag_writing(root: Path) -> list[dict[str, Any]]:
             }
         )
     journal.close()
-    return figures
+    return {"rounds": ROUNDS, "files": figures}
 
 
 def measured(save: Callable[[TagFile, Path], None], path: Path) -> tuple[float, int]:
@@ -85,11 +82,3 @@ def bytes_written() -> int:
     """Return the bytes that this process has written so far."""
     counts = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
     return int(counts["wchar"])
-
-
-if __name__ == "__main__":
-    argparse.ArgumentParser(
-        prog="python -m benchmarks.tag_writing", description=__doc__
-    ).parse_args()
-    with tempfile.TemporaryDirectory(prefix="genreclf-bench-") as folder:
-        print(json.dumps(tag_writing(Path(folder)), indent=2))

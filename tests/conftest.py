@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent
@@ -50,12 +53,16 @@ sys.dont_write_bytecode = False
 Prepared: TypeAlias = Callable[[Callable[["Beets"], None]], "Beets"]
 # The files that take longest, in this order.
 _LONGEST = (
-    "test_import.py", "test_faults.py", "test_train.py", "test_student_systems.py", "test_cli.py",
-    "test_web_review.py", "test_emotify.py", "test_workers.py", "test_web_training.py",
-    "test_pool.py", "test_windows.py", "test_digest.py", "test_command.py", "test_undo.py",
-    "test_albums.py", "test_small_installation.py", "test_plugin_matrix.py", "test_rewrite.py",
-    "test_build.py", "test_current.py", "test_spawning.py", "test_api.py", "test_decisions.py",
-    "test_styles.py", "test_lost_tracks.py", "test_compare.py", "test_settings.py",
+    "test_train.py", "test_import.py", "test_faults.py", "test_other_models.py",
+    "test_reading.py", "test_shared_models.py", "test_similar.py", "test_build.py",
+    "test_cli.py", "test_web_training.py", "test_web_review.py", "test_emotify.py",
+    "test_command.py", "test_plugin_matrix.py", "test_windows.py", "test_student_systems.py",
+    "test_compare.py", "test_digest.py", "test_current.py", "test_albums.py", "test_undo.py",
+    "test_web_decisions.py", "test_lost_tracks.py", "test_long_tracks.py", "test_workers.py",
+    "test_pool.py", "test_cache_merge.py", "test_spawning.py", "test_early_stop.py",
+    "test_styles.py", "test_events.py", "test_api.py", "test_explain.py", "test_rewrite.py",
+    "test_decisions.py", "test_fuzz.py", "test_small_installation.py", "test_settings.py",
+    "test_auto_scope.py", "test_read_only.py", "test_locale.py", "test_model_file.py",
 )  # fmt: skip
 # A fork does not read again what Python reads from the environment when it starts.
 _READ_AT_START = ("PYTHON", "LANG", "LC_")
@@ -203,7 +210,7 @@ class Beets:
     def add_every_container(self) -> None:
         """Put the same music there in a file of every container that beets tags."""
         for number, kind in enumerate(CONTAINERS):
-            self.add(f"{number}.{kind}", seconds=6)
+            self.add(f"{number}.{kind}", seconds=4)
 
     def add_collection(self, artists: Iterable[int] = range(6), *, label: bool = True) -> None:
         """Put an album by each artist there, of a tune and a drum loop, in the user's genres."""
@@ -286,6 +293,20 @@ def _fork_servers_closed() -> Iterator[None]:
         server.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _workers_forked() -> Iterator[None]:
+    """Fork the workers of pools in this process. Those of commands are started as by users."""
+    if sys.platform != "linux":
+        yield
+        return
+    from genremodel.batch.spawning import WorkerContext
+
+    get_context("forkserver").set_forkserver_preload(["tests.preloaded"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorkerContext, "Process", ForkServerProcess)
+        yield
+
+
 @pytest.fixture
 def beets(tmp_path: Path) -> Beets:
     return Beets(tmp_path)
@@ -347,7 +368,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "rebuild the bundled model and compare its figures with those of the released one"
     parser.addoption("--rebuild", action="store_true", help=text)
     text = "how many damaged files to classify (default: %(default)s)"
-    parser.addoption("--fuzz", type=int, default=160, metavar="N", help=text)
+    parser.addoption("--fuzz", type=int, default=80, metavar="N", help=text)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Never look for garbage among the tests and modules: it takes a fifth of the collection."""
+    gc.disable()
+    result = yield
+    gc.enable()
+    gc.freeze()
+    return result
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

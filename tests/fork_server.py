@@ -39,17 +39,19 @@ import beets
 # All of both packages, and what they and mutagen import when they need it.
 _PACKAGES = ("beetsplug.genreclf", "genremodel", "mutagen")
 _MODULES = (
-    "beets.importer", "beets.ui.commands", "encodings.cp437", "onnxruntime", "pebble",
-    "rich.progress",
+    "av.subtitles.stream", "beets.importer", "beets.ui.commands", "encodings.cp437", "numpy.fft",
+    "numpy.ma", "onnxruntime", "pebble", "rich._emoji_codes", "rich.progress",
 )  # fmt: skip
 # What only a few commands need, with SciPy, Flask and Matplotlib.
 _LARGE = (
     "beetsplug.genreclf.web.app", "beetsplug.genreclf.web.server", "genremodel.plot",
-    "sklearn.model_selection",
+    "sklearn.covariance", "sklearn.linear_model", "sklearn.model_selection",
 )  # fmt: skip
 _NEED_LARGE = ("genreclf-train", "genreclf-web", "--plot")
 # The commands of beets that start workers.
-_ANALYZING = ("import", "genreclf", "genreclf-train", "genreclf-similar", "genreclf-explain")
+_ANALYZING = (
+    "import", "genreclf", "genreclf-train", "genreclf-similar", "genreclf-explain", "genreclf-web",
+)  # fmt: skip
 
 
 class ForkServer:
@@ -293,10 +295,10 @@ def _exit_after(run: Callable[[], object]) -> None:
 
 def is_large(arguments: Sequence[str]) -> bool:
     """Return whether a command needs the server that has imported everything."""
-    return any(argument in _NEED_LARGE for argument in arguments)
+    return "--list" not in arguments and any(name in _NEED_LARGE for name in arguments)
 
 
-def _import_modules(*, large: bool) -> None:
+def import_modules(*, large: bool) -> None:
     # onnxruntime would start a thread for its telemetry. Threads do not survive a fork.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     names = [*_MODULES]
@@ -306,14 +308,26 @@ def _import_modules(*, large: bool) -> None:
     for name in [*names, *_LARGE] if large else [name for name in names if name not in _LARGE]:
         with suppress(ModuleNotFoundError):  # in a small installation
             importlib.import_module(name)
-    from genremodel.models.musicnn import MusicnnPair
-
-    # Loads the networks, and keeps them.
-    MusicnnPair.bundled("onnx" if "onnxruntime" in sys.modules else "numpy")
+    _load_data()
     _parse_default_settings()
     resource_tracker.ensure_running()  # one for all commands
     assert threading.active_count() == 1
     gc.freeze()  # or the collector of each fork would copy all their memory
+
+
+def _load_data() -> None:
+    """Load the networks, and what else commands read from files of the packages and keep."""
+    import numpy as np
+
+    from beetsplug.genreclf.genres.agreement import agreement
+    from genremodel import GenreClassifier
+    from genremodel.style_hierarchy import styles_after_genre
+
+    classifier = GenreClassifier(backend="onnx" if "onnxruntime" in sys.modules else "numpy")
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, 44_100)
+    classifier.predict((noise, 44_100))
+    agreement(["Unknown / Rock"], "jazz")
+    styles_after_genre()
 
 
 def _parse_default_settings() -> None:
@@ -333,5 +347,5 @@ def _parse_default_settings() -> None:
 
 if __name__ == "__main__":
     descriptor, *options = sys.argv[1:]
-    _import_modules(large="large" in options)
+    import_modules(large="large" in options)
     _serve(int(descriptor))

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import scipy  # its subpackages are imported when they are used
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from genremodel.audio.params import SAMPLE_RATE, WINDOW_SAMPLES
 
@@ -97,7 +97,7 @@ def _pulses(rng: np.random.Generator) -> Sound:
         place += gap * (1 + uneven * rng.uniform(-0.8, 0.8))
     ring = rng.choice([0.0, rng.uniform(0.9, 0.9995)])
     angle = 2 * np.pi * np.exp(rng.uniform(np.log(80), np.log(5000))) / SAMPLE_RATE
-    return lfilter([1.0], [1, -2 * ring * np.cos(angle), ring**2], sound)
+    return scipy.signal.lfilter([1.0], [1, -2 * ring * np.cos(angle), ring**2], sound)
 
 
 def _speech(rng: np.random.Generator) -> Sound:
@@ -113,12 +113,14 @@ def _speech(rng: np.random.Generator) -> Sound:
     cycles = np.cumsum(np.repeat(pitch, _FRAME)) / SAMPLE_RATE
     impulses = np.diff(np.floor(cycles), prepend=0.0)  # one per cycle
     damping = np.exp(-2 * np.pi * rng.uniform(50, 800) / SAMPLE_RATE)
-    glottis = 30 * lfilter([1 - damping], [1, -damping], impulses)
+    glottis = 30 * scipy.signal.lfilter([1 - damping], [1, -damping], impulses)
     breath = rng.normal(size=WINDOW_SAMPLES)
     whispered = rng.choice([0.02, 0.1, 1.0], p=[0.5, 0.35, 0.15])
     source = np.repeat(voiced, _FRAME) * ((1 - whispered) * glottis + 0.3 * whispered * breath)
     spoken = _resonating(source, formants)
-    hiss = lfilter([1, -0.95], [1, rng.uniform(-0.2, 0.8)], breath) * np.repeat(hissed, _FRAME)
+    hiss = scipy.signal.lfilter([1, -0.95], [1, rng.uniform(-0.2, 0.8)], breath) * np.repeat(
+        hissed, _FRAME
+    )
     sound: Sound = spoken / max(float(np.abs(spoken).max()), _TINY) + rng.uniform(0.02, 0.2) * hiss
     return sound
 
@@ -161,7 +163,7 @@ def _resonating(source: Sound, formants: Sound) -> Sound:
         for frame, center in enumerate(centers):
             part = slice(frame * _FRAME, (frame + 1) * _FRAME)
             poles = [1, -2 * radius * np.cos(2 * np.pi * center / SAMPLE_RATE), radius**2]
-            sound[part], state = lfilter([sum(poles)], poles, sound[part], zi=state)
+            sound[part], state = scipy.signal.lfilter([sum(poles)], poles, sound[part], zi=state)
     return sound
 
 

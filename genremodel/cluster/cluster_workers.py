@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -56,6 +57,7 @@ class ClusterWorkers:
         self._analyzer = analyzer
         self._lock = threading.RLock()
         self._connection: Connection | None = None
+        self._folder = ""  # which has all files that were scheduled
         self._end: ClusterError | AudioError | None = None  # why nothing is analyzed any longer
         self._waiting: deque[_File] = deque()  # to be sent
         self._suspects: deque[_File] = deque()  # to be sent alone
@@ -78,13 +80,14 @@ class ClusterWorkers:
 
     def failure_of_all(self, path: PathLike) -> ClusterError | None:
         """See `Workers`."""
-        return self._cluster.missing_share(path)
+        return self._cluster.missing_share(path, self._folder)
 
     def schedule(self, path: PathLike, method: AnalysisMethod | None) -> Callable[[], Analysis]:
         """See `Workers`."""
         file = _File(path, self._cluster.remote_path(path), method)
         with self._lock:
             self._connect()
+            self._extend_folder(path)
             self._waiting.append(file)
             self._send()
         return partial(self._wait, file)
@@ -96,6 +99,11 @@ class ClusterWorkers:
             self._stop(AudioError("the pool is closed"))
         if connection:
             connection.close()
+
+    def _extend_folder(self, path: PathLike) -> None:
+        folder = os.path.dirname(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100, PTH120
+        with suppress(ValueError):  # several drives of Windows
+            self._folder = os.path.commonpath([folder, self._folder or folder])
 
     def _connect(self) -> None:
         if self._end:
@@ -172,14 +180,16 @@ class ClusterWorkers:
     def _store(self, file: _File, outcome: Outcome, worker: str) -> None:
         """Store the outcome of a file, even if nothing waits for it any longer."""
         error: Exception | None = None
-        if outcome.lacks_folder:
-            error = self._missing_share(file, worker)
-        if error is None:
+        if outcome.lacks_folder and os.path.exists(file.path):  # noqa: PTH110  # bytes
+            error = ClusterError(
+                f"the worker {worker} cannot read the folder of {file.remote}: is it mounted?"
+            )
+        else:
             try:
                 with self._analyzer.using(file.method) as analyzer:
                     analysis = analyzer.accept(file.path, outcome)
             except Exception as exc:
-                error = as_audio_error(exc)
+                error = self.failure_of_all(file.path) or as_audio_error(exc)
         with self._lock:
             if isinstance(error, ClusterError):
                 self._stop(error, [file])
@@ -189,14 +199,6 @@ class ClusterWorkers:
                 file.analysis.set_exception(error)
             else:
                 file.analysis.set_result(analysis)
-
-    def _missing_share(self, file: _File, worker: str) -> ClusterError | None:
-        """Return the error of a file whose folder a worker lacks, unless it is deleted."""
-        if os.path.exists(file.path):  # noqa: PTH110  # bytes
-            return ClusterError(
-                f"the worker {worker} cannot read the folder of {file.remote}: is it mounted?"
-            )
-        return self._cluster.missing_share(file.path)
 
     def _stop(self, reason: ClusterError | AudioError | None, files: Sequence[_File] = ()) -> None:
         """Fail all files that are not finished. reason: unless there has been one before."""

@@ -20,7 +20,7 @@ from genremodel.cluster.tasks import FilesResult, FilesTask, analyze_files, chec
 from genremodel.errors import ClusterError
 
 if TYPE_CHECKING:
-    from distributed import Client, Future, Security
+    from distributed import Client, Future, Scheduler, Security
 
 _CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 10  # of the scheduler, while it has more to do than to answer
@@ -28,6 +28,8 @@ _CLOSE_SECONDS = 5
 # The scheduler keeps 100,000 names of tasks in caches. These are used again when they are free, and
 # long after the scheduler has forgotten the tasks that had them.
 _TASK_NAMES = 4096
+_GROUP = "genreclf"  # of tasks in the scheduler, by the beginning of their names
+_TASKS_NOTED = 512  # by the scheduler, until its notes are removed
 
 # A result, why no file can be analyzed any longer, or None: the workers died that had the task.
 Answer: TypeAlias = "FilesResult | ClusterError | None"
@@ -86,6 +88,15 @@ def connection_problem(cluster: Cluster, error: BaseException) -> ClusterError:
     return ClusterError(f"{cluster.address}: the scheduler cannot be reached")
 
 
+def _trim_notes(dask_scheduler: Scheduler) -> None:
+    """Remove the notes in a scheduler that tasks were submitted: it has one of each, forever."""
+    group = dask_scheduler.task_groups.get(_GROUP)
+    span = group and dask_scheduler.extensions["spans"].spans.get(group.span_id)
+    if span and span.metadata:
+        notes = span.metadata["collections"]
+        notes[:] = [note for note in notes if note != {"type": "Future"}]
+
+
 def _try_connection(cluster: Cluster) -> None:
     """Connect once: a client of Dask waits forever for a program that does not answer.
 
@@ -116,8 +127,9 @@ class Connection:
 
         self._cluster = cluster
         self.versions = versions
-        name = f"genreclf-{uuid4().hex}"
+        name = f"{_GROUP}-{uuid4().hex}"
         self._names = deque(f"{name}-{number}" for number in range(_TASK_NAMES))
+        self._collected = 0
         self._answers: SimpleQueue[tuple[Callable[[Answer], None], Answer] | None] = SimpleQueue()
         # Not in the thread of Dask, which must answer the scheduler.
         self._thread = threading.Thread(target=self._deliver, daemon=True)
@@ -150,7 +162,7 @@ class Connection:
 
     def submit(self, task: FilesTask, receive: Callable[[Answer], None]) -> None:
         """Give a task to a worker. receive: is called with the answer in another thread, once."""
-        key = self._names.popleft() if self._names else f"genreclf-{uuid4().hex}"
+        key = self._names.popleft() if self._names else f"{_GROUP}-{uuid4().hex}"
         try:
             future = self._client.submit(analyze_files, task, key=key, pure=False)
             self._client.loop.add_callback(self._collect, future, receive)
@@ -176,6 +188,10 @@ class Connection:
         future.release()
         self._names.append(future.key)
         self._answers.put((receive, answer))
+        self._collected += 1
+        if self._collected % _TASKS_NOTED == 0:
+            with suppress(Exception):  # the connection is lost, or the scheduler refuses functions
+                await self._client.run_on_scheduler(_trim_notes)
 
     async def _answer(self, future: Future) -> Answer:
         """Return the answer to a task, whose future must be kept, or the task is canceled."""

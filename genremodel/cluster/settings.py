@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from genremodel.audio.decoding import PathLike
-from genremodel.errors import ClusterError
+from genremodel.errors import AudioError, ClusterError
 
 if TYPE_CHECKING:
     from genremodel.batch.pool import Workers
@@ -104,29 +104,33 @@ class Cluster:
             return False
 
     def remote_path(self, path: PathLike) -> str:
-        """Return what the workers call a file. Raises ClusterError if they do not have it."""
+        """Return what the workers call a file.
+
+        Raises AudioError if they do not have it, ClusterError if a folder of `paths` is missing.
+        """
         local = _absolute(path)
         if not self.paths:
             return str(local)
         name = self._folder_of(local)
         if name is None:
-            raise ClusterError(f"{local}: in none of the folders that the cluster has")
+            raise self.missing_share(path) or AudioError("in none of the folders of `paths`")
         remote = _remote_folder(self.paths[name])
         # Not by `joinpath`: "b:" in the name of a file is no drive.
         separator = "\\" if isinstance(remote, PureWindowsPath) else "/"
         names = local.relative_to(_absolute(name)).parts
         return separator.join((str(remote).rstrip(separator), *names))
 
-    def missing_share(self, path: PathLike) -> ClusterError | None:
-        """Return the error that the folder of a file is not there, or empty, on this machine."""
+    def missing_share(self, path: PathLike, known: str = "") -> ClusterError | None:
+        """Return the error that the folder of a file is not there, or empty, on this machine.
+
+        A file that is in none of `paths` may be in a folder whose name is wrong there: all of them
+        must be there. known: a folder that was there before, for a cluster without `paths`.
+        """
         name = self._folder_of(_absolute(path))
-        if name is None:
-            return None
-        try:
-            is_missing = next(Path(name).iterdir(), None) is None
-        except OSError:
-            is_missing = True
-        return ClusterError(f"{name}: this folder is empty: is it mounted?") if is_missing else None
+        for folder in [name] if name else [*self.paths] or [known]:
+            if folder and _is_empty(Path(folder)):
+                return ClusterError(f"{folder}: this folder is empty: is it mounted?")
+        return None
 
     def _folder_of(self, path: Path) -> str | None:
         names = sorted(self.paths, key=len, reverse=True)  # folders inside of others first
@@ -140,6 +144,13 @@ class Cluster:
         from genremodel.cluster.cluster_workers import ClusterWorkers
 
         return ClusterWorkers(self, config, analyzer)
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        return next(folder.iterdir(), None) is None
+    except OSError:
+        return True
 
 
 def _absolute(path: PathLike) -> Path:

@@ -79,12 +79,27 @@ class FileWorker:
         except NoWorkersError as exc:
             raise ClusterError(f"the worker {self._name}: {exc}") from None
         except TaskTimeout:
-            return Outcome(_state(path), timeout=timeout, is_lasting=True)
+            outcome = Outcome(timeout=timeout, is_lasting=True)
         except ProcessExpired as exc:
             error = str(expiration_error(exc))
-            return Outcome(_state(path), error=error, is_lasting=not was_killed(exc))
+            outcome = Outcome(error=error, is_lasting=not was_killed(exc))
         except Exception as exc:
-            return Outcome(_state(path), error=str(as_audio_error(exc)))
+            outcome = Outcome(error=str(as_audio_error(exc)))
+        return outcome._replace(state=self._state(path, timeout))
+
+    def _state(self, path: str, timeout: float) -> tuple[int, int] | None:
+        """Read the state of a file in a process. Raises ClusterError if its share hangs."""
+        try:
+            state: tuple[int, int] | None = self._processes.result(
+                self._processes.schedule_within(timeout, file_state, path)
+            )
+        except TaskTimeout:
+            raise ClusterError(
+                f"the worker {self._name} gets no answer from the share of {path}"
+            ) from None
+        except Exception:  # this process has ended, too
+            return None
+        return state
 
 
 own_worker: FileWorker | None = None  # of a process that `genremodel.cluster` started
@@ -108,7 +123,8 @@ def _own_worker() -> FileWorker:
     return own_worker
 
 
-def _state(path: str) -> tuple[int, int] | None:
+def file_state(path: str) -> tuple[int, int] | None:
+    """Return the size and the time of a file, None if it cannot be read."""
     try:
         stat = os.stat(path)  # noqa: PTH116
     except OSError:

@@ -86,8 +86,10 @@ def test_train_on_half_of_the_artists_and_classify_the_others(
     rows = [track for track in tracks if track["genre"] != "pop"]
     artists = sorted({row["artist"] for row in rows})
     true = {}
-    for row in rows:
+    for number, row in enumerate(rows):
         taught = artists.index(row["artist"]) % 2
+        if not taught and number % 2:
+            continue  # half of them are enough
         path = beets.music / ("taught" if taught else "others") / row["path"].replace("/", "-")
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / row["path"], path)

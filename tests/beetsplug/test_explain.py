@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from genremodel.audio.params import SAMPLE_RATE
 from tests.conftest import Beets, Prepared
@@ -165,6 +164,8 @@ def test_plot(imported: Beets) -> None:
 
 
 def test_plot_replaces_only_its_own_pictures(imported: Beets) -> None:
+    from matplotlib.figure import Figure  # slow to import
+
     (song,) = imported.files()
     root = imported.root
     shutil.copy(song, root / "song.png")

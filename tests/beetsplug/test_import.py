@@ -293,6 +293,7 @@ def test_tracks_that_begin_alike_are_analyzed_separately(kind: str, beets: Beets
     assert beets.field("genre_votes") == votes
 
 
+@variant  # of `test_fallback_applies_the_policy_to_predictions_of_the_cnn`
 def test_knn_is_used_if_the_networks_are_damaged(beets: Beets) -> None:
     beets.environment |= with_damaged_network(beets.root / "damaged")
     beets.settings["genreclf"]["timeout"] = 600

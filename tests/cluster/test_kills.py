@@ -60,6 +60,26 @@ def test_idle_client_waits_for_workers_that_are_started_again(songs: list[Path])
         future.result()
 
 
+def test_worker_that_joins_late_takes_over(songs: list[Path]) -> None:
+    with (
+        LocalCluster(workers=1) as local,
+        faulty_pool(Cluster(local.address), seconds=0.1) as pool,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(cluster_workers, "_COUNT_SECONDS", 0)
+        patch.setattr(cluster_workers, "_LEAST_LOOKAHEAD", 16)
+        results = pool.map(songs)
+        finished = [next(results)]
+        assert pool.lookahead == 16
+        local.add(processes=2)
+        local.workers[0].kill()
+        finished += results
+        pool.submit(songs[0]).result()
+        assert pool.lookahead == 32
+    assert [path for path, _ in finished] == songs
+    assert not failures(finished)
+
+
 @posix
 def test_file_that_kills_its_worker_each_time_fails_alone(
     songs: list[Path], tmp_path: Path

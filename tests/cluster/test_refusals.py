@@ -9,16 +9,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from genremodel import ClusterError, GenreClassifier
-from genremodel.cluster import Certificates, Cluster
+from genremodel.cluster import Certificates, Cluster, connection
 from tests.cluster.processes import LocalCluster, tls_options
 from tests.cluster.results import failures, faulty_pool
 from tests.conftest import Beets
-from tests.platforms import posix
+from tests.platforms import DROPPED, permissions, posix
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,11 @@ def test_import_without_its_cluster_keeps_the_tracks(beets: Beets) -> None:
     assert failed.stderr.count("the scheduler cannot be reached; run the command again") == 1
 
 
-def test_address_of_another_program_is_refused(silent_address: str, songs: list[Path]) -> None:
+def test_address_of_another_program_is_refused(
+    silent_address: str, songs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_CONNECT_SECONDS", 1)
+    monkeypatch.setattr(connection, "_ANSWER_SECONDS", 1)
     assert_refused(Cluster(silent_address), songs[0], "the scheduler cannot be reached")
 
 
@@ -104,6 +109,54 @@ def test_worker_of_another_version_is_refused_by_name(songs: list[Path]) -> None
                 [*pool.map(songs)]
         message = r"the worker \S+ differs from this machine: beets-genreclf 0\.0\.1, not \S+; "
         assert_refused(Cluster(local.address), songs[0], f"{message}another front end")
+
+
+def test_worker_of_another_dask_is_refused_in_one_line(beets: Beets) -> None:
+    beets.add("a.mp3")
+    beets.settings["genreclf"]["auto"] = False
+    beets.import_music("--singletons")
+    start = (
+        "-c",
+        "import sys, distributed, distributed.worker as module; "
+        "versions = module.get_versions(); versions['packages']['distributed'] = '1.0'; "
+        "module.get_versions = lambda *_: versions; distributed.__version__ = '1.0'; "
+        "from genremodel.cluster.__main__ import main; sys.exit(main())",
+    )
+    with LocalCluster() as local:
+        local.start_worker(*start).wait_for("connected to")
+        beets.settings["genreclf"]["cluster"] = {"address": local.address}
+        done = beets.run("genreclf")
+    assert done.returncode == 1
+    _, problem = done.stderr.splitlines()
+    assert " differs from this machine: Dask 1.0, not " in problem
+
+
+@posix
+def test_scheduler_that_dies_while_versions_are_compared(songs: list[Path]) -> None:
+    with LocalCluster() as local:
+        start = (
+            "-c",
+            "import os, sys; from genremodel.cluster import tasks; "
+            f"tasks.FileWorker.check = lambda *_: os.kill({local.scheduler.process.pid}, 9); "
+            "from genremodel.cluster.__main__ import main; sys.exit(main())",
+        )
+        local.start_worker(*start).wait_for("connected to")
+        assert_refused(Cluster(local.address), songs[0], "connection to the scheduler is lost")
+
+
+@permissions
+def test_unreadable_key(secured: LocalCluster, certificates: Certificates, tmp_path: Path) -> None:
+    key = Path(shutil.copy2(certificates.key, tmp_path))
+    key.chmod(0)
+    options = [secured.address, *tls_options(replace(certificates, key=key))]
+    done = subprocess.run(
+        [*DROPPED, sys.executable, "-m", "genremodel.cluster", "worker", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"{secured.address}: the certificates cannot be read\n"
 
 
 def test_tls(

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 from mediafile import MediaFile
 
 from genremodel import ClusterError, GenreClassifier
-from genremodel.cluster import Cluster
+from genremodel.cluster import Cluster, connection
+from genremodel.cluster.tasks import FilesTask
 from genremodel.models import bundled
+from tests.cluster.hanging_mount import hanging
 from tests.cluster.processes import LocalCluster
 from tests.cluster.results import TIMEOUT, failures, faulty_pool, rows
 from tests.conftest import Beets
-from tests.platforms import posix
+from tests.platforms import linux, posix
 from tests.sounds import long_track, make, melody, write
 from training.datasets.track import Track
 from training.methods import Networks
@@ -149,25 +153,58 @@ def test_share_that_disappears(cluster: Cluster, songs: list[Path], tmp_path: Pa
     assert 4 <= len(known) < len(songs)
 
 
+@pytest.mark.parametrize("is_mapped", [True, False])
 def test_share_that_disappears_on_this_machine(
-    cluster: Cluster, songs: list[Path], tmp_path: Path
+    cluster: Cluster, songs: list[Path], tmp_path: Path, is_mapped: bool
 ) -> None:
     (mount := tmp_path / "mount").symlink_to(songs[0].parent)
-    mapped = Cluster(cluster.address, {str(mount): str(songs[0].parent)})
-    with faulty_pool(mapped, seconds=0.1) as pool:
+    paths = {str(mount): str(songs[0].parent)} if is_mapped else {}
+    with faulty_pool(Cluster(cluster.address, paths), tmp_path / "cache.db", 0.1) as pool:
         results = pool.map([mount / song.name for song in songs * 4])
-        next(results)
+        finished = [next(results)]
         mount.unlink()
         with pytest.raises(ClusterError, match="mount: this folder is empty: is it mounted"):
-            assert not failures([*results])
+            finished += results
+    assert not failures(finished)
+    assert rows(tmp_path / "cache.db")["files"]
 
 
-def test_folder_that_the_workers_do_not_have(
-    classifier: GenreClassifier, cluster: Cluster, songs: list[Path], tmp_path: Path
+@linux
+def test_share_that_hangs_on_a_worker(cluster: Cluster, songs: list[Path], tmp_path: Path) -> None:
+    (mount := tmp_path / "mount").mkdir()
+    mapped = Cluster(cluster.address, {str(songs[0].parent): str(mount)})
+    with (
+        hanging(mount),
+        faulty_pool(mapped, timeout=1) as pool,
+        pytest.raises(ClusterError, match=r"the worker \S+ gets no answer from the share of .*wav"),
+    ):
+        [*pool.map(songs[:2])]
+
+
+def test_file_outside_the_folders_of_the_workers_fails_alone(
+    cluster: Cluster, songs: list[Path], tmp_path: Path
 ) -> None:
-    paths = {str(tmp_path): "/music"}
-    with pytest.raises(ClusterError, match=r"0\.wav: in none of the folders"):
-        [*classifier.predict_many(songs, cluster=Cluster(cluster.address, paths))]
+    folder = str(songs[0].parent)
+    files = [make(tmp_path / "outside.wav"), *songs[:9]]
+    with faulty_pool(Cluster(cluster.address, {folder: folder})) as pool:
+        results = [*pool.map(files)]
+    assert failures(results) == {"outside.wav": "in none of the folders of `paths`"}
+
+
+def test_scheduler_forgets_tasks(cluster: Cluster) -> None:
+    def notes(dask_scheduler: Any) -> int:
+        span = dask_scheduler.extensions["spans"].spans_search_by_name["default",][-1]
+        return len(span.metadata["collections"])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "_TASKS_NOTED", 32)
+        open_ = connection.Connection(cluster, {})
+        window = threading.Semaphore(8)
+        for _ in range(200):
+            window.acquire()
+            open_.submit(FilesTask({}, (), 1, 1), lambda answer: window.release())
+        assert open_._client.run_on_scheduler(notes) < 100
+        open_.close()
 
 
 def test_close_ends_what_is_not_finished(cluster: Cluster, songs: list[Path]) -> None:
@@ -207,6 +244,10 @@ def test_command_and_import(beets: Beets, shared: LocalCluster) -> None:
     assert all(beets.field("genre_model"))
     beets("genreclf", "--force", "--no-cache")
     assert all(beets.field("genre_model"))
+    beets.settings["genreclf"]["cluster"]["paths"] = {str(beets.music): "/music"}
+    outside = beets.run("genreclf", "--force", "--no-cache")
+    assert outside.returncode == 1
+    assert outside.stderr.count("in none of the folders of `paths`") == 3
     beets.settings["genreclf"].pop("cluster")
     cached = beets("genreclf", "--force", "-p")
     assert "0 failed" in cached or "failed" not in cached

@@ -34,6 +34,7 @@ from tests.faults import mutated
 from tests.memory import peak_growth
 from tests.platforms import linux
 from tests.sounds import make
+from tests.variants import variants
 
 VERSION = "windows 1, networks"
 _SECOND = OUTPUT_SIZE // 2
@@ -193,7 +194,7 @@ def by_key(rows: list[Row]) -> dict[Row, Row]:
     return {row[:3]: row for row in rows}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(valid_rows(), max_size=8), st.lists(valid_rows(), max_size=8), st.data())
 def test_better_entries_are_added_or_nothing_is(
     own: list[Row], rows: list[Row], data: st.DataObject
@@ -367,7 +368,7 @@ def refusal(file: Path, path: Path) -> str:
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 cannot limit SQLite")
 @linux
-@pytest.mark.parametrize("column", ["content", "failure"])
+@pytest.mark.parametrize("column", variants(["content", "failure"], default=["content"]))
 def test_memory_is_bounded(tmp_path: Path, column: str) -> None:
     file = write(tmp_path / "other.db", [(DIGEST, VERSION, 10, None, "failed", None)])
     with closing(sqlite3.connect(file)) as database, database:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from genremodel import ClusterError
+from genremodel import AudioError, ClusterError
 from genremodel.cluster import Certificates, Cluster
 from genremodel.cluster.versions import difference
 from tests.conftest import Beets
@@ -94,8 +94,13 @@ def test_inner_folder_comes_first(tmp_path: Path) -> None:
 def test_folders_have_the_same_names_unless_mapped(tmp_path: Path) -> None:
     path = tmp_path / "1.mp3"
     assert Cluster(LOCAL).remote_path(path) == str(path)
-    with pytest.raises(ClusterError, match=r"1\.mp3: in none of the folders that the cluster has"):
-        Cluster(LOCAL, {str(tmp_path / "other"): "/music"}).remote_path(path)
+    other = tmp_path / "other"
+    cluster = Cluster(LOCAL, {str(other): "/music"})
+    with pytest.raises(ClusterError, match="other: this folder is empty: is it mounted"):
+        cluster.remote_path(path)
+    (other / "album").mkdir(parents=True)
+    with pytest.raises(AudioError, match="in none of the folders of `paths`"):
+        cluster.remote_path(path)
 
 
 def test_differences_are_named() -> None:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from genremodel import GenreClassifier
 from genremodel.analysis import Analysis
 from genremodel.audio.windows import read_in_parts, read_windows
-from tests.sounds import RATE, drums, make, melody, write
+from tests.sounds import RATE, drums, make, melody
 
-SURE, UNSURE = melody(60), drums(60)  # with the threshold of `auto`
 THRESHOLD = 0.9
+
+
+@cache
+def sure() -> NDArray[np.float32]:
+    """Return music that `auto` predicts from three windows."""
+    return melody(60)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +44,7 @@ def assert_equal(found: Analysis, expected: Analysis) -> None:
 def test_three_windows_are_enough_if_they_agree(
     auto: GenreClassifier, ten: GenreClassifier
 ) -> None:
-    found, expected = auto.analyze((SURE, RATE)), ten.analyze((SURE, RATE))
+    found, expected = auto.analyze((sure(), RATE)), ten.analyze((sure(), RATE))
     assert_equal(found, expected.select(3))
     prediction, by_ten = auto.predict(found), ten.predict(expected)
     assert prediction.genre == by_ten.genre is not None
@@ -45,23 +52,24 @@ def test_three_windows_are_enough_if_they_agree(
 
 
 def test_others_have_ten_windows(auto: GenreClassifier, ten: GenreClassifier) -> None:
-    found, expected = auto.analyze((UNSURE, RATE)), ten.analyze((UNSURE, RATE))
+    unsure = drums(60), RATE  # with the threshold of `auto`
+    found, expected = auto.analyze(unsure), ten.analyze(unsure)
     assert ten.predict(expected).genre is None
     assert_equal(found, expected)
 
 
 def test_excluded_genre_is_not_enough(auto: GenreClassifier) -> None:
-    genre = auto.predict((SURE, RATE)).genre
+    genre = auto.predict((sure(), RATE)).genre
     assert genre
     other = GenreClassifier(windows="auto", min_confidence=THRESHOLD, exclude=[genre])
-    assert len(other.analyze((SURE, RATE)).starts) == 10
+    assert len(other.analyze((sure(), RATE)).starts) == 10
 
 
 @pytest.mark.parametrize(("begin", "end"), [(0, 12), (20, 40), (5, 58)])
 def test_silent_windows_are_replaced(
     auto: GenreClassifier, ten: GenreClassifier, begin: int, end: int
 ) -> None:
-    sound = SURE.copy()
+    sound = sure().copy()
     sound[..., begin * RATE : end * RATE] = 0
     found = auto.analyze((sound, RATE))
     assert found.audible.all()
@@ -76,7 +84,7 @@ def test_short_tracks(auto: GenreClassifier, ten: GenreClassifier, seconds: floa
 
 def test_knn_fallback_has_ten_windows() -> None:
     classifier = GenreClassifier(windows="auto", backend="knn")
-    assert len(classifier.analyze((SURE, RATE)).starts) == 10
+    assert len(classifier.analyze((sure(), RATE)).starts) == 10
 
 
 def test_ten_cached_windows_are_not_decoded_again(
@@ -107,7 +115,7 @@ def test_cached_windows_are_completed(
 
 @pytest.mark.parametrize("kind", ["flac", "mp3", "vbr.mp3", "opus", "wav"])
 def test_parts_are_the_windows_of_one_pass(tmp_path: Path, kind: str) -> None:
-    path = write(tmp_path / f"a.{kind}", SURE)
+    path = make(tmp_path / f"a.{kind}", seconds=60)
     expected = read_windows(path)
     first, others = read_in_parts(path, 10, (3, 10))
     assert (first.places ^ others.places).all()
@@ -119,7 +127,7 @@ def test_parts_are_the_windows_of_one_pass(tmp_path: Path, kind: str) -> None:
 
 
 def test_known_windows_are_not_decoded(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.mp3", SURE)
+    path = make(tmp_path / "a.mp3", seconds=60)
     known = read_windows(path, 10, 3)
     (others,) = read_in_parts(path, 10, (10,), known.starts)
     assert len(others.starts) == 7
@@ -127,6 +135,6 @@ def test_known_windows_are_not_decoded(tmp_path: Path) -> None:
 
 
 def test_known_windows_at_other_places_are_decoded_again(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.mp3", SURE)
+    path = make(tmp_path / "a.mp3", seconds=60)
     (others,) = read_in_parts(path, 10, (10,), [0.5, 1.5])
     assert others.places.all()

@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from genremodel.batch import spawning
+from tests.conftest import run_module
 from tests.platforms import linux
 from tests.sounds import make
 from tests.variants import variant
@@ -57,8 +59,14 @@ READ_ONLY_SHM = ("unshare", "-m", "sh", "-c", f'{READ_ONLY} && exec "$@"', "sh")
 def classify(
     code: str, *paths: Path, prefix: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
+    """Run a program with these paths in a fork, or by a command that runs it."""
+    arguments = ["--json", *map(str, paths)]
+    if not prefix:
+        with TemporaryDirectory() as folder:
+            Path(folder, "program.py").write_text(code)
+            return run_module("program", *arguments, cwd=Path(folder), environment={})
     return subprocess.run(
-        [*prefix, sys.executable, "-c", code, "--json", *map(str, paths)],
+        [*prefix, sys.executable, "-c", code, *arguments],
         capture_output=True,
         text=True,
         check=False,

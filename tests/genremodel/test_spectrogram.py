@@ -23,3 +23,9 @@ def test_agrees_with_librosa(gain: float) -> None:
 def test_other_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="48000"):
         power_spectrogram(np.zeros((1, 100), np.float32))
+
+
+def test_windows_do_not_affect_each_other() -> None:
+    samples = np.random.default_rng(0).uniform(-1, 1, (3, WINDOW_SAMPLES)).astype(np.float32)
+    alone = [power_spectrogram(window[np.newaxis]) for window in samples]
+    np.testing.assert_array_equal(power_spectrogram(samples), np.concatenate(alone))

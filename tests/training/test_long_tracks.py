@@ -22,7 +22,7 @@ from training.evaluation.long_tracks import (
     read_sounds,
 )
 
-FEW_TRACKS, FEW_SONGS, FEW_SENTENCES = 3, 2, 10
+FEW_TRACKS, FEW_SONGS, FEW_SENTENCES = 2, 2, 10
 
 
 @pytest.fixture(scope="module")

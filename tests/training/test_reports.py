@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks import reports
+from benchmarks.large_collections import large_collections_page
 from tests.variants import variant
 from training.evaluation.stopping_early import Counts
 from training.reports import documents
@@ -42,10 +43,39 @@ def test_benchmark_pages_are_up_to_date() -> None:
     page = reports.RESULTS.with_suffix(".md").read_text(encoding="utf-8")
     assert page == reports.results_page(results)
     figures = reports.load(reports.CUSTOM_GENRES)
+    page = reports.LARGE_COLLECTIONS.read_text(encoding="utf-8")
+    assert page == large_collections_page(results, figures)
     page = (documents.DOCS / "custom-genres.md").read_text(encoding="utf-8")
     assert page == reports.custom_genres_page(figures)
     readme = documents.README.read_text(encoding="utf-8")
     assert reports.with_training_report(readme, figures) == readme
+    assert reports.with_speed(readme, results) == readme
+
+
+def test_costs_of_collections_follow_from_those_of_a_track() -> None:
+    results, figures = reports.load(reports.RESULTS), reports.load(reports.CUSTOM_GENRES)
+    costs = {
+        "analyze_ms": 92, "store_ms": 8, "again_ms": 7.2, "unchanged": {"ms": 0.5, "kb": 4},
+        "file_bytes": 4e6, "bytes": {"cache": 9e3, "journal": 1e3, "database": 750, "tags": 0},
+        "read": [], "similar": {"tracks": 1000, "seconds": 1, "mb": 100},
+    }  # fmt: skip
+    page = large_collections_page({**results, "collection": costs}, figures)
+    # 100 ms of processor time; 32 cores wait for the process that stores a track in 8 ms
+    assert "| 500,000 | 6.9 h | 1.7 h | 67 min | 60 min | 4.2 min |" in page
+    assert "| 500,000 | 2.0 TB | 4.5 GB | 500 MB | 375 MB | 2.0 GB |" in page
+    text = " ".join(page.split())
+    assert "at most 125 tracks per second" in text
+    assert "carries 31 such MP3s per second, as many as 3 cores" in text
+
+
+def test_missed_bars_are_named() -> None:
+    bars = [
+        {"name": "time", "measured": 1.2, "bar": 1.15},
+        {"name": "memory", "measured": 0.5, "bar": 0.7},
+        {"name": "bytes", "measured": 500, "bar": None},
+    ]
+    assert reports.missed({"bars": bars}) == ["time: 1.2, at most 1.15"]
+    assert reports.missed([]) == []
 
 
 def test_section_about_stopping_early() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+import scipy  # its subpackages are imported when they are used
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from genremodel import GenreClassifier, Prediction
 from genremodel.audio.decoding import frames, open_audio, resampled
@@ -74,7 +74,7 @@ class Sounds:
     def noise(self, seconds: float) -> Sound:
         """Return noise that falls by up to 6 dB per octave."""
         sound = self.rng.normal(size=_samples(seconds))
-        return _leveled(lfilter([1.0], [1.0, -self.rng.uniform(0, 0.95)], sound))
+        return _leveled(scipy.signal.lfilter([1.0], [1.0, -self.rng.uniform(0, 0.95)], sound))
 
     def applause(self, seconds: float) -> Sound:
         """Return the claps of many hands: short bursts of noise at random times, swelling."""
@@ -82,7 +82,7 @@ class Sounds:
         claps = self.rng.random(count) < _CLAPS / SAMPLE_RATE
         strength = self.rng.exponential(size=count) * claps
         pole = np.exp(-1 / (0.005 * SAMPLE_RATE))
-        sound = lfilter([1.0], [1.0, -pole], strength) * self.rng.normal(size=count)
+        sound = scipy.signal.lfilter([1.0], [1.0, -pole], strength) * self.rng.normal(size=count)
         swell = np.interp(np.linspace(0, 1, count), [0, 0.2, 0.7, 1], [0.3, 1, 1, 0.1])
         return _leveled(sound * swell)
 

@@ -1,0 +1,10 @@
+"""Imported by multiprocessing's fork server, for the workers that tests start in their own process.
+
+A worker is otherwise a new Python that imports the model, which takes longer than most tests.
+"""
+
+from __future__ import annotations
+
+from tests.fork_server import import_modules
+
+import_modules(large=False)
