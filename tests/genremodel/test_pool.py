@@ -20,6 +20,7 @@ from genremodel import AudioError, GenreClassifier
 from genremodel.audio.media_type import media_type
 from genremodel.audio.spectrogram_image import spectrogram_image
 from genremodel.audio.transcode import transcode
+from genremodel.batch import spawning
 from genremodel.batch.cache import Cache
 from genremodel.batch.pool import Pool
 from tests.platforms import posix
@@ -93,7 +94,10 @@ def test_killed_worker_is_not_the_fault_of_the_file(pool: Pool, tmp_path: Path) 
     assert len(pool.submit(bad).result().starts) == 10
 
 
-def test_worker_killed_before_it_starts(pool: Pool, tmp_path: Path) -> None:
+def test_worker_killed_before_it_starts(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawning.WorkerContext, "Process", spawning._Worker)  # no fork
     pending = [pool.submit(make(tmp_path / f"{seed}.wav", seed=seed)) for seed in range(3)]
     send(signal.SIGKILL)  # it needs a second to import the model
     assert [len(future.result().starts) for future in pending] == [3, 3, 3]
