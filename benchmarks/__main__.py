@@ -50,7 +50,7 @@ def main(names: Iterable[str]) -> int:
         try:
             with tempfile.TemporaryDirectory(prefix="genreclf-bench-") as folder:
                 figures = PARTS[name](Path(folder))
-        except Exception:  # whatever it is, the other parts are to be measured
+        except Exception:  # go on with the other parts
             traceback.print_exc()
             failed.append(name)
             continue
@@ -59,7 +59,8 @@ def main(names: Iterable[str]) -> int:
         results = {**load(RESULTS), "system": "{}, {} processors, Python {}".format(*system)}
         save(RESULTS, {**results, name: figures})
     write_documents()
-    training(["documents"])
+    if training(["documents"]):
+        failed.append("documents")
     print(RESULTS.with_suffix(".md").read_text(encoding="utf-8"))
     for problem in failed:
         print(f"failed or missed: {problem}", flush=True)

@@ -161,7 +161,10 @@ def with_training_report(readme: str, figures: Mapping[str, Any]) -> str:
 def with_speed(readme: str, results: Mapping[str, Any]) -> str:
     """Return the README with the measured speed, rounded down."""
     rate = int(results["command"]["steady"]["tracks_per_second"])
-    return re.sub(rf"about \d+ ({_SPEED})", rf"about {rate} \1", readme)
+    page, found = re.subn(rf"about \d+ ({_SPEED})", rf"about {rate} \1", readme)
+    if found != 1:
+        raise ValueError("the README has no sentence about the speed")
+    return page
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +26,7 @@ from genremodel.batch.worker import WindowsMethod
 from genremodel.models import bundled
 from genremodel.models._special import expit
 from genremodel.models.heads import tag_logits
+from tests.memory import peak_memory
 from training import window_table
 from training.corpus import DEFAULT_FOLDER
 from training.datasets import gtzan_taggrams
@@ -43,7 +43,6 @@ TIME_BAR, MEMORY_BAR, ACCURACY_BAR = 0.4, 0.7, 0.005  # of the fit, compared wit
 TABLE_BAR = 1.5  # GB
 
 _MB = 1e6
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def _fit(precision: type[np.floating[Any]]) -> Measurement:
     table = songs.table(precision)
     start, cpu_start = perf_counter(), process_time()
     heads = fit_heads(table)
-    seconds, cpu, peak = perf_counter() - start, process_time() - cpu_start, _peak()
+    seconds, cpu, peak = perf_counter() - start, process_time() - cpu_start, peak_memory() / _MB
     correct = [
         table.genres[heads.predict_proba(songs.values(songs.logits[song])).probabilities.argmax(1)]
         == songs.genre[song]
@@ -144,7 +143,7 @@ def fill_cache(folder: Path) -> Measurement:
             digest = number.to_bytes(16, "big")
             cache.put(digest, Analysis(starts, audible, values.astype(np.float16)))
             cache.link_file(digest, FileState.from_path(path))
-    return Measurement(perf_counter() - start, process_time() - cpu_start, _peak())
+    return Measurement(perf_counter() - start, process_time() - cpu_start, peak_memory() / _MB)
 
 
 def read_table(folder: Path) -> Measurement:
@@ -154,7 +153,7 @@ def read_table(folder: Path) -> Measurement:
     start, cpu_start = perf_counter(), process_time()
     table = Reader(_cache(folder)).outputs(tracks, _networks())
     assert table.values.shape[0] == TRACKS * DEFAULT_WINDOWS
-    return Measurement(perf_counter() - start, process_time() - cpu_start, _peak())
+    return Measurement(perf_counter() - start, process_time() - cpu_start, peak_memory() / _MB)
 
 
 def merge_cache(folder: Path) -> Measurement:
@@ -163,7 +162,7 @@ def merge_cache(folder: Path) -> Measurement:
     start, cpu_start = perf_counter(), process_time()
     with Cache(folder / "merged.db", version, DEFAULT_WINDOWS) as cache:
         assert merge(cache, _cache(folder)).added == TRACKS
-    return Measurement(perf_counter() - start, process_time() - cpu_start, _peak())
+    return Measurement(perf_counter() - start, process_time() - cpu_start, peak_memory() / _MB)
 
 
 MEASURED: Mapping[str, Callable[[Path], Measurement]] = {
@@ -181,10 +180,6 @@ def _networks() -> Networks:
 
 def _cache(folder: Path) -> Path:
     return folder / "analyses.db"
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT / _MB
 
 
 def _in_own_process(name: str, folder: Path) -> Measurement:

@@ -45,7 +45,7 @@ def decide_for_tracks(
     is_compilation: bool = False,
     aggregation: Aggregation = "majority",
 ) -> AlbumDecision:
-    """Return which tracks take the genre of their album, and else why not.
+    """Decide whether the uncertain tracks of an album take its genre.
 
     Tracks that abstain because they are uncertain do if the album has a genre, is no compilation
     and is by one artist, at least two of its tracks vote, and its genre wins in at least half of

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
 from multiprocessing import get_context
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent
@@ -299,9 +298,13 @@ def _workers_forked() -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
+    from multiprocessing.context import ForkServerProcess  # not on Windows
+    from multiprocessing.forkserver import ensure_running
+
     from genremodel.batch.spawning import WorkerContext
 
     get_context("forkserver").set_forkserver_preload(["tests.preloaded"])
+    ensure_running()  # in the environment and the folder of no particular test
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WorkerContext, "Process", ForkServerProcess)
         yield
@@ -375,10 +378,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection() -> Generator[None, object, object]:
     """Never look for garbage among the tests and modules: it takes a fifth of the collection."""
     gc.disable()
-    result = yield
-    gc.enable()
-    gc.freeze()
-    return result
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""Imported by multiprocessing's fork server, for the workers that tests start in their own process.
+"""Preloaded by multiprocessing's fork server, which starts the workers of pools in this process.
 
 A worker is otherwise a new Python that imports the model, which takes longer than most tests.
 """

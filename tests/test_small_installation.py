@@ -63,7 +63,7 @@ def small_python() -> Path:
             for arguments in (["-r", REQUIREMENTS], ["--no-deps", "--editable", ROOT]):
                 command = [*install, "--quiet", *map(str, arguments)]
                 subprocess.run(command, check=True, capture_output=True, text=True)
-            older = [other for other in folder.parent.iterdir() if other != Path(building)]
+            older = [other for other in folder.parent.iterdir() if not other.name.startswith("tmp")]
             new.rename(folder)
         for other in older:
             shutil.rmtree(other)

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         step(options)
     except KeyboardInterrupt:
-        print("interrupted; analyses are kept for the next run", file=sys.stderr)
+        print("interrupted; finished analyses are kept for the next run", file=sys.stderr)
         return 130
     except (ClusterError, DataError, OSError, WorseModelError) as exc:
         print(exc, file=sys.stderr)
@@ -167,8 +167,7 @@ def _parser() -> argparse.ArgumentParser:
             type=Path,
             default=reading.CACHE,
             metavar="FILE",
-            help="cache of analyses, with which an interrupted step continues "
-            "(default: %(default)s)",
+            help="cache of analyses, that lets an interrupted step continue (default: %(default)s)",
         )
         command.add_argument(
             "--cluster",

@@ -122,7 +122,7 @@ class Planner:
     def decision(
         self, album: Album, predicted: Mapping[int | None, Predicted]
     ) -> AlbumDecision | None:
-        """Return whether an album decides for its uncertain tracks, None for another scope.
+        """Return the decision of an album about its uncertain tracks, with the scope `auto` only.
 
         predicted: the predictions of its tracks by their ids.
         """

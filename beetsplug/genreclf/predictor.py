@@ -174,7 +174,7 @@ class Predictor:
     def decide_for_tracks(
         self, album: Album, of_album: Predicted, tracks: Iterable[Predicted]
     ) -> AlbumDecision:
-        """Return whether an album decides for its uncertain tracks.
+        """Return the decision of an album about its uncertain tracks.
 
         of_album: its prediction. tracks: those of its tracks.
         """

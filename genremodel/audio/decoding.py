@@ -188,7 +188,7 @@ def header_duration(stream: AudioStream) -> float | None:
 def read_duration(container: InputContainer, stream: AudioStream) -> float:
     """Return the duration in seconds according to the last packets. Moves the position."""
     if stream.duration is not None:
-        with suppress(av.error.FFmpegError):  # which skips packets three times as fast
+        with suppress(av.error.FFmpegError):  # three times as fast as reading all packets
             container.seek(stream.duration, stream=stream)
     end = 0
     for packet in packets(container, stream):

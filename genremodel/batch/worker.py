@@ -156,7 +156,7 @@ class FileAnalyzer:
         """
         file = _state(path)
         if outcome.state is None:
-            raise AudioError(f"{outcome.error} on the machine that analyzes it")
+            raise AudioError(f"{outcome.failure()} on the machine that analyzes it")
         if not outcome.is_of(file):
             raise AudioError("the machine that analyzed it sees another size or time of the file")
         if outcome.digest is None:  # no worker process is left that could compute it

@@ -57,7 +57,7 @@ class ClusterWorkers:
         self._analyzer = analyzer
         self._lock = threading.RLock()
         self._connection: Connection | None = None
-        self._folder = ""  # which has all files that were scheduled
+        self._folder = ""  # the common folder of all scheduled files
         self._end: ClusterError | AudioError | None = None  # why nothing is analyzed any longer
         self._waiting: deque[_File] = deque()  # to be sent
         self._suspects: deque[_File] = deque()  # to be sent alone

@@ -29,7 +29,7 @@ _CLOSE_SECONDS = 5
 # long after the scheduler has forgotten the tasks that had them.
 _TASK_NAMES = 4096
 _GROUP = "genreclf"  # of tasks in the scheduler, by the beginning of their names
-_TASKS_NOTED = 512  # by the scheduler, until its notes are removed
+_TRIM_EVERY = 512  # by the scheduler, until its notes are removed
 
 # A result, why no file can be analyzed any longer, or None: the workers died that had the task.
 Answer: TypeAlias = "FilesResult | ClusterError | None"
@@ -89,7 +89,7 @@ def connection_problem(cluster: Cluster, error: BaseException) -> ClusterError:
 
 
 def _trim_notes(dask_scheduler: Scheduler) -> None:
-    """Remove the notes in a scheduler that tasks were submitted: it has one of each, forever."""
+    """Remove a scheduler's notes about submitted tasks, which it would keep forever."""
     group = dask_scheduler.task_groups.get(_GROUP)
     span = group and dask_scheduler.extensions["spans"].spans.get(group.span_id)
     if span and span.metadata:
@@ -189,7 +189,7 @@ class Connection:
         self._names.append(future.key)
         self._answers.put((receive, answer))
         self._collected += 1
-        if self._collected % _TASKS_NOTED == 0:
+        if self._collected % _TRIM_EVERY == 0:
             with suppress(Exception):  # the connection is lost, or the scheduler refuses functions
                 await self._client.run_on_scheduler(_trim_notes)
 

@@ -124,12 +124,12 @@ class Cluster:
         """Return the error that the folder of a file is not there, or empty, on this machine.
 
         A file that is in none of `paths` may be in a folder whose name is wrong there: all of them
-        must be there. known: a folder that was there before, for a cluster without `paths`.
+        must be there. known: the common folder of the files so far, for a cluster without `paths`.
         """
         name = self._folder_of(_absolute(path))
         for folder in [name] if name else [*self.paths] or [known]:
             if folder and _is_empty(Path(folder)):
-                return ClusterError(f"{folder}: this folder is empty: is it mounted?")
+                return ClusterError(f"{folder}: this folder is missing or empty: is it mounted?")
         return None
 
     def _folder_of(self, path: Path) -> str | None:

@@ -23,6 +23,8 @@ from genremodel.batch.worker import AnalysisMethod
 from genremodel.cluster.versions import difference
 from genremodel.errors import ClusterError, as_audio_error
 
+_STATE_SECONDS = 5  # a share on which reading the size of a file takes longer hangs
+
 
 @dataclass(frozen=True)
 class FilesTask:
@@ -91,13 +93,13 @@ class FileWorker:
         """Read the state of a file in a process. Raises ClusterError if its share hangs."""
         try:
             state: tuple[int, int] | None = self._processes.result(
-                self._processes.schedule_within(timeout, file_state, path)
+                self._processes.schedule_within(max(timeout, _STATE_SECONDS), file_state, path)
             )
         except TaskTimeout:
             raise ClusterError(
                 f"the worker {self._name} gets no answer from the share of {path}"
             ) from None
-        except Exception:  # this process has ended, too
+        except Exception:  # the process that reads the state has died
             return None
         return state
 

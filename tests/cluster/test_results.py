@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import re
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -163,7 +166,7 @@ def test_share_that_disappears_on_this_machine(
         results = pool.map([mount / song.name for song in songs * 4])
         finished = [next(results)]
         mount.unlink()
-        with pytest.raises(ClusterError, match="mount: this folder is empty: is it mounted"):
+        with pytest.raises(ClusterError, match="mount: this folder is missing or empty: "):
             finished += results
     assert not failures(finished)
     assert rows(tmp_path / "cache.db")["files"]
@@ -197,14 +200,13 @@ def test_scheduler_forgets_tasks(cluster: Cluster) -> None:
         return len(span.metadata["collections"])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connection, "_TASKS_NOTED", 32)
-        open_ = connection.Connection(cluster, {})
+        patch.setattr(connection, "_TRIM_EVERY", 32)
         window = threading.Semaphore(8)
-        for _ in range(200):
-            window.acquire()
-            open_.submit(FilesTask({}, (), 1, 1), lambda answer: window.release())
-        assert open_._client.run_on_scheduler(notes) < 100
-        open_.close()
+        with closing(connection.Connection(cluster, {})) as opened:
+            for _ in range(200):
+                assert window.acquire(timeout=60)
+                opened.submit(FilesTask({}, (), 1, 1), lambda answer: window.release())
+            assert opened._client.run_on_scheduler(notes) < 100
 
 
 def test_close_ends_what_is_not_finished(cluster: Cluster, songs: list[Path]) -> None:
@@ -230,7 +232,8 @@ def test_training_reads_through_a_cluster(
 
 def test_functions_run_on_this_machine(classifier: GenreClassifier, cluster: Cluster) -> None:
     with classifier.pool(workers=1, cluster=cluster) as pool:
-        assert pool.run(os.getppid).result() == os.getpid()
+        worker = pool.run(os.getpid).result()
+        assert worker in {process.pid for process in multiprocessing.active_children()}
 
 
 def test_command_and_import(beets: Beets, shared: LocalCluster) -> None:
@@ -250,7 +253,7 @@ def test_command_and_import(beets: Beets, shared: LocalCluster) -> None:
     assert outside.stderr.count("in none of the folders of `paths`") == 3
     beets.settings["genreclf"].pop("cluster")
     cached = beets("genreclf", "--force", "-p")
-    assert "0 failed" in cached or "failed" not in cached
+    assert not re.search(r"[1-9]\d* failed", cached)
     assert MediaFile(beets.files()[0]).title
 
 

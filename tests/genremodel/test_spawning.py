@@ -37,12 +37,13 @@ FROZEN = "import sys; sys.frozen = True; " + MAIN
 # Files may be decoded, but there are not enough descriptors for the pipes of workers.
 FEW_FILES = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (18, 18)); " + MAIN
 FULL_MEMORY = """
-import _posixsubprocess, errno
+import _posixsubprocess, errno, subprocess
 
 def fork_exec(*arguments):
     raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
 _posixsubprocess.fork_exec = fork_exec  # what subprocess and multiprocessing call by this name
+subprocess._fork_exec = fork_exec  # if it is already imported, from Python 3.11 on
 """
 NO_THREADS = """
 import threading

@@ -76,7 +76,7 @@ def test_long_track_that_cannot_be_sought_is_decoded(
     quiet = write(tmp_path / "quiet.mp3", 0 * tone(1, 4)).read_bytes()
     (tmp_path / "a.mp3").write_bytes(loud[: len(loud) // 600] + quiet)
     assert image._draw_sparsely(tmp_path / "a.mp3") is None
-    assert draw(tmp_path / "a.mp3").seconds == pytest.approx(3606 / 600 + 4, abs=0.1)
+    assert draw(tmp_path / "a.mp3").seconds == pytest.approx(3606 / 600 + 4, abs=0.5)
 
 
 @pytest.mark.parametrize("content", [b"", bytes(50_000), b"la la la\n" * 1000])

@@ -1,4 +1,4 @@
-"""How the similar tracks of a track change where its analysis has fewer windows."""
+"""Compare similar tracks by few windows with those by all windows."""
 
 from __future__ import annotations
 

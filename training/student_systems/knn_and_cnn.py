@@ -28,10 +28,12 @@ _REPORTED = {3: {10: 0.868, 20: 0.811, 100: 0.692}, 30: {10: 0.627, 20: 0.573, 1
 class _AtMostAllNeighbors(KNeighborsClassifier):
     """K nearest neighbors, or all examples if there are fewer, as with `--quick`."""
 
-    n_neighbors: int
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
 
     def fit(self, X: NDArray[np.float32], y: NDArray[np.str_]) -> _AtMostAllNeighbors:
-        self.n_neighbors = min(self.n_neighbors, len(X))
+        self.n_neighbors = min(self.most, len(X))
         return super().fit(X, y)
 
 

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from beetsplug.genreclf.predictor import Predictor
     from beetsplug.genreclf.updates import Predicted, Rules, Update
     from genremodel import GenreClassifier, Prediction
-    from genremodel.album_decision import AlbumDecision
+    from genremodel.album_decision import AlbumDecision, Objection
     from genremodel.runs import Run
 
 
-_OBJECTIONS = {  # of an album to decide for its tracks
+_OBJECTIONS: dict[Objection, str] = {  # of an album to decide for its tracks
     "compilation": "it is a compilation",
     "artists": "fewer than three quarters of its tracks are by the album artist",
     "votes": "fewer than two of its tracks vote",
@@ -163,7 +163,7 @@ class Explanation:
                 "agreement": self.update.values[fields.AGREEMENT],
                 "review": self.update.before.review,
                 "joint": _joint_object(self.update),
-                "joint_objection": self.undecided and self.undecided.objection,
+                "joint_objection": self.refusal and self.refusal.objection,
                 "skipped": self.rules.config.skips(self.item),
             },
             "other_fields": {
@@ -185,12 +185,14 @@ class Explanation:
         return [*(self.update.values[fields.STYLES] or ())]
 
     @property
-    def undecided(self) -> AlbumDecision | None:
+    def refusal(self) -> AlbumDecision | None:
         """The decision of the album if it could decide for the track, and does not."""
         from genremodel.album_decision import is_uncertain
 
-        open_ = self.decision and self.decision.objection and is_uncertain(self.prediction)
-        return self.decision if open_ else None
+        decision = self.decision
+        if decision and decision.objection and is_uncertain(self.prediction):
+            return decision
+        return None
 
     def show(self, title_format: str) -> None:
         """Print the title of the track, a timeline of the windows, and a table of facts."""
@@ -228,8 +230,8 @@ class Explanation:
             confidence = f" ({joint.confidence:.3f})" if joint.confidence is not None else ""
             votes = votes_text(joint.votes)
             yield self.update.values[fields.SCOPE], f"{self._genre(joint)}{confidence}: {votes}"
-        if self.undecided:
-            yield "album", f"does not decide, because {self._objection(self.undecided)}"
+        if self.refusal:
+            yield "album", f"does not decide, because {self._objection(self.refusal)}"
         effect = "no change" if then == now else _listed(then)
         yield "policy", f"{self.rules.config.policy}: {effect}"
         for own, other in self.predicted.others.items():
@@ -245,7 +247,8 @@ class Explanation:
             found, threshold = decision.album.confidence, self.classifier.min_album_confidence
             shown = "" if found is None else f" of {found:.3f}"
             return f"its confidence{shown} is below the threshold of {threshold:.3f}"
-        return _OBJECTIONS[str(decision.objection)]
+        assert decision.objection
+        return _OBJECTIONS[decision.objection]
 
     def _genre(self, prediction: Prediction) -> str:
         """Return a predicted genre, and its spelling in tags where not only the case differs."""

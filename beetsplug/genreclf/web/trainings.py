@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
 from beets.exceptions import UserError
@@ -31,7 +31,7 @@ from beetsplug.genreclf.web.jobs import (
 )
 from beetsplug.genreclf.web.music_folder import music_folder
 from beetsplug.genreclf.web.previous_model import PreviousModel
-from beetsplug.genreclf.web.reviewing import PREDICTION_COMMAND
+from beetsplug.genreclf.web.reviewing import LOCK_SECONDS, PREDICTION_COMMAND
 from beetsplug.genreclf.web.training_report import (
     comparison_object,
     report_object,
@@ -120,8 +120,9 @@ class Trainings:
                 raise Conflict(str(job.use))
             name = job.model.name
             try:
-                self._previous.keep(name)
-                self._models.save(job.model)
+                with self._lock():
+                    self._previous.keep(name)
+                    self._models.save(job.model)
             except (ModelError, OSError) as exc:
                 raise Conflict(f"the model cannot be saved: {_without_path(exc)}") from exc
             job.state, job.done, job.total = "predicting", 0, 0
@@ -143,14 +144,19 @@ class Trainings:
         if not self.has_previous:
             raise Gone("there is no previous model")
         name = self.name
-        job = self._new_job("predicting")
-        try:
-            self._previous.exchange(name)
-        except (ModelError, OSError) as exc:
-            job.state = "failed"
-            raise Conflict(f"the model cannot be restored: {_without_path(exc)}") from exc
+        with self._lock():
+            job = self._new_job("predicting")
+            try:
+                self._previous.exchange(name)
+            except (ModelError, OSError) as exc:
+                job.state = "failed"
+                raise Conflict(f"the model cannot be restored: {_without_path(exc)}") from exc
         self._run(job, self._predict)
         return job.id
+
+    def _lock(self) -> AbstractContextManager[None]:
+        """Let no other command change the models meanwhile."""
+        return self._services.context.journal(self._lib).lock(LOCK_SECONDS)
 
     def close(self) -> None:
         """Stop the job that is under way."""
