@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from beets.exceptions import UserError
@@ -120,7 +120,7 @@ class Trainings:
                 raise Conflict(str(job.use))
             name = job.model.name
             try:
-                with self._lock():
+                with self._services.context.journal(self._lib).lock(LOCK_SECONDS):
                     self._previous.keep(name)
                     self._models.save(job.model)
             except (ModelError, OSError) as exc:
@@ -144,19 +144,14 @@ class Trainings:
         if not self.has_previous:
             raise Gone("there is no previous model")
         name = self.name
-        with self._lock():
-            job = self._new_job("predicting")
-            try:
-                self._previous.exchange(name)
-            except (ModelError, OSError) as exc:
-                job.state = "failed"
-                raise Conflict(f"the model cannot be restored: {_without_path(exc)}") from exc
+        job = self._new_job("predicting")
+        try:
+            self._previous.exchange(name)
+        except (ModelError, OSError) as exc:
+            job.state = "failed"
+            raise Conflict(f"the model cannot be restored: {_without_path(exc)}") from exc
         self._run(job, self._predict)
         return job.id
-
-    def _lock(self) -> AbstractContextManager[None]:
-        """Let no other command change the models meanwhile."""
-        return self._services.context.journal(self._lib).lock(LOCK_SECONDS)
 
     def close(self) -> None:
         """Stop the job that is under way."""
