@@ -131,7 +131,7 @@ def test_focus_stays_on_the_row_and_returns_after_dialogs(visit: Visit) -> None:
     visit.press("j")
     visit.wait(lambda: visit.page.evaluate(focused) == "true")
     visit.press("?")
-    assert visit.page.locator("dialog").is_visible()
+    visit.wait(visit.page.locator("dialog").is_visible)
     visit.press("Escape")
     assert visit.page.evaluate(focused) == "true"
 

@@ -67,7 +67,7 @@ class TestTracksWithoutAnAlbum:
         more = visit.page.get_by_role("button", name="More tracks")
         more.click()
         visit.wait(lambda: rows.count() == SINGLETONS)
-        assert not more.is_visible()
+        visit.wait(more.is_hidden)
         last = rows.last.get_attribute("data-id")
         visit.go("#/overview")
         visit.page.reload()

@@ -76,7 +76,7 @@ def test_training_can_be_stopped(visit: Visit, library: Beets) -> None:
     visit.page.get_by_role("button", name="Train a model").click()
     visit.page.get_by_role("button", name="Stop").click()
     visit.wait(lambda: "Stopped" in visit.page.locator(".outcome").inner_text())
-    assert visit.page.get_by_role("button", name="Train a model").is_enabled()
+    visit.wait(visit.page.get_by_role("button", name="Train a model").is_enabled)
     assert library.rows() == before
 
 
@@ -85,9 +85,9 @@ def test_model_with_warnings_needs_a_tick(visit: Visit, library: Beets) -> None:
     library("modify", "--yes", "--nowrite", "artist::[3-8]", "artist=artist 0")
     train(visit)
     use = visit.page.get_by_role("button", name="Use this model")
-    assert use.is_disabled()
+    visit.wait(use.is_disabled)
     visit.page.get_by_label("Use it despite the warnings").check()
-    assert use.is_enabled()
+    visit.wait(use.is_enabled)
 
 
 def test_discarding_changes_nothing(visit: Visit, library: Beets) -> None:
