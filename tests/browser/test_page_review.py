@@ -83,6 +83,19 @@ def test_undo_also_works_after_reloading(visit: Visit, library: Beets) -> None:
     assert review(library, first) == ""
 
 
+def test_keys_work_before_the_status_is_known(visit: Visit) -> None:
+    held: list[Route] = []
+    visit.page.route("**/api/status", lambda route: held.append(route))
+    first, _ = start(visit)
+    visit.press("a")
+    visit.announced(f"Accepted {first}")
+    visit.page.reload()
+    visit.ready()
+    visit.page.unroute("**/api/status")
+    visit.press("u")
+    visit.announced("Undone")
+
+
 def test_one_key_accepts_an_album_as_one_run(visit: Visit, library: Beets) -> None:
     first, second = start(visit)
     visit.press("Control+Enter")

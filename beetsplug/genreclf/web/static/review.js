@@ -204,13 +204,14 @@ export class Review {
   }
 
   async undo() {
-    const id = store.status?.undoable;
-    if (id == null || this.busy) {
-      if (!this.busy) say("There is no decision to undo.");
-      return;
-    }
+    if (this.busy) return;
     this.busy = true;
     try {
+      const id = store.status?.undoable ?? (await refreshStatus()).undoable;
+      if (id == null) {
+        say("There is no decision to undo.");
+        return;
+      }
       const run = await this.#run(id);
       const undone = await undoRun(run, { onBusy });
       if (!undone) return;
@@ -239,7 +240,7 @@ export class Review {
     try {
       const { run, done, failed } = await post("api/decisions", { decisions }, { onBusy });
       if (run != null) {
-        store.status.undoable = run;
+        if (store.status) store.status.undoable = run;
         this.decided.add(run);
       }
       this.#replace(done);
