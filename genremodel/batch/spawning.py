@@ -31,6 +31,8 @@ _INTERPRETER_STATUS = 57  # exit status of an interpreter that works
 # Read by the libraries that NumPy multiplies matrices with, when they are loaded. Their threads
 # would compete with those of the other workers for the processors.
 _SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "VECLIB_MAXIMUM_THREADS": "1"}
+# A worker that is still starting gets no input if the program ends: no reason for a traceback.
+_QUIET = "sys.excepthook = lambda kind, *rest: kind is EOFError or sys.__excepthook__(kind, *rest)"
 _SPARE_FILES = 16  # open files besides the pipes of workers: databases, music
 
 
@@ -49,12 +51,13 @@ def _preparation_data(*arguments: Any) -> dict[str, Any]:
 
 
 def _command_line(**arguments: Any) -> list[str]:
-    """Return the command of a worker, which first sets its own environment.
+    """Return the command of a worker, which first sets its own environment and exception hook.
 
     Without double quotes, because Windows puts the program between them.
     """
     *interpreter, program, last = spawn.get_command_line(**arguments)
-    return [*interpreter, f"import os; os.environ.update({_SINGLE_THREADED}); {program}", last]
+    setup = f"import os, sys; os.environ.update({_SINGLE_THREADED}); {_QUIET}"
+    return [*interpreter, f"{setup}; {program}", last]
 
 
 _OWN = {"get_preparation_data": _preparation_data, "get_command_line": _command_line}

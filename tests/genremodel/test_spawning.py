@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -96,6 +97,17 @@ def assert_analyzed(
     (warning,) = done.stderr.splitlines()
     assert warning.startswith(f"worker processes could not be started ({reason}")
     assert "files are analyzed in this process, without a time limit" in warning
+
+
+def test_worker_is_quiet_if_the_program_ends_while_it_starts() -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    command = spawning._command_line(tracker_fd=reading, pipe_handle=reading)
+    done = subprocess.run(
+        command, pass_fds=[reading], capture_output=True, text=True, check=False, timeout=100
+    )
+    os.close(reading)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
 
 
 @pytest.mark.parametrize(
