@@ -182,7 +182,8 @@ class ClusterWorkers:
         error: Exception | None = None
         if outcome.lacks_folder and os.path.exists(file.path):  # noqa: PTH110  # bytes
             error = ClusterError(
-                f"the worker {worker} cannot read the folder of {file.remote}: is it mounted?"
+                f"the worker {worker} cannot read the folder of {file.remote}; check that it is "
+                "mounted there"
             )
         else:
             try:

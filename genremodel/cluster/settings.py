@@ -129,7 +129,9 @@ class Cluster:
         name = self._folder_of(_absolute(path))
         for folder in [name] if name else [*self.paths] or [known]:
             if folder and _is_empty(Path(folder)):
-                return ClusterError(f"{folder}: this folder is missing or empty: is it mounted?")
+                return ClusterError(
+                    f"{folder}: this folder is missing or empty; check that it is mounted"
+                )
         return None
 
     def _folder_of(self, path: Path) -> str | None:

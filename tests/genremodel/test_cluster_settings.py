@@ -96,7 +96,7 @@ def test_folders_have_the_same_names_unless_mapped(tmp_path: Path) -> None:
     assert Cluster(LOCAL).remote_path(path) == str(path)
     other = tmp_path / "other"
     cluster = Cluster(LOCAL, {str(other): "/music"})
-    with pytest.raises(ClusterError, match="other: this folder is missing or empty: is it mounted"):
+    with pytest.raises(ClusterError, match="other: this folder is missing or empty; check"):
         cluster.remote_path(path)
     (other / "album").mkdir(parents=True)
     with pytest.raises(AudioError, match="in none of the folders of `paths`"):
