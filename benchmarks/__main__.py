@@ -1,7 +1,7 @@
 """`make bench`: measure the time per track, other methods, and whole and large libraries.
 
-Each part is saved in results.json when it is finished; then the documents are written, also if a
-part has failed or missed what is required of it. The exit status is 1 then.
+Saves each part in results.json as soon as it is finished, then writes the documents. If a part
+fails or exceeds a limit, the others go on, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PARTS: Mapping[str, Callable[[Path], Any]] = {
 
 
 def main(names: Iterable[str]) -> int:
-    """Measure some parts. Returns 1 if one fails or misses what is required of it."""
+    """Measure some parts. Returns 1 if one fails or exceeds a limit."""
     system = platform.system(), os.cpu_count(), platform.python_version()
     failed = []
     for name in names:

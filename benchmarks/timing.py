@@ -1,6 +1,6 @@
-"""Times of functions that are compared, and what is shown of them.
+"""Time functions in turn, and summarize the times.
 
-Functions are timed in turn, round after round, so that a machine that slows down affects all of
+They run in turn, round after round, so that a machine that slows down affects all of
 them. Figures are medians; ratios are medians of the ratios within a round.
 """
 

@@ -6,16 +6,15 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import monotonic, sleep
 
 from genremodel.cluster import Certificates
+from tests.waiting import wait_until
 
 _ROOT = Path(__file__).parents[2]
-_START_SECONDS = 60
 
 
 class Program:
@@ -157,13 +156,6 @@ def tls_options(certificates: Certificates) -> list[str]:
         "--tls-cert", str(certificates.cert),
         "--tls-key", str(certificates.key),
     ]  # fmt: skip
-
-
-def wait_until(condition: Callable[[], object], seconds: float = _START_SECONDS) -> None:
-    deadline = monotonic() + seconds
-    while not condition():
-        assert monotonic() < deadline
-        sleep(0.05)
 
 
 def is_running(pid: int) -> bool:

@@ -16,12 +16,12 @@ from tests.cluster.processes import (
     RestartedWorker,
     children,
     is_running,
-    wait_until,
 )
 from tests.cluster.results import failures, faulty_pool, rows
 from tests.conftest import Beets
 from tests.platforms import linux, posix
 from tests.sounds import make
+from tests.waiting import wait_until
 
 _TRACKS = 40
 

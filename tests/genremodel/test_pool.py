@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import as_completed
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
@@ -25,6 +25,7 @@ from genremodel.batch.cache import Cache
 from genremodel.batch.pool import Pool
 from tests.platforms import posix
 from tests.sounds import long_track, make
+from tests.waiting import wait_until
 
 pytestmark = posix
 
@@ -40,14 +41,6 @@ def pool(classifier: GenreClassifier, tmp_path: Path) -> Iterator[Pool]:
         yield pool
 
 
-def poll(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def opened_files(descriptors: Path) -> Iterator[str]:
     for link in descriptors.iterdir():
         with suppress(FileNotFoundError):  # closed meanwhile
@@ -56,11 +49,11 @@ def opened_files(descriptors: Path) -> Iterator[str]:
 
 def send(signal_: signal.Signals, *, reading: Path | None = None) -> BaseProcess:
     """Send a signal to the worker as soon as there is one, and it has a file open."""
-    poll(multiprocessing.active_children)
+    wait_until(multiprocessing.active_children)
     (worker,) = multiprocessing.active_children()
     assert worker.pid is not None
     if reading and Path("/proc").exists():
-        poll(lambda: str(reading) in opened_files(Path(f"/proc/{worker.pid}/fd")))
+        wait_until(lambda: str(reading) in opened_files(Path(f"/proc/{worker.pid}/fd")))
     elif reading:
         time.sleep(0.1)
     os.kill(worker.pid, signal_)
@@ -220,7 +213,7 @@ def test_canceled_function_is_stopped(pool: Pool, tmp_path: Path) -> None:
     writer = opened_by_a_reader(tmp_path / "pipe")
     assert hanging.cancel()
     assert pool.run(len, "four").result() == 4
-    poll(lambda: not worker.is_alive())
+    wait_until(lambda: not worker.is_alive())
     assert hanging.cancelled()
     os.close(writer)
 
@@ -235,7 +228,7 @@ def opened_by_a_reader(pipe: Path) -> int:
             descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
         return descriptor >= 0
 
-    poll(has_reader)
+    wait_until(has_reader)
     return descriptor
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from genremodel.models import bundled as assets
-from tests.genremodel.test_pool import poll
 from tests.platforms import posix
 from tests.sounds import make
 from tests.variants import variant
+from tests.waiting import wait_until
 from training import build, release_checks
 from training.__main__ import main
 
@@ -142,7 +142,7 @@ def test_interrupted_step(music: Path, tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as running:
-        poll(cache.exists)
+        wait_until(cache.exists)
         running.send_signal(signal.SIGINT)
         output, messages = running.communicate(timeout=100)
     assert running.returncode == 130, messages
