@@ -20,7 +20,7 @@ from beetsplug.genreclf.decisions import (
     DecisionError,
     common_decision,
     decide,
-    valid_genres,
+    valid_labels,
     version,
 )
 from beetsplug.genreclf.planner import Planner
@@ -77,7 +77,7 @@ AND journal_id IN (SELECT value FROM json_each(?2))
 """
 _NEW_LABELS = """
 SELECT COUNT(DISTINCT journal_id) FROM changes
-WHERE author = 'user' AND undone IS NULL AND time > ?
+WHERE author = 'user' AND undone IS NULL AND time > ? AND new LIKE '%"genre_review"%'
 """
 
 _Found: TypeAlias = list[tuple[int, str]]  # ids of tracks or albums, and their journal ids
@@ -349,7 +349,7 @@ def _request(values: object) -> _Request:
     if not isinstance(genres, list) or not all(isinstance(genre, str) for genre in genres):
         raise Invalid("genres must be a list of texts")
     try:
-        names = valid_genres(genres) if decision == "correct" else []
+        names = valid_labels(genres) if decision == "correct" else []
     except DecisionError as exc:
         raise Invalid(str(exc)) from exc
     if len(names) > _MAX_GENRES or any(len(name) > _MAX_GENRE_LENGTH for name in names):
