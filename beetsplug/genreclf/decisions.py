@@ -60,7 +60,7 @@ def decide(
     return _decided(update, valid_labels(genres), CORRECTED)
 
 
-def is_open(item: Item, own: FieldSet) -> bool:
+def is_field_open(item: Item, own: FieldSet) -> bool:
     """Return whether a track has a prediction of another field, and no value and no decision."""
     values = get_values(item)
     is_undecided = values.get(own.model) and not values.get(own.review)

@@ -6,19 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from beets.dbcore import types
 from beets.exceptions import UserError
 from beets.library import Item, Library
 from beets.util import displayable_path
-from mediafile import MediaFile
 
 from beetsplug.genreclf.commands import user_errors
 from beetsplug.genreclf.commands._selection import NO_MATCHES, TrackSelection
 from beetsplug.genreclf.commands.review import ask_about_field
-from beetsplug.genreclf.decisions import Decision, DecisionError, decide_on_field, is_open
-from beetsplug.genreclf.fields import MANAGED_FIELDS, SOURCES, FieldSet
+from beetsplug.genreclf.decisions import Decision, DecisionError, decide_on_field, is_field_open
+from beetsplug.genreclf.fields import MANAGED_FIELDS, FieldSet
 from beetsplug.genreclf.messages import count
-from beetsplug.genreclf.sources import why_not
+from beetsplug.genreclf.sources import why_not_reviewed
 from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.storage.snapshot import take_snapshot
 
@@ -36,7 +34,7 @@ def review_field(
     context: Context, lib: Library, field: str, query: Sequence[str], *, match_albums: bool
 ) -> None:
     """Ask about the predictions of tracks that have no value and no decision. Raises UserError."""
-    if problem := _why_not(field):
+    if problem := why_not_reviewed(field):
         raise UserError(f"{field} cannot be reviewed: {problem}")
     selection = TrackSelection(lib, query, match_albums=match_albums)
     if not selection.total:
@@ -65,7 +63,7 @@ class _FieldReview:
 
     def ask(self, tracks: Sequence[Item]) -> bool:
         """Ask about the tracks of an album; return False if the user quits."""
-        tracks = [track for track in tracks if is_open(track, self._own)]
+        tracks = [track for track in tracks if is_field_open(track, self._own)]
         if not any(get_values(track).get(self._own.value) for track in tracks):
             return True
         answer = ask_about_field(tracks, self._own)
@@ -102,16 +100,3 @@ class _FieldReview:
                 return "abstained"
             self._writer.make(update, write=False)
         return _OUTCOMES[decision]
-
-
-def _why_not(field: str) -> str | None:
-    """Return why the predictions of a field cannot be reviewed, None if they can."""
-    if problem := why_not(field):
-        return problem
-    if field not in SOURCES:
-        return "there is no model of this field"
-    if field in Item._fields or field in MediaFile.fields():
-        return "beets writes it to files; set it by `beet modify`"
-    if not isinstance(Item._type(field), (types.Default, types.String)):
-        return "its values are not text"
-    return None
