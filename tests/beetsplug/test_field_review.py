@@ -55,7 +55,9 @@ def test_skipped_and_later_albums_are_asked_about_again(predicted: Beets) -> Non
     assert output.count("mood, separated by semicolons; none to go back:") == 1
     assert "0 tracks updated, 2 skipped\n" in log
     assert predicted.rows() == before
-    assert "artist 6" in review(predicted, "q\n")[0]
+    output, log = review(predicted, "q\n")
+    assert "artist 6" in output
+    assert log == "genreclf: 0 tracks updated\n"
 
 
 def test_only_matching_tracks_with_a_prediction_are_shown(predicted: Beets) -> None:

@@ -60,12 +60,14 @@ class _FieldReview:
         self._log = log
         self._own = FieldSet.of(field)
         self._counts = Counter[str]()
+        self._has_asked = False
 
     def ask(self, tracks: Sequence[Item]) -> bool:
         """Ask about the tracks of an album; return False if the user quits."""
         tracks = [track for track in tracks if is_field_open(track, self._own)]
         if not any(get_values(track).get(self._own.value) for track in tracks):
             return True
+        self._has_asked = True
         answer = ask_about_field(tracks, self._own)
         if answer.choice == "quit":
             return False
@@ -78,9 +80,8 @@ class _FieldReview:
 
     def summary(self) -> str:
         """Return the counts in one line."""
-        counts = self._counts
-        if not counts:
-            field = self._own.source
+        counts, field = self._counts, self._own.source
+        if not self._has_asked:
             return f"nothing to review: no matching track without {field} has a predicted {field}"
         parts = [f"{count(counts['updated'], 'track')} updated"]
         optional = ("abstained", "kept", "edited", "skipped")
