@@ -80,7 +80,8 @@ def test_a_mood_that_was_set_meanwhile_is_not_replaced(server: WebServer, librar
 
 def test_decisions_about_other_fields_are_refused(server: WebServer, library: Beets) -> None:
     before, track = library.rows(), tracks_of(server, 6)[0]
-    for field in ("era", "title", "genre", "path", "", None, 3, ["mood"], {}):
+    refused: tuple[object, ...] = ("era", "title", "genre", "path", "", None, 3, ["mood"], {})
+    for field in refused:
         wanted = decision(track, "correct", "odd") | {"field": field}
         answer = server.post("api/decisions", {"decisions": [wanted]})
         assert (answer.status, answer.json["error"]["code"]) == (400, "invalid"), field
