@@ -71,8 +71,11 @@ DAMAGES = {
 def test_decisions_on_fields_of_the_user_are_valid(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "library.genre-journal.db", pytest.fail)
     decided = {"mood": "calm", "mood_review": "accepted", "genre_journal_id": "track"}
-    journal.record(journal.begin("test"), "track", "database", "a.mp3", {}, decided, author="user")
-    assert [change.new for change in journal.changes("track")] == [decided]
+    for old in ({}, {"mood": ""}, {"mood": None}):
+        id_ = journal.begin("test")
+        journal.record(id_, "track", "database", "a.mp3", old, decided, author="user")
+        change, *_ = journal.changes("track")
+        assert (change.old, change.new) == (old, decided)
     journal.close()
 
 

@@ -42,8 +42,8 @@ def compact(journal: Journal, before: float) -> int:
     genres: dict[tuple[str, str], tuple[int, Any, Any]] = {}  # last id, oldest and newest genres
     for id_, journal_id, place, *texts in journal.read(_OLDEST, (before,)):
         old_ids.append(id_)
-        old, new = (change_values(place, text) for text in texts)
-        if old is not None and new is not None and GENRES in {*old, *new}:
+        old, new = change_values(place, *texts) or ({}, {})
+        if GENRES in {*old, *new}:
             first = genres.get((journal_id, place))
             genres[journal_id, place] = id_, first[1] if first else old.get(GENRES), new.get(GENRES)
     kept = {id_: values for id_, *values in genres.values() if not same(*values)}

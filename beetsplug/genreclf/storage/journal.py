@@ -287,10 +287,10 @@ class Journal(JournalDatabase):
 
 def _change(id_: Any, run: Any, place: Any, old: Any, new: Any, author: Any) -> Change | None:
     """Return a change, or None where its row is damaged."""
-    before, after = journal_rows.change_values(place, old), journal_rows.change_values(place, new)
-    if before is None or after is None or not isinstance(run, int):
+    values = journal_rows.change_values(place, old, new)
+    if values is None or not isinstance(run, int) or author not in AUTHORS:
         return None
-    return Change(id_, run, place, before, after, author) if author in AUTHORS else None
+    return Change(id_, run, place, *values, author)
 
 
 def _run(id_: Any, started: Any, command: Any, objects: int = 0, undone: int = 0) -> Run | None:

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.storage.value_comparison import is_absent
+from beetsplug.genreclf.storage.value_comparison import Values, is_absent
 
 _YEAR_10000 = 253402300800
 _ENCODINGS = range(4)  # of a text in ID3
 
 
-def change_values(place: object, text: object) -> dict[str, Any] | None:
-    """Return the values of a change, or None if the row is damaged."""
+def change_values(place: object, old: object, new: object) -> tuple[Values, Values] | None:
+    """Return the old and the new values of a change, or None if the row is damaged."""
     is_valid = _PLACES.get(place) if isinstance(place, str) else None
-    if is_valid is None or not isinstance(text, str):
+    before, after = _object(old), _object(new)
+    if is_valid is None or before is None or after is None:
         return None
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(values, dict):
-        return None
-    decided = decided_fields(values) if place == "database" else set[str]()
-    for name, value in values.items():
-        if not (_is_text(value) if name in decided else is_valid(name, value)):
+    decided = decided_fields({*before, *after}) if place == "database" else set[str]()
+    for name, value in (*before.items(), *after.items()):
+        is_own = name in decided and (is_absent(value) or _is_text(value))
+        if not (is_own or is_valid(name, value)):
             return None
-    return values
+    return before, after
 
 
 def decided_fields(names: Iterable[str]) -> set[str]:
@@ -44,6 +40,14 @@ def decided_fields(names: Iterable[str]) -> set[str]:
 def is_time(value: object) -> bool:
     """Return whether a value is a displayable time in seconds since the epoch."""
     return _is_number(value) and 0 <= value < _YEAR_10000
+
+
+def _object(text: object) -> Values | None:
+    try:
+        values = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def _is_field(name: str, value: object) -> bool:

@@ -94,9 +94,6 @@ def _users_genres(genres: str, history: _History) -> Iterator[str]:
 def _changes(history: _History) -> Iterator[Change]:
     """Yield the changes of the genres alone, without damaged ones."""
     for texts in history:
-        old, new = (
-            {} if text is None else change_values("database", f'{{"{GENRES}": {text}}}')
-            for text in texts
-        )
-        if old is not None and new is not None:
-            yield Change(0, 0, "database", old, new)
+        old, new = ("{}" if text is None else f'{{"{GENRES}": {text}}}' for text in texts)
+        if values := change_values("database", old, new):
+            yield Change(0, 0, "database", *values)
