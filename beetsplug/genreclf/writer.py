@@ -147,15 +147,12 @@ class Writer:
             replace_values(album, {GENRES: album.genres})
             save(album)
 
-    def is_stale(self, obj: Item | Album, names: Collection[str] | None = None) -> bool:
-        """Return whether a track or an album has been changed or removed since it was read.
-
-        names: as for `get_values`.
-        """
+    def is_stale(self, obj: Item | Album) -> bool:
+        """Return whether a track or an album has been changed or removed since it was read."""
         fresh = reload(obj)
         if fresh is None:
             return True
-        read, now = get_values(obj, names), get_values(fresh, names)
+        read, now = get_values(obj), get_values(fresh)
         return not all(same(read.get(name), now.get(name)) for name in read.keys() | now.keys())
 
     def is_write_pending(self, item: Item) -> bool:
@@ -193,25 +190,25 @@ class Writer:
         tags_follow: bool = False,
         decided: Collection[str] = (),
     ) -> None:
-        old = get_values(obj)
+        old = get_values(obj) | get_values(obj, decided)
         # Of now: while an import analyzed the track, another command may have given it an id.
         now = get_values(reload(obj) or obj)
         digest = self._cache.digest_of(obj.filepath) if isinstance(obj, Item) else None
         journal_id = now.get(JOURNAL_ID) or find_journal_id(self._journal, obj, digest)
         journal_id = journal_id or secrets.token_hex(8)
         new = {**values, JOURNAL_ID: journal_id}
-        before, after = diff(old, new)
+        before, after = diff(old, values)
+        for recorded in (before, after):  # undo removes the journal id when nothing needs it
+            recorded.pop(JOURNAL_ID, None)
         if after.get(REVIEW) and REVIEW not in decided:  # of a track that was imported again
             before, after = (
                 {name: values[name] for name in values if name not in GENRE_DECISION}
                 for values in (before, after)
             )
         if {*decided} & {*before, *after}:
-            # All of it, also what stays as it is: it is the user's. A decision without the journal
-            # id could not be undone.
-            decided = (*decided, JOURNAL_ID)
+            # All of it, also what stays as it is: it is the user's.
             before |= {name: old[name] for name in decided if name in old}
-            after |= {name: new[name] for name in decided}
+            after |= {name: values[name] for name in decided}
         else:
             decided = ()
         # Expect the tags before anything changes: a process killed in between can be resumed.
@@ -286,7 +283,11 @@ def record_beets_write(
         {name: value for name, value in values.items() if name not in known}
         for values in (before, after)
     )
-    newest: dict[Author, int] = {change.author: change.run for change in reversed(changes)}
+    newest: dict[Author, int] = {
+        change.author: change.run
+        for change in reversed(changes)
+        if change.author == "plugin" or GENRES in change.names  # decisions about genres have tags
+    }
     runs = dict.fromkeys(AUTHORS, changes[0].run) | newest
     _record_file(journal, runs, item, before, after)
 

@@ -19,6 +19,7 @@ from beetsplug.genreclf.storage.paths import library_file
 from beetsplug.genreclf.storage.value_comparison import diff
 
 GENRES = st.lists(st.sampled_from(["Rock", "Jazz", "jazz", "pop"]), unique=True)
+MOODS = st.sampled_from(["calm", "wild"])
 PREDICTIONS = st.tuples(
     st.sampled_from(POLICIES), st.none() | st.sampled_from(["jazz", "pop", "metal"])
 )
@@ -36,6 +37,7 @@ def run(journal: Journal, values: dict[str, Any], policy: Policy, genre: str | N
         "predicted_genre": genre or "",
         "genre_confidence": None if genre is None else 0.5,
         **decided,
+        **{name: values[name] for name in ("mood", "mood_review") if name in values},
     }
     journal.record(id_, "track", "database", "a.mp3", *diff(values, new))
     values.clear()
@@ -52,7 +54,15 @@ def decide(journal: Journal, values: dict[str, Any], genres: list[str]) -> None:
         values.update(new)
 
 
-@given(GENRES, st.lists(PREDICTIONS | GENRES, max_size=6), st.integers(0, 6))
+def decide_on_mood(journal: Journal, values: dict[str, Any], mood: str) -> None:
+    """Do to the values of a track what a decision about another field does, if it is open."""
+    if "mood_review" not in values:
+        new = {"mood": mood, "mood_review": "corrected"}
+        journal.record(journal.begin("test"), "track", "database", "", {}, new, author="user")
+        values.update(new)
+
+
+@given(GENRES, st.lists(PREDICTIONS | GENRES | MOODS, max_size=6), st.integers(0, 6))
 def test_undo_of_the_plugin_and_of_decisions(
     genres: list[str], steps: list[Any], undone_after: int
 ) -> None:
@@ -68,14 +78,18 @@ def test_undo_of_the_plugin_and_of_decisions(
 
     def undo_plugin() -> None:
         decided = values.get("genre_review"), values["genres"]
+        mood = values.get("mood")
         undo(*split_by_author(journal, journal.changes("track"), values))
         assert "predicted_genre" not in values
         if decided[0]:
             assert (values["genre_review"], values["genres"]) == decided
+        assert values.get("mood") == mood
 
     for number, step in enumerate(steps):
         if isinstance(step, list):
             decide(journal, values, step)
+        elif isinstance(step, str):
+            decide_on_mood(journal, values, step)
         else:
             run(journal, values, *step)
         if number == undone_after:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from mediafile import MediaFile
 
 from tests.conftest import Beets, Prepared
 from tests.predicted_moods import predict_moods
-from tests.web_client import WebServer, decide, decision, require_flask
+from tests.web_client import WebServer, decide, decision, require_flask, serving
 
 require_flask()
+
+SIXTH = "artist:artist 6"
 
 
 @pytest.fixture
@@ -64,6 +67,40 @@ def test_decisions_about_moods_are_undone(server: WebServer, library: Beets) -> 
     assert server.json("api/status")["undoable"] == run
     restored = server.post(f"api/runs/{run}/undo").json["restored"]
     assert [track["others"][0]["open"] for track in restored] == [True, True]
+    assert library.rows() == before
+
+
+def test_decisions_about_genres_and_moods_are_undone_apart(
+    server: WebServer, library: Beets
+) -> None:
+    assert all(library.field("genres", SIXTH)), "the plugin's"
+    decide(server, *(on_mood(track, "accept") for track in tracks_of(server, 6)))
+    decide(server, *(decision(track, "correct", "Tango") for track in tracks_of(server, 6)))
+    library("genreclf-undo", SIXTH)
+    assert library.field("genres", SIXTH) == ["Tango"] * 2
+    for moods in (["wild", "calm"], ["$mood"] * 2):
+        run = server.json("api/status")["undoable"]
+        assert server.post(f"api/runs/{run}/undo").status == 200
+        assert library.field("genres", SIXTH) == [""] * 2, "those from before the plugin"
+        assert library.field("mood", SIXTH) == moods
+    assert library.field("title", "genre_journal_id::.", SIXTH) == []
+
+
+def test_tags_that_beets_writes_are_undone_with_the_genres(library: Beets) -> None:
+    library.settings["genreclf"]["write"] = False
+    library("genreclf-undo", SIXTH)
+    library("genreclf", SIXTH)
+    files = [path for path in library.files() if "artist 6" in path.parts]
+    before = library.rows()
+    with serving(library) as server:
+        decide(server, *(decision(track, "correct", "Tango") for track in tracks_of(server, 6)))
+        decide(server, *(on_mood(track, "accept") for track in tracks_of(server, 6)))
+    library("write", SIXTH)
+    library("genreclf-undo", "--last")
+    assert library.field("mood", SIXTH) == ["$mood"] * 2
+    assert [MediaFile(path).genres for path in files] == [["Tango"]] * 2
+    library("genreclf-undo", "--last")
+    assert [MediaFile(path).genres for path in files] == [None] * 2
     assert library.rows() == before
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from logging import Logger
@@ -275,21 +275,23 @@ class Undo:
         managed = [*fields.MANAGED_FIELDS, *decided] if decided else None
         kept: list[Change] = []
         if self._run is None:
-            undone, kept = split_by_author(self._journal, changes, get_values(obj))
+            undone, kept = split_by_author(self._journal, changes, get_values(obj, managed))
         else:
             undone = [change for change in changes if change.run == self._run != COMPACTED]
         if not undone:
             return False
         name = name_in_journal(obj)
-        later = [change.run for change in changes if change.id > undone[0].id]
-        if later and self._run is not None:
-            self._fail(f"{name}: changed by a later run; undo run {later[0]} first")
+        if self._run is not None and (later := _later_run(changes, undone)):
+            self._fail(f"{name}: changed by a later run; undo run {later} first")
             return False
         synced = isinstance(obj, Item) and is_synced(obj)
         old = obj.copy()
         values, conflicts = revert(
             get_values(obj, managed), (change for change in undone if change.place == "database")
         )
+        values.pop(fields.JOURNAL_ID, None)
+        if kept or len(undone) < len(changes):  # others can be undone later
+            values[fields.JOURNAL_ID] = journal_id
         replace_values(obj, values, managed)  # listeners of the write see them
         try:
             in_file = [change for change in undone if change.place == "file"]
@@ -337,6 +339,22 @@ class Undo:
         names = [name for name in fields.TAG_NAMES if any(name in values for values in changes)]
         if names and not self._quiet:
             ui.print_(f"{item}: tags to restore: {', '.join(names)}")
+
+
+def _later_run(changes: Iterable[Change], undone: Sequence[Change]) -> int | None:
+    """Return the run that is to be undone before the changes of another, None if there is none.
+
+    What beets has written since belongs to an earlier run, which can wait. So can those at work at
+    the same time, unless they have changed the same.
+    """
+    run = undone[0].run
+    for change in changes:
+        earlier = [other for other in undone if other.id < change.id and change.run != run]
+        if change.run > run and earlier:
+            return change.run
+        if any(each.place == change.place and each.names & change.names for each in earlier):
+            return change.run
+    return None
 
 
 def _record_nothing(old: object, new: object) -> None:

@@ -16,7 +16,7 @@ from beetsplug.genreclf.fields import GENRES, JOURNAL_ID, REVIEW
 from beetsplug.genreclf.storage.journal import COMPACTED, Change, Journal
 from beetsplug.genreclf.storage.value_comparison import same
 
-GENRE_DECISION = (GENRES, REVIEW, JOURNAL_ID)  # the fields that a decision about genres is
+GENRE_DECISION = (GENRES, REVIEW)  # the fields that a decision about genres sets
 
 
 def is_genre_decision(journal: Journal, change: Change, values: Mapping[str, Any]) -> bool:
@@ -73,8 +73,8 @@ def _decided(journal: Journal, change: Change, values: Mapping[str, Any]) -> Col
     """Return the names of the fields that the user has decided on by a change."""
     if is_genre_decision(journal, change, values):
         return GENRE_DECISION
-    is_made = change.place == "database" and not was_never_made(journal, change, values)
-    return change.names if is_made else ()
+    is_other = change.place == "database" and GENRES not in change.names
+    return change.names if is_other and not was_never_made(journal, change, values) else ()
 
 
 def was_never_made(journal: Journal, change: Change, values: Mapping[str, Any]) -> bool:

@@ -69,7 +69,7 @@ AND journal_id NOT IN (SELECT value FROM json_each(?)) GROUP BY run
 """
 _LATER = """
 SELECT MAX(later.run) FROM changes JOIN changes AS later USING (journal_id)
-WHERE changes.run = ?1 AND later.run != ?1 AND later.id > changes.id
+WHERE changes.run = ?1 AND later.run > ?1 AND later.id > changes.id
 AND changes.undone IS NULL AND later.undone IS NULL
 AND journal_id IN (SELECT value FROM json_each(?2))
 """
