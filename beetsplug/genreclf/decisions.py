@@ -61,10 +61,13 @@ def decide(
 
 
 def is_field_open(item: Item, own: FieldSet) -> bool:
-    """Return whether a track has a prediction of another field, and no value and no decision."""
+    """Return whether a track has a prediction of another field, and no value and no decision.
+
+    A value of its album is one, too.
+    """
     values = get_values(item)
     is_undecided = values.get(own.model) and not values.get(own.review)
-    return bool(is_undecided and is_absent(item.get(own.source, with_album=False)))
+    return bool(is_undecided and is_absent(item.get(own.source)))
 
 
 def decide_on_field(

@@ -49,6 +49,8 @@ def why_not_reviewed(source: str) -> str | None:
         return problem
     if source not in SOURCES:
         return "there is no model of this field"
+    if source in Item._getters():
+        return "another plugin computes it"
     if source in Item._fields or source in MediaFile.fields():
         return "beets writes it to files; set it by `beet modify`"
     is_text = isinstance(Item._type(source), (types.Default, types.String))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -96,6 +97,24 @@ def test_decisions_are_undone_by_run_and_survive_other_undos(predicted: Beets) -
     assert predicted.field("title", "genre_journal_id::.", NEW) == []
 
 
+def test_undo_restores_an_emptied_mood(predicted: Beets) -> None:
+    predicted("modify", "--yes", "title:tune 6", "mood=")
+    before = predicted.rows()
+    review(predicted, "a\n" * 3)
+    assert predicted.field("mood", "title:tune 6") == ["calm"]
+    predicted("genreclf-undo", "--last")
+    assert predicted.rows() == before
+
+
+def test_moods_of_albums_are_moods_of_their_tracks(predicted: Beets) -> None:
+    predicted("modify", "--yes", "--album", "--noinherit", "album:album 6", "mood=mine")
+    output, _ = review(predicted, "a\n" * 3)
+    assert "album 6" not in output
+    assert predicted.field("mood", "artist:artist 6") == ["mine"] * 2
+    assert "$mood" not in predicted.field("mood", NEW)
+    assert predicted.field("title", "mood_review::.", "artist:artist 6") == []
+
+
 def test_decisions_are_undone_after_the_model_was_deleted(predicted: Beets) -> None:
     before = predicted.rows()
     review(predicted, "a\n" * 3)
@@ -158,19 +177,25 @@ def test_accepted_moods_are_trained_on_and_not_tested(predicted: Beets) -> None:
         ),
         (
             ["--review", "--field", "mood"],
-            {"mood": "int"},
+            {"types": {"mood": "int"}},
             "mood cannot be reviewed: its values are not text",
         ),
+        (
+            ["--review", "--field", "mood"],
+            {"item_fields": {"mood": "''"}},
+            "mood cannot be reviewed: another plugin computes it",
+        ),
+        (["--review", "--field", "mood", "--force"], {}, "--field and --force cannot be combined"),
+        (["--review", "--field", "mood", "-w"], {}, "--field and --write cannot be combined"),
     ],
 )
 def test_invalid_reviews_change_nothing(
-    predicted: Beets, arguments: list[str], settings: dict[str, str], problem: str
+    predicted: Beets, arguments: list[str], settings: dict[str, Any], problem: str
 ) -> None:
     models = ModelStore(predicted.root / "library.genre-models")
     models.save(replace(models.load("mood"), name="groups", field="grouping"))
-    if settings:
-        predicted.install("types")
-        predicted.settings["types"] = settings
+    predicted.install("types", "inline")
+    predicted.settings |= settings
     before = predicted.rows()
     done = predicted.run("genreclf", *arguments, stdin="a\n" * 3)
     assert done.returncode == 1

@@ -13,11 +13,17 @@ from beets.util import displayable_path
 from beetsplug.genreclf.commands import user_errors
 from beetsplug.genreclf.commands._selection import NO_MATCHES, TrackSelection
 from beetsplug.genreclf.commands.review import ask_about_field
-from beetsplug.genreclf.decisions import Decision, DecisionError, decide_on_field, is_field_open
-from beetsplug.genreclf.fields import MANAGED_FIELDS, FieldSet
+from beetsplug.genreclf.decisions import (
+    Decision,
+    DecisionError,
+    decide_on_field,
+    is_field_open,
+    version,
+)
+from beetsplug.genreclf.fields import FieldSet
 from beetsplug.genreclf.messages import count
 from beetsplug.genreclf.sources import why_not_reviewed
-from beetsplug.genreclf.storage.objects import get_values
+from beetsplug.genreclf.storage.objects import get_values, reload
 from beetsplug.genreclf.storage.snapshot import take_snapshot
 
 if TYPE_CHECKING:
@@ -90,11 +96,16 @@ class _FieldReview:
     def _decide(self, track: Item, decision: Decision, labels: Sequence[str]) -> str:
         """Make a decision; return its outcome."""
         with self._writer.lock():
-            if self._writer.is_stale(track, [*MANAGED_FIELDS, self._own.source]):
+            now = reload(track)
+            if (
+                not isinstance(now, Item)
+                or version(now) != version(track)
+                or not is_field_open(now, self._own)
+            ):
                 path = displayable_path(track.path)
                 self._log.warning("{}: skipped: changed by another command in the meantime", path)
                 return "skipped"
-            snapshot = take_snapshot(self._journal, track)
+            snapshot = take_snapshot(self._journal, now)
             try:
                 update = decide_on_field(snapshot, self._own, decision, labels)
             except DecisionError:  # there is nothing to accept

@@ -101,6 +101,7 @@ def _run(context: Context, lib: Library, options: Options, query: list[str]) -> 
     if options.field != GENRES:
         if not options.review:
             raise UserError("--field needs --review")
+        exclusive({"--field": True, "--force": options.force, "--write": options.write})
         from beetsplug.genreclf.commands._field_review import review_field
 
         review_field(context, lib, options.field, query, match_albums=options.album)

@@ -54,7 +54,7 @@ def track_object(item: Item) -> dict[str, Any]:
 
 def _other_object(item: Item, own: fields.FieldSet) -> dict[str, Any]:
     """Return the prediction of another field than `genres`."""
-    values, value = get_values(item), item.get(own.source, with_album=False)
+    values, value = get_values(item), item.get(own.source)
     return {
         "field": own.source,
         "predicted": values.get(own.value) or None,
