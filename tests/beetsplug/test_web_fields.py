@@ -64,6 +64,13 @@ def test_moods_are_shown_and_decided_on(server: WebServer, library: Beets) -> No
 def test_decisions_about_moods_are_undone(server: WebServer, library: Beets) -> None:
     before = library.rows()
     run = decide(server, *(on_mood(track, "accept") for track in tracks_of(server, 6)))["run"]
+    decide(server, *(decision(track, "keep") for track in tracks_of(server, 7)))
+    runs = server.json("api/runs")["runs"]
+    assert [(each["decision"], each["field"]) for each in runs] == [
+        ("keep", None),
+        ("accept", "mood"),
+    ]
+    server.post(f"api/runs/{runs[0]['id']}/undo")
     assert server.json("api/status")["undoable"] == run
     restored = server.post(f"api/runs/{run}/undo").json["restored"]
     assert [track["others"][0]["open"] for track in restored] == [True, True]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -124,7 +124,7 @@ class Reviewer:
                 "id": run,
                 "started": started,
                 "tracks": changed[run][0],
-                "decision": command.removeprefix(COMMAND).strip(),
+                **_parts(command),
                 "title": titles.get(changed[run][2], ""),
                 "undone": bool(changed[run][1]),
             }
@@ -203,9 +203,7 @@ class Reviewer:
 
     def _decide_all(self, requests: Sequence[DecisionRequest]) -> dict[str, Any]:
         services, predictor = self._services, self._services.predictor
-        kinds = {request.decision for request in requests}
-        name = f"{COMMAND} {next(iter(kinds)) if len(kinds) == 1 else 'mixed'}"
-        writer = services.context.writer(self._lib, predictor, name)
+        writer = services.context.writer(self._lib, predictor, _command(requests))
         done: list[dict[str, Any]] = []
         failed: list[dict[str, Any]] = []
         album_ids = set[int]()
@@ -323,6 +321,20 @@ class Reviewer:
                 own = tracks[journal_id] == 1
                 titles[journal_id] = _title(item) if own else item.album or ""
         return titles
+
+
+def _command(requests: Iterable[DecisionRequest]) -> str:
+    """Return the name of the run of decisions, with the field if all are about one but `genres`."""
+    decisions = {request.decision for request in requests}
+    about = {request.field for request in requests}
+    name = f"{COMMAND} {decisions.pop() if len(decisions) == 1 else 'mixed'}"
+    return f"{name} {about.pop()}" if len(about) == 1 and fields.GENRES not in about else name
+
+
+def _parts(command: str) -> dict[str, str | None]:
+    """Return the decision of a run by its name, and the field, None if it is `genres`."""
+    decision, _, field = command.removeprefix(COMMAND).strip().partition(" ")
+    return {"decision": decision, "field": field or None}
 
 
 def _place(after: object) -> _Place:

@@ -60,7 +60,7 @@ export class History {
     });
     return h("tr", { class: run.undone ? "undone" : null, "data-run": run.id },
       h("td", { class: "soft" }, h("time", { datetime: date.toISOString() }, TIME.format(date)), ` · run ${run.id}`),
-      h("td", {}, DECISIONS[run.decision] ?? run.decision),
+      h("td", {}, DECISIONS[run.decision] ?? run.decision, run.field && `: ${run.field}`),
       h("th", { scope: "row" }, title, " ", (run.tracks > 1 || !title) && h("span", { class: "soft" }, tracks)),
       h("td", {}, run.undone ? h("span", { class: "soft" }, "undone") : undo));
   }

@@ -141,7 +141,13 @@ export class Panel {
 
   #leaveField() {
     this.closeField();
-    this.correct.focus();
+    const group = [...this.others.children].find(({ ariaLabel }) => ariaLabel === this.field);
+    (group?.querySelector("button:last-child") ?? this.correct).focus();
+  }
+
+  // Go to the next field that is to be decided on, if there is one.
+  focusOther() {
+    this.others.querySelector("button")?.focus();
   }
 
   // A datalist completes the whole field: offer each genre after those already typed.
@@ -184,7 +190,7 @@ export class Panel {
       value && h("strong", {}, value),
       soft(review && `(${review})`),
       soft(value && "predicted"),
-      predicted || `none (${reason})`,
+      predicted || (reason ? `none (${reason})` : "none"),
       soft(confidence != null && share(confidence)),
       predicted && act("Accept", () => this.decide("accept", [], field)),
       act("Keep empty", () => this.decide("keep", [], field)),

@@ -176,14 +176,18 @@ export class Review {
       return;
     }
     const { playing } = this.panel.player;
+    const usesKeyboard = document.activeElement?.matches(":focus-visible");
     const { id, version } = track;
     const done = await this.#send([{ track: id, version, decision, field, labels }]);
     if (!done?.length) return;
     const other = done[0].others.find((each) => each.field === field);
     const now = other ? `${field} ${other.value ?? "none"}` : list(done[0].genres);
     say(`${DONE[decision]} ${track.title || "Untitled"}: ${now}. ${saved(done)}`);
-    if (other) await this.select(id, { focus: true });
-    else await this.#next({ play: playing });
+    if (other) {
+      this.panel.closeField();
+      await this.select(id, { focus: true });
+      if (usesKeyboard) this.panel.focusOther();
+    } else await this.#next({ play: playing });
   }
 
   async acceptConfident() {
