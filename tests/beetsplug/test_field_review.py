@@ -126,6 +126,18 @@ def test_decisions_are_undone_after_the_model_was_deleted(predicted: Beets) -> N
     assert predicted.rows() == before
 
 
+def test_decision_that_was_never_made_is_undone_with_predictions(predicted: Beets) -> None:
+    """The process was killed between the journal and the database."""
+    predicted("genreclf-undo", NEW)
+    before = predicted.rows()
+    predicted("genreclf", NEW)
+    review(predicted, "a\n" * 3)
+    predicted("modify", "--yes", NEW, "mood!", "mood_review!")
+    predicted("genreclf-undo", NEW)
+    assert predicted.rows() == before
+    assert "nothing to undo" in predicted.run("genreclf-undo", "--last").stderr
+
+
 def test_undo_leaves_moods_that_were_changed_since(predicted: Beets) -> None:
     review(predicted, "a\n", "title:tune 6")
     predicted("modify", "--yes", "title:tune 6", "mood=mine")

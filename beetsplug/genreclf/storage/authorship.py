@@ -7,7 +7,7 @@ than `genres` that models predict.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
@@ -19,46 +19,40 @@ from beetsplug.genreclf.storage.value_comparison import same
 GENRE_DECISION = (GENRES, REVIEW)  # the fields that a decision about genres sets
 
 
-def is_genre_decision(journal: Journal, change: Change, values: Mapping[str, Any]) -> bool:
-    """Return whether a change is a decision of the user about genres that was made.
-
-    values: of the track or album now.
-    """
-    if change.author != "user" or change.place != "database":
-        return False
-    if change.run == COMPACTED:
-        return True
-    return bool(change.new.get(REVIEW)) and not was_never_made(journal, change, values)
-
-
 def after_decision(
     journal: Journal, changes: Sequence[Change], values: Mapping[str, Any]
 ) -> list[Change]:
     """Return the changes after the newest decision about genres; all if there is none.
 
-    changes: newest first.
+    changes: newest first. values: of the track or album now.
     """
-    return [*takewhile(lambda change: not is_genre_decision(journal, change, values), changes)]
+
+    def is_later(change: Change) -> bool:
+        is_about_genres = GENRES in change.names and _is_decision(change)
+        return not (is_about_genres and _was_made(journal, change, values))
+
+    return [*takewhile(is_later, changes)]
 
 
 def split_by_author(
     journal: Journal, changes: Sequence[Change], values: Mapping[str, Any]
 ) -> tuple[list[Change], list[Change]]:
-    """Return the changes by the plugin that can be undone without decisions, and the parts kept.
+    """Return the changes that can be undone while decisions stay, and the parts that are kept.
 
     The parts that a later decision has replaced are kept. They belong to the run of the decision
     from then on, so that undoing it restores the values from before all of them.
-    changes: newest first.
+    changes: newest first. values: of the track or album now, with the fields of all decisions.
     """
     undone: list[Change] = []
     kept: list[Change] = []
     decisions: dict[str, int] = {}  # the runs of the oldest ones so far, by the names of fields
     for change in changes:
-        if change.author == "user":
-            decisions |= dict.fromkeys(_decided(journal, change, values), change.run)
-        elif change.run == COMPACTED:
-            continue
-        else:
+        if _is_decision(change):
+            if _was_made(journal, change, values) or change.names & decisions.keys():
+                decisions |= dict.fromkeys(change.names, change.run)
+            else:
+                undone.append(change)
+        elif change.author == "plugin" and change.run != COMPACTED:
             part = change.only(decisions)
             rest = change.only(change.names - decisions.keys())
             if part.names:
@@ -69,12 +63,15 @@ def split_by_author(
     return undone, kept
 
 
-def _decided(journal: Journal, change: Change, values: Mapping[str, Any]) -> Collection[str]:
-    """Return the names of the fields that the user has decided on by a change."""
-    if is_genre_decision(journal, change, values):
-        return GENRE_DECISION
-    is_other = change.place == "database" and GENRES not in change.names
-    return change.names if is_other and not was_never_made(journal, change, values) else ()
+def _is_decision(change: Change) -> bool:
+    """Return whether a change is a decision, rather than what `split_by_author` has kept."""
+    if change.author != "user" or change.place != "database":
+        return False
+    return GENRES not in change.names or REVIEW in change.new or change.run == COMPACTED
+
+
+def _was_made(journal: Journal, change: Change, values: Mapping[str, Any]) -> bool:
+    return change.run == COMPACTED or not was_never_made(journal, change, values)
 
 
 def was_never_made(journal: Journal, change: Change, values: Mapping[str, Any]) -> bool:
