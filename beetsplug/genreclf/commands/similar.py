@@ -114,8 +114,8 @@ def _run(context: Context, lib: Library, options: SimilarOptions, query: list[st
                 ui.print_(format(item, options.format or ""))
     if not found:
         context.log.warning(
-            "no similar tracks found: only tracks that have been analyzed are compared; run "
-            "`beet genreclf` first"
+            "no similar tracks found among those that have been analyzed; `beet genreclf` analyzes "
+            "the others"
         )
     elif playlist:
         playlist.write(found)
