@@ -72,8 +72,9 @@ class ModelStore:
         """Raise ModelError if a new model cannot have the name."""
         self.validate_name(name)
         # Some file systems ignore case.
-        if name.casefold() in {other.casefold() for other in self.names()}:
-            raise ModelError(f"there is already a model {name!r}")
+        taken = {other.casefold(): other for other in self.names()}.get(name.casefold())
+        if taken is not None:
+            raise ModelError(f"there is already a model {taken!r}")
 
     def validate_field(self, field: str) -> None:
         """Raise ModelError if a model cannot be of a field."""
@@ -216,7 +217,7 @@ class ModelStore:
                 raise damaged(f"{file}: unsupported format version")
             described = describe_model(name, content)
         except OSError as exc:
-            raise damaged(f"{file}: {exc.strerror}") from exc
+            raise ModelError(f"{file}: {exc.strerror}") from exc
         except ValueError as exc:
             raise damaged(f"{file}: {exc}") from exc
         if stem != _stem(name, described.field):
@@ -242,10 +243,10 @@ def _read_arrays(file: Path, sha256: str) -> NpzArrays:
 
 def load_model(path: Path) -> CustomModel:
     """Return a model by the path of its description, or of the file that it was exported to."""
+    if path.suffix.lower() == EXPORT_SUFFIX:
+        ModelStore(path.parent).validate_name(path.stem)
+        return read_model_file(path, path.stem)
     store, stem = _at(path, EXPORT_SUFFIX)
-    if path.suffix == EXPORT_SUFFIX:
-        store.validate_name(stem)
-        return read_model_file(path, stem)
     store._check_exists(stem.partition(".")[0])
     return store._load(stem)
 

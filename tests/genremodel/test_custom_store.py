@@ -156,6 +156,11 @@ def test_damaged_files_are_refused(models: ModelStore, tmp_path: Path) -> None:
     arrays.unlink()
     with pytest.raises(ModelError, match=r"mine\.npz"):
         models.load("mine")
+    (folder / "mine.json").unlink()
+    (folder / "mine.json").symlink_to("nowhere")
+    with pytest.raises(ModelError, match=r"mine\.json: No such file") as caught:
+        models.load("mine")
+    assert caught.value.retrain is None  # the file may be readable later
     models.save(custom_model())
     content = json.loads((folder / "mine.json").read_text())
     (folder / "mine.json").write_text(json.dumps({**content, "form": 0}))
