@@ -259,8 +259,11 @@ def test_standard_output_that_cannot_be_written(classified: Beets) -> None:
     read, write = os.pipe()
     os.close(read)
     done = run_beet(classified, *query, stdout=write)
-    os.close(write)
     assert done.stderr == b""
+    file = classified.root / "a.m3u8"
+    run_beet(classified, *query[:2], "--playlist", str(file), stdout=write)
+    os.close(write)
+    assert len(file.read_bytes().splitlines()) == 1 + 2 * 11, "written nevertheless"
 
 
 @permissions
