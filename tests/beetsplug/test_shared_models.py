@@ -114,6 +114,10 @@ def test_installed_model_predicts_the_same(collector: Beets, friend: Beets, tmp_
     for name, found in explained(friend).items():
         for key in ("genre", "confidence", "probabilities", "votes", "novelty", "windows"):
             assert found[key] == expected[name][key], (name, key)
+    copy = tmp_path / "a.genremodel"
+    again = friend.run("genreclf-train", "--name", "theirs", "--export", str(copy))
+    assert (again.returncode, again.stderr) == (0, ""), "a warning about tracks that are not here"
+    assert copy.read_bytes() == Path(file).read_bytes()
     friend("genreclf-train", "--delete", "theirs")
     assert stored(friend) == {}
 

@@ -59,7 +59,8 @@ def export_model(models: ModelStore, name: str, file: str, log: Logger) -> None:
     model.export(file)
     ui.print_(f"exported {name} to {displayable(file)}")
     ui.print_(f"it predicts {model.field}: {', '.join(model.params.genres)}")
-    if rare := _rare_genres(model):
+    rare = [] if model.installed else _rare_genres(model)  # its tracks are those of others
+    if rare:
         log.warning(
             "from the file, others may guess which tracks of these {}s you have: {}",
             label_word(model.field),
