@@ -47,6 +47,7 @@ def test_nearest_first(classified: Beets) -> None:
     assert len(found) == 11
     assert all(title.startswith("tune") for title in found[:5])
     assert similar(classified, "title:tune 0", "-n", "3") == found[:3]
+    assert similar(classified, "title:tune 0", "-n", str(10**30)) == found
     assert similar(classified, "title:loop 0", "-n", "5") == [
         title for title in similar(classified, "title:loop 0") if title.startswith("loop")
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -107,7 +108,7 @@ def _run(context: Context, lib: Library, options: SimilarOptions, query: list[st
     failures = Failures(context.log)
     with user_errors(), context.cnn_predictor(lib) as predictor:
         nearest = _similar(lib, seeds, predictor, options, failures.report)
-        found = [*islice(nearest, options.limit)]
+        found = [*islice(nearest, min(options.limit, sys.maxsize))]
     if not found:
         context.log.warning(
             "no similar tracks found among those that have been analyzed; `beet genreclf` analyzes "
