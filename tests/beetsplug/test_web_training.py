@@ -163,7 +163,7 @@ def test_second_model_can_be_taken_back(server: WebServer, library: Beets) -> No
                     "track": one["id"],
                     "version": one["version"],
                     "decision": "correct",
-                    "genres": ["My Tunes", "My Loops"],
+                    "labels": ["My Tunes", "My Loops"],
                 }
                 for one in tracks
             ]
