@@ -197,6 +197,7 @@ def test_name_must_be_new(collector: Beets, tmp_path: Path) -> None:
     done = collector.run(*TRAIN, "--name", "theirs")
     assert done.returncode == 1
     assert "theirs is an installed model: use another --name, or --force" in done.stderr
+    assert "there is already a model 'theirs'" in collector.run(*TRAIN, "--name", "Theirs").stderr
     assert "saved as theirs" in collector(*TRAIN, "--name", "theirs", "--force")
     assert "installed" not in collector("genreclf-train", "--list")
 
