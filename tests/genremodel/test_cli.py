@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,13 @@ from genremodel import GenreClassifier
 from genremodel.analyzer import BackendName
 from genremodel.audio.params import SAMPLE_RATE
 from genremodel.models import bundled as assets
+from tests.cluster.processes import children
 from tests.conftest import run_module
 from tests.faults import without_modules
 from tests.platforms import byte_names, posix
 from tests.sounds import RATE, make, write
 from tests.variants import variant, variants
+from tests.waiting import wait_until
 from training.synthetic_nonmusic import nonmusic
 
 KEYS = {
@@ -201,17 +202,10 @@ def test_sigterm_ends_quietly_and_keeps_what_is_finished(options: list[str], son
 
 def wait_for_children(process: subprocess.Popen[str]) -> None:
     """Wait until a process has started others."""
-    threads = Path(f"/proc/{process.pid}/task")
-    if not (threads / f"{process.pid}/children").exists():
+    if Path(f"/proc/{process.pid}/task/{process.pid}/children").exists():
+        wait_until(lambda: children(process.pid))
+    else:
         time.sleep(3)
-        return
-    children = ""
-    while not children:
-        assert process.poll() is None
-        time.sleep(0.01)
-        for file in threads.glob("*/children"):
-            with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
-                children += file.read_text()
 
 
 def test_silence_one_second_and_less(tmp_path: Path) -> None:
