@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from copy import deepcopy
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +271,31 @@ def test_knn_replaces_a_damaged_network(
     (tmp_path / "knn.npz").unlink()
     with pytest.raises(genremodel.ModelError, match=r"wrong checksum; KNN: knn\.npz: No such file"):
         GenreClassifier()
+
+
+NEEDED = [
+    ("genres",), ("prior",), ("tags",), ("styles",), ("styles", "folk", "tag"),
+    ("styles", "folk", "threshold"), ("sha256",), ("sha256", "knn.npz"), ("cnn",), ("cnn", "id"),
+    ("cnn", "min_confidence"), ("knn", "calibration"), ("cnn", "calibration", "novelty"),
+]  # fmt: skip
+
+
+def test_damaged_description_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    description = json.loads((assets.FOLDER / assets.DESCRIPTION).read_text(encoding="utf-8"))
+    monkeypatch.setattr(assets, "FOLDER", tmp_path)
+    for *parents, name in NEEDED:
+        for value in ([7], None):
+            damaged = deepcopy(description)
+            changed = reduce(getitem, parents, damaged)
+            changed[name] = value
+            if value is None:
+                del changed[name]
+            (tmp_path / assets.DESCRIPTION).write_text(json.dumps(damaged), encoding="utf-8")
+            assets.description.cache_clear()
+            with pytest.raises(genremodel.ModelError) as caught:
+                GenreClassifier()
+            place = re.escape(".".join((*parents, name)))
+            assert re.fullmatch(rf"model\.json: {place} .*", str(caught.value))
 
 
 @pytest.mark.parametrize("backend", variants(["onnx", "numpy", "knn"], default=["onnx"]))
