@@ -99,17 +99,16 @@ class ModelStore:
     def _load(self, stem: str) -> CustomModel:
         content, described = self._read(stem)
         file = self._folder / f"{stem}.npz"
+        retrain = None if described.installed else described.name
+        damaged = partial(ModelError, retrain=retrain, field=described.field)
         try:
             return build_model(described, content, _read_arrays(file, content.text("sha256")))
-        except OSError as exc:
+        except FileNotFoundError as exc:
+            raise damaged(f"{file}: {exc.strerror}") from exc
+        except OSError as exc:  # it may be readable later
             raise ModelError(f"{file}: {exc.strerror}") from exc
         except Exception as exc:  # NumPy and zipfile raise many kinds
-            problem = str(exc) or type(exc).__name__
-            raise ModelError(
-                f"{self._folder / stem}: {problem}",
-                retrain=None if described.installed else described.name,
-                field=described.field,
-            ) from exc
+            raise damaged(f"{self._folder / stem}: {str(exc) or type(exc).__name__}") from exc
 
     def save(self, model: CustomModel) -> ModelInfo:
         """Store a model, replacing any of the same name. Its id is derived from its content."""

@@ -242,9 +242,6 @@ def test_missing_package_is_reported_before_tracks_are_analyzed(library: Beets) 
     library.install(hidden=WITHOUT_SCIKIT_LEARN)
     with serving(library) as server:
         answer = server.post("api/trainings")
-        url, end = f"api/trainings/{answer.json['id']}", time.monotonic() + 60
-        while (job := server.json(url))["state"] == "analyzing" and time.monotonic() < end:
-            time.sleep(0.1)
-    assert job["state"] == "failed"
+        job = wait(server, answer.json["id"], "failed")
     assert job["message"].startswith("training needs scikit-learn: pip install scikit-learn")
     assert job["total"] == 0
