@@ -264,7 +264,7 @@ def objection(source: str) -> str | None:
         return f"{source} is predicted by the genre model"
     if source.startswith("predicted"):  # or its names would be ambiguous
         return "names that begin with `predicted` are those of predictions"
-    own = [name for name in FieldSet.of(source).names if name in ITEM_TYPES]
+    own = [name for name in FieldSet.of(source) if name in ITEM_TYPES]
     return f"genreclf sets {own[0]}" if own and source not in SOURCES else None
 
 

@@ -76,6 +76,12 @@ class ModelStore:
         if taken is not None:
             raise ModelError(f"there is already a model {taken!r}")
 
+    def validate_name_to_save(self, name: str) -> None:
+        """Raise ModelError if a model cannot be saved by the name, whether it is new or not."""
+        if name not in self.names():
+            self.validate_new_name(name)
+        self.validate_name(name)
+
     def validate_field(self, field: str) -> None:
         """Raise ModelError if a model cannot be of a field."""
         if not _FIELD.fullmatch(field):
@@ -112,7 +118,7 @@ class ModelStore:
 
     def save(self, model: CustomModel) -> ModelInfo:
         """Store a model, replacing any of the same name. Its id is derived from its content."""
-        self.validate_name(model.name)
+        self.validate_name_to_save(model.name)
         self.validate_field(model.field)
         packed = io.BytesIO()
         arrays: dict[str, Any] = arrays_of(model)

@@ -119,6 +119,14 @@ def test_a_name_belongs_to_one_model(models: ModelStore, tmp_path: Path) -> None
     assert models.names() == []
 
 
+def test_names_that_differ_in_case_alone_are_refused(models: ModelStore) -> None:
+    saved = models.save(custom_model())
+    with pytest.raises(ModelError, match="there is already a model 'mine'"):
+        models.save(replace(custom_model(), name="Mine"))
+    assert models.describe("mine") == saved
+    assert models.names() == ["mine"]
+
+
 def test_the_file_name_must_show_the_field(models: ModelStore, tmp_path: Path) -> None:
     models.save(replace(custom_model(), field="mood"))
     folder = tmp_path / "library.genre-models"
