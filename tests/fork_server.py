@@ -30,7 +30,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
-from multiprocessing import resource_tracker, util
+from multiprocessing import util
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -308,9 +308,11 @@ def import_modules(*, large: bool) -> None:
     for name in [*names, *_LARGE] if large else [name for name in names if name not in _LARGE]:
         with suppress(ModuleNotFoundError):  # in a small installation
             importlib.import_module(name)
+    from genremodel.batch.spawning import prepare
+
     _load_data()
     _parse_default_settings()
-    resource_tracker.ensure_running()  # one for all commands
+    prepare()  # starts one tracker for all commands, and tries the interpreter
     assert threading.active_count() == 1
     gc.freeze()  # or the collector of each fork would copy all their memory
 

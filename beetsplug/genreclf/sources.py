@@ -21,7 +21,7 @@ from mediafile import MediaFile
 from beetsplug.genreclf.fields import SOURCES, FieldSet, OptionalField, add_source, objection
 
 _PLUGIN = "genreclf"
-_FILE = re.compile(r"[\w-]+\.([a-z0-9_]+)\.json")  # as `ModelStore` names them
+_FILE = re.compile(r"[\w-]{1,60}\.(?!genres\.)([a-z0-9_]{1,40})\.json")  # as in `ModelStore`
 
 
 def add_sources(folder: Path, log: Logger) -> None:

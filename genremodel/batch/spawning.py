@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from multiprocessing import connection, process, resource_tracker, spawn, util
 from multiprocessing.context import SpawnContext, SpawnProcess
 from types import FunctionType, SimpleNamespace
@@ -119,6 +120,15 @@ def prepare() -> None:
     interpreter = spawn.get_executable()
     if not interpreter:
         raise SpawnError("there is no Python interpreter")
+    _check_interpreter(interpreter)
+    if os.name == "posix":
+        # Start it now: when it is started later, multiprocessing unblocks SIGINT.
+        resource_tracker.ensure_running()
+
+
+@cache
+def _check_interpreter(interpreter: str | bytes) -> None:
+    """Raise OSError or SpawnError if a program is not a Python interpreter; it is run once."""
     command = [interpreter, "-S", "-c", f"raise SystemExit({_INTERPRETER_STATUS})"]
     nowhere, status = subprocess.DEVNULL, None
     with suppress(subprocess.TimeoutExpired):
@@ -132,9 +142,6 @@ def prepare() -> None:
         ).returncode
     if status != _INTERPRETER_STATUS:
         raise SpawnError(f"{os.fsdecode(interpreter)} does not work as a Python interpreter")
-    if os.name == "posix":
-        # Start it now: when it is started later, multiprocessing unblocks SIGINT.
-        resource_tracker.ensure_running()
 
 
 def require_spare_files() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from genremodel.calibration import Calibration
 from genremodel.errors import ModelError
 from genremodel.models.heads import GenreHeads
 from genremodel.prediction import DecisionParams
+from genremodel.untrusted_files import JsonFields
 
 FOLDER = Path(__file__).parent.parent / "assets"
 DESCRIPTION = "model.json"
@@ -34,7 +35,7 @@ def description() -> dict[str, Any]:
     Raises
     ------
     ModelError
-        If the file cannot be read.
+        If the file cannot be read, or lacks a value that predictions need.
 
     Examples
     --------
@@ -42,10 +43,31 @@ def description() -> dict[str, Any]:
     ['blues', 'classical', 'country']
     """
     try:
-        content: dict[str, Any] = json.loads((FOLDER / DESCRIPTION).read_text(encoding="utf-8"))
+        model = JsonFields.parse((FOLDER / DESCRIPTION).read_bytes())
+        _check(model)
     except (OSError, ValueError) as exc:
         raise ModelError(f"{DESCRIPTION}: {exc}") from exc
-    return content
+    return model.content
+
+
+def _check(model: JsonFields) -> None:
+    """Raise ValueError if a value that predictions need is missing or invalid."""
+    model.shares("prior", len(model.texts("genres")))
+    for name in (MSD_FILE, MTT_FILE, HEADS_FILE, KNN_FILE):
+        model.fields("sha256").text(name)
+    for backend in ("cnn", "knn"):
+        fitted = model.fields(backend)
+        fitted.text("id")
+        fitted.number("min_confidence", 0, 1)
+        calibration = fitted.fields("calibration")
+        for field in fields(Calibration):
+            calibration.number(field.name)
+    tags, styles = model.texts("tags"), model.fields("styles")
+    for name in styles.content:
+        style = styles.fields(name)
+        style.number("threshold", 0)
+        if style.text("tag") not in tags:
+            raise ValueError(f"styles.{name}.tag is not in tags")
 
 
 def read(name: str) -> bytes:

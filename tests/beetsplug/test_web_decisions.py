@@ -9,6 +9,7 @@ import pytest
 from mediafile import MediaFile
 
 from tests.conftest import Beets, Prepared
+from tests.waiting import wait_until
 from tests.web_client import (
     WebServer,
     decide,
@@ -17,7 +18,6 @@ from tests.web_client import (
     import_two_albums,
     require_flask,
     serving,
-    wait_for,
 )
 
 require_flask()
@@ -105,7 +105,7 @@ def test_undo_passes_over_removed_tracks(server: WebServer, library: Beets) -> N
     later = decide(server, decision(both["done"][1], "correct", "Ska"))
     assert server.json("api/status")["undoable"] == later["run"]
     library("remove", "-f", f"title:{second['title']}")
-    wait_for(lambda: server.json("api/status")["undoable"] == both["run"])
+    wait_until(lambda: server.json("api/status")["undoable"] == both["run"])
     gone = server.post(f"api/runs/{later['run']}/undo")
     assert (gone.status, gone.json["error"]["code"]) == (404, "gone")
     undone = server.post(f"api/runs/{both['run']}/undo").json

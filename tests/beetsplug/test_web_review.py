@@ -13,6 +13,7 @@ import pytest
 
 from beetsplug.genreclf.web.live_tracks import LiveTracks
 from tests.conftest import Beets, Prepared
+from tests.waiting import wait_until
 from tests.web_client import (
     WebServer,
     decide,
@@ -21,7 +22,6 @@ from tests.web_client import (
     import_two_albums,
     require_flask,
     serving,
-    wait_for,
 )
 
 require_flask()
@@ -193,12 +193,12 @@ def test_answers_have_no_paths(server: WebServer, library: Beets) -> None:
 def test_changes_by_others_are_counted(server: WebServer, library: Beets) -> None:
     assert server.json("api/status")["counts"]["reviewed"] == 0
     library("modify", "-y", "title:tune 0", "genre_review=kept")
-    wait_for(lambda: server.json("api/status")["counts"]["reviewed"] == 1)
+    wait_until(lambda: server.json("api/status")["counts"]["reviewed"] == 1)
     library("remove", "-f", "title:tune 0")
-    wait_for(lambda: server.json("api/status")["counts"]["total"] == 3)
+    wait_until(lambda: server.json("api/status")["counts"]["total"] == 3)
     library.add_collection([7], label=False)
     library.import_music()
-    wait_for(lambda: server.json("api/status")["counts"]["total"] > 4)
+    wait_until(lambda: server.json("api/status")["counts"]["total"] > 4)
 
 
 def test_damaged_values_are_counted(library: Beets) -> None:
@@ -226,7 +226,7 @@ def test_slow_query_does_not_hold_the_request(library: Beets) -> None:
         answer = server.get(path)
         assert (answer.status, answer.json) == (202, {"searching": True})
         assert server.get("api/status").status == 200
-        wait_for(lambda: server.get(path).status == 200)
+        wait_until(lambda: server.get(path).status == 200)
         assert server.json(path)["total"] == 2
         album = server.json(path)["albums"][0]["id"]
         assert len(server.json(f"api/albums/{album}?q=title:tune%20-mood::.")["tracks"]) == 1
@@ -272,4 +272,4 @@ def test_opened_album_and_the_next_are_prepared(library: Beets) -> None:
     with serving(library) as server:
         assert analyses(library) == 0
         first_album(server)
-        wait_for(lambda: analyses(library) == 4)
+        wait_until(lambda: analyses(library) == 4)

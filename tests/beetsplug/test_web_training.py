@@ -163,7 +163,7 @@ def test_second_model_can_be_taken_back(server: WebServer, library: Beets) -> No
                     "track": one["id"],
                     "version": one["version"],
                     "decision": "correct",
-                    "genres": ["My Tunes", "My Loops"],
+                    "labels": ["My Tunes", "My Loops"],
                 }
                 for one in tracks
             ]
@@ -242,9 +242,6 @@ def test_missing_package_is_reported_before_tracks_are_analyzed(library: Beets) 
     library.install(hidden=WITHOUT_SCIKIT_LEARN)
     with serving(library) as server:
         answer = server.post("api/trainings")
-        url, end = f"api/trainings/{answer.json['id']}", time.monotonic() + 60
-        while (job := server.json(url))["state"] == "analyzing" and time.monotonic() < end:
-            time.sleep(0.1)
-    assert job["state"] == "failed"
+        job = wait(server, answer.json["id"], "failed")
     assert job["message"].startswith("training needs scikit-learn: pip install scikit-learn")
     assert job["total"] == 0

@@ -17,6 +17,7 @@ from beetsplug.genreclf.web.media_files import MediaFiles
 from genremodel import GenreClassifier
 from tests.conftest import Beets
 from tests.sounds import make
+from tests.waiting import wait_until
 from tests.web_client import Answer, WebServer, require_flask, serving
 
 require_flask()
@@ -154,10 +155,7 @@ def test_files_are_removed_after_a_while(
     (file,) = tmp_path.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     monkeypatch.setattr(tries, "_STALLED_SECONDS", 0)
-    end = time.monotonic() + 10
-    while file.exists() and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not file.exists()
+    wait_until(lambda: not file.exists())
 
 
 def test_piece_does_not_create_a_removed_file(kept: tries.Tries, tmp_path: Path) -> None:

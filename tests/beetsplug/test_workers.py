@@ -44,6 +44,27 @@ with open("ran", "a") as ran:
 main(["import", "-qA", "music"])
 """
 
+# Sends SIGTERM as soon as beets has changed the level of the plugin's log during a run.
+ENDING = """
+import os, signal, sys
+from beets.plugins import BeetsPlugin
+
+def profile(frame, event, argument):
+    if (
+        event == "return"
+        and frame.f_code.co_name == "setLevel"
+        and frame.f_locals["self"].name == "beets.genreclf"
+        and signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        sys.setprofile(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+class EndingPlugin(BeetsPlugin):
+    def __init__(self):
+        super().__init__()
+        sys.setprofile(profile)
+"""
+
 
 def run(
     beets: Beets, arguments: Sequence[str], stdin: str = ""
@@ -134,6 +155,19 @@ def test_sigterm_ends_the_command_quietly(beets: Beets, whole_group: bool) -> No
     assert 0 < len(tagged) < 16
     beets("genreclf")
     assert all(our_tags(path) for path in beets.files())
+
+
+def test_summary_is_printed_if_sigterm_interrupts_a_call_of_listeners(beets: Beets) -> None:
+    """beets changes the level of the log for listeners, and does not always restore it then."""
+    beets.settings["genreclf"]["auto"] = False
+    for seed in range(2):
+        beets.add(f"{seed}.flac", seed=seed)
+    beets.import_music()
+    beets.install(ending=ENDING)
+    done = beets.run("genreclf")
+    assert done.returncode == 128 + signal.SIGTERM
+    assert " updated, " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_sigterm_ends_an_import_as_beets_does(beets: Beets) -> None:

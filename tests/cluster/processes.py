@@ -168,5 +168,8 @@ def is_running(pid: int) -> bool:
 
 def children(pid: int) -> list[int]:
     """Return the processes that a process has started. Linux only."""
-    found = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for file in found for child in file.read_text().split()]
+    found: list[int] = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+            found += map(int, file.read_text().split())
+    return found

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from copy import deepcopy
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +23,13 @@ from genremodel import GenreClassifier
 from genremodel.analyzer import BackendName
 from genremodel.audio.params import SAMPLE_RATE
 from genremodel.models import bundled as assets
+from tests.cluster.processes import children
 from tests.conftest import run_module
 from tests.faults import without_modules
 from tests.platforms import byte_names, posix
 from tests.sounds import RATE, make, write
 from tests.variants import variant, variants
+from tests.waiting import wait_until
 from training.synthetic_nonmusic import nonmusic
 
 KEYS = {
@@ -201,17 +206,10 @@ def test_sigterm_ends_quietly_and_keeps_what_is_finished(options: list[str], son
 
 def wait_for_children(process: subprocess.Popen[str]) -> None:
     """Wait until a process has started others."""
-    threads = Path(f"/proc/{process.pid}/task")
-    if not (threads / f"{process.pid}/children").exists():
+    if Path(f"/proc/{process.pid}/task/{process.pid}/children").exists():
+        wait_until(lambda: children(process.pid))
+    else:
         time.sleep(3)
-        return
-    children = ""
-    while not children:
-        assert process.poll() is None
-        time.sleep(0.01)
-        for file in threads.glob("*/children"):
-            with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
-                children += file.read_text()
 
 
 def test_silence_one_second_and_less(tmp_path: Path) -> None:
@@ -273,6 +271,31 @@ def test_knn_replaces_a_damaged_network(
     (tmp_path / "knn.npz").unlink()
     with pytest.raises(genremodel.ModelError, match=r"wrong checksum; KNN: knn\.npz: No such file"):
         GenreClassifier()
+
+
+NEEDED = [
+    ("genres",), ("prior",), ("tags",), ("styles",), ("styles", "folk", "tag"),
+    ("styles", "folk", "threshold"), ("sha256",), ("sha256", "knn.npz"), ("cnn",), ("cnn", "id"),
+    ("cnn", "min_confidence"), ("knn", "calibration"), ("cnn", "calibration", "novelty"),
+]  # fmt: skip
+
+
+def test_damaged_description_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    description = json.loads((assets.FOLDER / assets.DESCRIPTION).read_text(encoding="utf-8"))
+    monkeypatch.setattr(assets, "FOLDER", tmp_path)
+    for *parents, name in NEEDED:
+        for value in ([7], None):
+            damaged = deepcopy(description)
+            changed = reduce(getitem, parents, damaged)
+            changed[name] = value
+            if value is None:
+                del changed[name]
+            (tmp_path / assets.DESCRIPTION).write_text(json.dumps(damaged), encoding="utf-8")
+            assets.description.cache_clear()
+            with pytest.raises(genremodel.ModelError) as caught:
+                GenreClassifier()
+            place = re.escape(".".join((*parents, name)))
+            assert re.fullmatch(rf"model\.json: {place} .*", str(caught.value))
 
 
 @pytest.mark.parametrize("backend", variants(["onnx", "numpy", "knn"], default=["onnx"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -115,6 +116,8 @@ class Classify:
 
     def show_summary(self, total: int) -> None:
         """Print the counts, after the changes of genres that --pretend has found."""
+        # A signal may have interrupted beets while the level was raised for listeners.
+        self._log.setLevel(logging.NOTSET)
         self._summary.print_changes()
         self._log.info("{}", self._summary.text(total))
 
