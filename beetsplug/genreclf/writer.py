@@ -197,9 +197,7 @@ class Writer:
         journal_id = now.get(JOURNAL_ID) or find_journal_id(self._journal, obj, digest)
         journal_id = journal_id or secrets.token_hex(8)
         new = {**values, JOURNAL_ID: journal_id}
-        before, after = diff(old, values)
-        for recorded in (before, after):  # undo removes the journal id when nothing needs it
-            recorded.pop(JOURNAL_ID, None)
+        before, after = diff(old, new)
         if after.get(REVIEW) and REVIEW not in decided:  # of a track that was imported again
             before, after = (
                 {name: values[name] for name in values if name not in GENRE_DECISION}
@@ -208,7 +206,7 @@ class Writer:
         if {*decided} & {*before, *after}:
             # All of it, also what stays as it is: it is the user's.
             before |= {name: old[name] for name in decided if name in old}
-            after |= {name: values[name] for name in decided}
+            after |= {name: new[name] for name in decided}
         else:
             decided = ()
         # Expect the tags before anything changes: a process killed in between can be resumed.

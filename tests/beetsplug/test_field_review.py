@@ -126,6 +126,14 @@ def test_decisions_are_undone_after_the_model_was_deleted(predicted: Beets) -> N
     assert predicted.rows() == before
 
 
+def test_decisions_are_undone_where_older_changes_are_forgotten(predicted: Beets) -> None:
+    predicted("genreclf-undo", "--forget-older-than", "0")
+    before = predicted.rows()
+    review(predicted, "a\nk\ne\nodd\n")
+    predicted("genreclf-undo", "--last")
+    assert predicted.rows() == before
+
+
 def test_decision_that_was_never_made_is_undone_with_predictions(predicted: Beets) -> None:
     """The process was killed between the journal and the database."""
     predicted("genreclf-undo", NEW)

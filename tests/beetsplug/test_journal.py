@@ -29,15 +29,16 @@ def run(journal: Journal, values: dict[str, Any], policy: Policy, genre: str | N
     """Do to the values of a track what a run does."""
     id_ = journal.begin("test")
     before, _ = revert(values, journal.changes("track"))
-    decided = {
-        name: values[name] for name in ("genres", "genre_review") if "genre_review" in values
-    }
+    names = ["mood", "mood_review"]
+    if "genre_review" in values:
+        names += ["genres", "genre_review"]
+    decided = {name: values[name] for name in names if name in values}
     new = {
         "genres": new_genres(values["genres"], before["genres"], (genre,) if genre else (), policy),
         "predicted_genre": genre or "",
         "genre_confidence": None if genre is None else 0.5,
+        "genre_journal_id": "track",
         **decided,
-        **{name: values[name] for name in ("mood", "mood_review") if name in values},
     }
     journal.record(id_, "track", "database", "a.mp3", *diff(values, new))
     values.clear()
@@ -47,19 +48,25 @@ def run(journal: Journal, values: dict[str, Any], policy: Policy, genre: str | N
 
 def decide(journal: Journal, values: dict[str, Any], genres: list[str]) -> None:
     """Do to the values of a track what a decision of the user does."""
-    new = {"genres": genres, "genre_review": f"decided {genres}"}
-    old = {name: values[name] for name in new if name in values}
-    if old != new:
-        journal.record(journal.begin("test"), "track", "database", "", old, new, author="user")
-        values.update(new)
+    _decide(journal, values, {"genres": genres, "genre_review": f"decided {genres}"})
 
 
 def decide_on_mood(journal: Journal, values: dict[str, Any], mood: str) -> None:
     """Do to the values of a track what a decision about another field does, if it is open."""
     if "mood_review" not in values:
-        new = {"mood": mood, "mood_review": "corrected"}
-        journal.record(journal.begin("test"), "track", "database", "", {}, new, author="user")
-        values.update(new)
+        _decide(journal, values, {"mood": mood, "mood_review": "corrected"})
+
+
+def _decide(journal: Journal, values: dict[str, Any], new: dict[str, Any]) -> None:
+    old = {name: values[name] for name in new if name in values}
+    if old == new:
+        return
+    run = journal.begin("test")
+    if "genre_journal_id" not in values:
+        values["genre_journal_id"] = "track"
+        journal.record(run, "track", "database", "", {}, {"genre_journal_id": "track"})
+    journal.record(run, "track", "database", "", old, new, author="user")
+    values.update(new)
 
 
 @given(GENRES, st.lists(PREDICTIONS | GENRES | MOODS, max_size=6), st.integers(0, 6))
@@ -72,9 +79,12 @@ def test_undo_of_the_plugin_and_of_decisions(
 
     def undo(changes: Sequence[Change], kept: Sequence[Change] = ()) -> None:
         nonlocal values
+        has_id = "genre_journal_id" in values
         values, conflicts = revert(values, changes)
         journal.mark_undone(changes, kept)
         assert conflicts == set()
+        if has_id and journal.changes("track"):
+            values["genre_journal_id"] = "track"
 
     def undo_plugin() -> None:
         decided = values.get("genre_review"), values["genres"]

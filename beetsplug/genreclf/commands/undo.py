@@ -289,7 +289,6 @@ class Undo:
         values, conflicts = revert(
             get_values(obj, managed), (change for change in undone if change.place == "database")
         )
-        values.pop(fields.JOURNAL_ID, None)
         if kept or len(undone) < len(changes):  # others can be undone later
             values[fields.JOURNAL_ID] = journal_id
         replace_values(obj, values, managed)  # listeners of the write see them

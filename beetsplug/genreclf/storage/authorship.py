@@ -40,16 +40,19 @@ def split_by_author(
     """Return the changes that can be undone while decisions stay, and the parts that are kept.
 
     The parts that a later decision has replaced are kept. They belong to the run of the decision
-    from then on, so that undoing it restores the values from before all of them.
+    from then on, so that undoing it restores the values from before all of them. The journal id
+    belongs to the oldest decision.
     changes: newest first. values: of the track or album now, with the fields of all decisions.
     """
     undone: list[Change] = []
     kept: list[Change] = []
     decisions: dict[str, int] = {}  # the runs of the oldest ones so far, by the names of fields
+    oldest: Change | None = None
     for change in changes:
         if _is_decision(change):
             if _was_made(journal, change, values) or change.names & decisions.keys():
                 decisions |= dict.fromkeys(change.names, change.run)
+                oldest = change
             else:
                 undone.append(change)
         elif change.author == "plugin" and change.run != COMPACTED:
@@ -58,6 +61,8 @@ def split_by_author(
             if part.names:
                 run = min(decisions[name] for name in part.names)
                 kept.append(replace(part, run=run, author="user"))
+            if oldest and (journal_id := rest.new.get(JOURNAL_ID)):
+                kept.append(replace(oldest, new={**oldest.new, JOURNAL_ID: journal_id}))
             if rest.names or not part.names:
                 undone.append(rest)
     return undone, kept
