@@ -341,17 +341,17 @@ class Undo:
 
 
 def _later_run(changes: Iterable[Change], undone: Sequence[Change]) -> int | None:
-    """Return the run that is to be undone before the changes of another, None if there is none.
+    """Return the run that has to be undone before the changes of another, None if there is none.
 
-    What beets has written since belongs to an earlier run, which can wait. So can those at work at
-    the same time, unless they have changed the same.
+    Later changes of an earlier run count only if they are about the same: beets has written tags
+    since, or two commands were at work at once.
     """
     run = undone[0].run
     for change in changes:
-        earlier = [other for other in undone if other.id < change.id and change.run != run]
-        if change.run > run and earlier:
-            return change.run
-        if any(each.place == change.place and each.names & change.names for each in earlier):
+        before = [other for other in undone if other.id < change.id]
+        if change.run < run:
+            before = [x for x in before if x.place == change.place and x.names & change.names]
+        if before and change.run != run:
             return change.run
     return None
 
