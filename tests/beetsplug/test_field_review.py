@@ -12,6 +12,26 @@ from tests.conftest import Beets, Prepared
 from tests.predicted_moods import predict_moods
 
 NEW = "artist::[678]"
+# Sets a field of a track while the user is asked.
+MEANWHILE = """
+    from beets import plugins, ui
+
+    class Meanwhile(plugins.BeetsPlugin):
+        def __init__(self):
+            super().__init__()
+            self.register_listener("library_opened", self.opened)
+
+        def opened(self, lib):
+            input_options = ui.input_options
+
+            def ask(*arguments):
+                for item in lib.items("title:tune 6"):
+                    item["mood"] = "mine"
+                    item.store()
+                return input_options(*arguments)
+
+            ui.input_options = ask
+"""
 ALL = "$title|$mood|$mood_review|$predicted_mood"
 
 
@@ -144,6 +164,15 @@ def test_decision_that_was_never_made_is_undone_with_predictions(predicted: Beet
     predicted("genreclf-undo", NEW)
     assert predicted.rows() == before
     assert "nothing to undo" in predicted.run("genreclf-undo", "--last").stderr
+
+
+def test_moods_that_are_set_meanwhile_stay(predicted: Beets) -> None:
+    predicted.install(meanwhile=MEANWHILE)
+    _, log = review(predicted, "a\nq\n")
+    assert "tune 6.mp3: skipped: changed by another command in the meantime\n" in log
+    assert "1 track updated, 1 skipped\n" in log
+    assert predicted.field("mood", "artist:artist 6") == ["wild", "mine"]
+    assert predicted.field("title", "mood_review::.") == ["loop 6"]
 
 
 def test_undo_leaves_moods_that_were_changed_since(predicted: Beets) -> None:
