@@ -177,7 +177,7 @@ def measure_tracks(
     yield "next part of it", timed(lambda: part(server, wav))
     for track in known[:2]:
         wanted = {"track": track["id"], "version": track["version"], "decision": "correct"}
-        body = {"decisions": [{**wanted, "genres": ["Dub"]}]}
+        body = {"decisions": [{**wanted, "labels": ["Dub"]}]}
         began = time.perf_counter()
         answer = server.post("api/decisions", body)
         yield "decision with tags", milliseconds(time.perf_counter() - began)

@@ -46,9 +46,12 @@ class JsonFields:
     def parse(cls, text: bytes) -> JsonFields:
         """Return the fields of a JSON text."""
         try:
-            return cls(json.loads(text.decode()))
+            content = json.loads(text.decode())
         except RecursionError:
             raise ValueError("nested too deeply") from None
+        except ValueError as exc:
+            raise ValueError("its description is not valid JSON") from exc
+        return cls(content)
 
     def fields(self, name: str) -> JsonFields:
         """Return the fields of a nested object."""
@@ -83,12 +86,12 @@ class JsonFields:
             raise ValueError(f"{self._prefix}{name} is not a whole number")
         return int(number)
 
-    def numbers(self, name: str, count: int) -> tuple[float, ...]:
-        """Return a list of numbers of at least 0, and of this length."""
+    def shares(self, name: str, count: int) -> tuple[float, ...]:
+        """Return a list of numbers from 0 to 1, and of this length."""
         values = self._list(name)
         if len(values) != count:
             raise ValueError(f"{self._prefix}{name} has {len(values)} values, not {count}")
-        return tuple(_number(value, self._prefix + name, 0, _LARGEST) for value in values)
+        return tuple(_number(value, self._prefix + name, 0, 1) for value in values)
 
     def _list(self, name: str) -> list[object]:
         values = self._get(name)
@@ -118,16 +121,18 @@ def _number(value: object, name: str, lowest: float, highest: float) -> float:
 class NpzArrays:
     """The arrays of an npz file. `get` raises ValueError with the name of the array.
 
-    limit: total size in bytes. Raises ValueError, zipfile.BadZipFile or another exception of NumPy
-    or zipfile if the file is damaged.
+    limit: total size in bytes. Raises ValueError or zipfile.BadZipFile if the file is damaged.
     """
 
     def __init__(self, packed: bytes, names: Collection[str], limit: int) -> None:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             if sum(part.file_size for part in archive.infolist()) > limit:
                 raise ValueError(f"its arrays are larger than {limit} bytes")
-        with np.load(io.BytesIO(packed), allow_pickle=False) as stored:
-            self._arrays = {name: stored[name] for name in names if name in stored}
+        try:
+            with np.load(io.BytesIO(packed), allow_pickle=False) as stored:
+                self._arrays = {name: stored[name] for name in names if name in stored}
+        except Exception as exc:  # NumPy and zipfile raise many kinds, some with unsafe advice
+            raise ValueError("its arrays cannot be read") from exc
 
     def get(self, name: str, shape: tuple[int | None, ...], kinds: str = "f") -> NDArray[Any]:
         """Return an array of finite numbers. shape: None for any length. kinds: of its dtype."""
@@ -141,6 +146,6 @@ class NpzArrays:
             for expected, length in zip(shape, array.shape, strict=True)
         ):
             raise ValueError(f"{name} has the shape {array.shape}")
-        if not (array.size and (abs(array) <= _LARGEST).all()):
+        if not (array.size and (abs(array) <= np.float64(_LARGEST)).all()):  # above any float16
             raise ValueError(f"{name} is empty, or has values that are not finite or too large")
         return array

@@ -219,7 +219,7 @@ def first_album(server: WebServer) -> dict[str, Any]:
 
 def decision(track: dict[str, Any], name: str, *genres: str) -> dict[str, Any]:
     wanted = {"track": track["id"], "version": track["version"], "decision": name}
-    return wanted | ({"genres": [*genres]} if genres else {})
+    return wanted | ({"labels": [*genres]} if genres else {})
 
 
 def decide(server: WebServer, *decisions: dict[str, Any]) -> dict[str, Any]:

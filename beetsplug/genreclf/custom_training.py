@@ -158,7 +158,9 @@ class LabelCollector:
         return labeled
 
     def _is_accepted(self, track: Item) -> bool:
-        return self._field == fields.GENRES and get_values(track).get(fields.REVIEW) == ACCEPTED
+        is_genre = self._field == fields.GENRES
+        own = fields.GENRE if is_genre else fields.FieldSet.of(self._field)
+        return get_values(track).get(own.review) == ACCEPTED
 
     def _labels(self, track: Item) -> list[str]:
         """Return the labels of a track, without genres that the plugin set."""

@@ -2,6 +2,8 @@
 
 They last: `updates.plan_update` leaves the genres of whatever has a `genre_review` as they are, and
 `storage.authorship` counts them as the user's own. Undoing the decision is the only way back.
+
+Tracks have decisions about other fields that models predict, too.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from beetsplug.genreclf.fields import GENRES, REVIEW
+from beetsplug.genreclf.fields import GENRES, REVIEW, FieldSet
 from beetsplug.genreclf.genres.labels import split
 from beetsplug.genreclf.storage.objects import get_values
 from beetsplug.genreclf.storage.value_comparison import is_absent
@@ -21,10 +23,13 @@ from beetsplug.genreclf.updates import Rules, Update
 if TYPE_CHECKING:
     from beets.library import Album, Item
 
+    from beetsplug.genreclf.storage.snapshot import Snapshot
+
 Decision: TypeAlias = Literal["accept", "keep", "correct"]
 
 ACCEPTED, KEPT, CORRECTED = "accepted", "kept", "corrected"  # values of `genre_review`
-_DECISIONS: dict[str | None, Decision] = {ACCEPTED: "accept", KEPT: "keep", CORRECTED: "correct"}
+_REVIEWS: dict[Decision, str] = {"accept": ACCEPTED, "keep": KEPT, "correct": CORRECTED}
+_DECISIONS: dict[str | None, Decision] = {review: name for name, review in _REVIEWS.items()}
 
 
 class DecisionError(Exception):
@@ -52,19 +57,47 @@ def decide(
         )
     if decision == "keep":
         return _decided(update, now, KEPT if now == update.before.genres_before else ACCEPTED)
-    return _decided(update, valid_genres(genres), CORRECTED)
+    return _decided(update, valid_labels(genres), CORRECTED)
 
 
-def valid_genres(genres: str | Sequence[str]) -> list[str]:
-    """Return genres that the user gives, each once. Raises DecisionError if they are not valid."""
+def is_field_open(item: Item, own: FieldSet) -> bool:
+    """Return whether a track has a prediction of another field, and no value and no decision."""
+    values = get_values(item)
+    is_undecided = values.get(own.model) and not values.get(own.review)
+    return bool(is_undecided and is_absent(item.get(own.source, with_album=False)))
+
+
+def decide_on_field(
+    snapshot: Snapshot, own: FieldSet, decision: Decision, labels: str | Sequence[str] = ()
+) -> Update:
+    """Return the update of a track by the decision of the user about another field than `genres`.
+
+    accept: the predicted value. keep: the field stays empty. correct: other labels.
+
+    Raises DecisionError as `decide` does.
+    """
+    values = {**snapshot.values, own.review: _REVIEWS[decision]}
+    if decision == "keep":
+        return Update(snapshot, (), values, decided=(own.review,))
+    values[own.source] = snapshot.values.get(own.value)
+    if decision == "correct":
+        values[own.source] = "; ".join(valid_labels(labels, own.source))
+    elif not values[own.source]:
+        raise DecisionError(f"there is no predicted {own.source} to accept")
+    return Update(snapshot, (), values, decided=(own.source, own.review))
+
+
+def valid_labels(labels: str | Sequence[str], field: str = GENRES) -> list[str]:
+    """Return labels that the user gives, each once. Raises DecisionError if they are not valid."""
+    from genremodel.custom.custom_model import label_word
     from genremodel.display import has_control_characters
 
-    names = [*dict.fromkeys(split(genres))]
+    names = [*dict.fromkeys(split(labels))]
     refused = [name for name in names if has_control_characters(name)]
     if refused:
         raise DecisionError(f"control characters are not allowed: {', '.join(map(repr, refused))}")
     if not names:
-        raise DecisionError("there is no genre to set")
+        raise DecisionError(f"there is no {label_word(field)} to set")
     return names
 
 
@@ -91,4 +124,4 @@ def version(obj: Item | Album) -> str:
 
 def _decided(update: Update, genres: Sequence[str], review: str) -> Update:
     values = {**update.values, GENRES: [*genres], REVIEW: review}
-    return replace(update, values=values, is_decision=True)
+    return replace(update, values=values, decided=(GENRES, REVIEW))

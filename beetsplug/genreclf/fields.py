@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 class FieldSet(NamedTuple):
     """The names of the fields of a prediction.
 
-    source: the field whose values a model predicts. value: the prediction.
+    source: the field whose values a model predicts. value: the prediction. review: the decision of
+    the user about it.
     """
 
     source: str
@@ -47,6 +48,7 @@ class FieldSet(NamedTuple):
     model: str
     reason: str
     votes: str
+    review: str
 
     @classmethod
     def of(cls, source: str) -> FieldSet:
@@ -55,7 +57,7 @@ class FieldSet(NamedTuple):
         >>> FieldSet.of("mood").value, FieldSet.of("mood").confidence
         ('predicted_mood', 'mood_confidence')
         """
-        parts = ("confidence", "model", "reason", "votes")
+        parts = ("confidence", "model", "reason", "votes", "review")
         return cls(source, f"{_PREDICTED}{source}", *(f"{source}_{part}" for part in parts))
 
     @property
@@ -66,7 +68,8 @@ class FieldSet(NamedTuple):
 
 _PREDICTED = "predicted_"
 _NAME = re.compile(
-    rf"{_PREDICTED}(?P<source>[a-z0-9_]+)|(?P<of>[a-z0-9_]+)_(?:confidence|model|reason|votes)"
+    rf"{_PREDICTED}(?P<source>[a-z0-9_]+)"
+    r"|(?P<of>[a-z0-9_]+)_(?:confidence|model|reason|votes|review)"
 )
 
 GENRES = "genres"  # beets' own
@@ -76,10 +79,10 @@ CONFIDENCE = GENRE.confidence
 MODEL = GENRE.model
 REASON = GENRE.reason
 VOTES = GENRE.votes
+REVIEW = GENRE.review
 STYLES = "predicted_styles"
 SCOPE = "genre_scope"
 AGREEMENT = "genre_agreement"
-REVIEW = "genre_review"
 JOURNAL_ID = "genre_journal_id"
 
 CONFIDENCE_DIGITS = 3
@@ -261,7 +264,7 @@ def objection(source: str) -> str | None:
         return f"{source} is predicted by the genre model"
     if source.startswith("predicted"):  # or its names would be ambiguous
         return "names that begin with `predicted` are those of predictions"
-    own = [name for name in FieldSet.of(source).names if name in ITEM_TYPES]
+    own = [name for name in FieldSet.of(source) if name in ITEM_TYPES]
     return f"genreclf sets {own[0]}" if own and source not in SOURCES else None
 
 

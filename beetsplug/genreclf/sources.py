@@ -13,6 +13,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from beets.dbcore import types
 from beets.library import Item
 from beets.plugins import find_plugins
 from mediafile import MediaFile
@@ -20,7 +21,7 @@ from mediafile import MediaFile
 from beetsplug.genreclf.fields import SOURCES, FieldSet, OptionalField, add_source, objection
 
 _PLUGIN = "genreclf"
-_FILE = re.compile(r"[\w-]+\.([a-z0-9_]+)\.json")  # as `ModelStore` names them
+_FILE = re.compile(r"[\w-]{1,60}\.(?!genres\.)([a-z0-9_]{1,40})\.json")  # as in `ModelStore`
 
 
 def add_sources(folder: Path, log: Logger) -> None:
@@ -40,6 +41,18 @@ def why_not(source: str) -> str | None:
         return None
     names = FieldSet.of(source).names
     return next((problem for name in names for problem in _owners(name)), None)
+
+
+def why_not_reviewed(source: str) -> str | None:
+    """Return why decisions cannot set a field that models predict, None if they can."""
+    if problem := why_not(source):
+        return problem
+    if source not in SOURCES:
+        return "there is no model of this field"
+    if source in Item._fields or source in MediaFile.fields():
+        return "beets writes it to files; set it by `beet modify`"
+    is_text = isinstance(Item._type(source), (types.Default, types.String))
+    return None if is_text else "its values are not text"
 
 
 def _sources(folder: Path) -> set[str]:

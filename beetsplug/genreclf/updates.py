@@ -5,7 +5,7 @@ Values of tracks and albums are known by the names that tracks use, see `fields.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -106,8 +106,8 @@ class Update:
     before: the object until now. given: the genre that the policy puts into its genres, and perhaps
     a style, as spelled; empty for an abstention. values: its fields from now on. most_probable: the
     two most probable genres, as text. joint: the prediction of the album or artist whose genre it
-    gets instead of its own. is_decision: the user has decided about the genres, see `decisions`.
-    others: the fields that were predicted beside the genre.
+    gets instead of its own. decided: the names of the fields that the user has decided on, see
+    `decisions`. others: the fields that were predicted beside the genre.
     """
 
     before: Snapshot
@@ -115,7 +115,7 @@ class Update:
     values: Values
     most_probable: str = ""
     joint: Prediction | None = None
-    is_decision: bool = False
+    decided: tuple[str, ...] = ()
     others: tuple[fields.FieldSet, ...] = ()
 
     @property
@@ -160,16 +160,17 @@ def describe(update: Update) -> str:
         votes = update.values[fields.VOTES]
     else:
         votes = None if genre else update.most_probable
-    others = "".join(f"; {text}" for text in _describe_others(update))
+    others = "".join(
+        f"; {own.source}: {describe_field(update.values, own)}" for own in update.others
+    )
     return f"{update.obj}: {text}{suffix}{f': {votes}' if votes else ''}{others}"
 
 
-def _describe_others(update: Update) -> Iterator[str]:
-    """Yield the new predictions of other fields."""
-    for own in update.others:
-        value, confidence = update.values[own.value], update.values[own.confidence]
-        suffix = "" if confidence is None else f" ({confidence:.3f})"
-        yield f"{own.source}: {value or f'none, {update.values[own.reason]}'}{suffix}"
+def describe_field(values: Values, own: fields.FieldSet) -> str:
+    """Return the prediction of another field than `genres`. values: of the track."""
+    value, confidence = values.get(own.value), values.get(own.confidence)
+    suffix = "" if confidence is None else f" ({confidence:.3f})"
+    return f"{value or f'none, {values.get(own.reason)}'}{suffix}"
 
 
 def plan_update(
@@ -249,7 +250,8 @@ def plan_tags(
         if name in update.values or name not in fields.SOURCE_TYPES  # others are not predicted
     }
     genres = update.values[fields.GENRES]
-    is_decided = update.is_decision and genres != update.before.values[fields.GENRES]
+    has_changed = genres != update.before.values[fields.GENRES]
+    is_decided = fields.GENRES in update.decided and has_changed
     if not same(genres, update.obj.genres):
         pass  # another plugin has changed them since the prediction, so they are not written
     elif is_decided or [*before_file] == update.before.oldest_genres:

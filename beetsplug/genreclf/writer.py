@@ -18,7 +18,7 @@ from beets.util import displayable_path
 from beetsplug.genreclf import fields
 from beetsplug.genreclf.fields import GENRES, JOURNAL_ID, REVIEW, TAG_NAMES
 from beetsplug.genreclf.queries import ALBUM_QUERIES
-from beetsplug.genreclf.storage.authorship import DECIDED
+from beetsplug.genreclf.storage.authorship import GENRE_DECISION
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import AUTHORS, Author, Change, Journal, revert
 from beetsplug.genreclf.storage.lost_tracks import find_journal_id, name_in_journal
@@ -74,8 +74,7 @@ class Writer:
         knows that its file is still to be written.
         """
         follow = tags_follow and isinstance(update.obj, Item)
-        is_decision = update.is_decision
-        self._store(update.obj, update.values, tags_follow=follow, is_decision=is_decision)
+        self._store(update.obj, update.values, tags_follow=follow, decided=update.decided)
 
     def make(self, update: Update, *, write: bool) -> list[str]:
         """Store an update and, for a track, write its tags; return the names of changed tags.
@@ -148,12 +147,15 @@ class Writer:
             replace_values(album, {GENRES: album.genres})
             save(album)
 
-    def is_stale(self, obj: Item | Album) -> bool:
-        """Return whether a track or an album has been changed or removed since it was read."""
+    def is_stale(self, obj: Item | Album, names: Collection[str] | None = None) -> bool:
+        """Return whether a track or an album has been changed or removed since it was read.
+
+        names: as for `get_values`.
+        """
         fresh = reload(obj)
         if fresh is None:
             return True
-        read, now = get_values(obj), get_values(fresh)
+        read, now = get_values(obj, names), get_values(fresh, names)
         return not all(same(read.get(name), now.get(name)) for name in read.keys() | now.keys())
 
     def is_write_pending(self, item: Item) -> bool:
@@ -189,7 +191,7 @@ class Writer:
         values: Mapping[str, Any],
         *,
         tags_follow: bool = False,
-        is_decision: bool = False,
+        decided: Collection[str] = (),
     ) -> None:
         old = get_values(obj)
         # Of now: while an import analyzed the track, another command may have given it an id.
@@ -199,15 +201,19 @@ class Writer:
         journal_id = journal_id or secrets.token_hex(8)
         new = {**values, JOURNAL_ID: journal_id}
         before, after = diff(old, new)
-        decided = DECIDED if is_decision and {GENRES, REVIEW} & {*before, *after} else ()
-        if decided:  # all of it, also what stays as it is: the genres are the user's
-            before |= {name: old[name] for name in DECIDED if name in old}
-            after |= {name: new[name] for name in DECIDED}
-        elif after.get(REVIEW):  # of a track that was imported again
+        if after.get(REVIEW) and REVIEW not in decided:  # of a track that was imported again
             before, after = (
-                {name: values[name] for name in values if name not in DECIDED}
+                {name: values[name] for name in values if name not in GENRE_DECISION}
                 for values in (before, after)
             )
+        if {*decided} & {*before, *after}:
+            # All of it, also what stays as it is: it is the user's. A decision without the journal
+            # id could not be undone.
+            decided = (*decided, JOURNAL_ID)
+            before |= {name: old[name] for name in decided if name in old}
+            after |= {name: new[name] for name in decided}
+        else:
+            decided = ()
         # Expect the tags before anything changes: a process killed in between can be resumed.
         if before or after:
             for author, change in _by_author(before, after, decided):

@@ -153,8 +153,8 @@ class CustomModel:
             return
         if self.installed:
             raise ModelError(
-                f"{self.name}: trained on analyses of another version; get a file that was "
-                "exported by this version"
+                f"{self.name}: trained on analyses of another version of genreclf; its author must "
+                "train it again with yours"
             )
         raise ModelError(
             f"{self.name}: trained on analyses of another version",

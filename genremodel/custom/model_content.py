@@ -77,7 +77,7 @@ def build_model(described: ModelInfo, content: JsonFields, arrays: NpzArrays) ->
         features_version,
         DecisionParams(
             described.genres,
-            params.numbers("prior", genres),
+            params.shares("prior", genres),
             Calibration(
                 **{name: calibration.number(name) for name in _CALIBRATION}
             ).favoring_many_windows(),

@@ -120,6 +120,8 @@ def _description(packed: bytes) -> bytes:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
                 raise ValueError("has compressed parts")
+            if len({*archive.namelist()}) < len(archive.namelist()):  # programs read either
+                raise ValueError("has several parts of the same name")
             return archive.read(_DESCRIPTION)
     except (zipfile.BadZipFile, KeyError) as exc:
         raise ValueError("not a model file, or damaged") from exc
@@ -129,6 +131,8 @@ def _figures(metrics: JsonFields, labels: Collection[str]) -> dict[str, Any]:
     """Return the figures of a model that are exported, after checking them."""
     figures: dict[str, Any] = {name: metrics.count(name) for name in ("tracks", "artists")}
     figures |= {name: metrics.number(name, 0, 1) for name in ("accuracy", "calibration_error")}
+    if "majority" in metrics.content:  # not of models that were trained before it was stored
+        figures["majority"] = metrics.number("majority", 0, 1)
     if "compared" in metrics.content:
         figures |= {name: metrics.count(name) for name in ("compared", "own", "bundled")}
         if max(figures["own"], figures["bundled"]) > figures["compared"]:
@@ -142,7 +146,11 @@ def _figures(metrics: JsonFields, labels: Collection[str]) -> dict[str, Any]:
 
 def _timestamp(day: str) -> float:
     """Return the noon of a day, which is on that day in most time zones. Raises ValueError."""
-    return datetime.fromisoformat(f"{day}T12:00:00+00:00").timestamp()
+    try:
+        noon = datetime.strptime(f"{day} 12 +0000", "%Y-%m-%d %H %z")
+    except ValueError:
+        raise ValueError("trained is not a day such as 2026-01-31") from None
+    return noon.timestamp()
 
 
 def _part(name: str) -> zipfile.ZipInfo:

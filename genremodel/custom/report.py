@@ -149,6 +149,7 @@ class TrainingReport:
             "tracks": self.tracks,
             "artists": self.artists,
             "accuracy": round(self.accuracy, 4),
+            "majority": round(self.majority_baseline, 4),
             "calibration_error": round(self.calibration_error, 4),
         }
 

@@ -72,8 +72,15 @@ class ModelStore:
         """Raise ModelError if a new model cannot have the name."""
         self.validate_name(name)
         # Some file systems ignore case.
-        if name.casefold() in {other.casefold() for other in self.names()}:
-            raise ModelError(f"there is already a model {name!r}")
+        taken = {other.casefold(): other for other in self.names()}.get(name.casefold())
+        if taken is not None:
+            raise ModelError(f"there is already a model {taken!r}")
+
+    def validate_name_to_save(self, name: str) -> None:
+        """Raise ModelError if a model cannot be saved by the name, whether it is new or not."""
+        if name not in self.names():
+            self.validate_new_name(name)
+        self.validate_name(name)
 
     def validate_field(self, field: str) -> None:
         """Raise ModelError if a model cannot be of a field."""
@@ -102,14 +109,16 @@ class ModelStore:
         damaged = partial(ModelError, retrain=retrain, field=described.field)
         try:
             return build_model(described, content, _read_arrays(file, content.text("sha256")))
-        except OSError as exc:
+        except FileNotFoundError as exc:
             raise damaged(f"{file}: {exc.strerror}") from exc
+        except OSError as exc:  # it may be readable later
+            raise ModelError(f"{file}: {exc.strerror}") from exc
         except Exception as exc:  # NumPy and zipfile raise many kinds
             raise damaged(f"{self._folder / stem}: {str(exc) or type(exc).__name__}") from exc
 
     def save(self, model: CustomModel) -> ModelInfo:
         """Store a model, replacing any of the same name. Its id is derived from its content."""
-        self.validate_name(model.name)
+        self.validate_name_to_save(model.name)
         self.validate_field(model.field)
         packed = io.BytesIO()
         arrays: dict[str, Any] = arrays_of(model)
@@ -213,7 +222,7 @@ class ModelStore:
                 raise damaged(f"{file}: unsupported format version")
             described = describe_model(name, content)
         except OSError as exc:
-            raise damaged(f"{file}: {exc.strerror}") from exc
+            raise ModelError(f"{file}: {exc.strerror}") from exc
         except ValueError as exc:
             raise damaged(f"{file}: {exc}") from exc
         if stem != _stem(name, described.field):
@@ -239,10 +248,10 @@ def _read_arrays(file: Path, sha256: str) -> NpzArrays:
 
 def load_model(path: Path) -> CustomModel:
     """Return a model by the path of its description, or of the file that it was exported to."""
+    if path.suffix.lower() == EXPORT_SUFFIX:
+        ModelStore(path.parent).validate_name(path.stem)
+        return read_model_file(path, path.stem)
     store, stem = _at(path, EXPORT_SUFFIX)
-    if path.suffix == EXPORT_SUFFIX:
-        store.validate_name(stem)
-        return read_model_file(path, stem)
     store._check_exists(stem.partition(".")[0])
     return store._load(stem)
 

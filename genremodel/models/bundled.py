@@ -52,7 +52,7 @@ def description() -> dict[str, Any]:
 
 def _check(model: JsonFields) -> None:
     """Raise ValueError if a value that predictions need is missing or invalid."""
-    model.numbers("prior", len(model.texts("genres")))
+    model.shares("prior", len(model.texts("genres")))
     for name in (MSD_FILE, MTT_FILE, HEADS_FILE, KNN_FILE):
         model.fields("sha256").text(name)
     for backend in ("cnn", "knn"):

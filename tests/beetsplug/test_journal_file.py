@@ -40,6 +40,12 @@ DAMAGES = {
     "a text that is none": 'UPDATE changes SET new = \'{"genres": ["\\udc80"]}\' WHERE id = 2',
     "a huge number": "UPDATE changes SET new = '{\"genre_confidence\": 1e999}' WHERE id = 2",
     "a field of another plugin": 'UPDATE changes SET new = \'{"title": "x"}\' WHERE id = 2',
+    "a field without its decision": (
+        'UPDATE changes SET new = \'{"genre_review": "kept", "title": "x"}\' WHERE id = 2'
+    ),
+    "a decision on a number": (
+        'UPDATE changes SET new = \'{"mood_review": "accepted", "mood": 3}\' WHERE id = 2'
+    ),
     "an unknown place": "UPDATE changes SET place = 'nowhere' WHERE id = 2",
     "a place of bytes": "UPDATE changes SET place = x'ff' WHERE id = 2",
     "a run that is none": "UPDATE changes SET run = 'x' WHERE id = 2",
@@ -60,6 +66,14 @@ DAMAGES = {
         "ALTER TABLE copy RENAME TO changes; UPDATE changes SET old = NULL WHERE id = 2"
     ),
 }
+
+
+def test_decisions_on_fields_of_the_user_are_valid(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "library.genre-journal.db", pytest.fail)
+    decided = {"mood": "calm", "mood_review": "accepted", "genre_journal_id": "track"}
+    journal.record(journal.begin("test"), "track", "database", "a.mp3", {}, decided, author="user")
+    assert [change.new for change in journal.changes("track")] == [decided]
+    journal.close()
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())

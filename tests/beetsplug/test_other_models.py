@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from beetsplug.genreclf.fields import FieldSet, source_of
+from beetsplug.genreclf.fields import FieldSet, objection, source_of
 from genremodel.custom.store import ModelStore
 from tests.conftest import Beets, Prepared
 from tests.labeled_tracks import custom_model
@@ -353,6 +353,12 @@ def test_fields_that_are_taken_are_not_trained_on(moods: Beets, field: str, prob
     assert store(moods).names() == ["moods"]
 
 
+def test_fields_of_the_plugin_are_no_fields_of_models() -> None:
+    for source in ("genre", "genres", "styles", "album_genre", "genre_confidence", "predicted_x"):
+        assert objection(source)
+    assert objection("mood") is None
+
+
 @pytest.mark.parametrize("first", [False, True])
 def test_fields_of_another_plugin_are_left_to_it(moods: Beets, *, first: bool) -> None:
     moods.install("types", first=first)
@@ -377,6 +383,10 @@ def test_no_model_is_opened_when_beets_starts(moods: Beets) -> None:
     folder = moods.root / "library.genre-models"
     (folder / "any.era.json").mkdir()  # cannot be opened
     (folder / "notes.txt").write_text("")
+    no_models = [f"any.{'x' * 41}.json", f"{'x' * 61}.taste.json", "any.genres.json", "a.b.c.json"]
+    for name in no_models:
+        (folder / name).write_text("{}")
+    assert store(moods).names() == ["any", "moods"]
     moods("modify", "--yes", "title:tune 1", "era_confidence=0.9")
     done = moods.run("ls", "-f", "$title", "era_confidence:0.5..")
     assert (done.stdout, done.stderr) == ("tune 1\n", "")

@@ -115,6 +115,10 @@ def test_installed_model_predicts_the_same(collector: Beets, friend: Beets, tmp_
     for name, found in explained(friend).items():
         for key in ("genre", "confidence", "probabilities", "votes", "novelty", "windows"):
             assert found[key] == expected[name][key], (name, key)
+    copy = tmp_path / "a.genremodel"
+    again = friend.run("genreclf-train", "--name", "theirs", "--export", str(copy))
+    assert (again.returncode, again.stderr) == (0, ""), "a warning about tracks that are not here"
+    assert copy.read_bytes() == Path(file).read_bytes()
     friend("genreclf-train", "--delete", "theirs")
     assert stored(friend) == {}
 
@@ -162,13 +166,25 @@ def test_reports_call_moods_labels(collector: Beets, friend: Beets, tmp_path: Pa
     assert not any(" genre" in each.stdout + each.stderr for each in done)
 
 
+def test_share_of_the_most_common_genre_counts_tracks(
+    collector: Beets, friend: Beets, tmp_path: Path
+) -> None:
+    """Not labels: here, every track has two."""
+    file = str(tmp_path / "theirs.genremodel")
+    collector("modify", "--yes", "title:tune", "artist::[0-5]", "genres=All; My Tunes")
+    collector("modify", "--yes", "title:loop", "artist::[0-5]", "genres=All; My Loops")
+    assert "(majority class: 100%)" in collector(*TRAIN, "--force")
+    collector("genreclf-train", "--export", file)
+    assert "(most common genre: 100%)" in friend("genreclf-train", "--install", file)
+
+
 def test_name_must_be_new(collector: Beets, tmp_path: Path) -> None:
     collector(*TRAIN)
     file = tmp_path / "mine.genremodel"
     collector("genreclf-train", "--export", str(file))
-    taken = "there is already a model '{}'; choose another by --name"
-    assert taken.format("mine") in refused(collector, "--install", str(file))
-    assert taken.format("Mine") in refused(collector, "--install", str(file), "--name", "Mine")
+    taken = "there is already a model 'mine'; choose another by --name"
+    assert taken in refused(collector, "--install", str(file))
+    assert taken in refused(collector, "--install", str(file), "--name", "Mine")
     for name in ("auto", "", "../mine"):
         line = refused(collector, "--install", str(file), "--name", name)
         assert "invalid model name" in line
@@ -182,6 +198,7 @@ def test_name_must_be_new(collector: Beets, tmp_path: Path) -> None:
     done = collector.run(*TRAIN, "--name", "theirs")
     assert done.returncode == 1
     assert "theirs is an installed model: use another --name, or --force" in done.stderr
+    assert "there is already a model 'theirs'" in collector.run(*TRAIN, "--name", "Theirs").stderr
     assert "saved as theirs" in collector(*TRAIN, "--name", "theirs", "--force")
     assert "installed" not in collector("genreclf-train", "--list")
 
@@ -218,7 +235,7 @@ def test_invalid_files_are_refused(collector: Beets, tmp_path: Path) -> None:
     assert "written by a newer version of genreclf; update it" in refused(collector, *install)
     custom_model().export(file)
     line = refused(collector, *install)
-    assert "theirs: trained on analyses of another version; get a file that was exported" in line
+    assert "theirs: trained on analyses of another version of genreclf; its author must " in line
     for field, reason in {
         "genre": "genre is predicted by the genre model",
         "predicted_mood": "names that begin with `predicted` are those of predictions",
@@ -226,6 +243,11 @@ def test_invalid_files_are_refused(collector: Beets, tmp_path: Path) -> None:
     }.items():
         replace(model, field=field).export(file)
         assert reason in refused(collector, *install)
+    for label in ("Rock; Pop", "Rock\\␀Pop", " Rock"):  # read back, they would be others
+        params = replace(model.params, genres=(label, *model.params.genres[1:]))
+        replace(model, params=params).export(file)
+        line = refused(collector, *install)
+        assert f"{label!r} has a separator or spaces around it" in line
     file.unlink()
     assert f"{file}: No such file or directory" in refused(collector, *install)
     assert f"{tmp_path}: not a regular file" in refused(collector, "--install", str(tmp_path))

@@ -47,6 +47,7 @@ def test_nearest_first(classified: Beets) -> None:
     assert len(found) == 11
     assert all(title.startswith("tune") for title in found[:5])
     assert similar(classified, "title:tune 0", "-n", "3") == found[:3]
+    assert similar(classified, "title:tune 0", "-n", str(10**30)) == found
     assert similar(classified, "title:loop 0", "-n", "5") == [
         title for title in similar(classified, "title:loop 0") if title.startswith("loop")
     ]
@@ -161,7 +162,7 @@ def test_playlist(classified: Beets) -> None:
         assert file.read_text(encoding="utf-8").splitlines() == expected
     classified("genreclf-cache", "--clear")
     done = classified.run("genreclf-similar", *query, str(file))
-    assert "no similar tracks found" in done.stderr
+    assert "; `beet genreclf` analyzes the others" in done.stderr
     assert file.read_text(encoding="utf-8").splitlines() == expected, "not emptied"
 
 
@@ -259,8 +260,11 @@ def test_standard_output_that_cannot_be_written(classified: Beets) -> None:
     read, write = os.pipe()
     os.close(read)
     done = run_beet(classified, *query, stdout=write)
-    os.close(write)
     assert done.stderr == b""
+    file = classified.root / "a.m3u8"
+    run_beet(classified, *query[:2], "--playlist", str(file), stdout=write)
+    os.close(write)
+    assert len(file.read_bytes().splitlines()) == 1 + 2 * 11, "written nevertheless"
 
 
 @permissions

@@ -196,7 +196,7 @@ def test_decided_genres_stay(
     update = plan_update(existing, Predicted(own), rules(policy=policy), of_others, respell=respell)
     assert (update.values["genres"], update.values["genre_review"]) == (genres, "accepted")
     genre = (joint and joint.genre) or own.genre
-    assert (update.values["predicted_genre"], update.is_decision) == (genre, False)
+    assert (update.values["predicted_genre"], update.decided) == (genre, ())
     assert plan_tags(update, ["In File"], ["In File"], rules(policy=policy)).get("genres") is None
 
 
@@ -215,7 +215,7 @@ def test_decided_genres_stay(
 def test_decisions(decision: Decision, policy: str, review: str, genres: list[str]) -> None:
     open_ = plan_nothing(snapshot("Mine", predicted_genre="jazz"), rules())
     decided = decide(open_, decision, rules(policy=policy), "Ska; Dub; Ska")
-    assert decided.is_decision
+    assert decided.decided == ("genres", "genre_review")
     assert decided.values == {
         "genres": genres, "predicted_genre": "jazz", "genre_review": review
     }  # fmt: skip

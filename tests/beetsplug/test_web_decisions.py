@@ -118,8 +118,8 @@ def test_invalid_decisions_are_refused(server: WebServer, library: Beets) -> Non
     rows = library.rows()
     many = "; ".join(f"genre {i}" for i in range(21))
     changes: tuple[dict[str, object], ...] = (
-        {"track": 1 << 70}, {"track": -1}, {"track": True}, {"decision": "skip"}, {"genres": []},
-        {"genres": [many]}, {"genres": [" ; "]}, {"genres": ["x" * 101]}, {"genres": ["\ud800"]},
+        {"track": 1 << 70}, {"track": -1}, {"track": True}, {"decision": "skip"}, {"labels": []},
+        {"labels": [many]}, {"labels": [" ; "]}, {"labels": ["x" * 101]}, {"labels": ["\ud800"]},
     )  # fmt: skip
     for change in changes:
         wrong = decision(track, "correct", "Dub") | change

@@ -110,7 +110,7 @@ def test_using_a_model_predicts_again_and_keeps_decisions(
     album = server.json("api/albums?show=all")["albums"][0]["id"]
     track = server.json(f"api/albums/{album}")["tracks"][0]
     wanted = {"track": track["id"], "version": track["version"], "decision": "correct"}
-    server.post("api/decisions", {"decisions": [{**wanted, "genres": ["Kept"]}]})
+    server.post("api/decisions", {"decisions": [{**wanted, "labels": ["Kept"]}]})
     job = train(server)
     assert job["use"] is True
     assert server.post(f"api/trainings/{job['id']}/stop").json["state"] == "done"
@@ -163,7 +163,7 @@ def test_second_model_can_be_taken_back(server: WebServer, library: Beets) -> No
                     "track": one["id"],
                     "version": one["version"],
                     "decision": "correct",
-                    "genres": ["My Tunes", "My Loops"],
+                    "labels": ["My Tunes", "My Loops"],
                 }
                 for one in tracks
             ]

@@ -119,6 +119,14 @@ def test_a_name_belongs_to_one_model(models: ModelStore, tmp_path: Path) -> None
     assert models.names() == []
 
 
+def test_names_that_differ_in_case_alone_are_refused(models: ModelStore) -> None:
+    saved = models.save(custom_model())
+    with pytest.raises(ModelError, match="there is already a model 'mine'"):
+        models.save(replace(custom_model(), name="Mine"))
+    assert models.describe("mine") == saved
+    assert models.names() == ["mine"]
+
+
 def test_the_file_name_must_show_the_field(models: ModelStore, tmp_path: Path) -> None:
     models.save(replace(custom_model(), field="mood"))
     folder = tmp_path / "library.genre-models"
@@ -157,6 +165,11 @@ def test_damaged_files_are_refused(models: ModelStore, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"mine\.npz: No such file") as caught:
         models.load("mine")
     assert (caught.value.retrain, caught.value.field) == ("mine", "genres")
+    (folder / "mine.json").unlink()
+    (folder / "mine.json").symlink_to("nowhere")
+    with pytest.raises(ModelError, match=r"mine\.json: No such file") as caught:
+        models.load("mine")
+    assert caught.value.retrain is None  # the file may be readable later
     models.save(custom_model())
     content = json.loads((folder / "mine.json").read_text())
     (folder / "mine.json").write_text(json.dumps({**content, "form": 0}))

@@ -22,6 +22,8 @@ def test_name_of_the_file_is_the_name_of_the_model(tmp_path: Path) -> None:
         CustomModel.load(tmp_path / "a b.genremodel")
     (tmp_path / "a b.genremodel").rename(tmp_path / "other.genremodel")
     assert CustomModel.load(tmp_path / "other.genremodel").params.model.startswith("other-")
+    custom_model().export(tmp_path / "LOUD.GENREMODEL")
+    assert CustomModel.load(tmp_path / "LOUD.GENREMODEL").name == "LOUD"
 
 
 def test_installed_models_never_replace_others(tmp_path: Path) -> None:
@@ -30,9 +32,9 @@ def test_installed_models_never_replace_others(tmp_path: Path) -> None:
     models.save(model)
     before = {file: file.read_bytes() for file in (tmp_path / "models").iterdir()}
     for name in ("mine", "Mine"):
-        with pytest.raises(ModelError, match=f"there is already a model '{name}'"):
+        with pytest.raises(ModelError, match="there is already a model 'mine'"):
             models.install(replace(model, name=name))
-    with pytest.raises(ModelError, match="theirs: trained on analyses of another version; get a f"):
+    with pytest.raises(ModelError, match="theirs: trained on analyses of another version of genre"):
         models.install(replace(custom_model(), name="theirs", installed=True))
     assert {file: file.read_bytes() for file in (tmp_path / "models").iterdir()} == before
     assert models.describe("mine").is_default
@@ -75,5 +77,5 @@ def test_command_line_and_classifier_take_a_file(tmp_path: Path) -> None:
     assert run("--model", str(file)) == (2, "", problem)
     custom_model().export(file)
     assert (
-        "mine: trained on analyses of another version; get a file" in run("--model", str(file))[2]
+        "mine: trained on analyses of another version of genreclf" in run("--model", str(file))[2]
     )

@@ -7,6 +7,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from tests.labeled_tracks import custom_model, labeled_tracks, window_values
 from tests.platforms import posix
 
 FIGURES = {
-    "tracks": 60, "artists": 10, "accuracy": 0.9, "calibration_error": 0.1,
+    "tracks": 60, "artists": 10, "accuracy": 0.9, "majority": 0.4, "calibration_error": 0.1,
     "compared": 60, "own": 54, "bundled": 20, "missed": ["genre 2"],
 }  # fmt: skip
 COMPARED = {**FIGURES, "default": True, "unknown": "to later versions"}
@@ -214,7 +215,9 @@ REFUSED: dict[str, tuple[tuple[str, ...], Any, str]] = {
     "missed": (("metrics", "missed"), ["la"], "metrics.missed is not a list of genres"),
     "half a track": (("metrics", "tracks"), 2.5, "metrics.tracks is not a whole number"),
     "more than all": (("metrics", "own"), 61, "metrics.compared is less than metrics.own"),
-    "no day": (("trained",), "yesterday", "Invalid isoformat string"),
+    "no share": (("params", "prior"), [0.5, 0.5, 1.5], "params.prior is not a number from 0 to 1"),
+    "week": (("trained",), "2026-W05", "trained is not a day such as 2026-01-31"),
+    "no day": (("trained",), "yesterday", "trained is not a day such as 2026-01-31"),
     "far future": (("trained",), "9999-01-01", "trained is not a number from 0"),
     "before computers": (("trained",), "0001-01-01", "trained is not a number from 0"),
 }
@@ -230,6 +233,8 @@ def test_message_gives_the_reason(
 
 HUGE = "{'descr': '<f8', 'fortran_order': False, 'shape': (%s, 50), }"
 NOT_OURS = "not a model file, or damaged"
+NO_JSON = "its description is not valid JSON"
+UNREADABLE = "its arrays cannot be read"
 FILES: dict[str, tuple[Callable[[Exported], bytes], str]] = {
     "empty": (lambda _: b"", NOT_OURS),
     "text": (lambda _: b"la la la", NOT_OURS),
@@ -238,11 +243,15 @@ FILES: dict[str, tuple[Callable[[Exported], bytes], str]] = {
     "but a byte": (lambda exported: exported.packed[:-1], NOT_OURS),
     "compressed": (lambda exported: archive(exported.parts), "has compressed parts"),
     "bzip2": (lambda exported: archive(exported.parts, zipfile.ZIP_BZIP2), "compressed"),
-    "claim": (lambda x: archive({**x.parts, "bias.npy": npy(HUGE % 10**12)}, STORED), ""),
-    "header": (lambda x: archive({**x.parts, "bias.npy": npy("(" * 100)}, STORED), ""),
-    "code": (lambda x: archive({**x.parts, "bias.npy": npy("exit()")}, STORED), ""),
-    "pickle": (lambda x: archive({**x.parts, "bias.npy": pickled()}, STORED), "pickle"),
+    "claim": (lambda x: archive({**x.parts, "bias.npy": npy(HUGE % 10**12)}, STORED), UNREADABLE),
+    "header": (lambda x: archive({**x.parts, "bias.npy": npy("(" * 100)}, STORED), UNREADABLE),
+    "code": (lambda x: archive({**x.parts, "bias.npy": npy("exit()")}, STORED), UNREADABLE),
+    "pickle": (lambda x: archive({**x.parts, "bias.npy": pickled()}, STORED), UNREADABLE),
     "deep": (lambda x: archive({**x.parts, "model.json": b"[" * 10**6}, STORED), "nested"),
+    "no JSON": (lambda x: archive({**x.parts, "model.json": b"{"}, STORED), NO_JSON),
+    "UTF-16": (lambda x: archive({**x.parts, "model.json": b"\xff\xfe{\0"}, STORED), NO_JSON),
+    "digits": (lambda x: archive({**x.parts, "model.json": b"1" * 5000}, STORED), NO_JSON),
+    "prefix": (lambda exported: b"#!/bin/sh\n" + exported.packed, UNREADABLE),
     "large": (lambda _: bytes((1 << 25) + 1), "larger than"),
 }
 
@@ -269,10 +278,32 @@ def test_parts_that_claim_the_same_bytes_are_refused(exported: Exported) -> None
         for name, content in exported.parts.items():
             parts.writestr(name, content)
         parts.writestr("0", bytes(1 << 20))
-        large = parts.getinfo("0")
-        parts.filelist.extend([large] * 40)
+        for number in range(1, 40):
+            parts.filelist.append(copy(parts.getinfo("0")))
+            parts.filelist[-1].filename = str(number)
     exported.file.write_bytes(packed.getvalue())
     assert "arrays are larger than" in refusal(exported)
+
+
+@pytest.mark.parametrize("name", ["model.json", "bias.npy"])
+def test_parts_of_the_same_name_are_refused(exported: Exported, name: str) -> None:
+    """Other programs may show the first of them."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", STORED) as parts:
+        for part, content in exported.parts.items():
+            parts.writestr(part, content)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            parts.writestr(name, exported.parts[name])
+    exported.file.write_bytes(packed.getvalue())
+    assert refusal(exported) == "has several parts of the same name"
+
+
+def test_arrays_of_half_precision_are_read(exported: Exported) -> None:
+    bias = np.load(io.BytesIO(exported.parts["bias.npy"]))
+    half = io.BytesIO()
+    np.save(half, bias.astype(np.float16))
+    exported.write(exported.content, {"bias.npy": half.getvalue()})
+    assert exported.load()
 
 
 @given(st.data())

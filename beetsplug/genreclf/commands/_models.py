@@ -13,6 +13,7 @@ from beets.exceptions import UserError
 
 from beetsplug.genreclf.custom_training import is_comparable
 from beetsplug.genreclf.fields import GENRES
+from beetsplug.genreclf.genres.labels import split
 from beetsplug.genreclf.messages import count
 from beetsplug.genreclf.sources import why_not
 
@@ -58,7 +59,8 @@ def export_model(models: ModelStore, name: str, file: str, log: Logger) -> None:
     model.export(file)
     ui.print_(f"exported {name} to {displayable(file)}")
     ui.print_(f"it predicts {model.field}: {', '.join(model.params.genres)}")
-    if rare := _rare_genres(model):
+    rare = [] if model.installed else _rare_genres(model)  # its tracks are those of others
+    if rare:
         log.warning(
             "from the file, others may guess which tracks of these {}s you have: {}",
             label_word(model.field),
@@ -89,13 +91,18 @@ def install_model(models: ModelStore, file: str, name: str | None) -> None:
     problem = why_not(model.field) if model.field != GENRES else None
     if problem:
         raise UserError(f"{displayable(path)}: the field {model.field} cannot be used: {problem}")
+    for label in model.params.genres:
+        if split(label) != [label]:  # beets would read other values than were written
+            raise UserError(f"{displayable(path)}: {label!r} has a separator or spaces around it")
     installed = models.install(model)
     metrics, genres = installed.metrics, ", ".join(installed.genres)
+    # The prior of a genre is less than its share of tracks if these have several.
+    majority = metrics.get("majority", max(model.params.prior))
     ui.print_(f"installed {name} ({installed.id}), which predicts {installed.field}: {genres}")
     ui.print_(
         f"trained on {count(metrics['tracks'], 'track')} by {count(metrics['artists'], 'artist')} "
         f"of another library; cross-validated there: accuracy {metrics['accuracy']:.0%} "
-        f"(most common {label_word(model.field)}: {max(model.params.prior):.0%}), "
+        f"(most common {label_word(model.field)}: {majority:.0%}), "
         f"calibration error {metrics['calibration_error']:.2f}"
     )
     if metrics.get("missed"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from beets import ui
@@ -25,12 +26,15 @@ def print_rich(*parts: RenderableType, soft_wrap: bool = False) -> None:
     ui.print_(captured.get(), end="")
 
 
-def show_changes(old: Item | Album, new: Item | Album) -> None:
-    """Print how the fields of a track or an album change, as beets does."""
-    before, after = get_values(old), get_values(new)
+def show_changes(old: Item | Album, new: Item | Album, names: Sequence[str] | None = None) -> None:
+    """Print how the fields of a track or an album change, as beets does.
+
+    names: as for `get_values`.
+    """
+    before, after = get_values(old, names), get_values(new, names)
     shown = [
         stored_name(new, name)
-        for name in MANAGED_FIELDS
+        for name in names or MANAGED_FIELDS
         if name != JOURNAL_ID and (before.get(name) or after.get(name))
     ]
     ui.show_model_changes(new, old, shown or [stored_name(new, JOURNAL_ID)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from beets import ui
 from beets.exceptions import UserError
@@ -13,11 +13,18 @@ from beetsplug.genreclf.commands import exclusive, user_errors
 from beetsplug.genreclf.commands._classification import Classify, ClassifyOptions
 from beetsplug.genreclf.commands._selection import NO_MATCHES, TrackSelection, artists
 from beetsplug.genreclf.commands.review import ask
+from beetsplug.genreclf.fields import GENRES
 
 if TYPE_CHECKING:
     from beetsplug.genreclf.context import Context
 
 _COMPANIONS = ("undo", "explain", "train", "similar", "cache", "web")
+
+
+class Options(ClassifyOptions, Protocol):
+    """The options of `beet genreclf`."""
+
+    field: str
 
 
 def command(context: Context) -> ui.Subcommand:
@@ -71,12 +78,18 @@ def command(context: Context) -> ui.Subcommand:
         default=False,
         help="review predictions for tracks without genres, album by album",
     )
+    classify.parser.add_option(
+        "--field",
+        default=GENRES,
+        metavar="FIELD",
+        help="with --review: review predictions of another field (default: %default)",
+    )
     classify.parser.add_album_option()
     classify.func = partial(_run, context)
     return classify
 
 
-def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[str]) -> None:
+def _run(context: Context, lib: Library, options: Options, query: list[str]) -> None:
     from beetsplug.genreclf.commands._progress import Bar, is_terminal
 
     exclusive({"--review": options.review, "--pretend": options.pretend})
@@ -85,6 +98,13 @@ def _run(context: Context, lib: Library, options: ClassifyOptions, query: list[s
             f"Did you mean `beet genreclf-{query[0]}`? To search for the word, use "
             f"`beet genreclf title:{query[0]}`"
         )
+    if options.field != GENRES:
+        if not options.review:
+            raise UserError("--field needs --review")
+        from beetsplug.genreclf.commands._field_review import review_field
+
+        review_field(context, lib, options.field, query, match_albums=options.album)
+        return
     if options.review and context.config().policy == "never":
         raise UserError("--review cannot be combined with genreclf.policy: never")
     # Before the query: options that the model cannot meet are reported in any case.

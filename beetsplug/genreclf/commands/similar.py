@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -105,20 +106,19 @@ def _run(context: Context, lib: Library, options: SimilarOptions, query: list[st
         context.log.info(NO_MATCHES)
         return
     failures = Failures(context.log)
-    found: list[Item] = []
     with user_errors(), context.cnn_predictor(lib) as predictor:
         nearest = _similar(lib, seeds, predictor, options, failures.report)
-        for item in islice(nearest, options.limit):
-            found.append(item)
-            if prints_list:
-                ui.print_(format(item, options.format or ""))
+        found = [*islice(nearest, min(options.limit, sys.maxsize))]
     if not found:
         context.log.warning(
-            "no similar tracks found: only tracks that have been analyzed are compared; run "
-            "`beet genreclf` first"
+            "no similar tracks found among those that have been analyzed; `beet genreclf` analyzes "
+            "the others"
         )
     elif playlist:
-        playlist.write(found)
+        playlist.write(found)  # first: the pipe for the list may be closed
+    if prints_list:
+        for item in found:
+            ui.print_(format(item, options.format or ""))
     if failures.count:
         context.fail("some tracks could not be analyzed")
 

@@ -264,7 +264,7 @@ class Training:
 
         name, field = self._name, self._options.field
         models.validate_field(field)
-        models.validate_name(name)
+        models.validate_name_to_save(name)
         if field in fields.ITEM_TYPES:
             raise UserError(f"{field} is set by genreclf and cannot be trained on")
         if field != fields.GENRES and (problem := why_not(field)):

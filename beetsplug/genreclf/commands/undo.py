@@ -26,6 +26,7 @@ from beetsplug.genreclf.storage.compaction import compact
 from beetsplug.genreclf.storage.inplace.file_state import NotWritten
 from beetsplug.genreclf.storage.inplace.redo_log import RedoLog
 from beetsplug.genreclf.storage.journal import COMPACTED, Change, Journal, revert
+from beetsplug.genreclf.storage.journal_rows import decided_fields
 from beetsplug.genreclf.storage.lost_tracks import (
     ObjectKey,
     find_lost,
@@ -266,9 +267,12 @@ class Undo:
         """
         journal_id = get_values(obj).get(fields.JOURNAL_ID) or self._lost.get(object_key(obj))
         changes = self._journal.changes(journal_id) if journal_id else []
-        for name in {name for change in changes for name in change.names}:
+        changed = {name for change in changes for name in change.names}
+        for name in changed:
             if name not in fields.MANAGED_FIELDS and (source := fields.source_of(name)):
                 fields.add_source(source)  # its model has been deleted
+        decided = decided_fields(changed)
+        managed = [*fields.MANAGED_FIELDS, *decided] if decided else None
         kept: list[Change] = []
         if self._run is None:
             undone, kept = split_by_author(self._journal, changes, get_values(obj))
@@ -284,9 +288,9 @@ class Undo:
         synced = isinstance(obj, Item) and is_synced(obj)
         old = obj.copy()
         values, conflicts = revert(
-            get_values(obj), (change for change in undone if change.place == "database")
+            get_values(obj, managed), (change for change in undone if change.place == "database")
         )
-        replace_values(obj, values)  # listeners of the write see them
+        replace_values(obj, values, managed)  # listeners of the write see them
         try:
             in_file = [change for change in undone if change.place == "file"]
             if isinstance(obj, Item):
@@ -298,7 +302,7 @@ class Undo:
             save(obj)
             self._journal.mark_undone(undone, kept)
         if not self._quiet:
-            show_changes(old, obj)
+            show_changes(old, obj, managed)
         if conflicts:
             names = ", ".join(sorted(stored_name(obj, field) for field in conflicts))
             self._warn(f"{name}: not restored, changed since: {names}")

@@ -1,12 +1,13 @@
 """Whose the genres of a track or an album are: the plugin's, or the user's by a decision.
 
 A decision of the user is a change in the database of the genres and of `genre_review`. The genres
-are the user's from then on, whichever changes by the plugin came before.
+are the user's from then on, whichever changes by the plugin came before. So it is with other fields
+than `genres` that models predict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
@@ -15,11 +16,11 @@ from beetsplug.genreclf.fields import GENRES, JOURNAL_ID, REVIEW
 from beetsplug.genreclf.storage.journal import COMPACTED, Change, Journal
 from beetsplug.genreclf.storage.value_comparison import same
 
-DECIDED = (GENRES, REVIEW, JOURNAL_ID)  # without the journal id, a decision cannot be undone
+GENRE_DECISION = (GENRES, REVIEW, JOURNAL_ID)  # the fields that a decision about genres is
 
 
-def is_decision(journal: Journal, change: Change, values: Mapping[str, Any]) -> bool:
-    """Return whether a change is a decision of the user that was made.
+def is_genre_decision(journal: Journal, change: Change, values: Mapping[str, Any]) -> bool:
+    """Return whether a change is a decision of the user about genres that was made.
 
     values: of the track or album now.
     """
@@ -33,8 +34,11 @@ def is_decision(journal: Journal, change: Change, values: Mapping[str, Any]) -> 
 def after_decision(
     journal: Journal, changes: Sequence[Change], values: Mapping[str, Any]
 ) -> list[Change]:
-    """Return the changes after the newest decision; all if there is none. changes: newest first."""
-    return [*takewhile(lambda change: not is_decision(journal, change, values), changes)]
+    """Return the changes after the newest decision about genres; all if there is none.
+
+    changes: newest first.
+    """
+    return [*takewhile(lambda change: not is_genre_decision(journal, change, values), changes)]
 
 
 def split_by_author(
@@ -48,22 +52,29 @@ def split_by_author(
     """
     undone: list[Change] = []
     kept: list[Change] = []
-    decision: int | None = None
+    decisions: dict[str, int] = {}  # the runs of the oldest ones so far, by the names of fields
     for change in changes:
         if change.author == "user":
-            decision = change.run if is_decision(journal, change, values) else decision
+            decisions |= dict.fromkeys(_decided(journal, change, values), change.run)
         elif change.run == COMPACTED:
             continue
-        elif decision is None:
-            undone.append(change)
         else:
-            rest = change.only(change.names.difference(DECIDED))
-            part = change.only(DECIDED)
+            part = change.only(decisions)
+            rest = change.only(change.names - decisions.keys())
             if part.names:
-                kept.append(replace(part, run=decision, author="user"))
+                run = min(decisions[name] for name in part.names)
+                kept.append(replace(part, run=run, author="user"))
             if rest.names or not part.names:
                 undone.append(rest)
     return undone, kept
+
+
+def _decided(journal: Journal, change: Change, values: Mapping[str, Any]) -> Collection[str]:
+    """Return the names of the fields that the user has decided on by a change."""
+    if is_genre_decision(journal, change, values):
+        return GENRE_DECISION
+    is_made = change.place == "database" and not was_never_made(journal, change, values)
+    return change.names if is_made else ()
 
 
 def was_never_made(journal: Journal, change: Change, values: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeGuard
 
 from beetsplug.genreclf import fields
@@ -24,7 +24,21 @@ def change_values(place: object, text: object) -> dict[str, Any] | None:
         return None
     if not isinstance(values, dict):
         return None
-    return values if all(is_valid(name, value) for name, value in values.items()) else None
+    decided = decided_fields(values) if place == "database" else set[str]()
+    for name, value in values.items():
+        if not (_is_text(value) if name in decided else is_valid(name, value)):
+            return None
+    return values
+
+
+def decided_fields(names: Iterable[str]) -> set[str]:
+    """Return the fields of the user among the fields of a decision, see `decide_on_field`."""
+    sources = {name: fields.source_of(name) for name in names}
+    return {
+        source
+        for name, source in sources.items()
+        if source and source != fields.GENRE.source and name == fields.FieldSet.of(source).review
+    }
 
 
 def is_time(value: object) -> bool:

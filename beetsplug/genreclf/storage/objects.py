@@ -27,9 +27,14 @@ def get_values(obj: Item | Album, names: Iterable[str] | None = None) -> Values:
     return values
 
 
-def replace_values(obj: Item | Album, values: Mapping[str, Any]) -> None:
-    """Set the fields of a track or an album to `values`, and remove all others of the plugin."""
-    for name in get_values(obj).keys() - values.keys():
+def replace_values(
+    obj: Item | Album, values: Mapping[str, Any], names: Iterable[str] | None = None
+) -> None:
+    """Set the fields of a track or an album to `values`, and remove all others of the plugin.
+
+    names: of the fields that are removed if `values` lacks them, as for `get_values`.
+    """
+    for name in get_values(obj, names).keys() - values.keys():
         del obj[stored_name(obj, name)]
     for name, value in values.items():
         key = stored_name(obj, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from beets.library import Album, Item
 from mediafile import UnreadableFileError
@@ -16,18 +16,20 @@ from beetsplug.genreclf.decisions import (
     ACCEPTED,
     CORRECTED,
     KEPT,
-    Decision,
     DecisionError,
     common_decision,
     decide,
-    valid_genres,
+    decide_on_field,
+    is_field_open,
     version,
 )
 from beetsplug.genreclf.planner import Planner
 from beetsplug.genreclf.storage.lost_tracks import name_in_journal
 from beetsplug.genreclf.storage.objects import get_values, reload
+from beetsplug.genreclf.storage.snapshot import take_snapshot
 from beetsplug.genreclf.storage.tag_file import reason
 from beetsplug.genreclf.updates import Predicted, Update
+from beetsplug.genreclf.web.decision_requests import AFTER_ALL, DecisionRequest, read_decisions
 from beetsplug.genreclf.web.errors import (
     LOCKED_ERRORS,
     Conflict,
@@ -52,10 +54,6 @@ COMMAND = "genreclf-web"  # followed by the decision, as the runs of the journal
 PREDICTION_COMMAND = f"{COMMAND} predict"
 LOCK_SECONDS = 5.0
 MAX_UNDONE = 200  # tracks and albums of one request: about three seconds
-_MAX_DECISIONS = 500  # of one request
-_MAX_GENRES = 20
-_MAX_GENRE_LENGTH = 100  # characters
-_AFTER_ALL = 1 << 62  # greater than all ids
 _RUNS = """
 SELECT id, started, command FROM runs WHERE command GLOB ? AND id < ?
 AND EXISTS (SELECT 1 FROM changes WHERE run = runs.id) ORDER BY id DESC LIMIT ?
@@ -77,20 +75,11 @@ AND journal_id IN (SELECT value FROM json_each(?2))
 """
 _NEW_LABELS = """
 SELECT COUNT(DISTINCT journal_id) FROM changes
-WHERE author = 'user' AND undone IS NULL AND time > ?
+WHERE author = 'user' AND undone IS NULL AND time > ? AND new LIKE '%"genre_review"%'
 """
 
 _Found: TypeAlias = list[tuple[int, str]]  # ids of tracks or albums, and their journal ids
 _Place: TypeAlias = tuple[int, int]  # 0 for albums or 1 for tracks, and an id
-
-
-class _Request(NamedTuple):
-    """A decision as the page sends it. version: of the track that the user has seen."""
-
-    track: int
-    version: str
-    decision: Decision
-    genres: tuple[str, ...]
 
 
 class Reviewer:
@@ -115,7 +104,7 @@ class Reviewer:
 
     def decide(self, decisions: object) -> dict[str, Any]:
         """Make decisions, as one run; return the tracks that are done, and those that failed."""
-        requests = _requests(decisions)
+        requests = read_decisions(decisions)
         try:
             with self._services.writing:
                 return self._decide_all(requests)
@@ -124,7 +113,7 @@ class Reviewer:
 
     def runs(self, *, before: int | None, limit: int) -> dict[str, Any]:
         """Return the runs of the page, newest first."""
-        rows = self._journal.read(_RUNS, (f"{COMMAND}*", before or _AFTER_ALL, limit + 1))
+        rows = self._journal.read(_RUNS, (f"{COMMAND}*", before or AFTER_ALL, limit + 1))
         more = len(rows) > limit
         runs = {row[0]: row for row in rows[:limit]}
         values = json.dumps([*runs]), json.dumps(self._services.library.journal_ids_of_albums())
@@ -166,7 +155,7 @@ class Reviewer:
         if type(limit) is not int or not 0 < limit <= MAX_UNDONE:
             raise Invalid(f"limit must be from 1 to {MAX_UNDONE}")
         with self._services.writing:
-            ids = journal.objects_of_run(run) if run < _AFTER_ALL else set[str]()
+            ids = journal.objects_of_run(run) if run < AFTER_ALL else set[str]()
             if not ids and after is None:
                 raise Gone("there is nothing to undo")
             if self._services.trainings.is_predicting and self._command(run) == PREDICTION_COMMAND:
@@ -212,16 +201,19 @@ class Reviewer:
         numbers = {kind: kinds.get(kind, 0) for kind in (ACCEPTED, KEPT, CORRECTED)}
         return numbers | {"new": new[0][0] if new else 0}
 
-    def _decide_all(self, requests: Sequence[_Request]) -> dict[str, Any]:
+    def _decide_all(self, requests: Sequence[DecisionRequest]) -> dict[str, Any]:
         services, predictor = self._services, self._services.predictor
         kinds = {request.decision for request in requests}
         name = f"{COMMAND} {next(iter(kinds)) if len(kinds) == 1 else 'mixed'}"
         writer = services.context.writer(self._lib, predictor, name)
         done: list[dict[str, Any]] = []
         failed: list[dict[str, Any]] = []
+        album_ids = set[int]()
         for request in requests:
             try:
                 done.append(self._decide(request, writer, predictor))
+                if request.field == fields.GENRES:
+                    album_ids.add(done[-1]["album_id"])
             except WebError as exc:
                 failed.append({"track": request.track, **exc.as_object()})
             except LOCKED_ERRORS:
@@ -231,17 +223,20 @@ class Reviewer:
                 failed += [{"track": each.track, **Locked().as_object()} for each in left]
                 break
         else:
-            for album_id in {track["album_id"] for track in done}:
+            for album_id in album_ids:
                 try:
                     self._decide_album(album_id, writer, predictor)
                 except LOCKED_ERRORS as exc:  # its tracks are done
                     services.log.warning("{}", exc)
         return {"run": writer.started_run, "done": done, "failed": failed}
 
-    def _decide(self, request: _Request, writer: Writer, predictor: Predictor) -> dict[str, Any]:
+    def _decide(
+        self, request: DecisionRequest, writer: Writer, predictor: Predictor
+    ) -> dict[str, Any]:
         """Make a decision; return the track as it is then."""
-        services = self._services
-        prediction = self._prediction(services.item(request.track), predictor)
+        services, of_genres = self._services, request.field == fields.GENRES
+        item = services.item(request.track)
+        prediction = self._prediction(item, predictor) if of_genres else None
         with writer.lock(LOCK_SECONDS):
             item = services.item(request.track)  # as it is under the lock
             if version(item) != request.version:
@@ -249,12 +244,15 @@ class Reviewer:
             if writer.is_unplaced(item):
                 raise Conflict("its import has not placed the file yet")
             try:
-                update = self._plan(predictor, item, prediction)
-                update = decide(update, request.decision, predictor.rules, request.genres)
+                if of_genres:
+                    update = self._plan(predictor, item, prediction)
+                    update = decide(update, request.decision, predictor.rules, request.labels)
+                else:
+                    update = self._decide_field(item, request)
             except DecisionError as exc:
                 raise Invalid(str(exc)) from exc
             problem = None
-            writes = predictor.config.writes()
+            writes = of_genres and predictor.config.writes()
             try:
                 writer.make(update, write=writes)
             except (UnreadableFileError, OSError) as exc:
@@ -262,6 +260,14 @@ class Reviewer:
             answer = track_object(services.item(request.track))
         answer["written"] = writes and problem is None
         return answer | ({"problem": problem} if problem else {})
+
+    def _decide_field(self, item: Item, request: DecisionRequest) -> Update:
+        """Return the update of a track by a decision about another field than `genres`."""
+        own = fields.FieldSet.of(request.field)
+        if not is_field_open(item, own):
+            raise Stale(f"{request.field} was changed meanwhile")
+        snapshot = take_snapshot(self._journal, item)
+        return decide_on_field(snapshot, own, request.decision, request.labels)
 
     def _decide_album(self, album_id: int, writer: Writer, predictor: Predictor) -> None:
         """Decide about the genres of an album as the user has decided about all of its tracks."""
@@ -326,35 +332,6 @@ def _place(after: object) -> _Place:
     if not isinstance(after, list) or [*map(type, after)] != [int, int]:
         raise Invalid("unknown place to continue after")
     return (after[0], after[1])
-
-
-def _requests(decisions: object) -> list[_Request]:
-    """Return the decisions of a request. Raises Invalid."""
-    if not isinstance(decisions, list) or not 1 <= len(decisions) <= _MAX_DECISIONS:
-        raise Invalid(f"decisions must be a list of 1 to {_MAX_DECISIONS}")
-    return [*map(_request, decisions)]
-
-
-def _request(values: object) -> _Request:
-    if not isinstance(values, dict):
-        raise Invalid("a decision must be an object")
-    track, seen = values.get("track"), values.get("version")
-    decision: Any = values.get("decision")
-    genres = values.get("genres") or []
-    genres = [genres] if isinstance(genres, str) else genres
-    if type(track) is not int or not 0 < track < _AFTER_ALL or not isinstance(seen, str):
-        raise Invalid("a decision must have a track and its version")
-    if decision not in get_args(Decision):
-        raise Invalid(f"unknown decision: {decision!r:.40}")
-    if not isinstance(genres, list) or not all(isinstance(genre, str) for genre in genres):
-        raise Invalid("genres must be a list of texts")
-    try:
-        names = valid_genres(genres) if decision == "correct" else []
-    except DecisionError as exc:
-        raise Invalid(str(exc)) from exc
-    if len(names) > _MAX_GENRES or any(len(name) > _MAX_GENRE_LENGTH for name in names):
-        raise Invalid(f"at most {_MAX_GENRES} genres of {_MAX_GENRE_LENGTH} characters each")
-    return _Request(track, seen, decision, tuple(names))
 
 
 def _journal_ids(*found: _Found) -> set[str]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from beets.library import Item
 
 from beetsplug.genreclf import fields
-from beetsplug.genreclf.decisions import version
+from beetsplug.genreclf.decisions import is_field_open, version
+from beetsplug.genreclf.sources import why_not_reviewed
 from beetsplug.genreclf.storage.objects import get_values
+from beetsplug.genreclf.storage.value_comparison import is_absent
 from genremodel.audio.params import WINDOW_SECONDS
 
 if TYPE_CHECKING:
@@ -43,7 +45,24 @@ def track_object(item: Item) -> dict[str, Any]:
         "model": values.get(fields.MODEL) or None,
         "version": version(item),
         "open": is_open(item),
+        "others": [
+            _other_object(item, own) for own in fields.SOURCES.values() if values.get(own.model)
+        ],
         "playable": item.filepath.is_file(),
+    }
+
+
+def _other_object(item: Item, own: fields.FieldSet) -> dict[str, Any]:
+    """Return the prediction of another field than `genres`."""
+    values, value = get_values(item), item.get(own.source, with_album=False)
+    return {
+        "field": own.source,
+        "predicted": values.get(own.value) or None,
+        "confidence": values.get(own.confidence),
+        "reason": values.get(own.reason) or None,
+        "value": None if is_absent(value) else str(value),
+        "review": values.get(own.review) or None,
+        "open": is_field_open(item, own) and not why_not_reviewed(own.source),
     }
 
 

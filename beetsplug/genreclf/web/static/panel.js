@@ -6,6 +6,7 @@ import { Player } from "./player.js";
 import { isOpen } from "./tracks.js";
 
 const CHOICES = 9;
+export const GENRES = "genres"; // the field; models may predict others, too
 const AGREEMENT = {
   agrees: "agrees with yours", related: "related to yours", differs: "differs from yours",
 };
@@ -21,6 +22,7 @@ export class Panel {
     this.meter = h("i", { class: "meter big", "aria-hidden": "true" });
     this.confidence = h("p", { class: "number" });
     this.facts = h("dl", { class: "facts" });
+    this.others = h("div", { class: "others" });
     this.chips = h("div", { class: "chips", role: "group", "aria-label": "Correct by choosing a genre" });
     this.#field();
     this.accept = button("Accept", () => decide("accept"), { key: "A", class: "primary" });
@@ -44,6 +46,7 @@ export class Panel {
       ),
       player.element,
       this.facts,
+      this.others,
     );
     this.decisions = h(
       "div",
@@ -94,10 +97,14 @@ export class Panel {
     if (!busy && this.track) this.#setButtons(this.track);
   }
 
-  openField() {
+  // Ask for genres, or for labels of another field.
+  openField(field = GENRES) {
     if (!this.track) return;
+    this.field = field;
     this.form.hidden = false;
     this.decisions.classList.add("correcting");
+    const label = `${field === GENRES ? "Genres" : field}, separated by semicolons`;
+    this.input.placeholder = this.input.ariaLabel = label;
     this.input.value = "";
     this.#complete();
     this.input.focus();
@@ -110,10 +117,7 @@ export class Panel {
 
   #field() {
     this.options = h("datalist", { id: "genres" });
-    this.input = h("input", {
-      type: "text", list: "genres", "aria-label": "Genres, separated by semicolons",
-      placeholder: "Genres, separated by semicolons", autocomplete: "off", maxlength: 2000,
-    });
+    this.input = h("input", { type: "text", list: "genres", autocomplete: "off", maxlength: 2000 });
     this.input.addEventListener("input", () => this.#complete());
     this.form = h(
       "form",
@@ -128,10 +132,10 @@ export class Panel {
     });
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const genres = this.input.value.split(";").map((name) => name.trim()).filter(Boolean);
-      if (!genres.length) return this.input.focus();
+      const labels = this.input.value.split(";").map((name) => name.trim()).filter(Boolean);
+      if (!labels.length) return this.input.focus();
       this.closeField();
-      this.decide("correct", genres);
+      this.decide("correct", labels, this.field);
     });
   }
 
@@ -144,9 +148,10 @@ export class Panel {
   #complete() {
     const typed = this.input.value.slice(0, this.input.value.lastIndexOf(";") + 1);
     const prefix = typed && `${typed} `;
-    if (this.options.dataset.prefix === prefix && this.options.children.length) return;
-    this.options.dataset.prefix = prefix;
-    const names = distinct(store.status?.genres ?? []);
+    const { dataset, children } = this.options;
+    if (dataset.prefix === prefix && dataset.field === this.field && children.length) return;
+    Object.assign(dataset, { prefix, field: this.field });
+    const names = this.field === GENRES ? distinct(store.status?.genres ?? []) : [];
     this.options.replaceChildren(...names.map((value) => h("option", { value: prefix + value })));
   }
 
@@ -163,7 +168,28 @@ export class Panel {
         w: `${confidence * 100}%`, needed: `${(store.status?.min_confidence ?? 0.5) * 100}%`,
       });
     this.confidence.title = `Confidence; ${share(store.status?.min_confidence)} is needed`;
+    this.others.replaceChildren(...track.others.map((other) => this.#other(other)));
     this.#setButtons(track);
+  }
+
+  // The prediction of another field, with buttons until the user has decided.
+  #other({ field, predicted, confidence, reason, value, review, open }) {
+    const soft = (text) => text && h("span", { class: "soft" }, text);
+    const act = (text, onclick) =>
+      open && button(text, onclick, { class: "quiet outlined", "aria-label": `${text}: ${field}` });
+    return h(
+      "div",
+      { role: "group", "aria-label": field },
+      soft(field),
+      value && h("strong", {}, value),
+      soft(review && `(${review})`),
+      soft(value && "predicted"),
+      predicted || `none (${reason})`,
+      soft(confidence != null && share(confidence)),
+      predicted && act("Accept", () => this.decide("accept", [], field)),
+      act("Keep empty", () => this.decide("keep", [], field)),
+      act("Correct", () => this.openField(field)),
+    );
   }
 
   #setButtons(track) {

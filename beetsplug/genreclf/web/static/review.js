@@ -4,7 +4,7 @@ import { ApiError, get, post, refreshStatus, store } from "./api.js";
 import { Albums } from "./albums.js";
 import { button, count, h, icon, list, recall, remember, say, sentence } from "./dom.js";
 import { repeatable } from "./keys.js";
-import { Panel } from "./panel.js";
+import { GENRES, Panel } from "./panel.js";
 import { isOpen, TrackTable } from "./tracks.js";
 import { findRun, undoRun } from "./undo.js";
 
@@ -20,7 +20,7 @@ export class Review {
     this.decided = new Set(); // runs of this page, which are decisions
     this.albums = new Albums(() => this.#filter());
     this.panel = new Panel({
-      decide: (decision, genres) => this.decide(decision, genres),
+      decide: (...decision) => this.decide(...decision),
       skip: () => this.skip(),
       undo: () => this.undo(),
       ended: () => this.#ended(),
@@ -167,18 +167,23 @@ export class Review {
     };
   }
 
-  async decide(decision, genres) {
+  // labels: for "correct". field: genres, or another field that a model predicts.
+  async decide(decision, labels, field = GENRES) {
     const { track } = this;
     if (!track || this.busy) return;
-    if (decision === "accept" && !track.predicted) {
+    if (field === GENRES && decision === "accept" && !track.predicted) {
       say("There is no predicted genre. Keep your genres, or correct them.", true);
       return;
     }
     const { playing } = this.panel.player;
-    const done = await this.#send([{ track: track.id, version: track.version, decision, genres }]);
+    const { id, version } = track;
+    const done = await this.#send([{ track: id, version, decision, field, labels }]);
     if (!done?.length) return;
-    say(`${DONE[decision]} ${track.title || "Untitled"}: ${list(done[0].genres)}. ${saved(done)}`);
-    await this.#next({ play: playing });
+    const other = done[0].others.find((each) => each.field === field);
+    const now = other ? `${field} ${other.value ?? "none"}` : list(done[0].genres);
+    say(`${DONE[decision]} ${track.title || "Untitled"}: ${now}. ${saved(done)}`);
+    if (other) await this.select(id, { focus: true });
+    else await this.#next({ play: playing });
   }
 
   async acceptConfident() {
@@ -212,7 +217,7 @@ export class Review {
         say("There is no decision to undo.");
         return;
       }
-      const run = await this.#run(id);
+      const run = this.decided.has(id) ? { id } : await findRun(id);
       const undone = await undoRun(run, { onBusy });
       if (!undone) return;
       await refreshStatus();
@@ -227,10 +232,6 @@ export class Review {
     } finally {
       this.busy = false;
     }
-  }
-
-  async #run(id) {
-    return this.decided.has(id) ? { id } : findRun(id);
   }
 
   // Send decisions, and take over the changed tracks; return them, or undefined on failure.

@@ -1,0 +1,88 @@
+"""Decisions of the review page about other fields than genres, by its HTTP API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import Beets, Prepared
+from tests.predicted_moods import predict_moods
+from tests.web_client import WebServer, decide, decision, require_flask
+
+require_flask()
+
+
+@pytest.fixture
+def library(prepared: Prepared) -> Beets:
+    return prepared(predict_moods)
+
+
+def tracks_of(server: WebServer, album: int) -> list[dict[str, Any]]:
+    """Return the tracks of an album by its number, the loop first."""
+    albums = server.json("api/albums?show=all&order=artist&limit=9")["albums"]
+    (found,) = (row["id"] for row in albums if row["album"] == f"album {album}")
+    tracks = server.json(f"api/albums/{found}?show=all")["tracks"]
+    return sorted(tracks, key=lambda track: track["title"])
+
+
+def on_mood(track: dict[str, Any], name: str, *labels: str) -> dict[str, Any]:
+    return {**decision(track, name, *labels), "field": "mood"}
+
+
+def test_moods_are_shown_and_decided_on(server: WebServer, library: Beets) -> None:
+    files = {path: path.read_bytes() for path in library.files()}
+    loop, tune = tracks_of(server, 6)
+    (mood,) = loop["others"]
+    assert 0 < mood.pop("confidence") < 1
+    assert mood == {
+        "field": "mood", "predicted": "wild", "reason": None, "value": None, "review": None,
+        "open": True,
+    }  # fmt: skip
+    accepted, corrected = decide(
+        server, on_mood(loop, "accept"), on_mood(tune, "correct", "odd; calm")
+    )["done"]
+    assert accepted["others"][0] | {"confidence": 0} == {
+        "field": "mood", "predicted": "wild", "confidence": 0, "reason": None, "value": "wild",
+        "review": "accepted", "open": False,
+    }  # fmt: skip
+    assert not accepted["written"]
+    assert accepted["review"] is None, "the genre is not decided on"
+    assert accepted["genres"] == loop["genres"]
+    assert corrected["others"][0]["value"] == "odd; calm"
+    decide(server, on_mood(tracks_of(server, 7)[0], "keep"))
+    assert library.field("mood", "artist::[67]") == ["wild", "$mood", "odd; calm", "$mood"]
+    assert library.field("mood_review", "mood_review::.") == ["accepted", "kept", "corrected"]
+    assert {path: path.read_bytes() for path in library.files()} == files
+    assert server.json("api/status")["counts"]["reviewed"] == 0
+    assert tracks_of(server, 1)[0]["others"] == [], "it was not predicted"
+
+
+def test_decisions_about_moods_are_undone(server: WebServer, library: Beets) -> None:
+    before = library.rows()
+    run = decide(server, *(on_mood(track, "accept") for track in tracks_of(server, 6)))["run"]
+    assert server.json("api/status")["undoable"] == run
+    restored = server.post(f"api/runs/{run}/undo").json["restored"]
+    assert [track["others"][0]["open"] for track in restored] == [True, True]
+    assert library.rows() == before
+
+
+def test_a_mood_that_was_set_meanwhile_is_not_replaced(server: WebServer, library: Beets) -> None:
+    track = tracks_of(server, 6)[0]
+    library("modify", "--yes", f"id:{track['id']}", "mood=mine")
+    answer = server.post("api/decisions", {"decisions": [on_mood(track, "accept")]})
+    assert answer.status == 409
+    assert answer.json["failed"][0]["code"] == "stale"
+    assert library.field("mood", f"id:{track['id']}") == ["mine"]
+    (mood,) = tracks_of(server, 6)[0]["others"]
+    assert (mood["value"], mood["review"], mood["open"]) == ("mine", None, False)
+
+
+def test_decisions_about_other_fields_are_refused(server: WebServer, library: Beets) -> None:
+    before, track = library.rows(), tracks_of(server, 6)[0]
+    refused: tuple[object, ...] = ("era", "title", "genre", "path", "", None, 3, ["mood"], {})
+    for field in refused:
+        wanted = decision(track, "correct", "odd") | {"field": field}
+        answer = server.post("api/decisions", {"decisions": [wanted]})
+        assert (answer.status, answer.json["error"]["code"]) == (400, "invalid"), field
+    assert library.rows() == before
