@@ -7,8 +7,6 @@ fails or exceeds a limit, the others go on, and the exit status is 1.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 import tempfile
 import traceback
@@ -21,7 +19,7 @@ from benchmarks.cluster import cluster
 from benchmarks.collection import collection
 from benchmarks.early_stop import early_stop
 from benchmarks.one_track import formats, methods
-from benchmarks.reports import RESULTS, load, missed, save, write_documents
+from benchmarks.reports import RESULTS, missed, record, write_documents
 from benchmarks.tag_writing import tag_writing
 from benchmarks.training_scale import training_scale
 from benchmarks.whole_libraries import command
@@ -42,7 +40,6 @@ PARTS: Mapping[str, Callable[[Path], Any]] = {
 
 def main(names: Iterable[str]) -> int:
     """Measure some parts. Returns 1 if one fails or exceeds a limit."""
-    system = platform.system(), os.cpu_count(), platform.python_version()
     failed = []
     for name in names:
         print(f"measuring {name} ...", flush=True)
@@ -56,8 +53,7 @@ def main(names: Iterable[str]) -> int:
             continue
         print(f"{name}: {perf_counter() - start:.0f} s", flush=True)
         failed += [f"{name}: {bar}" for bar in missed(figures)]
-        results = {**load(RESULTS), "system": "{}, {} processors, Python {}".format(*system)}
-        save(RESULTS, {**results, name: figures})
+        record(RESULTS, name, figures)
     write_documents()
     if training(["documents"]):
         failed.append("documents")

@@ -22,7 +22,7 @@ def large_collections_page(results: Mapping[str, Any], custom_genres: Mapping[st
     largest = _TRACKS[-1]
     return render(
         _TEMPLATE,
-        system=results["system"],
+        system=results["systems"]["collection"],
         costs=costs,
         mp3=_bytes(costs["file_bytes"]),
         size={name: _bytes(each) for name, each in size.items()},

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +42,13 @@ def load(path: Path) -> dict[str, Any]:
     return figures
 
 
+def record(path: Path, part: str, figures: Any) -> None:
+    """Replace the figures of one part, and the system that they were measured on."""
+    results = load(path)
+    system = f"{platform.system()}, {os.cpu_count()} processors, Python {platform.python_version()}"
+    save(path, {**results, "systems": {**results["systems"], part: system}, part: figures})
+
+
 def write_documents() -> None:
     """Write the documents from the JSON files."""
     results, custom_genres = load(RESULTS), load(CUSTOM_GENRES)
@@ -57,7 +66,7 @@ def results_page(results: Mapping[str, Any]) -> str:
     """Return benchmarks/results.md."""
     return render(
         TEMPLATES / "results.md",
-        system=results["system"],
+        system=_systems(results["systems"]),
         writing_rounds=results["writing"]["rounds"],
         formats=rows(
             (
@@ -102,6 +111,16 @@ def results_page(results: Mapping[str, Any]) -> str:
         training_bars=_bars(results["training_scale"]),
         stopping_bars=_bars(results["early_stop"]),
     )
+
+
+def _systems(systems: Mapping[str, str]) -> str:
+    """Return the system of all parts, or each system with its parts."""
+    parts: dict[str, list[str]] = {}
+    for part, system in systems.items():
+        parts.setdefault(system, []).append(part)
+    if len(parts) == 1:
+        return next(iter(parts))
+    return "; ".join(f"{system}: {', '.join(names)}" for system, names in parts.items())
 
 
 def missed(figures: Any) -> list[str]:

@@ -31,12 +31,7 @@ class Analyzer:
     windows : int
         The number of 3-second windows that are analyzed per track, at least 1.
     backend : {"auto", "onnx", "numpy", "knn"}
-        See `GenreClassifier`.
-
-    Attributes
-    ----------
-    fallback_reason : str or None
-        Why `auto` has not taken a backend before this one.
+        See `GenreClassifier`, also for the attribute `fallback_reason`.
 
     Raises
     ------

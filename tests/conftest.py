@@ -119,9 +119,7 @@ def run_module(
 def empty_library() -> bytes:
     """Return the database of an empty library, which takes beets half a second to make."""
     with TemporaryDirectory() as folder:
-        environment = {**os.environ, "BEETSDIR": folder}
-        command = [sys.executable, "-m", "beets", "ls"]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
+        run_module("beets", "ls", cwd=Path(folder), environment={"BEETSDIR": folder})
         return Path(folder, "library.db").read_bytes()
 
 

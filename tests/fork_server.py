@@ -318,16 +318,15 @@ def import_modules(*, large: bool) -> None:
 
 
 def _load_data() -> None:
-    """Load the networks, and what else commands read from files of the packages and keep."""
-    import numpy as np
+    """Load the networks, and what else commands read from files of the packages and keep.
 
+    They are not run: each fork would copy the memory that this takes.
+    """
     from beetsplug.genreclf.genres.agreement import agreement
     from genremodel import GenreClassifier
     from genremodel.style_hierarchy import styles_after_genre
 
-    classifier = GenreClassifier(backend="onnx" if "onnxruntime" in sys.modules else "numpy")
-    noise = np.random.default_rng(0).uniform(-0.1, 0.1, 44_100)
-    classifier.predict((noise, 44_100))
+    GenreClassifier(backend="onnx" if "onnxruntime" in sys.modules else "numpy")
     agreement(["Unknown / Rock"], "jazz")
     styles_after_genre()
 

@@ -22,7 +22,7 @@ from genremodel.errors import ClusterError
 if TYPE_CHECKING:
     from distributed import Client, Future, Scheduler, Security
 
-_CONNECT_SECONDS = 10
+CONNECT_SECONDS = 10
 _ANSWER_SECONDS = 10  # of the scheduler, while it has more to do than to answer
 _CLOSE_SECONDS = 5
 # The scheduler keeps 100,000 names of tasks in caches. These are used again when they are free, and
@@ -108,8 +108,8 @@ def _try_connection(cluster: Cluster) -> None:
     options = certificates.get_connection_args("client") if certificates else {}
 
     async def run() -> None:
-        connecting = connect(cluster.address, timeout=_CONNECT_SECONDS, **options)
-        comm = await asyncio.wait_for(connecting, _CONNECT_SECONDS + _ANSWER_SECONDS)
+        connecting = connect(cluster.address, timeout=CONNECT_SECONDS, **options)
+        comm = await asyncio.wait_for(connecting, CONNECT_SECONDS + _ANSWER_SECONDS)
         await comm.close()
 
     with ThreadPoolExecutor(1) as thread:  # this one may have an event loop
@@ -138,7 +138,7 @@ class Connection:
             self._client: Client = Client(
                 cluster.address,
                 security=security(cluster),
-                timeout=_CONNECT_SECONDS,
+                timeout=CONNECT_SECONDS,
                 set_as_default=False,
                 name="genreclf",
             )

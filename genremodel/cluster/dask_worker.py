@@ -12,12 +12,15 @@ from genremodel.batch.processes import NoWorkersError, Processes
 from genremodel.batch.worker import WorkerConfig
 from genremodel.classifier import GenreClassifier
 from genremodel.cluster import tasks
-from genremodel.cluster.connection import connection_problem, quiet_dask, security
+from genremodel.cluster.connection import (
+    CONNECT_SECONDS,
+    connection_problem,
+    quiet_dask,
+    security,
+)
 from genremodel.cluster.settings import Cluster
 from genremodel.cluster.versions import own_versions
 from genremodel.errors import ClusterError
-
-_CONNECT_SECONDS = 10
 
 
 def serve(cluster: Cluster, count: int) -> None:
@@ -55,7 +58,7 @@ async def _serve(cluster: Cluster, name: str, count: int, processes: Processes) 
             host=cluster.host if cluster.is_local else None,
             dashboard_address="127.0.0.1:0",  # it is not encrypted
             memory_limit=0,  # of this process, which only waits
-            death_timeout=_CONNECT_SECONDS,
+            death_timeout=CONNECT_SECONDS,
         )
     except (OSError, TimeoutError, asyncio.TimeoutError) as exc:
         raise connection_problem(cluster, exc) from exc

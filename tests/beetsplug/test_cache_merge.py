@@ -34,6 +34,9 @@ def import_two_tracks(beets: Beets) -> None:
     for seed, name in enumerate(("a", "b")):
         beets.add(f"{name}.flac", seconds=8, seed=seed)
     beets.import_music("--singletons")
+    for title, name in (("a", "other.db"), ("b", "own.db")):
+        beets("genreclf", "--pretend", f"title:{title}")
+        (beets.root / FILE).rename(beets.root / name)
 
 
 @pytest.fixture
@@ -45,8 +48,13 @@ def beets(prepared: Prepared) -> Beets:
 @pytest.fixture
 def other(beets: Beets) -> Path:
     """Return the cache of another machine, which has analyzed the first track."""
-    beets("genreclf", "--pretend", "title:a")
-    return (beets.root / FILE).rename(beets.root / "other.db")
+    return beets.root / "other.db"
+
+
+@pytest.fixture
+def own(beets: Beets) -> Path:
+    """Return the cache of this machine, which has analyzed the second track."""
+    return (beets.root / "own.db").rename(beets.root / FILE)
 
 
 def rows(file: Path) -> list[tuple[Any, ...]]:
@@ -74,18 +82,17 @@ def counts(beets: Beets) -> tuple[str, int]:
     return entries, int(lookups.split()[0])
 
 
-def test_merged_analyses_are_used(beets: Beets, other: Path) -> None:
-    beets("genreclf", "--pretend", "title:b")
+def test_merged_analyses_are_used(beets: Beets, other: Path, own: Path) -> None:
     output = beets("genreclf-cache", "--merge", str(other)).splitlines()
     assert output[0] == "1 entry added, 0 known, 0 of other versions skipped, 0 refused"
-    assert output[1].startswith(f"{beets.root / FILE}: ")
+    assert output[1].startswith(f"{own}: ")
     assert output[2] == "2 analyses and 0 failures of 1 file"
     assert merge(beets, other) == "0 entries added, 1 known, 0 of other versions skipped, 0 refused"
-    before = rows(beets.root / FILE)
+    before = rows(own)
     beets("genreclf", "--pretend")
     entries, _ = counts(beets)
     assert entries == "2 analyses and 0 failures of 2 files"
-    after = rows(beets.root / FILE)
+    after = rows(own)
     assert [row for row in before if row[0] != "files"] == [x for x in after if x[0] != "files"]
     assert beets("genreclf-similar", "title:a", "-f", "$title") == "b\n"
 
@@ -229,25 +236,25 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_file_changes_nothing(beets: Beets, other: Path, name: str) -> None:
+def test_bad_file_changes_nothing(beets: Beets, other: Path, own: Path, name: str) -> None:
     damage, message = BAD[name]
-    beets("genreclf", "--pretend", "title:b")
     damage(other)
-    before = rows(beets.root / FILE)
+    before = rows(own)
     files = {path: path.read_bytes() for path in beets.root.glob("other.db*")}
     done = beets.run("genreclf-cache", "--merge", str(other))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith(f"error: {other}: ")
     assert message in done.stderr
-    assert rows(beets.root / FILE) == before
+    assert rows(own) == before
     assert {path: path.read_bytes() for path in beets.root.glob("other.db*")} == files
 
 
-def test_entries_are_checked_before_other_commands_must_wait(beets: Beets, other: Path) -> None:
-    beets("genreclf", "--pretend", "title:b")
+def test_entries_are_checked_before_other_commands_must_wait(
+    beets: Beets, other: Path, own: Path
+) -> None:
     _not_finite(other)
-    with closing(sqlite3.connect(beets.root / FILE)) as writing:
+    with closing(sqlite3.connect(own)) as writing:
         writing.execute("BEGIN IMMEDIATE")
         done = beets.run("genreclf-cache", "--merge", str(other))
     assert "nothing merged: 1 of 2 entries refused" in done.stderr
@@ -344,8 +351,7 @@ def test_read_only_files(beets: Beets, other: Path) -> None:
 
 
 @posix
-def test_killed_merge_changes_nothing(beets: Beets, other: Path) -> None:
-    beets("genreclf", "--pretend", "title:b")
+def test_killed_merge_changes_nothing(beets: Beets, other: Path, own: Path) -> None:
     values = np.random.default_rng(0).random((10, OUTPUT_SIZE)).astype(np.float16)
     content = Analysis(np.arange(10.0), np.ones(10, np.bool_), values)
     values[3:, OUTPUT_SIZE // 2 :] = np.nan
@@ -358,7 +364,7 @@ def test_killed_merge_changes_nothing(beets: Beets, other: Path) -> None:
                 for number in range(many)
             ),
         )
-    before = rows(beets.root / FILE)
+    before = rows(own)
     beets.write_settings()
     running = subprocess.Popen(
         [sys.executable, "-m", "beets", "genreclf-cache", "--merge", str(other)],
@@ -366,11 +372,11 @@ def test_killed_merge_changes_nothing(beets: Beets, other: Path) -> None:
         cwd=beets.root,
         stdout=subprocess.DEVNULL,
     )
-    log = beets.root / f"{FILE}-wal"
+    log = Path(f"{own}-wal")
     while not log.exists() or log.stat().st_size < 1 << 22:
         assert running.poll() is None, "it is still merging"
         time.sleep(0.005)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    assert rows(beets.root / FILE) == before
+    assert rows(own) == before
     assert merge(beets, other).startswith(f"{many + 1} entries added, 0 known")

@@ -238,6 +238,7 @@ def test_fallback_applies_the_policy_to_predictions_of_the_cnn(fresh: Beets) -> 
     fresh.add("new.flac")
     done = fresh.run("import", "-qA", str(fresh.music))
     assert f"using the KNN fallback: {MSD_FILE}: wrong checksum" in done.stderr
+    fresh.environment.clear()
     known = "^title:new"
     genres = fresh.field("genres", known)
     assert genres == [name.title() for name in fresh.field("predicted_genre", known)]

@@ -56,15 +56,15 @@ def paths(beets: Beets) -> list[Path]:
     return [Path(line) for line in beets("ls", "-f", "$path", "title+").splitlines()]
 
 
-def test_files_damaged_after_import(collection: Beets) -> None:
+def test_files_damaged_after_import(analyzed: Beets) -> None:
     damages = {**HOPELESS, **TRUNCATED}
     damages.pop("truncated at 99%")
-    files = paths(collection)
+    files = paths(analyzed)
     content = {}
     for path, (name, damage) in zip(files, damages.items(), strict=False):
         path.write_bytes(damage(path.read_bytes()))
         content[name] = path, path.read_bytes()
-    done = collection.run("genreclf")
+    done = analyzed.run("genreclf")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "some tracks could not be classified or written" in done.stderr.splitlines()[-1]
@@ -72,19 +72,19 @@ def test_files_damaged_after_import(collection: Beets) -> None:
         path, before = content[name]
         assert f"genreclf: {path}: " in done.stderr, name
         assert path.read_bytes() == before, name
-        assert collection.field("genres", f"path:{path}") == [""], name
+        assert analyzed.field("genres", f"path:{path}") == [""], name
     assert our_tags(files[-1])["predicted_genre"]
 
 
 @posix
-def test_files_removed_or_replaced_after_import(collection: Beets) -> None:
-    folder, link, gone, replaced, *_, last = paths(collection)
+def test_files_removed_or_replaced_after_import(analyzed: Beets) -> None:
+    folder, link, gone, replaced, *_, last = paths(analyzed)
     for path in (folder, link, gone, replaced):
         path.unlink()
     folder.mkdir()
     link.symlink_to("nowhere.flac")
     make(replaced, seconds=8, seed=99)
-    done = collection.run("genreclf")
+    done = analyzed.run("genreclf")
     assert done.returncode == 1
     assert f"{folder}: not a file" in done.stderr
     assert f"{link}: No such file" in done.stderr

@@ -336,6 +336,7 @@ def test_configured_backend_is_not_replaced(beets: Beets) -> None:
         done = beets.run(*command)
         assert done.returncode == 1
         assert "genreclf.backend: onnx cannot be loaded: no onnxruntime here" in done.stderr
+    beets.environment.clear()
     assert beets("ls") == ""
 
 

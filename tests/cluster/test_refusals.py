@@ -76,7 +76,7 @@ def test_import_without_its_cluster_keeps_the_tracks(beets: Beets) -> None:
 def test_address_of_another_program_is_refused(
     silent_address: str, songs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "_CONNECT_SECONDS", 1)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 1)
     monkeypatch.setattr(connection, "_ANSWER_SECONDS", 1)
     assert_refused(Cluster(silent_address), songs[0], "the scheduler cannot be reached")
 

@@ -126,11 +126,10 @@ def test_evaluation_on_own_genres(
         assert [*figures["files"]["genres"]] == ["jazz", "rock"]
 
 
-def test_missing_networks(music: Path, tmp_path: Path) -> None:
-    done = training("head", "--data", music, "--assets", tmp_path / "assets")
-    assert done.returncode == 1
+def test_missing_networks(music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["head", "--data", str(music), "--assets", str(tmp_path / "assets")]) == 1
     file = tmp_path / "assets" / assets.MSD_FILE
-    assert done.stderr == f"[Errno 2] No such file or directory: '{file}'\n"
+    assert capsys.readouterr().err == f"[Errno 2] No such file or directory: '{file}'\n"
 
 
 @posix

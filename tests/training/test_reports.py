@@ -52,6 +52,20 @@ def test_benchmark_pages_are_up_to_date() -> None:
     assert reports.with_speed(readme, results) == readme
 
 
+def test_parts_keep_the_systems_that_they_were_measured_on(tmp_path: Path) -> None:
+    results = reports.load(reports.RESULTS)
+    systems = dict.fromkeys(results["systems"], "Plan 9")
+    file = tmp_path / "results.json"
+    reports.save(file, {**results, "systems": systems})
+    reports.record(file, "methods", [])
+    after = reports.load(file)
+    (own,) = {*after["systems"].values()} - {"Plan 9"}
+    assert after == {**results, "methods": [], "systems": {**systems, "methods": own}}
+    page = " ".join(reports.results_page(after).split())
+    assert "Plan 9: formats, writing, command, " in page
+    assert f"; {own}: methods." in page
+
+
 def test_costs_of_collections_follow_from_those_of_a_track() -> None:
     results, figures = reports.load(reports.RESULTS), reports.load(reports.CUSTOM_GENRES)
     costs = {
@@ -139,7 +153,7 @@ def test_model_card_lists_licenses(bundled: dict[str, Any], benchmarks: dict[str
 
 def test_model_card_shows_measured_speed(bundled: dict[str, Any]) -> None:
     mp3 = {"format": "mp3", "total_ms": 70, "decoding_ms": 35, "ratio": 2.0}
-    benchmarks = {"system": "Plan 9, 3 processors", "formats": [mp3]}
+    benchmarks = {"systems": {"formats": "Plan 9, 3 processors"}, "formats": [mp3]}
     text = " ".join(model_card(bundled, benchmarks).split())
     assert "The CNN takes 70 ms" in text
     assert "alone takes 35 ms, a ratio of 2.00" in text

@@ -60,7 +60,7 @@ def model_card(model: Figures, benchmarks: Figures) -> str:
         files_unknown=files["left_out_genres"],
         knn_unknown=knn["files"]["left_out_genres"],
         speed=mp3_speed(benchmarks),
-        system=benchmarks["system"],
+        system=benchmarks["systems"]["formats"],
         seeds=files["seeds"],
         folds=FOLDS,
         windows=DEFAULT_WINDOWS,
