@@ -2,7 +2,8 @@
 
 import { ApiError, get, post, refreshStatus, store } from "./api.js";
 import { Albums } from "./albums.js";
-import { button, count, h, icon, list, recall, remember, say, sentence } from "./dom.js";
+import { announce, onBusy, report, saved } from "./announcements.js";
+import { button, count, h, icon, recall, remember, say, sentence } from "./dom.js";
 import { repeatable } from "./keys.js";
 import { GENRES, Panel } from "./panel.js";
 import { isOpen, TrackTable } from "./tracks.js";
@@ -11,7 +12,6 @@ import { findRun, undoRun } from "./undo.js";
 const WIDE = matchMedia("(min-width: 60rem)");
 const OWN_ADDRESS = /^(#\/?|#\/review.*)?$/;
 const MOST = 500; // decisions of one request
-const DONE = { accept: "Accepted", keep: "Kept", correct: "Corrected" };
 
 export class Review {
   constructor() {
@@ -180,10 +180,8 @@ export class Review {
     const { id, version } = track;
     const done = await this.#send([{ track: id, version, decision, field, labels }]);
     if (!done?.length) return;
-    const other = done[0].others.find((each) => each.field === field);
-    const now = other ? `${field} ${other.value ?? "none"}` : list(done[0].genres);
-    say(`${DONE[decision]} ${track.title || "Untitled"}: ${now}. ${saved(done)}`);
-    if (other) {
+    announce(decision, done[0], field);
+    if (field !== GENRES) {
       this.panel.closeField();
       await this.select(id, { focus: true });
       if (usesKeyboard) this.panel.focusOther();
@@ -394,13 +392,4 @@ export class Review {
     this.notice.replaceChildren(h("p", {}, text));
     this.notice.hidden = false;
   }
-}
-
-export const onBusy = () => say("Waiting for the library. Another command may be using it.");
-export const report = (error) => error.name === "AbortError" || say(error.message, true);
-
-function saved(done) {
-  const problem = done.find((track) => track.problem)?.problem;
-  if (problem) return `Saved in the database, not in the file: ${sentence(problem)}`;
-  return done.every((track) => track.written) ? "Saved to file." : "Saved in the database only.";
 }
