@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from beetsplug.genreclf.fields import OptionalFloat
+from beetsplug.genreclf.fields import OptionalFloat, objection
 from beetsplug.genreclf.stored_predictions import album_prediction
 from genremodel.prediction import Prediction
 
@@ -22,3 +22,9 @@ def test_confidence_that_is_no_number_passes_no_threshold() -> None:
     unsure = replace(track, confidence=float("nan"))
     assert album_prediction([track] * 2, min_confidence=0.5).genre == "jazz"
     assert album_prediction([track, unsure], min_confidence=0.5).genre is None
+
+
+def test_fields_of_the_plugin_are_no_fields_of_models() -> None:
+    for source in ("genre", "genres", "styles", "album_genre", "genre_confidence", "predicted_x"):
+        assert objection(source)
+    assert objection("mood") is None

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from beetsplug.genreclf.fields import FieldSet, objection, source_of
+from beetsplug.genreclf.fields import FieldSet, source_of
 from genremodel.custom.store import ModelStore
 from tests.conftest import Beets, Prepared
 from tests.labeled_tracks import custom_model
@@ -351,12 +351,6 @@ def test_fields_that_are_taken_are_not_trained_on(moods: Beets, field: str, prob
     (line,) = done.stderr.splitlines()
     assert problem in line
     assert store(moods).names() == ["moods"]
-
-
-def test_fields_of_the_plugin_are_no_fields_of_models() -> None:
-    for source in ("genre", "genres", "styles", "album_genre", "genre_confidence", "predicted_x"):
-        assert objection(source)
-    assert objection("mood") is None
 
 
 @pytest.mark.parametrize("first", [False, True])
