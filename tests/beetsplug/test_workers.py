@@ -44,6 +44,16 @@ with open("ran", "a") as ran:
 main(["import", "-qA", "music"])
 """
 
+# Makes a run last, so that it goes on when a test has noticed its first tags.
+SLOW = """
+import time
+from beets.plugins import BeetsPlugin
+
+class SlowPlugin(BeetsPlugin):
+    def __init__(self):
+        super().__init__()
+        self.register_listener("after_write", lambda item, path: time.sleep(0.2))
+"""
 # Sends SIGTERM as soon as beets has changed the level of the plugin's log during a run.
 ENDING = """
 import os, signal, sys
@@ -143,6 +153,7 @@ def test_sigterm_ends_the_command_quietly(beets: Beets, whole_group: bool) -> No
     for seed in range(16):
         beets.add(f"{seed:02}.flac", seconds=8, seed=seed)
     beets.import_music()
+    beets.install(slow=SLOW)
     process = start(beets, "genreclf", new_session=True)
     wait_for_tags(beets, process, 2)  # a change that is interrupted is taken back
     if whole_group:  # as a service manager does
@@ -153,6 +164,7 @@ def test_sigterm_ends_the_command_quietly(beets: Beets, whole_group: bool) -> No
     assert " updated, " in printed
     tagged = [path for path in beets.files() if our_tags(path)]
     assert 0 < len(tagged) < 16
+    beets.settings["plugins"] = ["genreclf"]
     beets("genreclf")
     assert all(our_tags(path) for path in beets.files())
 
