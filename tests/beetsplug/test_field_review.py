@@ -9,7 +9,7 @@ import pytest
 
 from genremodel.custom.store import ModelStore
 from tests.conftest import Beets, Prepared
-from tests.predicted_moods import predict_moods
+from tests.moods import predict_moods
 
 NEW = "artist::[678]"
 # Sets a field of a track while the user is asked.

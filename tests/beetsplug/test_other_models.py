@@ -13,6 +13,7 @@ from beetsplug.genreclf.fields import FieldSet, source_of
 from genremodel.custom.store import ModelStore
 from tests.conftest import Beets, Prepared
 from tests.labeled_tracks import custom_model
+from tests.moods import label_moods
 from tests.sounds import CONTAINERS, RATE, write
 from tests.tags import plain_tags
 from tests.variants import variant
@@ -24,11 +25,7 @@ ALL = "$predicted_mood|$mood_confidence|$mood_reason|$mood_votes|$mood_model"
 
 def train_moods(beets: Beets) -> None:
     """Import albums by six artists, and train a model of moods on them, which is not used yet."""
-    beets.settings["genreclf"]["auto"] = False
-    beets.add_collection()
-    beets.import_music()
-    beets("modify", "--yes", "title:tune", "mood=calm")
-    beets("modify", "--yes", "title:loop", "mood=wild")
+    label_moods(beets)
     output = beets(*TRAIN, "--field", "mood", "--name", "moods")
     assert "add moods to `other_models` in the configuration to use it" in output
     shutil.rmtree(beets.music)

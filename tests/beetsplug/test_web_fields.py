@@ -8,7 +8,7 @@ import pytest
 from mediafile import MediaFile
 
 from tests.conftest import Beets, Prepared
-from tests.predicted_moods import predict_moods
+from tests.moods import predict_moods
 from tests.web_client import WebServer, decide, decision, require_flask, serving
 
 require_flask()

@@ -9,7 +9,7 @@ import pytest
 from genremodel.custom.store import ModelStore
 from tests.browser.conftest import Visit
 from tests.conftest import Beets, Prepared
-from tests.predicted_moods import predict_moods
+from tests.moods import predict_moods
 
 
 def predict_moods_and_more(beets: Beets) -> None:
