@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,15 @@ from tests.conftest import Beets
 from tests.web_client import WebServer, serving
 
 SINGLETONS = 205  # more than a page
+
+
+@pytest.fixture
+def server(library: Beets) -> Iterator[WebServer]:
+    """Serve on a port of its own: another test may get the default one when the server ends."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with serving(library, "--port", str(port)) as server:
+        yield server
 
 
 def test_page_notices_that_the_server_ends_and_is_started_again(
