@@ -1,7 +1,7 @@
 """Time functions in turn, and summarize the times.
 
-They run in turn, round after round, so that a machine that slows down affects all of
-them. Figures are medians; ratios are medians of the ratios within a round.
+They run in turn, round after round, so that a machine that slows down affects all of them. Figures
+are medians; ratios are medians of the ratios within a round.
 """
 
 from __future__ import annotations

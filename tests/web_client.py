@@ -217,9 +217,9 @@ def first_album(server: WebServer) -> dict[str, Any]:
     return found
 
 
-def decision(track: dict[str, Any], name: str, *genres: str) -> dict[str, Any]:
+def decision(track: dict[str, Any], name: str, *labels: str) -> dict[str, Any]:
     wanted = {"track": track["id"], "version": track["version"], "decision": name}
-    return wanted | ({"labels": [*genres]} if genres else {})
+    return wanted | ({"labels": [*labels]} if labels else {})
 
 
 def decide(server: WebServer, *decisions: dict[str, Any]) -> dict[str, Any]:

@@ -177,6 +177,12 @@ class Context:
         except (JournalError, OSError) as exc:
             self.log.debug("the marker of interrupted changes cannot be removed: {}", exc)
 
+    def show_summary(self, text: str) -> None:
+        """Log the summary of a command, also if a signal has interrupted it."""
+        # beets raises the level for listeners, and may not restore it then.
+        self.log.setLevel(logging.NOTSET)
+        self.log.info("{}", text)
+
     def fail(self, message: str) -> None:
         """Exit with status 1 and a message after all other plugins have finished."""
 

@@ -3,7 +3,7 @@
 They last: `updates.plan_update` leaves the genres of whatever has a `genre_review` as they are, and
 `storage.authorship` counts them as the user's own. Undoing the decision is the only way back.
 
-Tracks have decisions about other fields that models predict, too.
+Decisions about other fields that models predict are on tracks alone.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def decide(
 
 
 def is_field_open(item: Item, own: FieldSet) -> bool:
-    """Return whether a track has a prediction of another field, and no value and no decision.
+    """Return whether a track has a prediction of another field, but no value and no decision.
 
-    A value of its album is one, too.
+    A value on its album counts as one.
     """
     values = get_values(item)
     is_undecided = values.get(own.model) and not values.get(own.review)
@@ -73,7 +73,7 @@ def is_field_open(item: Item, own: FieldSet) -> bool:
 def decide_on_field(
     snapshot: Snapshot, own: FieldSet, decision: Decision, labels: str | Sequence[str] = ()
 ) -> Update:
-    """Return the update of a track by the decision of the user about another field than `genres`.
+    """Return the update of a track by the decision of the user about a field other than `genres`.
 
     accept: the predicted value. keep: the field stays empty. correct: other labels.
 

@@ -236,7 +236,7 @@ SOURCE_TYPES: dict[str, types.Type[Any, Any]] = {}  # of their fields
 
 
 def add_source(source: str) -> None:
-    """Add the fields of predictions of another field than `genres`, on tracks."""
+    """Add the fields of predictions of a field other than `genres`, on tracks."""
     if source in SOURCES:
         return
     names = SOURCES[source] = FieldSet.of(source)

@@ -41,7 +41,7 @@ class Predictor:
     """Predicts the genres of tracks and albums.
 
     pool: analyzes files for the classifiers. find_spelling: as for `spell`. others: classifiers of
-    other fields than genres, for tracks only. is_substitute: the classifier of genres is used
+    fields other than genres, for tracks only. is_substitute: the classifier of genres is used
     instead of another that cannot be loaded; predictions by that one stay.
     """
 

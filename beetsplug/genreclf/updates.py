@@ -167,7 +167,7 @@ def describe(update: Update) -> str:
 
 
 def describe_field(values: Values, own: fields.FieldSet) -> str:
-    """Return the prediction of another field than `genres`. values: of the track."""
+    """Return the prediction of a field other than `genres`. values: of the track."""
     value, confidence = values.get(own.value), values.get(own.confidence)
     suffix = "" if confidence is None else f" ({confidence:.3f})"
     return f"{value or f'none, {values.get(own.reason)}'}{suffix}"

@@ -128,7 +128,7 @@ def prepare() -> None:
 
 @cache
 def _check_interpreter(interpreter: str | bytes) -> None:
-    """Raise OSError or SpawnError if a program is not a Python interpreter; it is run once."""
+    """Run a program once; raise OSError or SpawnError if it is not a Python interpreter."""
     command = [interpreter, "-S", "-c", f"raise SystemExit({_INTERPRETER_STATUS})"]
     nowhere, status = subprocess.DEVNULL, None
     with suppress(subprocess.TimeoutExpired):

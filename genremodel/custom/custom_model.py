@@ -101,7 +101,7 @@ class CustomModel:
         ----------
         path
             The `NAME.json` of the model, with its `NAME.npz` in the same folder; `NAME.FIELD.json`
-            of a model of another field than `genres`; or an exported `NAME.genremodel`.
+            of a model of a field other than `genres`; or an exported `NAME.genremodel`.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class CustomModel:
         ----------
         path
             `NAME.json`; the arrays are stored as `NAME.npz` in the same folder. `NAME.FIELD.json`
-            for a model of another field than `genres`.
+            for a model of a field other than `genres`.
 
         Raises
         ------

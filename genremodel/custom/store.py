@@ -1,7 +1,7 @@
 """Custom models, and the folder that stores them.
 
 A model is two files: `NAME.npz` has the arrays, never pickled; `NAME.json` has the rest, with the
-checksum of the arrays. Those of a model of another field than `genres` are `NAME.FIELD.npz` and
+checksum of the arrays. Those of a model of a field other than `genres` are `NAME.FIELD.npz` and
 `NAME.FIELD.json`, so that a listing of the folder shows the fields.
 """
 
@@ -78,9 +78,8 @@ class ModelStore:
 
     def validate_name_to_save(self, name: str) -> None:
         """Raise ModelError if a model cannot be saved by the name, whether it is new or not."""
-        if name not in self.names():
-            self.validate_new_name(name)
-        self.validate_name(name)
+        validate = self.validate_name if name in self.names() else self.validate_new_name
+        validate(name)
 
     def validate_field(self, field: str) -> None:
         """Raise ModelError if a model cannot be of a field."""

@@ -1,4 +1,4 @@
-"""Models of other fields than `genres`, side by side with the model of genres."""
+"""Models of fields other than `genres`, side by side with the model of genres."""
 
 from __future__ import annotations
 

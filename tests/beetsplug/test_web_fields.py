@@ -1,4 +1,4 @@
-"""Decisions of the review page about other fields than genres, by its HTTP API."""
+"""Decisions of the review page about fields other than genres, by its HTTP API."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -75,6 +74,7 @@ class Classify:
         confirm: Confirm | None = None,
         command: str = "genreclf",
     ) -> None:
+        self._context = context
         self._log = context.log
         self._options = options
         self._predictor = predictor
@@ -116,10 +116,8 @@ class Classify:
 
     def show_summary(self, total: int) -> None:
         """Print the counts, after the changes of genres that --pretend has found."""
-        # A signal may have interrupted beets while the level was raised for listeners.
-        self._log.setLevel(logging.NOTSET)
         self._summary.print_changes()
-        self._log.info("{}", self._summary.text(total))
+        self._context.show_summary(self._summary.text(total))
 
     def _process(self, batch: Batch) -> bool:
         """Decide and change the tracks of a batch; return False if the user quits."""

@@ -54,7 +54,7 @@ def review_field(
                 if not review.ask(group.selected):
                     break
         finally:
-            context.log.info("{}", review.summary())
+            context.show_summary(review.summary())
 
 
 class _FieldReview:

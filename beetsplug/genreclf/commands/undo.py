@@ -341,10 +341,10 @@ class Undo:
 
 
 def _later_run(changes: Iterable[Change], undone: Sequence[Change]) -> int | None:
-    """Return the run that has to be undone before the changes of another, None if there is none.
+    """Return the run that must be undone before some changes of another, None if there is none.
 
-    Later changes of an earlier run count only if they are about the same: beets has written tags
-    since, or two commands were at work at once.
+    An earlier run may have later changes: beets wrote its tags since, or two commands ran at once.
+    These count only if they are of the same fields or tags.
     """
     run = undone[0].run
     for change in changes:

@@ -1,8 +1,8 @@
 """Whose the genres of a track or an album are: the plugin's, or the user's by a decision.
 
 A decision of the user is a change in the database of the genres and of `genre_review`. The genres
-are the user's from then on, whichever changes by the plugin came before. So it is with other fields
-than `genres` that models predict.
+are the user's from then on, whichever changes by the plugin came before. The same holds for other
+fields that models predict.
 """
 
 from __future__ import annotations

@@ -29,11 +29,12 @@ def change_values(place: object, old: object, new: object) -> tuple[Values, Valu
 
 def decided_fields(names: Iterable[str]) -> set[str]:
     """Return the fields of the user among the fields of a decision, see `decide_on_field`."""
-    sources = {name: fields.source_of(name) for name in names}
     return {
         source
-        for name, source in sources.items()
-        if source and source != fields.GENRE.source and name == fields.FieldSet.of(source).review
+        for name in names
+        if (source := fields.source_of(name))
+        and source != fields.GENRE.source
+        and name == fields.FieldSet.of(source).review
     }
 
 

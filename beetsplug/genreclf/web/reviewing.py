@@ -124,7 +124,7 @@ class Reviewer:
                 "id": run,
                 "started": started,
                 "tracks": changed[run][0],
-                **_parts(command),
+                **_parse_run_name(command),
                 "title": titles.get(changed[run][2], ""),
                 "undone": bool(changed[run][1]),
             }
@@ -203,7 +203,7 @@ class Reviewer:
 
     def _decide_all(self, requests: Sequence[DecisionRequest]) -> dict[str, Any]:
         services, predictor = self._services, self._services.predictor
-        writer = services.context.writer(self._lib, predictor, _command(requests))
+        writer = services.context.writer(self._lib, predictor, _run_name(requests))
         done: list[dict[str, Any]] = []
         failed: list[dict[str, Any]] = []
         album_ids = set[int]()
@@ -260,7 +260,7 @@ class Reviewer:
         return answer | ({"problem": problem} if problem else {})
 
     def _decide_field(self, item: Item, request: DecisionRequest) -> Update:
-        """Return the update of a track by a decision about another field than `genres`."""
+        """Return the update of a track by a decision about a field other than `genres`."""
         own = fields.FieldSet.of(request.field)
         if not is_field_open(item, own):
             raise Stale(f"{request.field} was changed meanwhile")
@@ -323,7 +323,7 @@ class Reviewer:
         return titles
 
 
-def _command(requests: Iterable[DecisionRequest]) -> str:
+def _run_name(requests: Iterable[DecisionRequest]) -> str:
     """Return the name of the run of decisions, with the field if all are about one but `genres`."""
     decisions = {request.decision for request in requests}
     about = {request.field for request in requests}
@@ -331,9 +331,9 @@ def _command(requests: Iterable[DecisionRequest]) -> str:
     return f"{name} {about.pop()}" if len(about) == 1 and fields.GENRES not in about else name
 
 
-def _parts(command: str) -> dict[str, str | None]:
-    """Return the decision of a run by its name, and the field, None if it is `genres`."""
-    decision, _, field = command.removeprefix(COMMAND).strip().partition(" ")
+def _parse_run_name(name: str) -> dict[str, str | None]:
+    """Return the decision of a run, and the field, None if it is `genres`."""
+    decision, _, field = name.removeprefix(COMMAND).strip().partition(" ")
     return {"decision": decision, "field": field or None}
 
 

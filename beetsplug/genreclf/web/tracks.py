@@ -10,7 +10,7 @@ from beetsplug.genreclf import fields
 from beetsplug.genreclf.decisions import is_field_open, version
 from beetsplug.genreclf.sources import why_not_reviewed
 from beetsplug.genreclf.storage.objects import get_values
-from beetsplug.genreclf.storage.value_comparison import is_absent
+from beetsplug.genreclf.storage.value_comparison import Values, is_absent
 from genremodel.audio.params import WINDOW_SECONDS
 
 if TYPE_CHECKING:
@@ -46,15 +46,17 @@ def track_object(item: Item) -> dict[str, Any]:
         "version": version(item),
         "open": is_open(item),
         "others": [
-            _other_object(item, own) for own in fields.SOURCES.values() if values.get(own.model)
+            _other_object(item, values, own)
+            for own in fields.SOURCES.values()
+            if values.get(own.model)
         ],
         "playable": item.filepath.is_file(),
     }
 
 
-def _other_object(item: Item, own: fields.FieldSet) -> dict[str, Any]:
-    """Return the prediction of another field than `genres`."""
-    values, value = get_values(item), item.get(own.source)
+def _other_object(item: Item, values: Values, own: fields.FieldSet) -> dict[str, Any]:
+    """Return the prediction of a field other than `genres`. values: of the track."""
+    value = item.get(own.source)
     return {
         "field": own.source,
         "predicted": values.get(own.value) or None,
